@@ -1,0 +1,47 @@
+"""Packaging metadata; pyproject.toml holds the settings of the development tools."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "niimasker" / "__init__.py").read_text("utf-8"))[1]
+
+TEST = ["hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8"]
+
+setup(
+    name="niimasker",
+    version=VERSION,
+    description="Region time series from fMRI images, from the shell, a JSON file or Python",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["niimasker", "niimasker.*"]),
+    python_requires=">=3.10",
+    install_requires=[
+        "jinja2>=3.1",
+        "joblib>=1.3",
+        "natsort>=8",
+        "nibabel>=5",
+        "nilearn>=0.13.1,!=0.14.0",  # 0.14.0 truncates every masker's output to the image's integer type
+        "numpy>=1.24",
+        "pandas>=2.2",
+        "scipy>=1.10",
+    ],
+    extras_require={
+        "test": TEST,
+        "dev": [*TEST, "import-linter>=2", "mypy>=1.10", "pandas-stubs", "ruff>=0.5"],
+    },
+    entry_points={"console_scripts": ["niimasker = niimasker.cli:main"]},
+    classifiers=[
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Medical Science Apps.",
+    ],
+)
