@@ -1,0 +1,208 @@
+"""From words on a command line to an exit code; the only place that prints, exits or configures logging."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from niimasker import __version__
+from niimasker.errors import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_RUN_FAILED,
+    EXIT_WRONG_USE,
+    NiimaskerError,
+    NiimaskerWarning,
+    SettingsError,
+)
+from niimasker.settings import (
+    DEPRECATED,
+    DEPRECATED_ON_COMMAND_LINE,
+    GROUPS,
+    OPTIONS,
+    RUNNING,
+    Option,
+    Settings,
+    make_settings,
+    read_config,
+)
+
+if TYPE_CHECKING:
+    from niimasker.workflow import Outcome
+
+EPILOG = """examples:
+  niimasker out -i 'sub-*/func/*_bold.nii.gz' -r atlas.nii.gz --labels atlas.tsv
+  niimasker out -c config.json
+  niimasker example_output --example
+
+The JSON file takes the same names. Precedence: defaults < command line < JSON file.
+Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        if "output_dir" in message:
+            message = "output_dir is missing; give it first, or last after --"
+        raise SettingsError(f"{message}; see niimasker --help.")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; every value stays what was typed, an option not given stays absent."""
+    parser = _Parser(
+        prog="niimasker",
+        usage="niimasker output_dir -i FILE [FILE ...] -r ROI [options]",
+        description="Extract one table of region time series per fMRI image.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    for option in OPTIONS:
+        _add(groups[option.group], option)
+    for name in DEPRECATED_ON_COMMAND_LINE:
+        replacement = next(option for option in OPTIONS if option.name == DEPRECATED[name])
+        groups[replacement.group].add_argument(
+            f"--{name}", help=f"deprecated: use --{replacement.name}", **replacement.kind.argparse
+        )
+    running = groups[RUNNING]
+    running.add_argument("-c", "--config", metavar="FILE", help="JSON file with any of these options; it wins")
+    running.add_argument(
+        "--example", action="store_true", help="write a small made-up data set under output_dir/data and run it"
+    )
+    running.add_argument("--version", action="version", version=f"niimasker {__version__}")
+    return parser
+
+
+def _add(group: Any, option: Option) -> None:
+    help_text = option.help.replace("%", "%%")
+    if option.positional:
+        group.add_argument(option.name, help=help_text)
+        return
+    if option.default not in (None, (), "", False):
+        help_text += f" (default: {option.default})"
+    flags = [option.short] if option.short else []
+    group.add_argument(*flags, f"--{option.name}", help=help_text, **option.kind.argparse)
+
+
+def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
+    """Return the options given on a command line, as JSON values.
+
+    Raises
+    ------
+    SettingsError
+        The words are no options, or a number is not a number.
+    """
+    given = vars(make_parser().parse_args(argv))
+    kinds = {option.name: option.kind for option in OPTIONS}
+    for name in given.keys() & kinds.keys():
+        with contextlib.suppress(ValueError):  # `make_settings` says what was expected.
+            given[name] = kinds[name].read(given[name])
+    return given
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run niimasker and return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    verbose = "-v" in argv or "--verbose" in argv
+    with _warnings_on_stderr():
+        try:
+            return _run(argv)
+        except NiimaskerError as error:
+            if verbose:
+                traceback.print_exc()
+            _tell("error", str(error))
+            return EXIT_WRONG_USE
+        except KeyboardInterrupt:
+            _tell("interrupted", "what was finished is complete.")
+            return EXIT_INTERRUPTED
+
+
+def _run(argv: Sequence[str]) -> int:
+    given = read_command_line(argv)
+    is_example = given.pop("example", False)
+    config_path = given.pop("config", None)
+    if is_example:
+        config_path = _write_example(given, config_path)
+    settings = make_settings(given, read_config(Path(config_path)) if config_path else {})
+    _configure_logging(settings)
+
+    # Only now: --help, --version and most mistakes need none of the scientific libraries.
+    from niimasker.study import prepare
+    from niimasker.workflow import run_study
+
+    outcomes = run_study(prepare(settings), command=["niimasker", *argv], on_outcome=_tell_failure(settings))
+    _tell_warnings(outcomes)
+    return _summarise(outcomes, settings)
+
+
+def _write_example(given: dict[str, Any], config_path: str | None) -> Path:
+    if config_path or given.keys() - {"output_dir", "verbose", "n_jobs"}:
+        raise SettingsError("--example brings its own options; give it the output_dir alone.")
+    from niimasker.example import write_example
+
+    return write_example(Path(given["output_dir"]))
+
+
+def _configure_logging(settings: Settings) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if settings.verbose else logging.WARNING,
+        format="%(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    # Other libraries' steps are no news, even with -v.
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("niimasker").setLevel(logging.DEBUG if settings.verbose else logging.WARNING)
+
+
+@contextlib.contextmanager
+def _warnings_on_stderr() -> Iterator[None]:
+    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
+        if issubclass(category, NiimaskerWarning):
+            _tell("warning", str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", NiimaskerWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def _tell(kind: str, message: str) -> None:
+    print(f"niimasker: {kind}: {message}", file=sys.stderr)
+
+
+def _tell_failure(settings: Settings) -> Callable[[Outcome], None]:
+    def tell(outcome: Outcome) -> None:
+        if outcome.reason is None:
+            return
+        if outcome.traceback and (settings.verbose or outcome.is_mistake):
+            print(outcome.traceback, file=sys.stderr, end="")
+        _tell("failed", f"{outcome.run.image_path}: {outcome.reason}")
+
+    return tell
+
+
+def _tell_warnings(outcomes: Sequence[Outcome]) -> None:
+    """Say each warning once, however many runs it is about."""
+    images: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for warning in outcome.tables.warnings if outcome.tables else ():
+            images.setdefault(warning, []).append(outcome.run.image_path.name)
+    for warning, names in images.items():
+        about = names[0] if len(names) == 1 else f"{len(names)} runs, first {names[0]}"
+        _tell("warning", f"{warning} ({about})")
+
+
+def _summarise(outcomes: Sequence[Outcome], settings: Settings) -> int:
+    n_failed = sum(outcome.tables is None for outcome in outcomes)
+    n_done = len(outcomes) - n_failed
+    tables = "1 table" if n_done == 1 else f"{n_done} tables"
+    print(f"{tables} of time series in {settings.output_dir}" + (f"; {n_failed} failed" if n_failed else ""))
+    return EXIT_RUN_FAILED if n_failed else EXIT_DONE

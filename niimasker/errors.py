@@ -1,0 +1,72 @@
+"""What a user can mend, and the exit codes that tell a shell script about it."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+
+EXIT_DONE = 0
+EXIT_RUN_FAILED = 1
+EXIT_WRONG_USE = 2
+EXIT_INTERRUPTED = 130
+
+
+class NiimaskerError(Exception):
+    """Something a user can mend; its text is one line that says how."""
+
+
+class SettingsError(NiimaskerError):
+    """An option, or an option's value, is not usable."""
+
+
+class RunsError(NiimaskerError):
+    """The image and confounds files do not make up runs."""
+
+
+class ImageError(NiimaskerError):
+    """An image cannot be read or is not what it is taken for."""
+
+
+class BrokenImageError(ImageError):
+    """An image's content is damaged: its run fails, others go on."""
+
+
+class RegionsError(NiimaskerError):
+    """The regions, or their names, are not usable."""
+
+
+class ConfoundsError(NiimaskerError):
+    """A confounds table cannot be read or does not fit."""
+
+
+class SignalsError(NiimaskerError):
+    """The signals cannot be cleaned as asked."""
+
+
+class OutputError(NiimaskerError):
+    """An output cannot be written."""
+
+
+class NiimaskerWarning(UserWarning):
+    """Something a user should know about a result that is still written."""
+
+
+def warn(message: str) -> None:
+    """Warn the user; the batch records it with the run that it belongs to."""
+    warnings.warn(message, NiimaskerWarning, stacklevel=2)
+
+
+@contextlib.contextmanager
+def record_warnings() -> Iterator[list[str]]:
+    """Collect what would be told to the user into a list."""
+    recorded: list[str] = []
+
+    def record(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        if issubclass(category, NiimaskerWarning):
+            recorded.append(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", NiimaskerWarning)
+        warnings.showwarning = record
+        yield recorded
