@@ -1,0 +1,1 @@
+"""What is read: runs, images and confounds."""

@@ -1,0 +1,139 @@
+"""From patterns to runs: which images, which confounds with them, which output name."""
+
+from __future__ import annotations
+
+import glob
+import os.path
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from natsort import natsorted
+
+from niimasker.errors import RunsError
+from niimasker.inputs.images import image_stem
+
+# The entities that tell one run's confounds from another's; space, res and desc are not among them.
+RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
+_ENTITY = re.compile(rf"(?:^|_)({'|'.join(RUN_ENTITIES)})-([A-Za-z0-9]+)(?=[_.]|$)")
+
+Entities = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One image, its confounds, and the name of its outputs below the output directory."""
+
+    image_path: Path
+    confounds_path: Path | None
+    output_stem: str
+
+
+def find_runs(input_files: Sequence[str], regressor_files: Sequence[str], *, output_layout: str) -> list[Run]:
+    """Return the runs that patterns and file names stand for.
+
+    Raises
+    ------
+    RunsError
+        A pattern matches nothing, a file does not exist, images and confounds do not pair, or two images would share
+        an output name.
+    """
+    image_paths = expand(input_files, "--input_files")
+    output_stems = name_outputs(image_paths, output_layout)
+    if not regressor_files:
+        return [Run(image, None, stem) for image, stem in zip(image_paths, output_stems, strict=True)]
+    confounds_paths = pair(image_paths, expand(regressor_files, "--regressor_files"))
+    return [Run(*parts) for parts in zip(image_paths, confounds_paths, output_stems, strict=True)]
+
+
+def expand(patterns: Sequence[str], option: str) -> list[Path]:
+    """Return the files that names and patterns stand for; a pattern's matches sorted naturally by file name."""
+    return [path for pattern in patterns for path in _expand_one(str(Path(pattern).expanduser()), option)]
+
+
+def _expand_one(pattern: str, option: str) -> list[Path]:
+    # A file whose own name holds a bracket is that file.
+    if Path(pattern).is_file():
+        return [Path(pattern)]
+    if not glob.has_magic(pattern):
+        found = "is a folder" if Path(pattern).is_dir() else "does not exist"
+        raise RunsError(f"{option}: {pattern} {found}; give files or patterns.")
+    # pathlib's glob takes no absolute pattern.
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True) if Path(match).is_file()]  # noqa: PTH207
+    if not matches:
+        raise RunsError(f"{option}: no file matches {pattern} (looked from {Path.cwd()}).")
+    in_order: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
+    return in_order
+
+
+def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
+    """Return each image's output name: flat, or with its folders below the images' common root."""
+    folders = [path.absolute().parent for path in image_paths]
+    root = Path(os.path.commonpath(folders))
+    stems = [
+        image_stem(path) if output_layout == "flat" else (folder.relative_to(root) / image_stem(path)).as_posix()
+        for path, folder in zip(image_paths, folders, strict=True)
+    ]
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for stem, path in zip(stems, image_paths, strict=True):
+        by_stem[stem].append(path)
+    shared = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
+    if shared:
+        way_out = "use --output_layout mirror" if output_layout == "flat" else "give each image once"
+        raise RunsError(
+            f"these images would write outputs of the same name: {_listed(shared)}; rename them or {way_out}."
+        )
+    return stems
+
+
+def pair(image_paths: Sequence[Path], confounds_paths: Sequence[Path]) -> list[Path]:
+    """Return the confounds table of each image: by BIDS entities where all names have them, else by order."""
+    if len(image_paths) != len(confounds_paths):
+        raise RunsError(
+            f"{_count(len(image_paths), 'image')} but {_count(len(confounds_paths), 'confounds table')}; "
+            "give one table per image."
+        )
+    image_entities = [run_entities(path.name) for path in image_paths]
+    confounds_entities = {path: run_entities(path.name) for path in confounds_paths}
+    if not all(image_entities) or not all(confounds_entities.values()):
+        return list(confounds_paths)
+    paired = [
+        _find_table(path, entities, confounds_entities)
+        for path, entities in zip(image_paths, image_entities, strict=True)
+    ]
+    left_over = [path for path in confounds_entities if path not in paired]
+    if left_over:
+        raise RunsError(f"no image has the BIDS entities of {left_over[0]}; its image is missing or misnamed.")
+    return paired
+
+
+def run_entities(name: str) -> Entities:
+    """Return the BIDS entities of a file name that tell its run from others; run-1 and run-01 are the same."""
+    return frozenset(
+        (key, value.lstrip("0") or "0" if key in ("run", "echo") else value) for key, value in _ENTITY.findall(name)
+    )
+
+
+def _find_table(image_path: Path, entities: Entities, tables: dict[Path, Entities]) -> Path:
+    # Combined echoes keep their confounds under a name without echo: fewer entities fit when the same ones do not.
+    candidates = [path for path, theirs in tables.items() if theirs == entities]
+    candidates = candidates or [path for path, theirs in tables.items() if theirs < entities]
+    shown = " ".join(f"{key}-{value}" for key, value in sorted(entities, key=lambda item: RUN_ENTITIES.index(item[0])))
+    if not candidates:
+        raise RunsError(f"no confounds table has the BIDS entities of {image_path} ({shown}).")
+    if len(candidates) > 1:
+        raise RunsError(
+            f"more than one confounds table has the BIDS entities of {image_path} ({shown}): {_listed(candidates)}."
+        )
+    return candidates[0]
+
+
+def _listed(paths: Sequence[Path], most: int = 10) -> str:
+    shown = ", ".join(map(str, paths[:most]))
+    return f"{shown} and {len(paths) - most} more" if len(paths) > most else shown
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
