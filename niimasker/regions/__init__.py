@@ -1,0 +1,1 @@
+"""What a region is: definitions, atlases, nilearn's maskers and their weights."""

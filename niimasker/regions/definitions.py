@@ -1,0 +1,266 @@
+"""From --roi_file, --labels and --mask_img to regions, before any image is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from niimasker.errors import RegionsError, warn
+from niimasker.inputs.images import Grid, load_image, read_voxels
+from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
+from niimasker.regions.names import choose_names, make_unique, read_table
+
+# A parcellation saved as float after a linear operation is off its whole numbers by rounding, not by thousandths.
+_WHOLE_WITHIN = 1e-3
+
+
+@dataclass(frozen=True)
+class Parcellation:
+    """A label image: int32 of shape grid.shape, 0 is background."""
+
+    labels: np.ndarray
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Probabilistic maps: float of shape (*grid.shape, n_maps)."""
+
+    weights: np.ndarray
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Centres of spheres in mm, of shape (n_seeds, 3); without a radius the nearest voxel."""
+
+    coordinates: np.ndarray
+    radius: float | None
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Voxels: bool of shape grid.shape."""
+
+    voxels: np.ndarray
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The regions as defined, and what their columns are called.
+
+    Parameters
+    ----------
+    definition
+        Where they are. A Mask stands for its voxels, one column each, named once the image's grid is known.
+    indices, names
+        In the order of the columns; empty for a Mask.
+    centres
+        In mm, of shape (n_regions, 3); empty for a Mask.
+    source
+        The file's name, as messages call it.
+    img
+        The image that they came from; None for Seeds.
+    """
+
+    definition: Parcellation | Maps | Seeds | Mask
+    indices: tuple[int, ...]
+    names: tuple[str, ...]
+    centres: np.ndarray
+    source: str
+
+
+def load_regions(
+    roi_file: str, *, labels: Sequence[str], as_voxels: bool, radius: float | None, atlas_dir: Path | None
+) -> Regions:
+    """Return the regions that --roi_file and --labels describe.
+
+    Raises
+    ------
+    RegionsError, ImageError
+        The file is not usable, or the names do not fit.
+    """
+    if is_atlas_query(roi_file):
+        if labels:
+            warn(f"--labels is ignored: {roi_file} brings its own names.")
+        return _from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file, as_voxels=as_voxels)
+    roi_path = Path(roi_file).expanduser()
+    if roi_path.suffix.lower() in (".tsv", ".csv"):
+        if as_voxels:
+            raise _no_voxels(f"{roi_path} holds coordinates")
+        return _from_table(roi_path, labels=labels, radius=radius)
+    if radius is not None:
+        warn(f"--radius is ignored: {roi_path.name} is an image, not a table of coordinates.")
+    return _from_image(roi_path, labels=labels, as_voxels=as_voxels)
+
+
+def _no_voxels(found: str) -> RegionsError:
+    return RegionsError(
+        f"--as_voxels takes the voxels of a single mask, but {found}; give a mask with one value, "
+        "or leave the option out."
+    )
+
+
+def _from_atlas(atlas: Atlas, query: str, *, as_voxels: bool) -> Regions:
+    if as_voxels:
+        raise _no_voxels(f"{query} is an atlas")
+    definition = _read_definition(atlas.img, query)
+    indices = _indices_of(definition)
+    names = make_unique([atlas.names.get(index, f"roi {index}") for index in indices], indices, query)
+    return Regions(definition, indices, names, centres_of(definition, indices), query)
+
+
+def _from_table(roi_path: Path, *, labels: Sequence[str], radius: float | None) -> Regions:
+    coordinates = read_coordinates(roi_path)
+    if radius is None:
+        warn(f"{roi_path.name}: no --radius is given; each region is the single voxel nearest to its coordinates.")
+    indices = tuple(range(len(coordinates)))
+    # A table that names its own coordinates does so row by row, whatever its index column counts from.
+    same_table = len(labels) == 1 and Path(labels[0]) == roi_path
+    names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
+    return Regions(Seeds(coordinates, radius), indices, names, coordinates, roi_path.name)
+
+
+def _from_image(roi_path: Path, *, labels: Sequence[str], as_voxels: bool) -> Regions:
+    definition = _read_definition(load_image(roi_path), str(roi_path))
+    indices = _indices_of(definition)
+    if as_voxels:
+        return _from_mask(definition, labels, roi_path)
+    names = choose_names(labels, indices, roi_path.name)
+    return Regions(definition, indices, names, centres_of(definition, indices), roi_path.name)
+
+
+def _from_mask(definition: Parcellation | Maps, labels: Sequence[str], roi_path: Path) -> Regions:
+    if isinstance(definition, Maps) or len(_indices_of(definition)) > 1:
+        raise _no_voxels(f"{roi_path} holds {len(_indices_of(definition))} regions")
+    if labels:
+        warn("--labels is ignored: with --as_voxels each column is a voxel.")
+    return Regions(Mask(definition.labels != 0, definition.grid), (), (), np.empty((0, 3)), roi_path.name)
+
+
+def read_coordinates(table_path: Path) -> np.ndarray:
+    """Return the columns x, y, z of a table in mm, as an array of shape (n_seeds, 3).
+
+    Raises
+    ------
+    RegionsError
+        The file is no table, lacks a column, or holds a value that is no number.
+    """
+    table = read_table(table_path)
+    missing = [name for name in "xyz" if name not in table.columns]
+    if missing:
+        raise RegionsError(
+            f"{table_path}: no column {', '.join(missing)}; expected columns x, y, z in mm, "
+            f"found {', '.join(map(str, table.columns))}."
+        )
+    if table.empty:
+        raise RegionsError(f"{table_path}: no coordinates below its header.")
+    values: np.ndarray = table[["x", "y", "z"]].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        row, column = wrong[0]
+        found = table["xyz"[column]].iloc[row]
+        raise RegionsError(f"{table_path}: {found!r} in column {'xyz'[column]}, row {row + 1}, is no number in mm.")
+    return values
+
+
+def _read_definition(img: nib.spatialimages.SpatialImage, source: str) -> Parcellation | Maps:
+    stacked = [n for n in img.shape[3:] if n != 1]
+    if len(stacked) > 1:
+        raise RegionsError(f"{source}: a {img.ndim}D image; expected a 3D image or 4D maps.")
+    return _read_maps(img, source) if stacked else _read_parcellation(img, source)
+
+
+def _indices_of(definition: Parcellation | Maps) -> tuple[int, ...]:
+    if isinstance(definition, Maps):
+        return tuple(range(1, definition.weights.shape[-1] + 1))
+    distinct = np.unique(definition.labels)
+    return tuple(int(value) for value in distinct[distinct != 0])
+
+
+def _read_parcellation(img: nib.spatialimages.SpatialImage, source: str) -> Parcellation:
+    values = read_voxels(img).reshape(img.shape[:3])
+    distinct = np.unique(values)
+    if not np.isfinite(distinct).all():
+        raise RegionsError(f"{source}: holds NaN or infinite values; expected whole numbers, 0 for background.")
+    present = distinct[distinct != 0]
+    if not len(present):
+        raise RegionsError(f"{source}: every voxel is 0; expected at least one region.")
+    if len(present) == 1:
+        return Parcellation(_mask_labels(values, float(present[0])), Grid.of(img))
+    rounded = np.round(present)
+    wrong = present[(np.abs(present - rounded) > _WHOLE_WITHIN) | (rounded < 1) | (rounded > np.iinfo(np.int32).max)]
+    if len(wrong):
+        shown = ", ".join(f"{value:g}" for value in wrong[:5])
+        raise RegionsError(
+            f"{source}: holds values that are no region's index ({shown}{', ...' if len(wrong) > 5 else ''}); "
+            "expected whole numbers above 0, and 0 for background."
+        )
+    return Parcellation(np.round(values).astype(np.int32), Grid.of(img))
+
+
+def _mask_labels(values: np.ndarray, value: float) -> np.ndarray:
+    # A mask may hold 255, 0.5 or -1: its index is its value where that can be an index.
+    rounded = round(value)
+    is_index = 1 <= rounded <= np.iinfo(np.int32).max and abs(value - rounded) <= _WHOLE_WITHIN
+    return np.where(values != 0, rounded if is_index else 1, 0).astype(np.int32)
+
+
+def _read_maps(img: nib.spatialimages.SpatialImage, source: str) -> Maps:
+    # Maps are large: float32 stays float32, as in nilearn.
+    is_float32 = img.get_data_dtype() == np.float32 and img.dataobj.slope in (None, 1.0)
+    weights = read_voxels(img, np.float32 if is_float32 else np.float64)
+    weights = weights.reshape((*img.shape[:3], -1))
+    if not np.isfinite(weights).all():
+        raise RegionsError(f"{source}: its maps hold NaN or infinite values; expected numbers, 0 outside a region.")
+    return Maps(weights, Grid.of(img))
+
+
+def centres_of(definition: Parcellation | Maps, indices: Sequence[int]) -> np.ndarray:
+    """Return the regions' centres of mass in mm, of shape (n_regions, 3)."""
+    if isinstance(definition, Parcellation):
+        i, j, k = np.nonzero(definition.labels)
+        voxels = np.column_stack([i, j, k]).astype(np.float64)
+        position = np.searchsorted(indices, definition.labels[i, j, k])
+        totals = np.bincount(position, minlength=len(indices))
+        sums = np.stack([np.bincount(position, axis, minlength=len(indices)) for axis in voxels.T], axis=1)
+        centres = sums / totals[:, None]
+    else:
+        centres = np.array([_map_centre(definition.weights[..., n]) for n in range(len(indices))])
+    return np.asarray(nib.affines.apply_affine(definition.grid.matrix, centres))
+
+
+def _map_centre(weights: np.ndarray) -> np.ndarray:
+    i, j, k = np.nonzero(weights)
+    mass = np.abs(weights[i, j, k]).astype(np.float64)
+    # An empty map has no centre: NaN, written as n/a.
+    if not mass.sum():
+        return np.full(3, np.nan)
+    centre: np.ndarray = np.column_stack([i, j, k]).T @ mass / mass.sum()
+    return centre
+
+
+def load_mask(mask_path: Path) -> Mask:
+    """Return the voxels of a mask image that are not 0.
+
+    Raises
+    ------
+    RegionsError, ImageError
+        The file is no 3D image of 0 and one other value.
+    """
+    img = load_image(mask_path)
+    if int(np.prod(img.shape[3:])) != 1:
+        raise RegionsError(f"{mask_path}: a {img.ndim}D image; expected a 3D mask.")
+    values = read_voxels(img).reshape(img.shape[:3])
+    distinct = np.unique(values)
+    inside = distinct[distinct != 0]
+    if len(inside) != 1 or not np.isfinite(inside).all():
+        shown = ", ".join(f"{value:g}" for value in distinct[:5])
+        raise RegionsError(f"{mask_path}: no mask; expected 0 and one other value, found {shown}.")
+    return Mask(values != 0, Grid.of(img))
