@@ -1,0 +1,67 @@
+"""Apply one function to many tasks, in this process or in several; a broken task costs that task alone."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from joblib import Parallel, delayed
+
+from niimasker.errors import NiimaskerError
+
+Task = TypeVar("Task")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Attempt(Generic[Value]):
+    """What became of a task: a value, or the reason why there is none.
+
+    Parameters
+    ----------
+    reason
+        One line; None when there is a value.
+    traceback
+        Where a failure comes from.
+    is_mistake
+        Whether the failure is one of this program and not of its user.
+    """
+
+    value: Value | None
+    seconds: float
+    reason: str | None = None
+    traceback: str = ""
+    is_mistake: bool = False
+
+
+def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
+    """Return what became of one task."""
+    start = time.perf_counter()
+    try:
+        value = function(task)
+    except Exception as error:
+        is_mistake = not isinstance(error, NiimaskerError)
+        reason = f"unexpected {type(error).__name__}: {error}" if is_mistake else str(error)
+        seconds = time.perf_counter() - start
+        return Attempt(None, seconds, " ".join(reason.split()), traceback.format_exc(), is_mistake)
+    return Attempt(value, time.perf_counter() - start)
+
+
+def attempt_all(function: Callable[[Task], Value], tasks: Iterable[Task], *, n_jobs: int) -> Iterator[Attempt[Value]]:
+    """Yield what became of each task, in order.
+
+    Parameters
+    ----------
+    tasks
+        Taken one by one, a few ahead of the processes.
+    n_jobs
+        1 is this process alone, -1 one process per core.
+    """
+    if n_jobs == 1:
+        return (attempt(function, task) for task in tasks)
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    results: Iterator[Attempt[Value]] = parallel(delayed(attempt)(function, task) for task in tasks)
+    return results

@@ -1,0 +1,349 @@
+"""The example data set behind --example: made up here, voxel by voxel; nobody was scanned."""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.affines import apply_affine
+from nilearn import datasets
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.distance import cdist
+
+from niimasker.errors import OutputError
+
+SPACE = "MNI152NLin2009aSym"  # of the templates that nilearn ships; fMRIPrep's own default is 2009cAsym
+RESOLUTION = 4  # mm
+SUBJECTS = ("01", "02")
+SEED = 2024
+N_VOLUMES = 120
+T_R = 2.0  # s
+# One stored unit is 4: rounding adds 1 % to the noise and a fifth of the file goes.
+SCALE = 4
+N_NON_STEADY = 1
+N_COMPONENTS = 10
+LONGEST_PERIOD = 128  # s, fMRIPrep's high-pass cut-off
+MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+
+REGION_RADIUS = 22  # mm
+# Right-hand centres in mm; the left hemisphere is their mirror image. The first of each network is also a seed.
+CENTRES = {
+    "Vis": [(28, -82, -8), (10, -90, 4), (12, -76, 24)],
+    "SomMot": [(40, -24, 56), (56, -8, 26), (8, -26, 64)],
+    "DorsAttn": [(28, -58, 54), (50, -62, 0), (28, -2, 56)],
+    "Limbic": [(30, 8, -34), (12, 34, -22), (46, -14, -34)],
+    "Default": [(48, -62, 34), (8, 50, 20), (8, -52, 28)],
+}
+N_PAIRS = sum(len(centres) for centres in CENTRES.values())
+
+
+@dataclass(frozen=True)
+class Brain:
+    """The template that the data are made up on; one row is one voxel of the mask."""
+
+    affine: np.ndarray
+    mask: np.ndarray
+    baseline: np.ndarray  # template intensity, 0 to 1000
+    gradient: np.ndarray  # of the baseline per mm along x, y and z
+    csf: np.ndarray
+    white_matter: np.ndarray
+    regions: np.ndarray  # index of each voxel's region, 0 is none
+
+
+def write_example(output_dir: Path) -> Path:
+    """Write the example data set under output_dir/data and return its config.json's path.
+
+    The data are made up: a small fMRIPrep derivative of two subjects with network signals, drift, noise and motion
+    spikes, a parcellation, seeds and a configuration. The same bytes are written every time; other files stay.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Created with its parents. The paths in config.json start with it as given.
+
+    Returns
+    -------
+    Path
+        ``output_dir/data/config.json``, written last: where it exists, the data are complete.
+
+    Raises
+    ------
+    OutputError
+        When a folder or file cannot be written.
+    """
+    brain = load_brain()
+    data_dir = output_dir / "data"
+    try:
+        write_files(data_dir, make_atlas(brain))
+        for subject in SUBJECTS:
+            write_files(data_dir, make_subject(brain, subject))
+        write_files(data_dir, make_descriptions(data_dir))
+    except OSError as error:
+        raise OutputError(f"the example data cannot be written to {data_dir}: {error}") from error
+    return data_dir / "config.json"
+
+
+def write_files(folder: Path, contents: dict[str, bytes]) -> None:
+    """Write every content to its path below the folder; a file that exists is complete."""
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary_path = path.with_name(f".{path.name}.part")
+        temporary_path.write_bytes(content)
+        temporary_path.replace(path)
+
+
+def to_json(value: object) -> bytes:
+    """Return a value as indented JSON."""
+    return (json.dumps(value, indent=4) + "\n").encode()
+
+
+def to_tsv(table: pd.DataFrame) -> bytes:
+    """Return a table as fMRIPrep writes it: tabs, n/a for what is missing."""
+    text = table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.10g", lineterminator="\n")
+    return text.encode()
+
+
+def to_nifti(brain: Brain, voxels: np.ndarray, slope: float = 1) -> bytes:
+    """Return the stored values of the mask's voxels as .nii.gz; background is 0, a second axis is time."""
+    data = np.zeros(brain.mask.shape + voxels.shape[1:], voxels.dtype)
+    data[brain.mask] = voxels
+    img = nib.Nifti1Image(data, brain.affine)
+    img.set_sform(brain.affine, code="mni")
+    img.set_qform(brain.affine, code="mni")
+    img.header.set_slope_inter(slope, 0)
+    img.header.set_xyzt_units("mm", "sec")
+    if data.ndim == 4:
+        img.header.set_zooms((RESOLUTION, RESOLUTION, RESOLUTION, T_R))
+    # Without a time stamp the same data give the same bytes. Level 6 takes twice as long and saves 3 %.
+    return gzip.compress(img.to_bytes(), compresslevel=4, mtime=0)
+
+
+def load_brain() -> Brain:
+    """Return the template, its tissues and the example's regions."""
+    template_img = datasets.load_mni152_template(resolution=RESOLUTION)
+    mask = datasets.load_mni152_brain_mask(resolution=RESOLUTION).get_fdata() > 0
+    grey_matter = datasets.load_mni152_gm_template(resolution=RESOLUTION).get_fdata()[mask]
+    white_matter = datasets.load_mni152_wm_template(resolution=RESOLUTION).get_fdata()[mask]
+    # Whole numbers: the last bit of nilearn's resampling must not show in the example's values.
+    template = np.round(1000 * template_img.get_fdata())
+    millimetres = apply_affine(template_img.affine, np.argwhere(mask))
+    return Brain(
+        affine=template_img.affine,
+        mask=mask,
+        baseline=template[mask],
+        gradient=np.stack(np.gradient(template, RESOLUTION), axis=-1)[mask],
+        csf=grey_matter + white_matter < 0.2,
+        white_matter=white_matter > 0.95,
+        regions=np.where(grey_matter > 0.4, nearest_regions(millimetres), 0).astype(np.int16),
+    )
+
+
+def nearest_regions(millimetres: np.ndarray) -> np.ndarray:
+    """Return the index of the nearest centre's region for each position, 0 where none is near."""
+    x, y, z = millimetres.T
+    distances = cdist(np.stack([np.abs(x), y, z], axis=1), np.concatenate(list(CENTRES.values())))
+    return np.where(distances.min(axis=1) <= REGION_RADIUS, distances.argmin(axis=1) + 1 + N_PAIRS * (x > 0), 0)
+
+
+def region_table() -> pd.DataFrame:
+    """Return each region's index, name, network and centre in mm, the left hemisphere first."""
+    rows = [
+        (f"{hemisphere}_{network}_{number}", network, side * x, y, z)
+        for hemisphere, side in (("LH", -1), ("RH", 1))
+        for network, centres in CENTRES.items()
+        for number, (x, y, z) in enumerate(centres, start=1)
+    ]
+    table = pd.DataFrame(rows, columns=["name", "network", "x", "y", "z"])
+    return table.assign(index=np.arange(1, len(table) + 1))
+
+
+def make_atlas(brain: Brain) -> dict[str, bytes]:
+    """Return the files of the parcellation, its names and the seeds."""
+    table = region_table()
+    stem = f"atlas/tpl-{SPACE}_atlas-Example_dseg"
+    return {
+        f"{stem}.nii.gz": to_nifti(brain, brain.regions),
+        f"{stem}.tsv": to_tsv(table[["index", "name"]]),
+        "atlas/seeds.tsv": to_tsv(table.loc[table["name"].str.endswith("_1"), ["x", "y", "z", "name"]]),
+    }
+
+
+def make_subject(brain: Brain, subject: str) -> dict[str, bytes]:
+    """Return the files of one made-up subject's run, named as fMRIPrep names them."""
+    rng = np.random.default_rng([SEED, int(subject)])
+    spikes = choose_spikes(rng)
+    motion = make_motion(spikes, rng)
+    stored = np.round(make_volumes(brain, motion, spikes, rng) / SCALE).astype(np.int16)
+    confounds, metadata = make_confounds(brain, motion, SCALE * stored.astype(np.float64))
+    run = f"fmriprep/sub-{subject}/func/sub-{subject}_task-rest"
+    bold = {"RepetitionTime": T_R, "SkullStripped": True, "TaskName": "rest"}
+    return {
+        f"{run}_space-{SPACE}_desc-preproc_bold.nii.gz": to_nifti(brain, stored, slope=SCALE),
+        f"{run}_space-{SPACE}_desc-preproc_bold.json": to_json(bold),
+        f"{run}_space-{SPACE}_desc-brain_mask.nii.gz": to_nifti(brain, np.ones(len(stored), np.uint8)),
+        f"{run}_desc-confounds_timeseries.tsv": to_tsv(confounds),
+        f"{run}_desc-confounds_timeseries.json": to_json(metadata),
+    }
+
+
+def make_descriptions(data_dir: Path) -> dict[str, bytes]:
+    """Return the data set's description and the configuration that runs it."""
+    description = {
+        "Name": "niimasker's example: made-up data, nobody was scanned",
+        "BIDSVersion": "1.9.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "niimasker", "Description": "random numbers in fMRIPrep's layout"}],
+        "License": "CC0",
+    }
+    # Input files are patterns: a folder such as "results[1]" must stand for itself.
+    runs = f"{glob.escape(data_dir.as_posix())}/fmriprep/sub-*/func/*"
+    atlas = f"{data_dir.as_posix()}/atlas/tpl-{SPACE}_atlas-Example_dseg"
+    config = {
+        "input_files": f"{runs}_desc-preproc_bold.nii.gz",
+        "roi_file": f"{atlas}.nii.gz",
+        "labels": f"{atlas}.tsv",
+        "regressor_files": f"{runs}_desc-confounds_timeseries.tsv",
+        "regressors": "Params24",
+        "standardize": True,
+        "t_r": T_R,
+        "low_pass": 0.1,
+        "discard_scans": N_NON_STEADY,
+    }
+    return {"fmriprep/dataset_description.json": to_json(description), "config.json": to_json(config)}
+
+
+def choose_spikes(rng: np.random.Generator) -> np.ndarray:
+    """Return four volumes in which the head jumps, at least ten volumes apart."""
+    return rng.choice(np.arange(10, N_VOLUMES - 10, 15), 4, replace=False) + rng.integers(0, 5, 4)
+
+
+def make_motion(spikes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return MOTION in mm and radians, shape (n_volumes, 6): a slow walk, and jumps that last one volume."""
+    motion = np.cumsum(rng.normal(scale=[0.02] * 3 + [0.0003] * 3, size=(N_VOLUMES, 6)), axis=0)
+    motion[spikes] += rng.choice([-1, 1], (len(spikes), 6)) * ([0.4] * 3 + [0.004] * 3)
+    return motion
+
+
+def make_slow_signals(n_signals: int, rng: np.random.Generator) -> np.ndarray:
+    """Return noise with most of its power below 0.1 Hz, shape (n_signals, n_volumes), SD 1."""
+    noise = gaussian_filter1d(rng.standard_normal((n_signals, N_VOLUMES)), sigma=3 / T_R, axis=1)
+    signals: np.ndarray = noise / noise.std(axis=1, keepdims=True)
+    return signals
+
+
+def make_region_signals(rng: np.random.Generator) -> np.ndarray:
+    """Return each region's fraction of change, shape (1 + n_regions, n_volumes); row 0 is outside all regions."""
+    pairs = np.tile(np.arange(N_PAIRS), 2)
+    networks = pd.factorize(region_table()["network"])[0]
+    signals = 0.7 * make_slow_signals(len(CENTRES), rng)[networks]
+    signals += 0.6 * make_slow_signals(N_PAIRS, rng)[pairs] + 0.4 * make_slow_signals(2 * N_PAIRS, rng)
+    return np.vstack([np.zeros(N_VOLUMES), 0.01 * signals])
+
+
+def make_volumes(brain: Brain, motion: np.ndarray, spikes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the made-up BOLD signal, shape (n_voxels, n_volumes)."""
+    n_voxels = len(brain.baseline)
+    time = np.arange(N_VOLUMES)
+    # Each cause is a map of voxels times a course, in fractions of the baseline.
+    change = make_region_signals(rng)[brain.regions]
+    change += np.outer(rng.normal(0.01, 0.01, n_voxels), time / N_VOLUMES - 0.5)  # drift
+    change += np.outer(np.where(brain.csf, 0.06, 0.003), make_slow_signals(1, rng)[0])  # pulse and breath
+    change += np.outer(rng.normal(-0.04, 0.01, n_voxels), np.isin(time, spikes))
+    change[:, :N_NON_STEADY] += 0.06
+    # Realignment leaves part of the motion: edges of the template darken and brighten with the head's position.
+    residue = -0.2 * brain.gradient @ motion[:, :3].T
+    noise = rng.normal(scale=10, size=change.shape)
+    volumes: np.ndarray = brain.baseline[:, None] * (1 + change) + residue + noise
+    return volumes.clip(min=0)
+
+
+def make_confounds(brain: Brain, motion: np.ndarray, volumes: np.ndarray) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Return the confounds that fMRIPrep would find in the made-up volumes, and its JSON metadata."""
+    means = {
+        "global_signal": volumes.mean(axis=0),
+        "csf": volumes[brain.csf].mean(axis=0),
+        "white_matter": volumes[brain.white_matter].mean(axis=0),
+    }
+    framewise = make_framewise(motion, volumes)
+    components, metadata = make_components(brain, volumes)
+    outliers = (framewise["framewise_displacement"] > 0.5) | (framewise["std_dvars"] > 1.5)  # as fMRIPrep marks them
+    columns = expand(means) | framewise | components | make_cosines() | expand(dict(zip(MOTION, motion.T, strict=True)))
+    one_hot = np.eye(N_VOLUMES)
+    columns |= number_columns("non_steady_state_outlier", one_hot[:N_NON_STEADY])
+    return pd.DataFrame(columns | number_columns("motion_outlier", one_hot[outliers])), metadata
+
+
+def expand(signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return each signal with its derivative and the squares of both."""
+    columns = {}
+    for name, signal in signals.items():
+        columns[name] = signal
+        columns[f"{name}_derivative1"] = difference(signal)
+        columns[f"{name}_power2"] = signal**2
+        columns[f"{name}_derivative1_power2"] = difference(signal) ** 2
+    return columns
+
+
+def difference(signals: np.ndarray) -> np.ndarray:
+    """Return the change from the volume before, along the last axis; the first volume has none."""
+    changes: np.ndarray = np.diff(signals, axis=-1, prepend=np.nan)
+    return changes
+
+
+def make_framewise(motion: np.ndarray, volumes: np.ndarray) -> dict[str, np.ndarray]:
+    """Return how much changes from each volume to the next, in the signal and in the head's position.
+
+    ``std_dvars`` is DVARS over its median: fMRIPrep divides by the value expected of noise, which comes close to it.
+    ``framewise_displacement`` is Power's (2012, https://doi.org/10.1016/j.neuroimage.2011.10.018), ``rmsd`` Jenkinson's
+    for small angles (https://www.fmrib.ox.ac.uk/datasets/techrep/tr99mj1), with heads of 50 and 80 mm radius.
+    """
+    dvars = np.sqrt(np.mean(difference(volumes) ** 2, axis=0))
+    shift, turn = np.split(difference(motion.T), 2)
+    return {
+        "std_dvars": dvars / np.nanmedian(dvars),
+        "dvars": dvars,
+        "framewise_displacement": np.abs(shift).sum(axis=0) + 50 * np.abs(turn).sum(axis=0),
+        "rmsd": np.sqrt((shift**2).sum(axis=0) + 80**2 / 5 * 2 * (turn**2).sum(axis=0)),
+    }
+
+
+def make_cosines() -> dict[str, np.ndarray]:
+    """Return the discrete cosines slower than LONGEST_PERIOD; 0 before the steady state, as in fMRIPrep."""
+    n_steady = N_VOLUMES - N_NON_STEADY
+    orders = np.arange(1, int(2 * n_steady * T_R / LONGEST_PERIOD) + 1)
+    cosines = np.sqrt(2 / n_steady) * np.cos(np.pi / n_steady * np.outer(orders, np.arange(n_steady) + 0.5))
+    return number_columns("cosine", np.pad(cosines, ((0, 0), (N_NON_STEADY, 0))))
+
+
+def make_components(brain: Brain, volumes: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """Return CompCor's components and the metadata by which load_confounds chooses among them."""
+    cosines = np.stack(list(make_cosines().values()))[:, N_NON_STEADY:]
+    residuals = volumes[:, N_NON_STEADY:] - volumes[:, N_NON_STEADY:].mean(axis=1, keepdims=True)
+    residuals -= (residuals @ cosines.T) @ cosines
+    variance = residuals.var(axis=1)
+    temporal = number_columns("t_comp_cor_", decompose(residuals[variance > np.quantile(variance, 0.98)]))
+    anatomical = number_columns("a_comp_cor_", decompose(residuals[brain.csf | brain.white_matter]))
+    metadata: dict[str, object] = {name: {"Method": "tCompCor", "Retained": True} for name in temporal}
+    metadata |= {name: {"Method": "aCompCor", "Mask": "combined", "Retained": True} for name in anatomical}
+    return temporal | anatomical, metadata
+
+
+def decompose(residuals: np.ndarray) -> np.ndarray:
+    """Return the first principal components of the z-scored voxels, shape (N_COMPONENTS, n_volumes)."""
+    z_scores = residuals / residuals.std(axis=1, keepdims=True)
+    components = np.linalg.eigh(z_scores.T @ z_scores)[1].T[: -N_COMPONENTS - 1 : -1]
+    # LAPACK libraries differ in the arbitrary sign and the last digits: the largest value is positive, and 8 decimals.
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
+    return np.pad(np.round(components * np.sign(largest), 8), ((0, 0), (N_NON_STEADY, 0)))
+
+
+def number_columns(name: str, signals: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the signals under the name and their number."""
+    return {f"{name}{number:02d}": signal for number, signal in enumerate(signals)}

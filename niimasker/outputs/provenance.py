@@ -1,0 +1,78 @@
+"""What a result was made from: settings, sources, versions."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from niimasker import __version__
+from niimasker.inputs.confounds import Confounds
+from niimasker.regions.weights import RegionWeights
+from niimasker.settings import Settings
+from niimasker.signals.cleaning import Cleaning
+from niimasker.signals.timeline import Timeline
+
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
+
+SourceRecord = dict[str, str | int]
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of Python, niimasker and the packages that its numbers depend on."""
+    packages = {package: version(package) for package in PACKAGES}
+    return {"python": platform.python_version(), "niimasker": __version__, **packages}
+
+
+def settings_record(settings: Settings) -> dict[str, Any]:
+    """Return every setting as resolved, as JSON values."""
+    return {name: _plain(value) for name, value in dataclasses.asdict(settings).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def source_record(path: Path) -> SourceRecord:
+    """Return a source file's path, size in bytes and SHA-256 checksum."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return {"Path": str(path), "Bytes": path.stat().st_size, "SHA256": digest.hexdigest()}
+
+
+def make_sidecar(
+    *,
+    settings: Settings,
+    timeline: Timeline,
+    cleaning: Cleaning,
+    weights: RegionWeights,
+    confounds: Confounds | None,
+    sources: Mapping[str, SourceRecord],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """Return the JSON that goes beside a table of signals."""
+    return {
+        "SamplingFrequency": None if cleaning.t_r is None else 1 / cleaning.t_r,
+        "RepetitionTime": cleaning.t_r,
+        "RepetitionTimeSource": cleaning.t_r_source,
+        "Volumes": {
+            "Read": timeline.n_read,
+            "Discarded": timeline.n_discarded,
+            "Censored": 0,
+            "Kept": timeline.n_kept,
+        },
+        "Confounds": [] if confounds is None else list(confounds.names),
+        "Columns": {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)},
+        "Settings": settings_record(settings),
+        "Software": software_versions(),
+        "Warnings": list(warnings),
+        "Sources": dict(sources),
+    }

@@ -1,0 +1,134 @@
+"""Write tables and JSON so that a file under its final name is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from niimasker.errors import OutputError
+from niimasker.inputs.images import Grid
+from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
+from niimasker.regions.weights import RegionWeights, place_regions
+from niimasker.signals.extraction import Signals
+
+
+@contextlib.contextmanager
+def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
+    """Give a temporary path beside a file; what is written there replaces the file at the end, or vanishes.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # In the same folder, so that the replacement is one step of the file system.
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _open_to_umask(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}).") from error
+
+
+def _open_to_umask(path: Path) -> None:
+    # mkstemp makes files for their owner alone; outputs follow the user's umask like any other file.
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
+
+
+def write_signals(path: Path, values: np.ndarray, names: Sequence[str], *, n_decimals: int) -> None:
+    """Write signals of shape (n_volumes, n_regions) under their regions' names; NaN as n/a."""
+    _write_table(path, pd.DataFrame(values, columns=list(names)), float_format=f"%.{n_decimals}f")
+
+
+def write_records(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of facts, numbers with six significant digits; what is missing as n/a."""
+    _write_table(path, table, float_format="%.6g")
+
+
+def _write_table(path: Path, table: pd.DataFrame, *, float_format: str) -> None:
+    with replacing(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format=float_format, encoding="utf-8")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object, UTF-8 and indented."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_image(path: Path, img: nib.spatialimages.SpatialImage) -> None:
+    """Write an image; the suffix decides whether it is compressed."""
+    with replacing(path, suffix="".join(path.suffixes[-2:])) as temporary:
+        nib.save(img, temporary)
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copy a file's content."""
+    if path.exists() and path.samefile(source):
+        return
+    with replacing(path) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
+    """Return a row of facts per region; coverage is the share of its voxels that hold a signal."""
+    no_voxels = np.full(len(weights.names), np.nan)
+    coverage = np.divide(signals.n_valid, weights.n_voxels, out=no_voxels.copy(), where=weights.n_voxels > 0)
+    x, y, z = weights.centres.T
+    return pd.DataFrame(
+        {
+            "index": weights.indices,
+            "name": weights.names,
+            "x": x,
+            "y": y,
+            "z": z,
+            "n_voxels": weights.n_voxels,
+            "n_valid": signals.n_valid,
+            "coverage": coverage,
+            "mean": signals.values.mean(axis=0),
+            "tsnr": signals.tsnr,
+            "status": weights.status,
+        }
+    )
+
+
+def write_regions_used(folder: Path, roi_file: str, regions: Regions, grids: Sequence[Grid]) -> None:
+    """Keep the regions beside the results: the file itself, a fetched atlas, and spheres on the first image's grid."""
+    roi_path = Path(roi_file).expanduser()
+    definition = regions.definition
+    if roi_path.is_file():
+        copy_file(roi_path, folder / roi_path.name)
+    elif isinstance(definition, (Parcellation, Maps)):
+        values = definition.labels if isinstance(definition, Parcellation) else definition.weights
+        img = nib.Nifti1Image(values, definition.grid.matrix)
+        write_image(folder / f"{roi_file.replace(':', '-')}.nii.gz", img)
+    if isinstance(definition, Seeds) and grids:
+        write_image(folder / "spheres_img.nii.gz", spheres_image(regions, grids[0]))
+
+
+def spheres_image(regions: Regions, grid: Grid) -> nib.Nifti1Image:
+    """Return spheres as labels, counted from 1; where spheres overlap the last one shows."""
+    matrix = place_regions(regions, grid, None).matrix
+    labels = np.zeros(grid.n_voxels, dtype=np.int32)
+    for row in range(matrix.shape[0]):
+        labels[matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]] = row + 1
+    return nib.Nifti1Image(labels.reshape(grid.shape, order="F"), grid.matrix)

@@ -1,0 +1,119 @@
+"""Detrend, filter, regress and z-score, in nilearn's order and by nilearn's code."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from nilearn import signal
+
+from niimasker.errors import SignalsError
+from niimasker.inputs.confounds import Confounds
+from niimasker.inputs.images import T_R_MAX, T_R_MIN, ImageSeries
+from niimasker.settings import Settings
+from niimasker.signals.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What is done to a run's signals; cut-offs in Hz, t_r in seconds with where it came from."""
+
+    detrend: bool
+    standardize: bool
+    high_pass: float | None
+    low_pass: float | None
+    t_r: float | None
+    t_r_source: str | None
+
+    @property
+    def filters(self) -> bool:
+        """Whether any frequency is filtered out."""
+        return self.high_pass is not None or self.low_pass is not None
+
+
+def make_cleaning(settings: Settings, series: ImageSeries) -> Cleaning:
+    """Return what is done to one run's signals, with the repetition time that holds for it.
+
+    Raises
+    ------
+    SignalsError
+        A filter is asked for that the repetition time, or the lack of one, does not allow.
+    """
+    t_r, t_r_source = (settings.t_r, "t_r") if settings.t_r else (series.t_r, series.t_r_source)
+    cleaning = Cleaning(settings.detrend, settings.standardize, settings.high_pass, settings.low_pass, t_r, t_r_source)
+    if cleaning.filters:
+        _check_filter(cleaning, series.path.name)
+    return cleaning
+
+
+def _check_filter(cleaning: Cleaning, image: str) -> None:
+    if cleaning.t_r is None:
+        raise SignalsError(
+            f"{image}: neither its header nor a JSON file beside it gives a repetition time; "
+            "--high_pass and --low_pass need one: give --t_r in seconds."
+        )
+    if not T_R_MIN <= cleaning.t_r <= T_R_MAX:
+        raise SignalsError(
+            f"{image}: its repetition time would be {cleaning.t_r:g} s (from {cleaning.t_r_source}); "
+            f"expected {T_R_MIN:g} to {T_R_MAX:g} s. Perhaps it is in milliseconds: give --t_r in seconds."
+        )
+    nyquist = 0.5 / cleaning.t_r
+    for name, cut_off in (("high_pass", cleaning.high_pass), ("low_pass", cleaning.low_pass)):
+        if cut_off is not None and cut_off >= nyquist:
+            raise SignalsError(
+                f"{image}: --{name} {cut_off:g} Hz is not below {nyquist:g} Hz, "
+                f"the highest frequency that a repetition time of {cleaning.t_r:g} s can hold."
+            )
+
+
+def clean(values: np.ndarray, confounds: Confounds | None, timeline: Timeline, cleaning: Cleaning) -> np.ndarray:
+    """Return cleaned signals.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_kept, n_regions)
+        NaN columns stand for regions without voxels and stay.
+    confounds
+        With a row per volume of the file.
+
+    Returns
+    -------
+    ndarray of shape (n_kept, n_regions), float64
+
+    Raises
+    ------
+    SignalsError
+        The run is too short for the filter or for its regressors.
+    """
+    if confounds is not None and len(confounds.names) >= timeline.n_kept:
+        # The residuals of such a regression are rounding noise, which z-scoring would blow up to a signal.
+        raise SignalsError(
+            f"{len(confounds.names)} regressors leave nothing of {timeline.n_kept} volumes; choose fewer --regressors."
+        )
+    cleaned = values.copy()
+    filled = np.isfinite(values).all(axis=0)
+    cleaned[:, filled] = _clean_filled(
+        values[:, filled], None if confounds is None else confounds.values[timeline.n_discarded :], cleaning
+    )
+    return cleaned
+
+
+def _clean_filled(values: np.ndarray, confounds: np.ndarray | None, cleaning: Cleaning) -> np.ndarray:
+    with warnings.catch_warnings():
+        # nilearn's warnings are of its own defaults to come, and of what has been checked here.
+        warnings.simplefilter("ignore")
+        try:
+            cleaned = signal.clean(
+                values,
+                detrend=cleaning.detrend,
+                standardize="zscore_sample" if cleaning.standardize else None,
+                confounds=confounds,
+                filter="butterworth" if cleaning.filters else False,
+                high_pass=cleaning.high_pass,
+                low_pass=cleaning.low_pass,
+                t_r=cleaning.t_r,
+            )
+        except ValueError as error:
+            raise SignalsError(f"{len(values)} volumes are too few to be cleaned so ({error}).") from error
+    return np.asarray(cleaned, dtype=np.float64)

@@ -1,0 +1,141 @@
+"""From settings to a study: every run, the regions, and every mistake that shows before extraction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from niimasker.errors import BrokenImageError, NiimaskerError, record_warnings, warn
+from niimasker.inputs.confounds import Confounds, load_confounds
+from niimasker.inputs.images import Grid, ImageSeries, open_series
+from niimasker.inputs.runs import Run, find_runs
+from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
+from niimasker.regions.weights import check_overlap, place_regions
+from niimasker.settings import Settings
+from niimasker.signals.cleaning import Cleaning, make_cleaning
+from niimasker.signals.timeline import Timeline, make_timeline
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run whose header and confounds have been checked."""
+
+    run: Run
+    series: ImageSeries
+    timeline: Timeline
+    cleaning: Cleaning
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that is known before the first run starts.
+
+    Parameters
+    ----------
+    runs
+        In the order given.
+    plans
+        Of the runs whose header can be read, in the same order.
+    broken
+        The reasons why the others cannot.
+    """
+
+    settings: Settings
+    runs: tuple[Run, ...]
+    plans: tuple[Plan, ...]
+    broken: Mapping[Run, str]
+    regions: Regions
+    mask: Mask | None
+
+    @property
+    def grids(self) -> list[Grid]:
+        """The distinct grids of the images, in order of appearance."""
+        return list(dict.fromkeys(plan.series.grid for plan in self.plans))
+
+
+def prepare(settings: Settings) -> Study:
+    """Return the checked study.
+
+    Raises
+    ------
+    NiimaskerError
+        The first mistake of the user's, with the number of further runs that have one.
+    """
+    runs = find_runs(settings.input_files, settings.regressor_files, output_layout=settings.output_layout)
+    mask = _load_mask(settings)
+    regions = load_regions(
+        settings.roi_file,
+        labels=settings.labels,
+        as_voxels=settings.as_voxels,
+        radius=settings.radius,
+        atlas_dir=settings.atlas_dir,
+    )
+    plans, broken = _plan_all(runs, settings)
+    study = Study(settings, tuple(runs), plans, broken, regions, mask)
+    if isinstance(regions.definition, Seeds) and not settings.allow_overlap:
+        for grid in study.grids:
+            check_overlap(place_regions(regions, grid, mask))
+    return study
+
+
+def _load_mask(settings: Settings) -> Mask | None:
+    if settings.mask_img is None:
+        return None
+    if settings.as_voxels:
+        warn("--mask_img is ignored: with --as_voxels the mask in --roi_file says which voxels.")
+        return None
+    return load_mask(settings.mask_img)
+
+
+def _plan_all(runs: Sequence[Run], settings: Settings) -> tuple[tuple[Plan, ...], dict[Run, str]]:
+    plans: list[Plan] = []
+    broken: dict[Run, str] = {}
+    misfits: list[NiimaskerError] = []
+    for run in runs:
+        _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
+        try:
+            plans.append(_plan(run, settings))
+        except BrokenImageError as error:
+            broken[run] = str(error)
+        except NiimaskerError as error:
+            misfits.append(error)
+    if misfits:
+        more = f" ({len(misfits) - 1} more of {len(runs)} runs do not fit either)" if len(misfits) > 1 else ""
+        raise type(misfits[0])(f"{misfits[0]}{more}") from misfits[0]
+    return tuple(plans), broken
+
+
+def _plan(run: Run, settings: Settings) -> Plan:
+    with record_warnings() as warnings:
+        series = open_series(run.image_path)
+        timeline = make_timeline(series, settings.discard_scans)
+        cleaning = make_cleaning(settings, series)
+        # Read to be checked; the worker reads it again, which costs less than to hold every table of a study.
+        load_run_confounds(run, settings, series)
+    return Plan(run, series, timeline, cleaning, tuple(warnings))
+
+
+def load_run_confounds(run: Run, settings: Settings, series: ImageSeries) -> Confounds | None:
+    """Return a run's confounds, None when it has none."""
+    if run.confounds_path is None:
+        return None
+    return load_confounds(
+        run.confounds_path, settings.regressors, n_volumes=series.n_volumes, image_path=run.image_path
+    )
+
+
+def source_paths(study: Study, run: Run) -> dict[str, Path]:
+    """Return the files that a run's outputs are made from."""
+    settings = study.settings
+    paths = {
+        "Image": run.image_path,
+        "Confounds": run.confounds_path,
+        "Regions": Path(settings.roi_file).expanduser(),
+        "Mask": settings.mask_img if study.mask is not None else None,
+    }
+    return {name: path for name, path in paths.items() if path is not None and path.is_file()}
