@@ -1,0 +1,47 @@
+"""Images whose expected tables are arithmetic: axes of different lengths, an oblique affine, known values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+SHAPE = (7, 8, 9)
+N_VOLUMES = 12
+
+RAS = np.array([[3.0, 0, 0, -9], [0, 3, 0, -12], [0, 0, 3, -6], [0, 0, 0, 1]])
+LAS = np.array([[-3.0, 0, 0, 9], [0, 3, 0, -12], [0, 0, 3, -6], [0, 0, 0, 1]])
+OBLIQUE = np.array([[2.9, 0.3, -0.1, -9], [-0.4, 3.3, 0.2, -12], [0.2, -0.3, 4.1, -6], [0, 0, 0, 1]])
+
+
+def make_labels(indices: tuple[int, ...] = (1, 2, 5), shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+    """Labels in slabs along the second axis, background on both sides."""
+    labels = np.zeros(shape, dtype=np.int16)
+    for place, index in enumerate(indices):
+        labels[1:-1, 1 + 2 * place : 3 + 2 * place, 1:-1] = index
+    return labels
+
+
+def make_series(labels: np.ndarray, n_volumes: int = N_VOLUMES) -> np.ndarray:
+    """Every voxel of a region is index * 10 + volume, so that its mean is too."""
+    return labels[..., None] * 10.0 + np.arange(n_volumes)
+
+
+def save(
+    path: Path,
+    values: np.ndarray,
+    affine: np.ndarray = OBLIQUE,
+    *,
+    t_r: float | None = None,
+    unit: str = "sec",
+    klass: type[nib.Nifti1Image] = nib.Nifti1Image,
+) -> Path:
+    """Write an image and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    img = klass(values, affine)
+    if t_r is not None:
+        img.header.set_xyzt_units("mm", unit)
+        img.header["pixdim"][4] = t_r
+    nib.save(img, path)
+    return path
