@@ -21,9 +21,10 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         "jinja2>=3.1",
+        "isal>=1.7",
         "joblib>=1.3",
         "natsort>=8",
-        "nibabel>=5",
+        "nibabel>=5.2",
         "nilearn>=0.13.1,!=0.14.0",  # 0.14.0 truncates every masker's output to the image's integer type
         "numpy>=1.24",
         "pandas>=2.2",

@@ -193,7 +193,7 @@ def _tell_warnings(outcomes: Sequence[Outcome]) -> None:
     """Say each warning once, however many runs it is about."""
     images: dict[str, list[str]] = {}
     for outcome in outcomes:
-        for warning in outcome.tables.warnings if outcome.tables else ():
+        for warning in outcome.result.warnings if outcome.result else ():
             images.setdefault(warning, []).append(outcome.run.image_path.name)
     for warning, names in images.items():
         about = names[0] if len(names) == 1 else f"{len(names)} runs, first {names[0]}"
@@ -201,8 +201,11 @@ def _tell_warnings(outcomes: Sequence[Outcome]) -> None:
 
 
 def _summarise(outcomes: Sequence[Outcome], settings: Settings) -> int:
-    n_failed = sum(outcome.tables is None for outcome in outcomes)
+    n_failed = sum(outcome.result is None for outcome in outcomes)
     n_done = len(outcomes) - n_failed
-    tables = "1 table" if n_done == 1 else f"{n_done} tables"
-    print(f"{tables} of time series in {settings.output_dir}" + (f"; {n_failed} failed" if n_failed else ""))
+    n_tables = sum(len(outcome.tables) for outcome in outcomes)
+    tables = "1 table" if n_tables == 1 else f"{n_tables} tables"
+    runs = "1 run" if n_done == 1 else f"{n_done} runs"
+    failed = f"; {n_failed} of {len(outcomes)} runs failed" if n_failed else ""
+    print(f"{runs} done, {tables} of time series in {settings.output_dir}{failed}")
     return EXIT_RUN_FAILED if n_failed else EXIT_DONE

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 EXIT_DONE = 0
 EXIT_RUN_FAILED = 1
 EXIT_WRONG_USE = 2
 EXIT_INTERRUPTED = 130
+
+_MOST_LISTED = 6
 
 
 class NiimaskerError(Exception):
@@ -70,3 +73,17 @@ def record_warnings() -> Iterator[list[str]]:
         warnings.simplefilter("always", NiimaskerWarning)
         warnings.showwarning = record
         yield recorded
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Return the one of the names that a mistyped word is nearest to, whatever the case; None if none is near."""
+    spellings = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(word.lower(), spellings, n=1)
+    return spellings[close[0]] if close else None
+
+
+def shorten(names: Sequence[str]) -> str:
+    """Return the names as one text, only the first of them where they are many."""
+    if len(names) <= _MOST_LISTED:
+        return ", ".join(names)
+    return f"{', '.join(names[:_MOST_LISTED])}, ... ({len(names)} in all)"

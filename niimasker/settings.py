@@ -6,7 +6,6 @@ argparse, the JSON check, config_template.json and the README's table are made f
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import SettingsError, warn
+from niimasker.errors import SettingsError, nearest, warn
 
-ENGINES = ("nilearn",)
+ENGINES = ("stream", "nilearn")
 OUTPUT_LAYOUTS = ("flat", "mirror")
 
 
@@ -118,7 +117,7 @@ def _positive(unit: str) -> Kind:
 
 
 FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
-TEXT = Kind("a text", _text, argparse={"metavar": "ROI"})
+ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
 TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
 FILES = Kind("a file name or a list of file names", _texts, argparse={"nargs": "+", "metavar": "FILE"})
 FILE = Kind("a file name", _path, argparse={"metavar": "FILE"})
@@ -162,13 +161,13 @@ class Settings:
         short="-i",
         default=(),
     )
-    roi_file: str = _option(
-        TEXT,
+    roi_file: tuple[str, ...] = _option(
+        ROIS,
         "regions: a NIfTI image (parcellation, single mask, or 4D probabilistic maps), nilearn:<atlas>:<parameters>, "
-        "or a .tsv or .csv table with columns x, y, z in mm",
+        "or a .tsv or .csv table with columns x, y, z in mm; more than one are extracted in one reading of each image",
         REGIONS,
         short="-r",
-        default="",
+        default=(),
     )
     mask_img: Path | None = _option(
         FILE,
@@ -179,11 +178,14 @@ class Settings:
     labels: tuple[str, ...] = _option(
         TEXTS,
         "the regions' names: a list, or a .tsv or .csv table with a column Labels, Label, label or name, "
-        "joined by its column index where there is one, else in ascending order of index",
+        "joined by its column index where there is one, else in ascending order of index; "
+        "with several atlases a table for each",
         REGIONS,
         default=(),
     )
-    as_voxels: bool = _option(FLAG, "each voxel of a single mask instead of their mean", REGIONS, default=False)
+    as_voxels: bool = _option(
+        FLAG, "each voxel of a mask or of every region, instead of their mean", REGIONS, default=False
+    )
     radius: float | None = _option(
         RADIUS, "radius in mm of the spheres around coordinates; the nearest voxel without it", REGIONS
     )
@@ -228,7 +230,10 @@ class Settings:
         default="flat",
     )
     engine: str = _option(
-        _choice(ENGINES), "what extracts the signals: nilearn's own masker", RUNNING, default="nilearn"
+        _choice(ENGINES),
+        "what extracts the signals: stream reads each image once in blocks, nilearn is nilearn's own masker",
+        RUNNING,
+        default="stream",
     )
     n_jobs: int = _option(
         PROCESSES, "number of processes; 1 is this process alone, -1 is one per core", RUNNING, default=1
@@ -321,14 +326,12 @@ def _check_key(key: str, config_path: Path) -> None:
     if (option is not None and option.only_command_line) or key in ("config", "example"):
         raise SettingsError(f"{config_path}: {key!r} is given on the command line only; remove it from the file.")
     if option is None and key not in DEPRECATED:
-        raise SettingsError(f"{config_path}: unknown option {key!r}; {nearest(key, config_template())}.")
+        raise SettingsError(f"{config_path}: unknown option {key!r}; {_suggest(key, config_template())}.")
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return the part of an error message that names the nearest of some names, or lists them all."""
-    names = list(names)
-    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}" if close else "the options are " + ", ".join(names)
+def _suggest(name: str, names: Iterable[str]) -> str:
+    close = nearest(name, names)
+    return f"the nearest is {close!r}" if close else "the options are " + ", ".join(names)
 
 
 def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
@@ -349,7 +352,7 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
     merged = _rename_deprecated(_merge(given, config or {}))
     unknown = [name for name in merged if name not in _BY_NAME]
     if unknown:
-        raise SettingsError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], _BY_NAME)}.")
+        raise SettingsError(f"unknown option {unknown[0]!r}; {_suggest(unknown[0], _BY_NAME)}.")
     settings = Settings(**{name: _checked(_BY_NAME[name], value) for name, value in merged.items()})
     _check_together(settings)
     return settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from niimasker.errors import BrokenImageError, NiimaskerError, record_warnings, warn
 from niimasker.inputs.confounds import Confounds, load_confounds
@@ -49,7 +48,7 @@ class Study:
     runs: tuple[Run, ...]
     plans: tuple[Plan, ...]
     broken: Mapping[Run, str]
-    regions: Regions
+    atlases: tuple[Regions, ...]
     mask: Mask | None
 
     @property
@@ -68,7 +67,7 @@ def prepare(settings: Settings) -> Study:
     """
     runs = find_runs(settings.input_files, settings.regressor_files, output_layout=settings.output_layout)
     mask = _load_mask(settings)
-    regions = load_regions(
+    atlases = load_regions(
         settings.roi_file,
         labels=settings.labels,
         as_voxels=settings.as_voxels,
@@ -76,11 +75,17 @@ def prepare(settings: Settings) -> Study:
         atlas_dir=settings.atlas_dir,
     )
     plans, broken = _plan_all(runs, settings)
-    study = Study(settings, tuple(runs), plans, broken, regions, mask)
-    if isinstance(regions.definition, Seeds) and not settings.allow_overlap:
-        for grid in study.grids:
-            check_overlap(place_regions(regions, grid, mask))
+    study = Study(settings, tuple(runs), plans, broken, atlases, mask)
+    if not settings.allow_overlap:
+        for regions in atlases:
+            _check_spheres(regions, study)
     return study
+
+
+def _check_spheres(regions: Regions, study: Study) -> None:
+    if isinstance(regions.definition, Seeds):
+        for grid in study.grids:
+            check_overlap(place_regions(regions, grid, study.mask))
 
 
 def _load_mask(settings: Settings) -> Mask | None:
@@ -127,15 +132,3 @@ def load_run_confounds(run: Run, settings: Settings, series: ImageSeries) -> Con
     return load_confounds(
         run.confounds_path, settings.regressors, n_volumes=series.n_volumes, image_path=run.image_path
     )
-
-
-def source_paths(study: Study, run: Run) -> dict[str, Path]:
-    """Return the files that a run's outputs are made from."""
-    settings = study.settings
-    paths = {
-        "Image": run.image_path,
-        "Confounds": run.confounds_path,
-        "Regions": Path(settings.roi_file).expanduser(),
-        "Mask": settings.mask_img if study.mask is not None else None,
-    }
-    return {name: path for name, path in paths.items() if path is not None and path.is_file()}

@@ -110,7 +110,7 @@ def by_niimasker(case: Case, files: Files, folder: Path, engine: str) -> np.ndar
         folder / "out", input_files=str(files.image), roi_file=files.roi, engine=engine, n_decimals=12, **options
     )
     assert outcome.reason is None
-    return pd.read_csv(outcome.tables.signals_path, sep="\t").to_numpy()
+    return pd.read_csv(outcome.tables[0].signals_path, sep="\t").to_numpy()
 
 
 def by_nilearn(case: Case, files: Files) -> np.ndarray:
@@ -165,7 +165,7 @@ def test_filter_and_confounds_together_equal_nilearn_of_today(data_dir, tmp_path
         t_r=2.5,
         standardize=True,
     )
-    found = pd.read_csv(outcome.tables.signals_path, sep="\t")
+    found = pd.read_csv(outcome.tables[0].signals_path, sep="\t")
     masker = NiftiLabelsMasker(
         str(roi), detrend=True, high_pass=0.01, t_r=2.5, standardize="zscore_sample", reports=False
     )

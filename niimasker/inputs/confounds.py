@@ -3,78 +3,19 @@
 from __future__ import annotations
 
 import csv
-import difflib
-import json
-import re
-import shutil
-import tempfile
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from nilearn.interfaces import fmriprep
 
-from niimasker.errors import ConfoundsError, warn
-
-# load_confounds 0.6.5's strategies (Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020) as keyword arguments of
-# nilearn.interfaces.fmriprep.load_confounds.
-STRATEGIES: Mapping[str, Mapping[str, Any]] = {
-    "Params2": {"strategy": ("high_pass", "wm_csf"), "wm_csf": "basic"},
-    "Params6": {"strategy": ("high_pass", "motion"), "motion": "basic"},
-    "Params9": {
-        "strategy": ("high_pass", "motion", "wm_csf", "global_signal"),
-        "motion": "basic",
-        "wm_csf": "basic",
-        "global_signal": "basic",
-    },
-    "Params24": {"strategy": ("high_pass", "motion"), "motion": "full"},
-    "Params36": {
-        "strategy": ("high_pass", "motion", "wm_csf", "global_signal"),
-        "motion": "full",
-        "wm_csf": "full",
-        "global_signal": "full",
-    },
-    # load_confounds 0.6.5 took one component more than it was asked for, here and for the word compcor.
-    "AnatCompCor": {
-        "strategy": ("high_pass", "motion", "compcor"),
-        "motion": "full",
-        "compcor": "anat_combined",
-        "n_compcor": 10,
-    },
-    "TempCompCor": {"strategy": ("high_pass", "compcor"), "compcor": "temporal", "n_compcor": 6},
-}
-
-# Words to be combined, with load_confounds 0.6.5's defaults.
-FLEXIBLE_WORDS: Mapping[str, Mapping[str, Any]] = {
-    "motion": {"strategy": ("motion",), "motion": "full"},
-    "high_pass": {"strategy": ("high_pass",)},
-    "wm_csf": {"strategy": ("wm_csf",), "wm_csf": "basic"},
-    "compcor": {"strategy": ("compcor",), "compcor": "anat_combined", "n_compcor": 10},
-    "global": {"strategy": ("global_signal",), "global_signal": "basic"},
-}
-
-# Only to say what a table lacks: nilearn chooses, but names no columns when it finds none of them.
-_COMPONENT_COLUMNS = {
-    "motion": ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"),
-    "wm_csf": ("csf", "white_matter"),
-    "global_signal": ("global_signal",),
-}
-_MODEL_SUFFIXES = {"basic": ("",), "full": ("", "_derivative1", "_power2", "_derivative1_power2")}
-_COMPCOR_PREFIXES = {"anat_combined": "a_comp_cor_", "temporal": "t_comp_cor_"}
-
-# fMRIPrep 1.0 and 1.1 on the left, 1.2 and later on the right.
-_OLD_NAMES = frozenset({"X", "RotX", "CSF", "WhiteMatter"})
-_NEW_NAMES = frozenset({"trans_x", "rot_x", "csf", "white_matter"})
+from niimasker.errors import ConfoundsError, nearest, shorten, warn
+from niimasker.inputs.strategies import FLEXIBLE_WORDS, STRATEGIES, choose_by_strategy, combine_words
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 # "nan" in any spelling is a number to float().
 _MISSING = frozenset({"", "n/a", "na"})
 _HOW_ROWS_COUNT = "the first row below the header is row 1"
-_MOST_LISTED = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,12 +125,12 @@ def _split(lines: Iterable[str], delimiter: str | None) -> Iterator[tuple[str, .
 def _check_header(path: Path, names: Sequence[str]) -> None:
     if all(_is_number(name) for name in names):
         raise ConfoundsError(
-            f"{path} has no header: its first row holds no names ({_shorten(names)}); "
+            f"{path} has no header: its first row holds no names ({shorten(names)}); "
             "put a row with the columns' names above it."
         )
     repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
     if repeated:
-        raise ConfoundsError(f"{path} names columns twice: {_shorten(repeated)}; give every column its own name.")
+        raise ConfoundsError(f"{path} names columns twice: {shorten(repeated)}; give every column its own name.")
 
 
 def _check_rectangular(path: Path, n_names: int, rows: Sequence[Sequence[str]]) -> None:
@@ -278,9 +219,9 @@ def _choose_columns(table: _Table, words: tuple[str, ...]) -> tuple[str, ...]:
         return words
     label = " ".join(words)
     if label in STRATEGIES:
-        return _choose_by_strategy(table, label, STRATEGIES[label])
+        return choose_by_strategy(table.names, table.path, label=label, arguments=STRATEGIES[label])
     if set(words) <= set(FLEXIBLE_WORDS):
-        return _choose_by_strategy(table, label, _combine(words))
+        return choose_by_strategy(table.names, table.path, label=label, arguments=combine_words(words))
     raise ConfoundsError(_explain_words(table, words))
 
 
@@ -292,13 +233,6 @@ def _name_all(table: _Table) -> tuple[str, ...]:
             "or name the columns to use in --regressors."
         )
     return table.names
-
-
-def _combine(words: Iterable[str]) -> dict[str, Any]:
-    """Return the keyword arguments that several flexible words make together."""
-    chosen = [FLEXIBLE_WORDS[word] for word in words]
-    arguments = {key: value for choice in chosen for key, value in choice.items()}
-    return {**arguments, "strategy": tuple(component for choice in chosen for component in choice["strategy"])}
 
 
 def _explain_words(table: _Table, words: Sequence[str]) -> str:
@@ -314,15 +248,14 @@ def _explain_words(table: _Table, words: Sequence[str]) -> str:
     else:
         found = f"mixes strategies ({', '.join(others)})"
     return (
-        f"{table.path}: --regressors {found}; it takes columns ({_shorten(table.names)}), or one strategy "
+        f"{table.path}: --regressors {found}; it takes columns ({shorten(table.names)}), or one strategy "
         f"({', '.join(STRATEGIES)}), or flexible words ({', '.join(FLEXIBLE_WORDS)})."
     )
 
 
 def _add_nearest(word: str, known: Iterable[str]) -> str:
-    spellings = {name.lower(): name for name in known}
-    nearest = difflib.get_close_matches(word.lower(), spellings, n=1)
-    return f"{word!r} (nearest: {spellings[nearest[0]]})" if nearest else repr(word)
+    name = nearest(word, known)
+    return repr(word) if name is None else f"{word!r} (nearest: {name})"
 
 
 def _warn_of_many(table: _Table, names: Sequence[str]) -> None:
@@ -332,153 +265,3 @@ def _warn_of_many(table: _Table, names: Sequence[str]) -> None:
             f"{table.path}: all {len(names)} columns are used for {n_volumes} volumes, more than a quarter, which can "
             "remove the signal itself; choose columns or a strategy with --regressors."
         )
-
-
-# Strategies
-
-
-def _choose_by_strategy(table: _Table, label: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the columns that nilearn chooses."""
-    _check_version(table, label)
-    description = _read_description(table, label) if "compcor" in arguments["strategy"] else {}
-    try:
-        names = _ask_nilearn(table.names, description, arguments)
-    # nilearn raises KeyError where a table has some of the columns it looks for, and for gaps in the JSON.
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfoundsError(_explain_refusal(table, label, description, arguments)) from error
-    if not names:
-        raise ConfoundsError(_explain_refusal(table, label, description, arguments))
-    _warn_of_less(table, label, names, arguments)
-    return names
-
-
-def _ask_nilearn(names: Iterable[str], description: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names that nilearn's loader chooses among these.
-
-    The loader gets a stand-in table with these names over zeros: the values stay this module's, so that the same checks
-    serve named columns and strategies, and no row is lost to the loader's sample mask.
-    """
-    strategy = arguments["strategy"]
-    # nilearn refuses compcor without high_pass; load_confounds 0.6.5 did not.
-    asked = {**arguments, "strategy": tuple(dict.fromkeys((*strategy, "high_pass")))}
-    with _make_bids_folder() as folder:
-        _write_stand_in(folder / "sub-1_desc-confounds_timeseries.tsv", names)
-        (folder / "sub-1_desc-confounds_timeseries.json").write_text(json.dumps(description), encoding="utf-8")
-        # The image's name is read, the image is not.
-        chosen, _ = fmriprep.load_confounds(str(folder / "sub-1_desc-preproc_bold.nii.gz"), demean=False, **asked)
-    return tuple(name for name in chosen.columns if "high_pass" in strategy or "cosine" not in name)
-
-
-@contextmanager
-def _make_bids_folder() -> Iterator[Path]:
-    """Give a temporary folder in which nilearn finds a table's JSON.
-
-    nilearn replaces "tsv" anywhere in the table's path. A random name of `tempfile` spells it once in 8000 times, which
-    a batch meets; hexadecimal digits never do.
-    """
-    parent = tempfile.gettempdir()
-    if "tsv" in parent:
-        raise ConfoundsError(
-            f"the folder for temporary files, {parent}, has 'tsv' in its name, which nilearn's loader of confounds "
-            "mistakes for the table's ending; set TMPDIR to another folder."
-        )
-    folder = Path(parent, f"niimasker-{uuid.uuid4().hex}")
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def _write_stand_in(path: Path, names: Iterable[str]) -> None:
-    # nilearn takes one capital in any name for an old fMRIPrep, so a user's own columns are left out.
-    written = [name for name in names if re.fullmatch("[a-z][a-z0-9_]*", name)]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter="\t").writerows([written, *[["0"] * len(written)] * 2])
-
-
-def _check_version(table: _Table, label: str) -> None:
-    if _OLD_NAMES & set(table.names) and not _NEW_NAMES & set(table.names):
-        raise ConfoundsError(
-            f"{table.path} is of an fMRIPrep too old (before 1.2) for {label}; name columns in --regressors instead: "
-            f"{', '.join(table.names)}."
-        )
-
-
-def _read_description(table: _Table, label: str) -> dict[str, Any]:
-    """Return fMRIPrep's JSON beside the table."""
-    path = table.path.with_suffix(".json")
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfoundsError(
-            f"{label} needs the JSON file that fMRIPrep 1.4 and later writes beside the table: {path} is missing "
-            f"({error.strerror}); put it there, or name columns in --regressors."
-        ) from error
-    except ValueError as error:
-        raise ConfoundsError(f"{path} is not JSON ({error}); {label} needs it as fMRIPrep wrote it.") from error
-    if not isinstance(description, dict):
-        raise ConfoundsError(f"{path} is not a JSON object; {label} needs it as fMRIPrep wrote it.")
-    return description
-
-
-def _explain_refusal(table: _Table, label: str, description: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
-    """Return what keeps nilearn from choosing the columns."""
-    lacking = [name for name in _name_components(arguments) if name not in table.names]
-    if lacking:
-        return f"{table.path} lacks columns that {label} takes: {_shorten(lacking)}; it has {_shorten(table.names)}."
-    if "compcor" in arguments["strategy"]:
-        return _explain_compcor(table, label, description, _COMPCOR_PREFIXES[arguments["compcor"]])
-    return f"{table.path} has no columns that {label} takes (cosine00, ...); it has {_shorten(table.names)}."
-
-
-def _name_components(arguments: Mapping[str, Any]) -> list[str]:
-    """Return the columns of motion, tissues and the global signal that the strategy takes."""
-    return [
-        f"{column}{suffix}"
-        for component in arguments["strategy"]
-        for column in _COMPONENT_COLUMNS.get(component, ())
-        for suffix in _MODEL_SUFFIXES[arguments[component]]
-    ]
-
-
-def _explain_compcor(table: _Table, label: str, description: Mapping[str, Any], prefix: str) -> str:
-    json_path = table.path.with_suffix(".json")
-    listed = [name for name in description if name.startswith(prefix)]
-    lacking = [name for name in listed if name not in table.names]
-    if not listed:
-        return f"{json_path} lists no components {prefix}00, ..., which {label} takes; it must come with {table.path}."
-    if lacking:
-        return (
-            f"{json_path} lists components that {table.path} lacks: {_shorten(lacking)}; "
-            f"for {label} both must come from the same run."
-        )
-    return (
-        f"{json_path} does not describe the components {prefix}00, ... as fMRIPrep does (numbered without a gap, "
-        f"each a_comp_cor with its Mask, some of them 'combined'); {label} needs it as fMRIPrep wrote it."
-    )
-
-
-def _warn_of_less(table: _Table, label: str, names: Sequence[str], arguments: Mapping[str, Any]) -> None:
-    """Warn where fMRIPrep wrote less than the strategy asks for."""
-    strategy = arguments["strategy"]
-    # fMRIPrep writes no cosines for a run shorter than its filter's 128 s, so this cannot be an error.
-    if "high_pass" in strategy and not any("cosine" in name for name in names):
-        warn(f"{table.path} has no columns cosine00, ...; {label} filters nothing here, see --high_pass.")
-    if "compcor" not in strategy:
-        return
-    n_found = sum("_comp_cor_" in name for name in names)
-    if n_found < arguments["n_compcor"]:
-        warn(f"{table.path} has {n_found} CompCor components of the {arguments['n_compcor']} that {label} takes.")
-    if "high_pass" not in strategy:
-        warn(
-            f"{table.path}: fMRIPrep computes CompCor components after its high-pass filter; "
-            "add high_pass to --regressors."
-        )
-
-
-def _shorten(names: Sequence[str]) -> str:
-    """Return the names, the first of them where they are many."""
-    if len(names) <= _MOST_LISTED:
-        return ", ".join(names)
-    return f"{', '.join(names[:_MOST_LISTED])}, ... ({len(names)} in all)"

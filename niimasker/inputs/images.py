@@ -19,6 +19,9 @@ _READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, 
 
 _SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
+# The highest ratios that the formats reach: deflate codes 258 bytes in 2 bits, the others compress zeros without end.
+_MOST_COMPRESSED = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
+
 # Outside of this a repetition time is most likely written in other units than it says.
 T_R_MIN, T_R_MAX = 0.05, 20.0
 
@@ -48,6 +51,17 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class VoxelStorage:
+    """How voxels are written: from a byte of a file on, in a type, to be scaled by slope * value + intercept."""
+
+    path: Path
+    offset: int
+    dtype: np.dtype
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True)
 class ImageSeries:
     """The header's facts of a 4D image; no voxel has been read.
 
@@ -64,6 +78,12 @@ class ImageSeries:
     n_volumes: int
     t_r: float | None
     t_r_source: str | None
+    voxels: VoxelStorage
+
+    @property
+    def volume_bytes(self) -> int:
+        """The size of a volume on disk, decompressed."""
+        return self.grid.n_voxels * self.voxels.dtype.itemsize
 
 
 def load_image(image_path: Path) -> nib.spatialimages.SpatialImage:
@@ -115,9 +135,35 @@ def open_series(image_path: Path) -> ImageSeries:
         The file is no image, or not a 4D one.
     """
     img = load_image(image_path)
+    if not isinstance(img, nib.nifti1.Nifti1Pair):
+        raise ImageError(f"{image_path}: found a {type(img).__name__}; expected a 4D NIfTI image.")
     n_volumes = _count_volumes(img.shape, image_path)
-    t_r, t_r_source = _find_t_r(img, image_path)
-    return ImageSeries(image_path, Grid.of(img), n_volumes, t_r, t_r_source)
+    t_r, t_r_source = _find_t_r(img.header, image_path)
+    series = ImageSeries(image_path, Grid.of(img), n_volumes, t_r, t_r_source, _find_voxels(img, image_path))
+    _check_size(series)
+    return series
+
+
+def _find_voxels(img: nib.nifti1.Nifti1Pair, image_path: Path) -> VoxelStorage:
+    data = img.dataobj
+    if data.dtype.kind not in "iuf":
+        raise ImageError(f"{image_path}: its voxels are of type {data.dtype}; expected real numbers.")
+    voxels_path = Path(img.file_map["image"].filename)
+    return VoxelStorage(voxels_path, int(data.offset), data.dtype, float(data.slope), float(data.inter))
+
+
+def _check_size(series: ImageSeries) -> None:
+    # A broken header promises anything; no memory is taken for more than the file can hold.
+    voxels = series.voxels
+    if not voxels.path.is_file():
+        raise BrokenImageError(f"{series.path}: {voxels.path.name}, the file with its voxels, is missing.")
+    most_bytes = voxels.path.stat().st_size * _MOST_COMPRESSED.get(voxels.path.suffix, 1) - voxels.offset
+    n_most = max(0, most_bytes) // series.volume_bytes
+    if n_most < series.n_volumes:
+        raise BrokenImageError(
+            f"{series.path}: broken: its header says {series.n_volumes} volumes, its size allows {n_most} at most; "
+            "fetch or make it again."
+        )
 
 
 def _count_volumes(shape: tuple[int, ...], image_path: Path) -> int:
@@ -133,13 +179,13 @@ def _count_volumes(shape: tuple[int, ...], image_path: Path) -> int:
     return series[0] if series else 1
 
 
-def _find_t_r(img: nib.spatialimages.SpatialImage, image_path: Path) -> tuple[float | None, str | None]:
+def _find_t_r(header: nib.nifti1.Nifti1Header, image_path: Path) -> tuple[float | None, str | None]:
     sidecar = _sidecar_t_r(image_path)
     if sidecar is not None:
         return sidecar, "sidecar"
-    header = _header_t_r(img.header)
-    if header is not None:
-        return header, "header"
+    in_header = _header_t_r(header)
+    if in_header is not None:
+        return in_header, "header"
     return None, None
 
 
@@ -156,10 +202,8 @@ def _sidecar_t_r(image_path: Path) -> float | None:
     return float(t_r) if isinstance(t_r, (int, float)) and not isinstance(t_r, bool) and t_r > 0 else None
 
 
-def _header_t_r(header: nib.spatialimages.SpatialHeader) -> float | None:
+def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
     # Without units the 1 that programs leave in pixdim[4] looks like a repetition time: it is not trusted.
-    if not isinstance(header, nib.nifti1.Nifti1Header):
-        return None
     scale = _SECONDS_PER_UNIT.get(header.get_xyzt_units()[1])
     t_r = float(header["pixdim"][4])
     return round(t_r * scale, 9) if scale and np.isfinite(t_r) and t_r > 0 else None

@@ -10,14 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from niimasker import __version__
 from niimasker.inputs.confounds import Confounds
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.cleaning import Cleaning
 from niimasker.signals.timeline import Timeline
 
-PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
+PACKAGES = ("niimasker", "numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
 
 SourceRecord = dict[str, str | int]
 
@@ -25,7 +24,7 @@ SourceRecord = dict[str, str | int]
 def software_versions() -> dict[str, str]:
     """Return the versions of Python, niimasker and the packages that its numbers depend on."""
     packages = {package: version(package) for package in PACKAGES}
-    return {"python": platform.python_version(), "niimasker": __version__, **packages}
+    return {"python": platform.python_version(), **packages}
 
 
 def settings_record(settings: Settings) -> dict[str, Any]:

@@ -111,6 +111,15 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
     )
 
 
+def voxels_table(weights: RegionWeights) -> pd.DataFrame:
+    """Return where each column of single voxels comes from: region, voxel indices, and mm."""
+    assert weights.voxels is not None
+    i, j, k = weights.voxels.ijk.T
+    x, y, z = weights.centres.T
+    regions = weights.voxels.regions
+    return pd.DataFrame({"column": weights.names, "region": regions, "i": i, "j": j, "k": k, "x": x, "y": y, "z": z})
+
+
 def write_regions_used(folder: Path, roi_file: str, regions: Regions, grids: Sequence[Grid]) -> None:
     """Keep the regions beside the results: the file itself, a fetched atlas, and spheres on the first image's grid."""
     roi_path = Path(roi_file).expanduser()

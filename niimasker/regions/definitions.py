@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from niimasker.errors import RegionsError, warn
-from niimasker.inputs.images import Grid, load_image, read_voxels
+from niimasker.inputs.images import Grid, image_stem, load_image, read_voxels
 from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
-from niimasker.regions.names import choose_names, make_unique, read_table
+from niimasker.regions.names import TABLE_SUFFIXES, choose_names, make_unique, read_table
 
 # A parcellation saved as float after a linear operation is off its whole numbers by rounding, not by thousandths.
 _WHOLE_WITHIN = 1e-3
@@ -45,7 +46,7 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Mask:
-    """Voxels: bool of shape grid.shape."""
+    """Voxels that regions are restricted to: bool of shape grid.shape."""
 
     voxels: np.ndarray
     grid: Grid
@@ -53,95 +54,130 @@ class Mask:
 
 @dataclass(frozen=True)
 class Regions:
-    """The regions as defined, and what their columns are called.
+    """The regions of one --roi_file as defined, and what they are called.
 
     Parameters
     ----------
     definition
-        Where they are. A Mask stands for its voxels, one column each, named once the image's grid is known.
+        Where they are.
     indices, names
-        In the order of the columns; empty for a Mask.
+        In ascending order of index.
     centres
-        In mm, of shape (n_regions, 3); empty for a Mask.
+        In mm, of shape (n_regions, 3).
     source
-        The file's name, as messages call it.
-    img
-        The image that they came from; None for Seeds.
+        The file or query, as messages call it.
+    key
+        What the outputs call it: the source without folder and suffix.
+    as_voxels
+        Whether each voxel of each region is a column of its own.
     """
 
-    definition: Parcellation | Maps | Seeds | Mask
+    definition: Parcellation | Maps | Seeds
     indices: tuple[int, ...]
     names: tuple[str, ...]
     centres: np.ndarray
     source: str
+    key: str
+    as_voxels: bool = False
 
 
 def load_regions(
-    roi_file: str, *, labels: Sequence[str], as_voxels: bool, radius: float | None, atlas_dir: Path | None
-) -> Regions:
-    """Return the regions that --roi_file and --labels describe.
+    roi_files: Sequence[str],
+    *,
+    labels: Sequence[str],
+    as_voxels: bool,
+    radius: float | None,
+    atlas_dir: Path | None,
+) -> tuple[Regions, ...]:
+    """Return the regions that each --roi_file and --labels describe.
 
     Raises
     ------
     RegionsError, ImageError
-        The file is not usable, or the names do not fit.
+        A file is not usable, or the names do not fit.
     """
-    if is_atlas_query(roi_file):
-        if labels:
-            warn(f"--labels is ignored: {roi_file} brings its own names.")
-        return _from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file, as_voxels=as_voxels)
-    roi_path = Path(roi_file).expanduser()
-    if roi_path.suffix.lower() in (".tsv", ".csv"):
-        if as_voxels:
-            raise _no_voxels(f"{roi_path} holds coordinates")
-        return _from_table(roi_path, labels=labels, radius=radius)
-    if radius is not None:
-        warn(f"--radius is ignored: {roi_path.name} is an image, not a table of coordinates.")
-    return _from_image(roi_path, labels=labels, as_voxels=as_voxels)
+    loaded = []
+    for roi_file, its_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True):
+        if is_atlas_query(roi_file):
+            if its_labels:
+                warn(f"--labels is ignored: {roi_file} brings its own names.")
+            loaded.append(_from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file))
+        elif Path(roi_file).suffix.lower() in TABLE_SUFFIXES:
+            loaded.append(_from_table(Path(roi_file).expanduser(), its_labels, radius))
+        else:
+            loaded.append(_from_image(Path(roi_file).expanduser(), its_labels))
+    _check_keys(loaded)
+    _warn_of_ignored(loaded, labels=labels, radius=radius, as_voxels=as_voxels)
+    return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
 
 
-def _no_voxels(found: str) -> RegionsError:
-    return RegionsError(
-        f"--as_voxels takes the voxels of a single mask, but {found}; give a mask with one value, "
-        "or leave the option out."
+def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Sequence[str]]:
+    if len(roi_files) == 1:
+        return [labels]
+    if not labels:
+        return [()] * len(roi_files)
+    tables = [each for each in labels if Path(each).suffix.lower() in TABLE_SUFFIXES]
+    if len(labels) != len(roi_files) or len(tables) != len(labels):
+        raise RegionsError(
+            f"--roi_file has {len(roi_files)} atlases, so --labels takes {len(roi_files)} tables, in their order, "
+            f"or nothing; found {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}."
+        )
+    return [[table] for table in tables]
+
+
+def _check_keys(loaded: Sequence[Regions]) -> None:
+    keys = [regions.key for regions in loaded]
+    twice = next((regions.key for regions in loaded if keys.count(regions.key) > 1), None)
+    if twice is not None:
+        raise RegionsError(
+            f"--roi_file: more than one atlas is named {twice!r}, and so would be their outputs; rename one of them."
+        )
+
+
+def _warn_of_ignored(
+    loaded: Sequence[Regions], *, labels: Sequence[str], radius: float | None, as_voxels: bool
+) -> None:
+    if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
+        warn("--radius is ignored: --roi_file holds no table of coordinates.")
+    if as_voxels and labels and all(len(regions.names) == 1 for regions in loaded):
+        warn("--labels is ignored: with --as_voxels each column is a voxel.")
+
+
+def _mark_voxels(regions: Regions) -> Regions:
+    if isinstance(regions.definition, Parcellation):
+        return dataclasses.replace(regions, as_voxels=True)
+    found = "maps" if isinstance(regions.definition, Maps) else "coordinates"
+    raise RegionsError(
+        f"--as_voxels takes the voxels of a mask or a parcellation, but {regions.source} holds {found}; "
+        "leave the option out."
     )
 
 
-def _from_atlas(atlas: Atlas, query: str, *, as_voxels: bool) -> Regions:
-    if as_voxels:
-        raise _no_voxels(f"{query} is an atlas")
+def _from_atlas(atlas: Atlas, query: str) -> Regions:
     definition = _read_definition(atlas.img, query)
     indices = _indices_of(definition)
     names = make_unique([atlas.names.get(index, f"roi {index}") for index in indices], indices, query)
-    return Regions(definition, indices, names, centres_of(definition, indices), query)
+    key = query.removeprefix("nilearn:").replace(":", "-")
+    return Regions(definition, indices, names, centres_of(definition, indices), query, key)
 
 
-def _from_table(roi_path: Path, *, labels: Sequence[str], radius: float | None) -> Regions:
+def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> Regions:
     coordinates = read_coordinates(roi_path)
     if radius is None:
         warn(f"{roi_path.name}: no --radius is given; each region is the single voxel nearest to its coordinates.")
     indices = tuple(range(len(coordinates)))
     # A table that names its own coordinates does so row by row, whatever its index column counts from.
-    same_table = len(labels) == 1 and Path(labels[0]) == roi_path
+    same_table = len(labels) == 1 and Path(labels[0]).expanduser() == roi_path
     names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
-    return Regions(Seeds(coordinates, radius), indices, names, coordinates, roi_path.name)
+    return Regions(Seeds(coordinates, radius), indices, names, coordinates, roi_path.name, roi_path.stem)
 
 
-def _from_image(roi_path: Path, *, labels: Sequence[str], as_voxels: bool) -> Regions:
+def _from_image(roi_path: Path, labels: Sequence[str]) -> Regions:
     definition = _read_definition(load_image(roi_path), str(roi_path))
     indices = _indices_of(definition)
-    if as_voxels:
-        return _from_mask(definition, labels, roi_path)
     names = choose_names(labels, indices, roi_path.name)
-    return Regions(definition, indices, names, centres_of(definition, indices), roi_path.name)
-
-
-def _from_mask(definition: Parcellation | Maps, labels: Sequence[str], roi_path: Path) -> Regions:
-    if isinstance(definition, Maps) or len(_indices_of(definition)) > 1:
-        raise _no_voxels(f"{roi_path} holds {len(_indices_of(definition))} regions")
-    if labels:
-        warn("--labels is ignored: with --as_voxels each column is a voxel.")
-    return Regions(Mask(definition.labels != 0, definition.grid), (), (), np.empty((0, 3)), roi_path.name)
+    centres = centres_of(definition, indices)
+    return Regions(definition, indices, names, centres, roi_path.name, image_stem(roi_path))
 
 
 def read_coordinates(table_path: Path) -> np.ndarray:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from niimasker.errors import RegionsError, warn
 
+TABLE_SUFFIXES = (".tsv", ".csv")
 LABEL_COLUMNS = ("Labels", "Label", "label", "name")
 
 
@@ -35,7 +36,7 @@ def choose_names(
     """
     if not labels:
         return tuple(f"roi {index}" for index in indices)
-    if len(labels) == 1 and Path(labels[0]).suffix.lower() in (".tsv", ".csv"):
+    if len(labels) == 1 and Path(labels[0]).suffix.lower() in TABLE_SUFFIXES:
         table_path = Path(labels[0]).expanduser()
         by_index, in_order = read_labels(table_path)
         if by_index is not None and not ignore_index:

@@ -8,6 +8,7 @@ the regions that this empties; here every region keeps its row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -25,42 +26,63 @@ OUTSIDE_MASK = "empty: no voxel inside the mask"
 
 
 @dataclass(frozen=True)
+class VoxelColumns:
+    """With --as_voxels, where each column comes from: its region's name, and voxel indices of shape (n_columns, 3)."""
+
+    regions: tuple[str, ...]
+    ijk: np.ndarray
+
+
+@dataclass(frozen=True)
 class RegionWeights:
-    """The regions on one grid, a row of weights each.
+    """The regions on one grid, a row of weights for each column of the table.
 
     Parameters
     ----------
     grid
         The image's.
+    kind
+        How the rows are to be understood: means over labels or spheres, maps to be solved for, or single voxels.
     indices, names, centres
-        One per row; centres in mm, of shape (n_regions, 3).
+        One per row; centres in mm, of shape (n_rows, 3).
     matrix
-        Sparse, of shape (n_regions, n_voxels), float64. Voxels are counted with the first axis fastest, as in a
+        Sparse, of shape (n_rows, n_voxels), float64. Voxels are counted with the first axis fastest, as in a
         NIfTI file. The rows of means sum to 1; a map's row holds the map.
     n_voxels
-        Voxels of each region on the grid before the mask, of shape (n_regions,).
+        Voxels of each row on the grid before the mask, of shape (n_rows,).
     status
-        `OK`, or why a region has no voxel.
-    placed
-        The definition on the grid and inside the mask, as nilearn's maskers take it.
-    mask
-        The mask on the grid, for spheres; the other kinds hold it already.
+        `OK`, or why a row has no voxel.
+    empty
+        Name and status of every region without a voxel.
+    voxels
+        For single voxels, where they are.
+    seeds, mask
+        For spheres, as nilearn's masker takes them; the mask is on the grid.
     """
 
     grid: Grid
+    kind: Literal["labels", "maps", "spheres", "voxels"]
     indices: tuple[int, ...]
     names: tuple[str, ...]
     centres: np.ndarray
     matrix: sparse.csr_array
     n_voxels: np.ndarray
     status: tuple[str, ...]
-    placed: Parcellation | Maps | Seeds | Mask
-    mask: Mask | None
+    empty: tuple[tuple[str, str], ...]
+    voxels: VoxelColumns | None = None
+    seeds: Seeds | None = None
+    mask: Mask | None = None
 
     @property
     def filled(self) -> np.ndarray:
-        """Which regions have voxels, bool of shape (n_regions,)."""
+        """Which rows have voxels, bool of shape (n_rows,)."""
         return np.asarray(np.diff(self.matrix.indptr) > 0)
+
+    @property
+    def members(self) -> sparse.csr_array:
+        """1 where a voxel belongs to a row, of the matrix's shape."""
+        ones = np.ones_like(self.matrix.data)
+        return sparse.csr_array((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
 
 
 def place_regions(regions: Regions, grid: Grid, mask: Mask | None) -> RegionWeights:
@@ -69,21 +91,20 @@ def place_regions(regions: Regions, grid: Grid, mask: Mask | None) -> RegionWeig
     Parameters
     ----------
     mask
-        Restricts every kind but the voxels of a mask.
+        Regions are restricted to its voxels.
     """
     inside = None if mask is None else resample(mask.voxels, mask.grid, grid).astype(bool)
     definition = regions.definition
     if isinstance(definition, Parcellation):
-        return _place_parcellation(regions, definition, grid, inside)
+        weights = _place_parcellation(regions, definition, grid, inside)
+        return _split_into_voxels(weights) if regions.as_voxels else weights
     if isinstance(definition, Maps):
         return _place_maps(regions, definition, grid, inside)
-    if isinstance(definition, Seeds):
-        return _place_seeds(regions, definition, grid, inside)
-    return _place_voxels(definition, grid)
+    return _place_seeds(regions, definition, grid, inside)
 
 
 def resample(values: np.ndarray, source: Grid, target: Grid, interpolation: str = "nearest") -> np.ndarray:
-    """Return a volume, or maps, on another grid, as nilearn's maskers resample them."""
+    """Return a volume on another grid, as nilearn's maskers resample it."""
     if source.shape == target.shape and np.allclose(source.matrix, target.matrix):
         return values
     img = nib.Nifti1Image(values.astype(np.uint8) if values.dtype == bool else values, source.matrix)
@@ -98,26 +119,50 @@ def _place_parcellation(
 ) -> RegionWeights:
     labels = resample(definition.labels, definition.grid, grid)
     n_voxels = _count_labels(labels, regions.indices)
-    masked = labels if inside is None else np.where(inside, labels, 0)
-    flat = masked.ravel(order="F")
+    flat = (labels if inside is None else np.where(inside, labels, 0)).ravel(order="F")
     voxels = np.flatnonzero(flat)
     rows = np.searchsorted(regions.indices, flat[voxels])
     counts = np.bincount(rows, minlength=len(regions.indices))
     matrix = _rows(rows, voxels, 1.0 / counts[rows], (len(regions.indices), grid.n_voxels))
-    reached = [
-        _reaches(definition, index, grid) if n == 0 else True
-        for index, n in zip(regions.indices, n_voxels, strict=True)
-    ]
-    return _make_weights(regions, grid, matrix, n_voxels, np.array(reached), Parcellation(masked, grid))
+    reached = [n > 0 or _reaches(definition, index, grid) for index, n in zip(regions.indices, n_voxels, strict=True)]
+    return _make_weights(regions, grid, "labels", matrix, n_voxels, np.array(reached))
+
+
+def _split_into_voxels(weights: RegionWeights) -> RegionWeights:
+    """Return a row per voxel: region by region, within each with the last axis fastest, as nilearn counts voxels."""
+    matrix, grid = weights.matrix, weights.grid
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    ijk = np.stack(np.unravel_index(matrix.indices, grid.shape, order="F"), axis=1)
+    order = np.lexsort((*ijk.T[::-1], rows))
+    rows, ijk, voxels = rows[order], ijk[order], matrix.indices[order]
+    n_columns = len(voxels)
+    in_region = np.arange(n_columns) - matrix.indptr[rows]
+    regions = tuple(weights.names[row] for row in rows)
+    # A mask's voxels need no other name: niimasker 0.0.4 gave them none.
+    prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{name} " for name in regions)
+    return RegionWeights(
+        grid,
+        "voxels",
+        indices=tuple(range(n_columns)),
+        names=tuple(f"{prefix}voxel {n}" for prefix, n in zip(prefixes, in_region, strict=True)),
+        centres=nib.affines.apply_affine(grid.matrix, ijk),
+        matrix=_rows(np.arange(n_columns), voxels, np.ones(n_columns), (n_columns, grid.n_voxels)),
+        n_voxels=np.ones(n_columns, dtype=int),
+        status=(OK,) * n_columns,
+        empty=weights.empty,
+        voxels=VoxelColumns(regions, ijk),
+    )
 
 
 def _place_maps(regions: Regions, definition: Maps, grid: Grid, inside: np.ndarray | None) -> RegionWeights:
-    weights = resample(definition.weights, definition.grid, grid, "linear")
-    n_voxels = np.count_nonzero(weights, axis=(0, 1, 2))
-    if inside is not None:
-        weights = np.where(inside[..., None], weights, 0)
-    matrix = sparse.csr_array(weights.reshape((grid.n_voxels, -1), order="F").T, dtype=np.float64)
-    return _make_weights(regions, grid, matrix, n_voxels, n_voxels > 0, Maps(weights, grid))
+    # Map by map: dense, the maps on the image's grid are as large as a run.
+    n_voxels, rows = [], []
+    for number in range(len(regions.indices)):
+        weights = resample(definition.weights[..., number], definition.grid, grid, "linear").ravel(order="F")
+        n_voxels.append(np.count_nonzero(weights))
+        kept = weights if inside is None else np.where(inside.ravel(order="F"), weights, 0)
+        rows.append(sparse.csr_array(kept[None].astype(np.float64)))
+    return _make_weights(regions, grid, "maps", sparse.vstack(rows, format="csr"), np.array(n_voxels))
 
 
 def _place_seeds(regions: Regions, definition: Seeds, grid: Grid, inside: np.ndarray | None) -> RegionWeights:
@@ -126,30 +171,11 @@ def _place_seeds(regions: Regions, definition: Seeds, grid: Grid, inside: np.nda
     if inside is not None:
         flat = inside.ravel(order="F")
         members = [voxels[flat[voxels]] for voxels in members]
-    rows = np.repeat(np.arange(len(members)), [len(voxels) for voxels in members])
-    values = np.repeat([1.0 / max(len(voxels), 1) for voxels in members], [len(voxels) for voxels in members])
-    matrix = _rows(rows, np.concatenate(members), values, (len(members), grid.n_voxels))
+    counts = np.array([len(voxels) for voxels in members])
+    rows = np.repeat(np.arange(len(members)), counts)
+    matrix = _rows(rows, np.concatenate(members), 1.0 / counts[rows], (len(members), grid.n_voxels))
     mask = None if inside is None else Mask(inside, grid)
-    return _make_weights(regions, grid, matrix, n_voxels, n_voxels > 0, definition, mask)
-
-
-def _place_voxels(definition: Mask, grid: Grid) -> RegionWeights:
-    placed = resample(definition.voxels, definition.grid, grid).astype(bool)
-    # nilearn's NiftiMasker counts a mask's voxels with the last axis fastest.
-    ijk = np.argwhere(placed)
-    voxels = np.asarray(np.ravel_multi_index(tuple(ijk.T), grid.shape, order="F"))
-    n_voxels = len(voxels)
-    regions = Regions(
-        definition,
-        indices=tuple(range(n_voxels)),
-        names=tuple(f"voxel {index}" for index in range(n_voxels)),
-        centres=nib.affines.apply_affine(grid.matrix, ijk),
-        source="",
-    )
-    matrix = _rows(np.arange(n_voxels), voxels, np.ones(n_voxels), (n_voxels, grid.n_voxels))
-    return _make_weights(
-        regions, grid, matrix, np.ones(n_voxels, dtype=int), np.ones(n_voxels, dtype=bool), Mask(placed, grid)
-    )
+    return _make_weights(regions, grid, "spheres", matrix, n_voxels, seeds=definition, mask=mask)
 
 
 def sphere(centre: np.ndarray, radius: float | None, grid: Grid) -> np.ndarray:
@@ -163,10 +189,11 @@ def sphere(centre: np.ndarray, radius: float | None, grid: Grid) -> np.ndarray:
     ndarray of int
         Sorted, counted with the first axis fastest.
     """
-    nearest = np.round(nib.affines.apply_affine(np.linalg.inv(grid.matrix), centre)).astype(int)
+    to_voxels = np.linalg.inv(grid.matrix)
+    nearest = np.round(nib.affines.apply_affine(to_voxels, centre)).astype(int)
     if radius is not None:
         # The box around the sphere, in voxels, holds every candidate: no tree over a whole volume is needed.
-        reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(grid.matrix[:3, :3]), axis=1)).astype(int) + 1
+        reach = np.ceil(radius * np.linalg.norm(to_voxels[:3, :3], axis=1)).astype(int) + 1
         low, high = np.maximum(nearest - reach, 0), np.minimum(nearest + reach + 1, grid.shape)
         box = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)
         distances = np.linalg.norm(nib.affines.apply_affine(grid.matrix, box) - centre, axis=1)
@@ -187,12 +214,11 @@ def check_overlap(weights: RegionWeights) -> None:
     RegionsError
         With the names of the pairs.
     """
-    members = (weights.matrix != 0).astype(np.int64)
-    shared = sparse.triu(members @ members.T, k=1).tocoo()
+    shared = sparse.triu(weights.members @ weights.members.T, k=1).tocoo()
     if not shared.nnz:
         return
     pairs = [
-        f"{weights.names[row]} and {weights.names[column]} ({n})"
+        f"{weights.names[row]} and {weights.names[column]} ({n:.0f})"
         for row, column, n in zip(*shared.coords, shared.data, strict=True)
     ]
     more = f" and {len(pairs) - 10} more pairs" if len(pairs) > 10 else ""
@@ -221,14 +247,26 @@ def _reaches(definition: Parcellation, index: int, grid: Grid) -> bool:
 def _make_weights(
     regions: Regions,
     grid: Grid,
+    kind: Literal["labels", "maps", "spheres"],
     matrix: sparse.csr_array,
     n_voxels: np.ndarray,
-    reached: np.ndarray,
-    placed: Parcellation | Maps | Seeds | Mask,
+    reached: np.ndarray | None = None,
+    seeds: Seeds | None = None,
     mask: Mask | None = None,
 ) -> RegionWeights:
     filled = np.diff(matrix.indptr) > 0
-    status = np.select([filled, n_voxels > 0, reached], [OK, OUTSIDE_MASK, LOST_IN_RESAMPLING], default=OUTSIDE_IMAGE)
+    lost = np.zeros(len(filled), dtype=bool) if reached is None else reached
+    status = np.select([filled, n_voxels > 0, lost], [OK, OUTSIDE_MASK, LOST_IN_RESAMPLING], OUTSIDE_IMAGE).tolist()
     return RegionWeights(
-        grid, regions.indices, regions.names, regions.centres, matrix, n_voxels, tuple(map(str, status)), placed, mask
+        grid,
+        kind,
+        regions.indices,
+        regions.names,
+        regions.centres,
+        matrix,
+        n_voxels,
+        status=tuple(status),
+        empty=tuple((name, its) for name, its in zip(regions.names, status, strict=True) if its != OK),
+        seeds=seeds,
+        mask=mask,
     )

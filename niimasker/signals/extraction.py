@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
 
 from niimasker.errors import RegionsError, warn
-from niimasker.inputs.images import ImageSeries, load_volumes
-from niimasker.regions.maskers import make_masker
-from niimasker.regions.weights import RegionWeights
+from niimasker.inputs.images import Grid, ImageSeries, VoxelStorage, load_volumes
+from niimasker.inputs.volumes import iter_blocks
+from niimasker.regions.definitions import Mask, Regions
+from niimasker.regions.maskers import PlacedMasker, make_masker
+from niimasker.regions.operators import Stacked, make_operator, stack
+from niimasker.regions.weights import RegionWeights, place_regions
 from niimasker.signals.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class VoxelFacts:
+    """What is known of single voxels after a run has been read, each of shape (n_voxels,).
+
+    Parameters
+    ----------
+    voxels
+        Positions on the grid, sorted.
+    mean, deviation
+        Over the kept volumes, in the image's units; non-finite values count as 0.
+    is_finite
+        In every kept volume.
+    """
+
+    voxels: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    is_finite: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -34,55 +58,151 @@ class Signals:
     tsnr: np.ndarray
 
 
-def extract_signals(
-    series: ImageSeries, timeline: Timeline, weights: RegionWeights, *, smoothing_fwhm: float | None
-) -> Signals:
-    """Return the regions' signals by nilearn's own masker.
+@dataclass(frozen=True)
+class Placement:
+    """Every atlas of a study on one grid, and what extracts them; made once per grid and shared by its runs."""
+
+    weights: tuple[RegionWeights, ...]
+    extractor: Stacked | tuple[PlacedMasker, ...]
+
+
+Raw = tuple[np.ndarray, VoxelFacts]
+
+
+def make_placement(
+    atlases: Sequence[Regions], grid: Grid, mask: Mask | None, *, smoothing_fwhm: float | None, engine: str
+) -> Placement:
+    """Return the regions of every atlas on a grid, ready to be extracted by an engine."""
+    weights = tuple(place_regions(regions, grid, mask) for regions in atlases)
+    return Placement(weights, ENGINES[engine](weights, smoothing_fwhm))
+
+
+def _stack_operators(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> Stacked:
+    return stack([make_operator(each, smoothing_fwhm) for each in weights])
+
+
+def _make_maskers(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> tuple[PlacedMasker, ...]:
+    # An atlas of which nothing is left has no masker: nilearn's would raise for it.
+    return tuple(make_masker(each, smoothing_fwhm) for each in weights if each.filled.any())
+
+
+ENGINES: dict[str, Callable[..., Stacked | tuple[PlacedMasker, ...]]] = {
+    "stream": _stack_operators,
+    "nilearn": _make_maskers,
+}
+
+
+def extract_signals(series: ImageSeries, timeline: Timeline, placement: Placement) -> list[Signals]:
+    """Return the signals of each atlas, reading the image once.
 
     Raises
     ------
-    ImageError
+    BrokenImageError
         The image is broken.
     RegionsError
         No region has a voxel in this image.
     """
-    if not weights.filled.any():
-        reasons = ", ".join(sorted(set(weights.status))) or "the mask has no voxel on the image's grid"
-        raise RegionsError(f"{series.path.name}: no region is left ({reasons}); are image and regions in one space?")
+    if not any(weights.filled.any() for weights in placement.weights):
+        reasons = sorted({status for weights in placement.weights for _, status in weights.empty})
+        raise RegionsError(f"{series.path}: no region is left ({', '.join(reasons)}); are both in one space?")
+    if isinstance(placement.extractor, Stacked):
+        values, facts = extract_streaming(series, timeline, placement.extractor)
+    else:
+        values, facts = extract_by_nilearn(series, timeline, placement.weights, placement.extractor)
+    n_not_finite = np.count_nonzero(~facts.is_finite)
+    if n_not_finite:
+        warn(f"{n_not_finite} of the voxels read hold NaN or infinite values; those values count as 0.")
+    ends = np.cumsum([len(weights.names) for weights in placement.weights])
+    parts = np.split(values, ends[:-1], axis=1)
+    return [_make_signals(part, facts, weights) for part, weights in zip(parts, placement.weights, strict=True)]
+
+
+def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights) -> Signals:
+    is_valid = facts.is_finite & (facts.deviation > 0)
+    tsnr = np.divide(facts.mean, facts.deviation, out=np.zeros_like(facts.mean), where=is_valid)
+    members = weights.members[:, facts.voxels]
+    n_valid = np.rint(members @ is_valid.astype(np.float64)).astype(int)
+    means = np.divide(members @ tsnr, n_valid, out=np.full(len(n_valid), np.nan), where=n_valid > 0)
+    return Signals(np.where(weights.filled, values, np.nan), n_valid, means)
+
+
+def extract_streaming(series: ImageSeries, timeline: Timeline, operator: Stacked) -> Raw:
+    """Return signals of shape (n_kept, n_rows) and voxel facts, reading the image block by block."""
+    values, facts = accumulate(iter_blocks(series, timeline.n_discarded), operator)
+    return _scale(values, facts, operator, series.voxels)
+
+
+def accumulate(blocks: Iterable[np.ndarray], operator: Stacked) -> Raw:
+    """Return signals and voxel facts of unscaled blocks of shape (n_volumes, n_voxels).
+
+    Differences from the first volume are summed: a constant voxel has exactly no deviation, and the sums of squares
+    stay as small as the signal, however high its baseline. Float64 throughout: in float32 the error over a baseline
+    of 10,000 is 1e-3 of the signal's standard deviation.
+    """
+    parts: list[np.ndarray] = []
+    n_volumes = 0
+    first: np.ndarray | None = None
+    for block in blocks:
+        columns = np.take(block, operator.voxels, axis=1).T.astype(np.float64, order="C")
+        if first is None:
+            first = np.where(np.isfinite(columns[:, 0]), columns[:, 0], 0.0)
+            is_finite = np.ones(len(first), dtype=bool)
+            sums, squares = np.zeros(len(first)), np.zeros(len(first))
+        columns -= first[:, None]
+        block_sums = columns.sum(axis=1)
+        # One sum a voxel shows whether any of its values is not finite; good blocks are not looked through again.
+        bad = ~np.isfinite(block_sums)
+        if bad.any():
+            is_finite &= ~bad
+            columns[bad] = np.where(np.isfinite(columns[bad]), columns[bad], -first[bad, None])
+            block_sums = columns.sum(axis=1)
+        sums += block_sums
+        squares += np.einsum("vt,vt->v", columns, columns)
+        n_volumes += columns.shape[1]
+        parts.append(operator.apply(columns))
+    assert first is not None
+    values = (np.concatenate(parts, axis=1) + operator.apply(first[:, None])).T
+    variance = np.maximum(squares / n_volumes - (sums / n_volumes) ** 2, 0.0)
+    return values, VoxelFacts(operator.voxels, first + sums / n_volumes, np.sqrt(variance), is_finite)
+
+
+def _scale(values: np.ndarray, facts: VoxelFacts, operator: Stacked, voxels: VoxelStorage) -> Raw:
+    """Apply the file's slope and intercept to sums: scaling 10^6 voxels a volume would cost more than reading them."""
+    slope, intercept = voxels.slope, voxels.intercept
+    if (slope, intercept) == (1.0, 0.0):
+        return values, facts
+    ones = operator.apply(np.ones((len(operator.voxels), 1)))
+    scaled = VoxelFacts(facts.voxels, slope * facts.mean + intercept, abs(slope) * facts.deviation, facts.is_finite)
+    return slope * values + intercept * ones.T, scaled
+
+
+def extract_by_nilearn(
+    series: ImageSeries, timeline: Timeline, weights: Sequence[RegionWeights], maskers: Sequence[PlacedMasker]
+) -> Raw:
+    """Return the same by nilearn's own maskers, with the whole image in memory."""
     volumes_img = load_volumes(series, timeline.n_discarded)
     volumes = np.asarray(volumes_img.dataobj)
-    is_finite = np.isfinite(volumes).all(axis=-1)
-    if not is_finite.all():
-        warn(f"{np.count_nonzero(~is_finite)} voxels hold NaN or infinite values; those values count as 0.")
-        volumes = np.nan_to_num(volumes, nan=0.0, posinf=0.0, neginf=0.0)
-        volumes_img = nib.Nifti1Image(volumes, weights.grid.matrix)
-    n_valid, tsnr = _describe_voxels(volumes, is_finite, weights)
-    values = np.full((timeline.n_kept, len(weights.names)), np.nan)
-    values[:, weights.filled] = _transform(volumes_img, weights, smoothing_fwhm)
-    return Signals(values, n_valid, tsnr)
+    facts = _describe_voxels(volumes, weights)
+    if not facts.is_finite.all():
+        volumes_img = nib.Nifti1Image(np.nan_to_num(volumes, nan=0.0, posinf=0.0, neginf=0.0), volumes_img.affine)
+    filled = np.concatenate([each.filled for each in weights])
+    values = np.full((timeline.n_kept, len(filled)), np.nan)
+    values[:, filled] = np.concatenate([_transform(masker, volumes_img) for masker in maskers], axis=1)
+    return values, facts
 
 
-def _transform(volumes_img: nib.Nifti1Image, weights: RegionWeights, smoothing_fwhm: float | None) -> np.ndarray:
-    masker = make_masker(weights, smoothing_fwhm=smoothing_fwhm)
+def _transform(placed: PlacedMasker, volumes_img: nib.Nifti1Image) -> np.ndarray:
     with warnings.catch_warnings():
-        # What nilearn says of emptied regions, overlaps and defaults to come is said here already, by name.
+        # What nilearn says of overlaps and of defaults to come is said here already, or no news.
         warnings.simplefilter("ignore")
-        return np.asarray(masker.fit_transform(volumes_img), dtype=np.float64)
+        return np.asarray(placed.masker.fit_transform(volumes_img))[:, placed.columns]
 
 
-def _describe_voxels(
-    volumes: np.ndarray, is_finite: np.ndarray, weights: RegionWeights
-) -> tuple[np.ndarray, np.ndarray]:
-    members = weights.matrix.copy()
-    members.data = np.ones_like(members.data)
-    used = np.unique(members.indices)
-    ijk = np.unravel_index(used, weights.grid.shape, order="F")
-    series = volumes[ijk]
-    means, deviations = series.mean(axis=1), series.std(axis=1)
-    # A constant voxel's standard deviation is rounding noise of its mean, not 0.
-    is_valid = is_finite[ijk] & (np.ptp(series, axis=1) > 0)
-    tsnr = np.divide(means, deviations, out=np.zeros_like(means), where=is_valid)
-    members = members[:, used]
-    n_valid = (members @ is_valid.astype(np.float64)).round().astype(int)
-    totals = members @ tsnr
-    return n_valid, np.divide(totals, n_valid, out=np.full(len(totals), np.nan), where=n_valid > 0)
+def _describe_voxels(volumes: np.ndarray, weights: Sequence[RegionWeights]) -> VoxelFacts:
+    voxels = np.unique(np.concatenate([each.matrix.indices for each in weights]))
+    over_time = volumes[np.unravel_index(voxels, weights[0].grid.shape, order="F")]
+    is_finite = np.isfinite(over_time).all(axis=1)
+    over_time = np.nan_to_num(over_time, nan=0.0, posinf=0.0, neginf=0.0)
+    # The standard deviation of a constant voxel is the rounding error of its mean, not 0.
+    deviation = np.where(np.ptp(over_time, axis=1) > 0, over_time.std(axis=1), 0.0)
+    return VoxelFacts(voxels, over_time.mean(axis=1), deviation, is_finite)

@@ -1,0 +1,256 @@
+"""Strategies: words of load_confounds 0.6.5 and the columns of fMRIPrep's tables that nilearn chooses for them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from niimasker.errors import ConfoundsError, shorten, warn
+
+# load_confounds 0.6.5's strategies (Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020) as keyword arguments of
+# nilearn.interfaces.fmriprep.load_confounds.
+STRATEGIES: Mapping[str, Mapping[str, Any]] = {
+    "Params2": {"strategy": ("high_pass", "wm_csf"), "wm_csf": "basic"},
+    "Params6": {"strategy": ("high_pass", "motion"), "motion": "basic"},
+    "Params9": {
+        "strategy": ("high_pass", "motion", "wm_csf", "global_signal"),
+        "motion": "basic",
+        "wm_csf": "basic",
+        "global_signal": "basic",
+    },
+    "Params24": {"strategy": ("high_pass", "motion"), "motion": "full"},
+    "Params36": {
+        "strategy": ("high_pass", "motion", "wm_csf", "global_signal"),
+        "motion": "full",
+        "wm_csf": "full",
+        "global_signal": "full",
+    },
+    # load_confounds 0.6.5 took one component more than it was asked for, here and for the word compcor.
+    "AnatCompCor": {
+        "strategy": ("high_pass", "motion", "compcor"),
+        "motion": "full",
+        "compcor": "anat_combined",
+        "n_compcor": 10,
+    },
+    "TempCompCor": {"strategy": ("high_pass", "compcor"), "compcor": "temporal", "n_compcor": 6},
+}
+
+# Words to be combined, with load_confounds 0.6.5's defaults.
+FLEXIBLE_WORDS: Mapping[str, Mapping[str, Any]] = {
+    "motion": {"strategy": ("motion",), "motion": "full"},
+    "high_pass": {"strategy": ("high_pass",)},
+    "wm_csf": {"strategy": ("wm_csf",), "wm_csf": "basic"},
+    "compcor": {"strategy": ("compcor",), "compcor": "anat_combined", "n_compcor": 10},
+    "global": {"strategy": ("global_signal",), "global_signal": "basic"},
+}
+
+# Only to say what a table lacks: nilearn chooses, but names no columns when it finds none of them.
+_COMPONENT_COLUMNS = {
+    "motion": ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"),
+    "wm_csf": ("csf", "white_matter"),
+    "global_signal": ("global_signal",),
+}
+_MODEL_SUFFIXES = {"basic": ("",), "full": ("", "_derivative1", "_power2", "_derivative1_power2")}
+_COMPCOR_PREFIXES = {"anat_combined": "a_comp_cor_", "temporal": "t_comp_cor_"}
+
+# fMRIPrep 1.0 and 1.1 on the left, 1.2 and later on the right.
+_OLD_NAMES = frozenset({"X", "RotX", "CSF", "WhiteMatter"})
+_NEW_NAMES = frozenset({"trans_x", "rot_x", "csf", "white_matter"})
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is asked of a table: `names` are those of all its columns, `arguments` are nilearn's."""
+
+    names: tuple[str, ...]
+    path: Path
+    label: str
+    arguments: Mapping[str, Any]
+
+
+def choose_by_strategy(
+    names: Sequence[str], table_path: Path, *, label: str, arguments: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the names of the columns that nilearn chooses.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The names of all columns of the table.
+    table_path : Path
+        The table, for messages. fMRIPrep's JSON is looked for beside it under the same stem, and only for CompCor.
+    label : str
+        The strategy's words, for messages.
+    arguments : Mapping
+        A value of `STRATEGIES`, or what `combine_words` returns.
+
+    Returns
+    -------
+    tuple of str
+        In nilearn's order.
+
+    Raises
+    ------
+    ConfoundsError
+        The table, or fMRIPrep's JSON, lacks what the strategy takes.
+    """
+    request = _Request(tuple(names), table_path, label, arguments)
+    _check_version(request)
+    description = _read_description(request) if "compcor" in arguments["strategy"] else {}
+    try:
+        chosen = _ask_nilearn(names, description, arguments)
+    # nilearn raises KeyError where a table has some of the columns it looks for, and for gaps in the JSON.
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfoundsError(_explain_refusal(request, description)) from error
+    if not chosen:
+        raise ConfoundsError(_explain_refusal(request, description))
+    _warn_of_less(request, chosen)
+    return chosen
+
+
+def combine_words(words: Iterable[str]) -> dict[str, Any]:
+    """Return the keyword arguments that several of `FLEXIBLE_WORDS` make together."""
+    chosen = [FLEXIBLE_WORDS[word] for word in words]
+    arguments = {key: value for choice in chosen for key, value in choice.items()}
+    return {**arguments, "strategy": tuple(component for choice in chosen for component in choice["strategy"])}
+
+
+def _ask_nilearn(names: Iterable[str], description: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names that nilearn's loader chooses among these.
+
+    The loader gets a stand-in table with these names over zeros: the values are read elsewhere, so that the same checks
+    serve named columns and strategies, and no row is lost to the loader's sample mask.
+    """
+    # Every run imports this module, few runs ask nilearn: python -X importtime -c "import niimasker.inputs.confounds"
+    # gives 0.2 s, and 2.4 s with this import above (nilearn 0.14.1, 2 cores; most of it is scikit-learn).
+    from nilearn.interfaces import fmriprep
+
+    strategy = arguments["strategy"]
+    # nilearn refuses compcor without high_pass; load_confounds 0.6.5 did not.
+    asked = {**arguments, "strategy": tuple(dict.fromkeys((*strategy, "high_pass")))}
+    with _make_bids_folder() as folder:
+        _write_stand_in(folder / "sub-1_desc-confounds_timeseries.tsv", names)
+        (folder / "sub-1_desc-confounds_timeseries.json").write_text(json.dumps(description), encoding="utf-8")
+        # The image's name is read, the image is not.
+        chosen, _ = fmriprep.load_confounds(str(folder / "sub-1_desc-preproc_bold.nii.gz"), demean=False, **asked)
+    return tuple(name for name in chosen.columns if "high_pass" in strategy or "cosine" not in name)
+
+
+@contextmanager
+def _make_bids_folder() -> Iterator[Path]:
+    """Give a temporary folder in which nilearn finds a table's JSON.
+
+    nilearn replaces "tsv" anywhere in the table's path. A random name of `tempfile` spells it once in 8000 times, which
+    a batch meets; hexadecimal digits never do.
+    """
+    parent = tempfile.gettempdir()
+    if "tsv" in parent:
+        raise ConfoundsError(
+            f"the folder for temporary files, {parent}, has 'tsv' in its name, which nilearn's loader of confounds "
+            "mistakes for the table's ending; set TMPDIR to another folder."
+        )
+    folder = Path(parent, f"niimasker-{uuid.uuid4().hex}")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _write_stand_in(path: Path, names: Iterable[str]) -> None:
+    # nilearn takes one capital in any name for an old fMRIPrep, so a user's own columns are left out.
+    written = [name for name in names if re.fullmatch("[a-z][a-z0-9_]*", name)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t").writerows([written, *[["0"] * len(written)] * 2])
+
+
+def _check_version(request: _Request) -> None:
+    if _OLD_NAMES & set(request.names) and not _NEW_NAMES & set(request.names):
+        raise ConfoundsError(
+            f"{request.path} is of an fMRIPrep too old (before 1.2) for {request.label}; "
+            f"name columns in --regressors instead: {', '.join(request.names)}."
+        )
+
+
+def _read_description(request: _Request) -> dict[str, Any]:
+    """Return fMRIPrep's JSON beside the table."""
+    path = request.path.with_suffix(".json")
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfoundsError(
+            f"{request.label} needs the JSON file that fMRIPrep 1.4 and later writes beside the table: "
+            f"{path} is missing ({error.strerror}); put it there, or name columns in --regressors."
+        ) from error
+    except ValueError as error:
+        raise ConfoundsError(f"{path} is not JSON ({error}); {request.label} needs it as fMRIPrep wrote it.") from error
+    if not isinstance(description, dict):
+        raise ConfoundsError(f"{path} is not a JSON object; {request.label} needs it as fMRIPrep wrote it.")
+    return description
+
+
+def _explain_refusal(request: _Request, description: Mapping[str, Any]) -> str:
+    """Return what keeps nilearn from choosing the columns."""
+    lacking = [name for name in _name_components(request.arguments) if name not in request.names]
+    takes, has = f"that {request.label} takes", f"it has {shorten(request.names)}."
+    if lacking:
+        return f"{request.path} lacks columns {takes}: {shorten(lacking)}; {has}"
+    if "compcor" in request.arguments["strategy"]:
+        return _explain_compcor(request, description)
+    return f"{request.path} has no columns {takes} (cosine00, ...); {has}"
+
+
+def _name_components(arguments: Mapping[str, Any]) -> list[str]:
+    """Return the columns of motion, tissues and the global signal that the strategy takes."""
+    return [
+        f"{column}{suffix}"
+        for component in arguments["strategy"]
+        for column in _COMPONENT_COLUMNS.get(component, ())
+        for suffix in _MODEL_SUFFIXES[arguments[component]]
+    ]
+
+
+def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
+    """Return how the JSON's components do not fit those that the strategy takes."""
+    json_path = request.path.with_suffix(".json")
+    prefix = _COMPCOR_PREFIXES[request.arguments["compcor"]]
+    listed = [name for name in description if name.startswith(prefix)]
+    lacking = [name for name in listed if name not in request.names]
+    if not listed:
+        return (
+            f"{json_path} lists no components {prefix}00, ..., which {request.label} takes; "
+            f"it must come with {request.path}."
+        )
+    if lacking:
+        return (
+            f"{json_path} lists components that {request.path} lacks: {shorten(lacking)}; "
+            f"for {request.label} both must come from the same run."
+        )
+    return (
+        f"{json_path} does not describe the components {prefix}00, ... as fMRIPrep does (numbered without a gap, "
+        f"each a_comp_cor with its Mask, some of them 'combined'); {request.label} needs it as fMRIPrep wrote it."
+    )
+
+
+def _warn_of_less(request: _Request, chosen: Sequence[str]) -> None:
+    """Warn where fMRIPrep wrote less than the strategy asks for."""
+    path, label, strategy = request.path, request.label, request.arguments["strategy"]
+    # fMRIPrep writes no cosines for a run shorter than its filter's 128 s, so this cannot be an error.
+    if "high_pass" in strategy and not any("cosine" in name for name in chosen):
+        warn(f"{path} has no columns cosine00, ...; {label} filters nothing here, see --high_pass.")
+    if "compcor" not in strategy:
+        return
+    n_found, n_asked = sum("_comp_cor_" in name for name in chosen), request.arguments["n_compcor"]
+    if n_found < n_asked:
+        warn(f"{path} has {n_found} CompCor components of the {n_asked} that {label} takes.")
+    if "high_pass" not in strategy:
+        warn(f"{path}: fMRIPrep computes CompCor components after its high-pass filter; add high_pass to --regressors.")

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from confounds_tables import FULL_MOTION, N_VOLUMES, OLD, load, load_quietly, refuse, write, write_table
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from niimasker.errors import ConfoundsError, NiimaskerWarning
+
+# Named columns
+
+
+def test_named_columns_come_in_the_order_asked_for(tmp_path):
+    confounds = load(write_table(tmp_path, ["a", "b", "c"]), ["c", "a"])
+    assert confounds.names == ("c", "a")
+    assert confounds.values.tolist() == [[20, 0], [21, 1], [22, 2]]
+
+
+def test_values_are_float64_whatever_the_table_looks_like(tmp_path):
+    assert load(write_table(tmp_path, ["a"]), ["a"]).values.dtype == np.float64
+
+
+def test_a_column_named_twice_counts_once(tmp_path):
+    assert load(write_table(tmp_path, ["a", "b"]), ["b", "a", "b"]).names == ("b", "a")
+
+
+def test_columns_win_over_words_of_the_same_name(tmp_path):
+    confounds = load(write_table(tmp_path, ["motion", "Params6"]), ["motion", "Params6"])
+    assert confounds.values[:, 1].tolist() == [10, 11, 12]
+
+
+def test_columns_not_asked_for_may_hold_anything(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\tb\tc\n1\ttext\tinf\n2\tn/a\tn/a\n3\t\t\n")
+    assert load(path, ["a"]).values.tolist() == [[1], [2], [3]]
+
+
+def test_columns_without_a_name_do_no_harm_beside_named_ones(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\t\t\n1\t\t\n2\t\t\n3\t\t\n")
+    assert load(path, ["a"]).values.tolist() == [[1], [2], [3]]
+
+
+def test_numbers_are_read_to_the_last_digit(tmp_path):
+    # pandas' default parser is off in the last place for some of these.
+    numbers = ["0.1", "5e-324", "1.7976931348623157e+308", "866470.2362364977", "-0.0731242246"]
+    path = write(tmp_path / "run.tsv", "a\n" + "\n".join(numbers) + "\n")
+    assert load(path, ["a"], 5).values[:, 0].tolist() == [float(number) for number in numbers]
+
+
+def test_old_camel_case_names_work_as_columns(data_dir):
+    confounds = load(data_dir / "confounds" / OLD, ["RotX", "CSF"], N_VOLUMES[OLD])
+    assert confounds.values[0].tolist() == [0.0, 6551.281999999999]
+
+
+# All columns
+
+
+def test_without_words_all_columns_are_used(tmp_path):
+    confounds = load(write_table(tmp_path, ["b", "a"], 8), (), 8)
+    assert confounds.names == ("b", "a")
+    assert confounds.values[:2].tolist() == [[0, 10], [1, 11]]
+
+
+def test_all_columns_warn_above_a_quarter_of_the_volumes(tmp_path):
+    path = write_table(tmp_path, ["a", "b", "c"], 11)
+    with pytest.warns(NiimaskerWarning) as caught:
+        load(path, (), 11)
+    assert [str(warning.message) for warning in caught] == [
+        f"{path}: all 3 columns are used for 11 volumes, more than a quarter, which can remove the signal itself; "
+        "choose columns or a strategy with --regressors."
+    ]
+
+
+def test_all_columns_are_quiet_at_a_quarter_of_the_volumes(tmp_path):
+    assert load(write_table(tmp_path, ["a", "b", "c"], 12), (), 12).values.shape == (12, 3)
+
+
+def test_all_columns_fill_the_first_row(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\n" + "n/a\n" + "5\n" * 3)
+    assert load(path, (), 4).values[:, 0].tolist() == [5, 5, 5, 5]
+
+
+def test_all_columns_refuse_a_column_without_a_name(tmp_path):
+    path = write(tmp_path / "run.csv", ",a\n0,5\n1,6\n2,7\n")
+    assert refuse(path, ()) == (
+        f"{path}: column 1 has no name; save the table without row numbers, or name the columns to use in --regressors."
+    )
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run.tsv", "a\tb\n1\t4\n2\t5\n3\t6\n"),
+        ("RUN.CSV", "a,b\n1,4\n2,5\n3,6\n"),
+        ("run.csv", "a,b\n1,4\n2,5\n3,6\n"),
+        ("run.csv", 'a, "b"\n1, 4\n2, "5"\n3, 6'),
+        ("run.txt", "a b\n1 4\n2 5\n3 6\n"),
+        ("run.par", "  a \t  b  \n  1.0   4e0\n 2\t5 \n\t3 6\n"),
+        ("run", "a b\r\n1 4\r\n2 5\r\n3 6\r\n"),
+        ("run.tsv", "a\tb\r1\t4\r2\t5\r3\t6\r"),
+        ("run.csv", '"a","b"\n1,4\n"2","5"\n3,6\n'),
+        ("run.txt", '"a" "b"\n1 4\n2 5\n3 6\n'),
+        ("run.csv", "\ufeffa,b\n1,4\n2,5\n3,6\n"),
+        ("run.csv", "\na,b\n1,4\n\n2,5\n3,6\n\n  \n"),
+    ],
+    ids=["tsv", "capitals", "csv", "spaces", "txt", "par", "crlf", "cr", "quotes", "r-quotes", "bom", "blank-lines"],
+)
+def test_tables_are_split_as_their_name_says(tmp_path, name, text):
+    assert load(write(tmp_path / name, text), ["a", "b"]).values.tolist() == [[1, 4], [2, 5], [3, 6]]
+
+
+@pytest.mark.parametrize("missing", ["n/a", "N/A", "NA", "nan", "NaN", "", " "])
+def test_values_missing_in_the_first_row_are_the_next_rows(tmp_path, missing):
+    path = write(tmp_path / "run.csv", f"a,b\n{missing},1\n7,2\n8,3\n")
+    assert load(path, ["a", "b"]).values.tolist() == [[7, 1], [7, 2], [8, 3]]
+
+
+def test_value_missing_below_the_first_row_is_named(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\tb\nn/a\t1\n2\t2\n3\tn/a\n")
+    assert refuse(path, ["a", "b"]) == (
+        f"{path}: column 'b' has no value in row 3 (the first row below the header is row 1); "
+        "correct the table or leave this column out of --regressors."
+    )
+
+
+def test_values_missing_in_the_first_two_rows_are_an_error_at_the_second(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\tb\nn/a\t1\nn/a\t2\n3\t3\n")
+    assert f"{path}: column 'a' has no value in row 2 (" in refuse(path, ["b", "a"])
+
+
+def test_value_missing_in_the_only_row_is_an_error(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\tb\nn/a\t1\n")
+    assert f"{path}: column 'a' has no value in row 1 (" in refuse(path, ["a"], 1)
+
+
+def test_a_table_of_one_row_is_read(tmp_path):
+    assert load(write(tmp_path / "run.tsv", "a\tb\n4\t1\n"), ["a"], 1).values.tolist() == [[4]]
+
+
+@pytest.mark.parametrize("text", ["bad", "1_0", "0x10", "1,5", "True"])
+def test_text_in_a_used_column_is_named(tmp_path, text):
+    path = write(tmp_path / "run.tsv", f"a\tb\n1\t1\n2\t{text}\n3\t3\n")
+    assert refuse(path, ["a", "b"]) == (
+        f"{path}: column 'b' holds '{text}', which is no number, in row 2 (the first row below the header is row 1); "
+        "correct the table or leave this column out of --regressors."
+    )
+
+
+@pytest.mark.parametrize("text", ["inf", "-Infinity", "1e999"])
+def test_infinite_value_in_a_used_column_is_named(tmp_path, text):
+    path = write(tmp_path / "run.tsv", f"a\n1\n2\n{text}\n")
+    assert f"{path}: column 'a' is infinite in row 3 (the first row below the header is row 1); " in refuse(path)
+
+
+@pytest.mark.parametrize("n_volumes", [2, 4])
+def test_wrong_length_names_both_files_and_numbers(tmp_path, n_volumes):
+    path = write_table(tmp_path, ["a"])
+    assert refuse(path, ["a"], n_volumes) == (
+        f"{path} has 3 rows but sub-1_bold.nii.gz has {n_volumes} volumes; "
+        "each confounds table must come from the same run as its image."
+    )
+
+
+def test_header_without_rows_counts_as_wrong_length(tmp_path):
+    assert "has 0 rows but sub-1_bold.nii.gz has 3 volumes" in refuse(write(tmp_path / "run.tsv", "a\tb\n"))
+
+
+def test_missing_header_is_said(tmp_path):
+    path = write(tmp_path / "rp_run.txt", "0.1 -2e-3 nan\n1 2 3\n4 5 6\n")
+    assert refuse(path) == (
+        f"{path} has no header: its first row holds no names (0.1, -2e-3, nan); "
+        "put a row with the columns' names above it."
+    )
+
+
+def test_repeated_names_are_listed(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\tb\ta\tb\tc\n" + "1\t2\t3\t4\t5\n" * 3)
+    assert refuse(path, ["c"]) == f"{path} names columns twice: a, b; give every column its own name."
+
+
+def test_row_of_another_length_is_named(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\tb\tc\n1\t2\t3\n1\t2\n1\t2\t3\n")
+    assert refuse(path) == (
+        f"{path} has 2 values in row 2 but 3 names in the header (the first row below the header is row 1); "
+        "correct that row."
+    )
+
+
+def test_row_names_as_r_writes_them_are_recognised(tmp_path):
+    path = write(tmp_path / "run.txt", '"a" "b"\n"1" 5 6\n"2" 7 8\n"3" 9 10\n')
+    assert refuse(path) == (
+        f"{path} has 3 values in row 1 but 2 names in the header (the first row below the header is row 1); "
+        "save it without row names."
+    )
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "\ufeff"])
+def test_empty_file_is_said(tmp_path, text):
+    path = write(tmp_path / "run.txt", text)
+    assert refuse(path) == f"{path} is empty; a header and one row per volume are expected."
+
+
+def test_file_with_zero_bytes_is_binary(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\tb\n\0\0\0\n")
+    assert refuse(path) == f"{path} is a binary file (it holds zero bytes); give a text table."
+
+
+@pytest.mark.parametrize(
+    ("content", "byte"),
+    [("a\u00e9\n1\n".encode("latin-1"), "e9"), ("a\n1\n".encode("utf-16"), "ff"), (b"\x1f\x8b\x08\x00", "8b")],
+    ids=["latin-1", "utf-16", "gzip"],
+)
+def test_other_encodings_name_the_byte(tmp_path, content, byte):
+    path = tmp_path / "run.tsv"
+    path.write_bytes(content)
+    assert refuse(path) == f"{path} is not UTF-8 text (byte 0x{byte}); give an uncompressed text table saved as UTF-8."
+
+
+def test_missing_file_is_said(tmp_path):
+    path = tmp_path / "run.tsv"
+    assert refuse(path) == (
+        f"{path} cannot be read (No such file or directory); give a text table with one row per volume."
+    )
+
+
+def test_folder_is_refused(tmp_path):
+    assert refuse(tmp_path) == f"{tmp_path} cannot be read (Is a directory); give a text table with one row per volume."
+
+
+def test_endless_cell_is_refused(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\n" + "1" * 200_000 + "\n")
+    assert refuse(path) == (
+        f"{path} is not a table (field larger than field limit (131072)); give a text table with one row per volume."
+    )
+
+
+CELLS = st.sampled_from(["1", "-2.5", "n/a", "", "inf", "x", '"', "1e999", "a", "\u00e9", "#", "1_0"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=st.binary(max_size=60), suffix=st.sampled_from([".tsv", ".csv", ".txt"]), n_volumes=st.integers(1, 3))
+def test_any_bytes_give_finite_confounds_or_one_line(tmp_path, content, suffix, n_volumes):
+    path = tmp_path / f"run{suffix}"
+    path.write_bytes(content)
+    assert_finite_or_refused(path, (), n_volumes)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    rows=st.integers(1, 3).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=2, max_size=4)),
+    separator=st.sampled_from([("\t", ".tsv"), (",", ".csv"), (" ", ".txt")]),
+    regressors=st.lists(st.sampled_from(["a", "x", "motion", "Params6", "\u00e9"]), max_size=2),
+)
+def test_any_cells_give_finite_confounds_or_one_line(tmp_path, rows, separator, regressors):
+    delimiter, suffix = separator
+    path = write(tmp_path / f"run{suffix}", "\n".join(delimiter.join(cells) for cells in rows))
+    assert_finite_or_refused(path, regressors, len(rows) - 1)
+
+
+def assert_finite_or_refused(path: Path, regressors: Sequence[str], n_volumes: int) -> None:
+    try:
+        confounds = load_quietly(path, regressors, n_volumes)
+    except ConfoundsError as error:
+        message = str(error)
+    else:
+        message = "none"
+        assert confounds.values.shape == (n_volumes, len(confounds.names))
+        assert np.isfinite(confounds.values).all()
+    assert len(message.splitlines()) == 1
+
+
+# Words
+
+
+def test_unknown_words_are_named_with_the_nearest_name(tmp_path):
+    path = write_table(tmp_path, ["trans_x", "csf"])
+    assert refuse(path, ["tran_x", "params6", "globl", "qqqq", "csf"]) == (
+        f"{path}: --regressors has unknown words: 'tran_x' (nearest: trans_x), 'params6' (nearest: Params6), "
+        "'globl' (nearest: global), 'qqqq'; it takes columns (trans_x, csf), or one strategy (Params2, Params6, "
+        "Params9, Params24, Params36, AnatCompCor, TempCompCor), or flexible words (motion, high_pass, wm_csf, "
+        "compcor, global)."
+    )
+
+
+def test_long_lists_of_columns_are_shortened(tmp_path):
+    path = write_table(tmp_path, [f"c{number}" for number in range(40)])
+    assert "it takes columns (c0, c1, c2, c3, c4, c5, ... (40 in all)), or one strategy" in refuse(path, ["zz"])
+
+
+@pytest.mark.parametrize("word", ["Params6", "motion"])
+def test_columns_mixed_with_words_for_strategies_are_refused(tmp_path, word):
+    path = write_table(tmp_path, ["csf", *FULL_MOTION])
+    found = f"{path}: --regressors mixes columns (csf) with words for strategies ({word}); it takes columns (csf, "
+    assert refuse(path, ["csf", word]).startswith(found)
+
+
+@pytest.mark.parametrize("words", [["Params6", "Params2"], ["Params6", "motion"]])
+def test_a_strategy_mixed_with_other_words_is_refused(tmp_path, words):
+    path = write_table(tmp_path, ["csf", *FULL_MOTION])
+    assert f"{path}: --regressors mixes strategies (Params6, {words[1]}); it takes" in refuse(path, words)

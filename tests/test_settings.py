@@ -1,0 +1,517 @@
+"""What options may be, how the JSON file is read, and which of both wins."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from niimasker.cli import read_command_line
+from niimasker.errors import NiimaskerWarning, SettingsError
+from niimasker.settings import OPTIONS, config_template, make_settings, read_config
+
+ROOT = Path(__file__).parent.parent
+MINIMAL = {"output_dir": "out", "input_files": ["bold.nii.gz"], "roi_file": "atlas.nii.gz"}
+
+# The table of options that the tool is specified by.
+SPECIFIED = [
+    "output_dir",
+    "input_files",
+    "roi_file",
+    "mask_img",
+    "labels",
+    "regressor_files",
+    "regressors",
+    "as_voxels",
+    "radius",
+    "allow_overlap",
+    "standardize",
+    "t_r",
+    "high_pass",
+    "low_pass",
+    "detrend",
+    "smoothing_fwhm",
+    "discard_scans",
+    "n_jobs",
+    "n_decimals",
+    "atlas_dir",
+    "engine",
+    "output_layout",
+    "verbose",
+]
+
+# What the templates of 0.0.4 and of nixtract hold.
+OLD_TEMPLATE = {
+    "input_files": [],
+    "roi_file": "",
+    "mask_img": None,
+    "labels": [],
+    "as_voxels": False,
+    "radius": None,
+    "sphere_size": None,
+    "allow_overlap": False,
+    "smoothing_fwhm": None,
+    "regressor_files": None,
+    "regressors": [],
+    "standardize": False,
+    "t_r": None,
+    "high_pass": None,
+    "low_pass": None,
+    "detrend": False,
+    "discard_scans": None,
+    "n_jobs": 1,
+    "n_decimals": None,
+    "verbose": False,
+}
+
+NOT_FLAGS = [1, 0, "true", "yes", ["x"], {"a": 1}]
+NOT_TEXTS = [1.5, True, {"a": 1}, [None], [1.5], [["a"]], "a\0b"]
+NOT_PATHS = [1, True, ["a.nii"], {"a": 1}, "a\0b"]
+NOT_NUMBERS = [True, False, "2", [2], {"a": 1}, float("nan"), float("inf"), -1, 10**400]
+NOT_COUNTS = [*NOT_NUMBERS[:-1], 1.5]
+WRONG_VALUES = {
+    "output_dir": NOT_PATHS,
+    "input_files": NOT_TEXTS,
+    "roi_file": NOT_PATHS,
+    "mask_img": NOT_PATHS,
+    "labels": NOT_TEXTS,
+    "as_voxels": NOT_FLAGS,
+    "radius": [*NOT_NUMBERS, 0],
+    "allow_overlap": NOT_FLAGS,
+    "atlas_dir": NOT_PATHS,
+    "regressor_files": NOT_TEXTS,
+    "regressors": NOT_TEXTS,
+    "smoothing_fwhm": NOT_NUMBERS,
+    "discard_scans": NOT_COUNTS,
+    "detrend": NOT_FLAGS,
+    "high_pass": NOT_NUMBERS,
+    "low_pass": NOT_NUMBERS,
+    "t_r": [*NOT_NUMBERS, 0],
+    "standardize": NOT_FLAGS,
+    "n_decimals": NOT_COUNTS,
+    "output_layout": ["nested", 1, True, ["flat"], {"a": 1}],
+    "engine": ["afni", 1, True, ["nilearn"], {"a": 1}],
+    "n_jobs": [value for value in NOT_COUNTS if value != -1] + [0, -2],
+    "verbose": NOT_FLAGS,
+}
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda s: s[0] != "-")
+LISTS = st.lists(WORDS, min_size=1, max_size=3)
+POSITIVE = st.floats(min_value=1e-3, max_value=1e3)
+VALID_VALUES = {
+    "input_files": LISTS,
+    "roi_file": WORDS,
+    "mask_img": WORDS,
+    "labels": LISTS,
+    "as_voxels": st.booleans(),
+    "radius": POSITIVE | st.integers(1, 20),
+    "allow_overlap": st.booleans(),
+    "atlas_dir": WORDS,
+    "regressor_files": LISTS,
+    "regressors": LISTS,
+    "smoothing_fwhm": POSITIVE | st.integers(0, 20),
+    "discard_scans": st.integers(0, 50),
+    "detrend": st.booleans(),
+    "high_pass": st.floats(1e-4, 0.05),
+    "low_pass": st.floats(0.06, 0.5),
+    "t_r": POSITIVE,
+    "standardize": st.booleans(),
+    "n_decimals": st.integers(0, 15),
+    "output_layout": st.sampled_from(["flat", "mirror"]),
+    "engine": st.just("nilearn"),
+    "n_jobs": st.integers(1, 64) | st.just(-1),
+    "verbose": st.booleans(),
+}
+LIST_OPTIONS = [option.name for option in OPTIONS if isinstance(option.default, tuple)]
+NUMBER_OPTIONS = [name for name, values in WRONG_VALUES.items() if "2" in values]
+
+
+@pytest.fixture
+def config_path(tmp_path) -> Path:
+    return tmp_path / "Config.json"
+
+
+def write_config(config_path: Path, config: object) -> Path:
+    config_path.write_text(json.dumps(config), encoding="utf-8")
+    return config_path
+
+
+def refusal(config_path: Path, text: str | None = None) -> str:
+    """Return the message with which a JSON file is refused, as it is read or as its values are checked."""
+    if text is not None:
+        config_path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        make_settings(MINIMAL, read_config(config_path))
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    return message
+
+
+# The options
+
+
+def test_options_are_those_specified():
+    assert {option.name for option in OPTIONS} == set(SPECIFIED)
+
+
+def test_wrong_and_valid_values_are_known_of_every_option():
+    assert set(WRONG_VALUES) == set(SPECIFIED)
+    assert set(VALID_VALUES) == set(SPECIFIED) - {"output_dir"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(option.name, value) for option in OPTIONS for value in WRONG_VALUES[option.name]],
+    ids=lambda part: repr(part)[:20],
+)
+def test_value_of_the_wrong_kind_names_option_and_value(name, value):
+    with pytest.raises(SettingsError) as caught:
+        make_settings({**MINIMAL, name: value})
+    assert f"{name}: expected " in str(caught.value)
+    assert f"found {json.dumps(value)}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", NUMBER_OPTIONS)
+@pytest.mark.parametrize("value", [True, False])
+def test_true_and_false_are_no_numbers_in_json(config_path, name, value):
+    message = refusal(config_path, json.dumps({name: value}))
+    assert name in message
+    assert json.dumps(value) in message
+
+
+@pytest.mark.parametrize("name", NUMBER_OPTIONS)
+@pytest.mark.parametrize("word", ["two", "2,5", "1e999", "nan"])
+def test_word_that_is_no_number_is_refused_on_the_command_line(name, word):
+    given_words = read_command_line(["out", "-i", "a.nii", "-r", "b.nii", f"--{name}", word])
+    with pytest.raises(SettingsError, match=f"--{name}: expected a (whole )?number"):
+        make_settings(given_words)
+
+
+@pytest.mark.parametrize("name", ["discard_scans", "n_decimals", "n_jobs"])
+def test_whole_number_written_with_a_point_stays_whole(name):
+    value = getattr(make_settings({**MINIMAL, name: 2.0}), name)
+    assert (value, type(value)) == (2, int)
+
+
+def test_n_jobs_minus_one_is_allowed():
+    assert make_settings({**MINIMAL, "n_jobs": -1}).n_jobs == -1
+
+
+@pytest.mark.parametrize("name", LIST_OPTIONS)
+def test_text_in_json_counts_as_a_list_of_one(config_path, name):
+    config = {"input_files": "bold.nii.gz", "roi_file": "atlas.nii.gz", "regressor_files": "a.tsv", name: "a b.tsv"}
+    built = make_settings({"output_dir": "out"}, read_config(write_config(config_path, config)))
+    assert getattr(built, name) == ("a b.tsv",)
+
+
+def test_lists_of_paths_are_taken_from_python():
+    built = make_settings({**MINIMAL, "input_files": [Path("a.nii"), Path("b.nii")], "mask_img": Path("m.nii")})
+    assert built.input_files == ("a.nii", "b.nii")
+    assert built.mask_img == Path("m.nii")
+
+
+@pytest.mark.parametrize("name", ["mask_img", "atlas_dir", "output_dir"])
+def test_home_folder_is_resolved(name):
+    assert getattr(make_settings({**MINIMAL, name: "~/data"}), name) == Path.home() / "data"
+
+
+def test_unknown_option_from_python_names_the_nearest():
+    with pytest.raises(SettingsError, match="unknown option 'standardise'; did you mean 'standardize'"):
+        make_settings({**MINIMAL, "standardise": True})
+
+
+@pytest.mark.parametrize("name", ["output_dir", "input_files", "roi_file"])
+def test_missing_option_is_named(name):
+    with pytest.raises(SettingsError, match=f"{name} is missing; give"):
+        make_settings({key: value for key, value in MINIMAL.items() if key != name})
+
+
+def test_high_pass_above_low_pass_shows_both():
+    with pytest.raises(SettingsError, match=r"--high_pass 0\.2 Hz is not below --low_pass 0\.1 Hz"):
+        make_settings({**MINIMAL, "high_pass": 0.2, "low_pass": 0.1})
+
+
+def test_regressors_without_their_files_are_refused():
+    with pytest.raises(SettingsError, match=r"--regressors .* --regressor_files, which is missing"):
+        make_settings({**MINIMAL, "regressors": ["csf"]})
+
+
+# The JSON file
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "cause"),
+    [
+        # Python 3.13 shows the comma, older ones what follows it.
+        ('{\n  "standardize": true,\n}', "line (2, column 22|3, column 1)", "a comma after the last item"),
+        ('{\n  "labels": ["a", "b",]\n}', "line 2, column 2[23]", "a comma after the last item"),
+        ("{\n  'standardize': true\n}", "line 2, column 3", "single quotes"),
+        ("{\n  \"roi_file\": 'a.nii'\n}", "line 2, column 15", "single quotes"),
+        ('{\n  "t_r": 2, // seconds\n  "detrend": true\n}', "line 2, column 13", "a comment"),
+        ('{\n  "t_r": 2 # seconds\n}', "line 2, column 12", "a comment"),
+        ('{\n  /* seconds */ "t_r": 2\n}', "line 2, column 3", "a comment"),
+        ('{\n  "t_r": 2\n  "detrend": true\n}', "line 3, column 3", "a comma is missing"),
+        ('{\n  "labels": ["a" "b"]\n}', "line 2, column 18", "a comma is missing"),
+        ('{\n  "standardize": True\n}', "line 2, column 18", "Python's spelling.* true, false and null"),
+        ('{\n  "t_r": None\n}', "line 2, column 10", "Python's spelling.* true, false and null"),
+        ('{\n  "roi_file": "C:\\atlas.nii"\n}', "line 2, column 18", "a backslash"),
+        ('{\n  "roi_file": "C:\\users\\me.nii"\n}', "line 2, column 1[89]", "a backslash"),
+        ('{\n  "roi_file": "a.nii,\n  "t_r": 2\n}', r"line 2, column \d+", "a quote"),
+        ("", "line 1, column 1", "the file is empty"),
+        ("  \n\n", r"line \d, column \d", "the file is empty"),
+    ],
+)
+def test_broken_json_shows_file_place_and_likely_cause(config_path, text, place, cause):
+    message = refusal(config_path, text)
+    assert message.startswith(f"{config_path}, line ")
+    assert re.search(f"{place}: not valid JSON", message)
+    assert re.search(f"; .*{cause}", message)
+
+
+@pytest.mark.parametrize("rest", ["}", "]", '\n{"t_r": 2}'])
+def test_text_after_the_object_is_not_called_missing(config_path, rest):
+    message = refusal(config_path, '{"t_r": 2}\n' + rest)
+    assert message.startswith(f"{config_path}, line ")
+    assert "missing" not in message
+
+
+@pytest.mark.parametrize("text", ["[]", '"roi_file"', "null", "3"])
+def test_json_that_is_no_object_is_refused(config_path, text):
+    assert f"{config_path}: expected one JSON object" in refusal(config_path, text)
+
+
+def test_key_given_twice_is_named(config_path):
+    assert f"{config_path}: 't_r' is given twice" in refusal(config_path, '{"t_r": 2, "t_r": 3}')
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_json_that_is_not_utf_8_is_refused(config_path, encoding):
+    config_path.write_bytes('{"roi_file": "Übersicht.nii"}'.encode(encoding))
+    assert refusal(config_path) == f"{config_path}: the configuration is not UTF-8 text; save it as UTF-8."
+
+
+def test_byte_order_mark_is_accepted(config_path):
+    config_path.write_text('{"roi_file": "Übersicht.nii"}', encoding="utf-8-sig")
+    assert read_config(config_path) == {"roi_file": "Übersicht.nii"}
+
+
+@pytest.mark.parametrize("opening", ["[", '{"labels":'])
+def test_deeply_nested_json_is_refused(config_path, opening):
+    assert f"{config_path}: not a configuration: it is nested too deeply" in refusal(config_path, opening * 100_000)
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_number_that_is_not_finite_is_refused(config_path, word):
+    assert "--t_r: expected a number above 0, in s" in refusal(config_path, f'{{"t_r": {word}}}')
+
+
+def test_number_of_too_many_digits_is_refused(config_path):
+    assert refusal(config_path, f'{{"n_jobs": {"9" * 5000}}}')
+
+
+def test_json_file_that_does_not_exist_is_named(config_path):
+    assert f"{config_path}: the configuration cannot be read (No such file" in refusal(config_path)
+
+
+def test_folder_in_the_place_of_the_json_file_is_named(tmp_path):
+    assert f"{tmp_path}: the configuration cannot be read" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("standardise", "standardize"),
+        ("Radius", "radius"),
+        ("TR", "t_r"),
+        ("input_file", "input_files"),
+        ("smoothing", "smoothing_fwhm"),
+        ("highpass", "high_pass"),
+        ("regressor", "regressors"),
+        ("mask_image", "mask_img"),
+    ],
+)
+def test_unknown_key_names_the_nearest_option(config_path, key, nearest):
+    message = refusal(config_path, json.dumps({key: 1}))
+    assert message == f"{config_path}: unknown option {key!r}; did you mean {nearest!r}."
+
+
+def test_unknown_key_like_no_option_lists_them(config_path):
+    message = refusal(config_path, '{"banana": 1}')
+    assert message.startswith(f"{config_path}: unknown option 'banana'; the options are ")
+    assert set(config_template()) <= set(re.findall(r"\w+", message))
+
+
+@pytest.mark.parametrize("value", [None, "", "x"])
+def test_unknown_key_is_an_error_whatever_its_value(config_path, value):
+    assert "unknown option 'standardise'" in refusal(config_path, json.dumps({"standardise": value}))
+
+
+@pytest.mark.parametrize("key", ["output_dir", "config", "example"])
+def test_option_of_the_command_line_alone_is_refused_in_json(config_path, key):
+    message = refusal(config_path, json.dumps({key: "x"}))
+    assert message == f"{config_path}: {key!r} is given on the command line only; remove it from the file."
+
+
+@pytest.mark.parametrize("value", [None, "", []])
+@pytest.mark.parametrize("name", config_template())
+def test_empty_value_means_not_given(config_path, name, value):
+    assert read_config(write_config(config_path, {name: value})) == {}
+
+
+@pytest.mark.parametrize(("name", "value"), [("standardize", False), ("discard_scans", 0), ("labels", ["a"])])
+def test_false_and_zero_are_given(config_path, name, value):
+    assert read_config(write_config(config_path, {name: value})) == {name: value}
+
+
+@given(st.text() | st.text("{}[]\",:\\/# \n0123456789truefalsenullNaN.eE+-'") | st.from_regex(r'\{"t_r": .*\}'))
+@example("{" * 100_000)
+@example('{"\\ud800": 1}')
+@settings(deadline=None, max_examples=200)
+def test_any_text_is_read_as_a_dict_or_refused(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        config = read_config(path)
+    except SettingsError:
+        return
+    assert isinstance(config, dict)
+
+
+# The template
+
+
+def test_template_file_holds_every_option_with_its_default():
+    text = (ROOT / "config_template.json").read_text(encoding="utf-8")
+    assert json.loads(text) == config_template()
+    assert list(json.loads(text)) == list(config_template())
+
+
+def test_template_holds_every_option_but_output_dir():
+    assert set(config_template()) == set(SPECIFIED) - {"output_dir"}
+
+
+def test_template_changes_no_default():
+    assert make_settings(MINIMAL, read_config(ROOT / "config_template.json")) == make_settings(MINIMAL)
+
+
+@pytest.mark.parametrize("name", OLD_TEMPLATE)
+@pytest.mark.parametrize("empty", [None, "", []])
+def test_every_key_of_old_templates_is_accepted_empty(config_path, name, empty):
+    config = read_config(write_config(config_path, {name: empty}))
+    assert make_settings(MINIMAL, config) == make_settings(MINIMAL)
+
+
+@pytest.mark.parametrize("labels", [[], ""])
+@pytest.mark.parametrize("regressors", [{"regressor_names": []}, {"regressor_names": None}, {}])
+def test_old_template_changes_no_default(config_path, labels, regressors):
+    config = read_config(write_config(config_path, {**OLD_TEMPLATE, "labels": labels, **regressors}))
+    assert make_settings(MINIMAL, config) == make_settings(MINIMAL)
+
+
+# Precedence
+
+
+def test_command_line_wins_over_default():
+    assert make_settings({**MINIMAL, "n_decimals": 3}, {}).n_decimals == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "in_json"),
+    [
+        ("t_r", 2.5, 2),
+        ("standardize", True, False),
+        ("labels", ["a", "b"], ["b", "a"]),
+        ("roi_file", "atlas.nii.gz", "other.nii.gz"),
+        ("n_jobs", 4, 1),
+    ],
+)
+def test_json_wins_with_a_warning_that_shows_both_values(name, typed, in_json):
+    with pytest.warns(NiimaskerWarning) as caught:
+        built = make_settings({**MINIMAL, name: typed}, {name: in_json})
+    assert getattr(built, name) == (tuple(in_json) if isinstance(in_json, list) else in_json)
+    (message,) = [str(warning.message) for warning in caught]
+    assert f"--{name} is {json.dumps(typed)} on the command line and {json.dumps(in_json)} in the JSON file" in message
+    assert "JSON file wins" in message
+
+
+def test_warning_shows_a_whole_number_as_it_was_typed():
+    typed = read_command_line(["out", "-i", "a.nii", "-r", "b.nii", "--n_jobs", "4"])
+    with pytest.warns(NiimaskerWarning, match="--n_jobs is 4 on the command line and 1 in the JSON file"):
+        make_settings(typed, {"n_jobs": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "in_json"),
+    [
+        ("t_r", 2.0, 2),
+        ("labels", ["a"], "a"),
+        ("labels", ["1", "2"], [1, 2]),
+        ("standardize", True, True),
+        ("roi_file", "atlas.nii.gz", "atlas.nii.gz"),
+    ],
+)
+def test_equal_values_give_no_warning(name, typed, in_json):
+    make_settings({**MINIMAL, name: typed}, {name: in_json})  # A warning is an error in this test run.
+
+
+def test_empty_value_in_json_leaves_that_of_the_command_line(config_path):
+    config = read_config(write_config(config_path, {"t_r": None, "labels": [], "mask_img": ""}))
+    built = make_settings({**MINIMAL, "t_r": 2, "labels": ["a"], "mask_img": "m.nii"}, config)
+    assert (built.t_r, built.labels, built.mask_img) == (2, ("a",), Path("m.nii"))
+
+
+def make_words(options: dict) -> list[str]:
+    """Return a command line that gives these options."""
+    words = []
+    for name, value in options.items():
+        if value is False:
+            continue
+        values = [] if value is True else value if isinstance(value, list) else [value]
+        words += [f"--{name}", *map(str, values)]
+    return words
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100)
+def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
+    required = {"input_files", "roi_file", "regressor_files"}
+    names = data.draw(st.permutations(sorted(VALID_VALUES)))
+    chosen = [name for name in names if name in required or data.draw(st.booleans(), label=name)]
+    options = {name: data.draw(VALID_VALUES[name], label=name) for name in chosen}
+    config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
+    typed = make_settings(read_command_line(["out", *make_words(options)]))
+    assert typed == make_settings({"output_dir": "out"}, read_config(config_path))
+
+
+# Old names
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value", "taken"),
+    [("regressor_names", "regressors", ["csf"], ("csf",)), ("sphere_size", "radius", 5, 5.0)],
+)
+def test_old_name_in_json_is_taken_with_a_warning(config_path, old, new, value, taken):
+    config = read_config(write_config(config_path, {old: value, "regressor_files": "a.tsv"}))
+    with pytest.warns(NiimaskerWarning, match=f"'{old}' is deprecated.*'{new}'"):
+        assert getattr(make_settings(MINIMAL, config), new) == taken
+
+
+def test_regressor_names_on_the_command_line_is_taken_with_a_warning():
+    words = ["out", "-i", "a.nii", "-r", "b.nii", "--regressor_files", "c.tsv", "--regressor_names", "csf", "wm"]
+    typed = read_command_line(words)
+    with pytest.warns(NiimaskerWarning, match=r"regressor_names.* is deprecated.*regressors"):
+        assert make_settings(typed).regressors == ("csf", "wm")
+
+
+@pytest.mark.parametrize(("old", "new"), [("regressor_names", "regressors"), ("sphere_size", "radius")])
+@pytest.mark.parametrize("where", ["json", "both"])
+def test_old_and_new_name_together_are_an_error(config_path, old, new, where):
+    value = 5 if new == "radius" else ["csf"]
+    typed = {**MINIMAL, "regressor_files": ["a.tsv"], **({new: value} if where == "both" else {})}
+    config = {old: value, **({new: value} if where == "json" else {})}
+    with pytest.raises(SettingsError, match=f"both '{old}' and '{new}' are given"):
+        make_settings(typed, read_config(write_config(config_path, config)))
