@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from joblib import Parallel, delayed
@@ -50,6 +52,12 @@ def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
     return Attempt(value, time.perf_counter() - start)
 
 
+def _attempt_in(folder: Path, function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
+    # joblib keeps its processes; they stay in the folder that this one was in when they were started.
+    os.chdir(folder)
+    return attempt(function, task)
+
+
 def attempt_all(function: Callable[[Task], Value], tasks: Iterable[Task], *, n_jobs: int) -> Iterator[Attempt[Value]]:
     """Yield what became of each task, in order.
 
@@ -63,5 +71,5 @@ def attempt_all(function: Callable[[Task], Value], tasks: Iterable[Task], *, n_j
     if n_jobs == 1:
         return (attempt(function, task) for task in tasks)
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    results: Iterator[Attempt[Value]] = parallel(delayed(attempt)(function, task) for task in tasks)
+    results: Iterator[Attempt[Value]] = parallel(delayed(_attempt_in)(Path.cwd(), function, task) for task in tasks)
     return results

@@ -48,8 +48,6 @@ Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."""
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        if "output_dir" in message:
-            message = "output_dir is missing; give it first, or last after --"
         raise SettingsError(f"{message}; see niimasker --help.")
 
 
@@ -83,7 +81,8 @@ def make_parser() -> argparse.ArgumentParser:
 def _add(group: Any, option: Option) -> None:
     help_text = option.help.replace("%", "%%")
     if option.positional:
-        group.add_argument(option.name, help=help_text)
+        # Optional for argparse alone, so that a missing one is said in this program's words.
+        group.add_argument(option.name, nargs="?", help=help_text)
         return
     if option.default not in (None, (), "", False):
         help_text += f" (default: {option.default})"
@@ -100,6 +99,8 @@ def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
         The words are no options, or a number is not a number.
     """
     given = vars(make_parser().parse_args(argv))
+    if "output_dir" not in given:
+        given |= _take_last_as_output_dir(given.get("roi_file", []), argv[-1:])
     kinds = {option.name: option.kind for option in OPTIONS}
     for name in given.keys() & kinds.keys():
         with contextlib.suppress(ValueError):  # `make_settings` says what was expected.
@@ -107,15 +108,26 @@ def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
     return given
 
 
+def _take_last_as_output_dir(roi_files: list[str], last: Sequence[str]) -> dict[str, Any]:
+    """Return the options of `-r atlas.nii.gz out`, which 0.0.4 took: its -r had one value."""
+    *others, candidate = roi_files or [""]
+    is_atlas = candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or Path(candidate).is_file()
+    if not others or [candidate] != list(last) or is_atlas:
+        raise SettingsError("output_dir is missing; give it first, or last after --.")
+    return {"output_dir": candidate, "roi_file": others}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run niimasker and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    verbose = "-v" in argv or "--verbose" in argv
+    settings: Settings | None = None
     with _warnings_on_stderr():
         try:
-            return _run(argv)
+            settings = _read_settings(argv)
+            _configure_logging(settings)
+            return _run(settings, argv)
         except NiimaskerError as error:
-            if verbose:
+            if settings.verbose if settings else {"-v", "--verbose"} & set(argv):
                 traceback.print_exc()
             _tell("error", str(error))
             return EXIT_WRONG_USE
@@ -124,15 +136,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return EXIT_INTERRUPTED
 
 
-def _run(argv: Sequence[str]) -> int:
+def _read_settings(argv: Sequence[str]) -> Settings:
     given = read_command_line(argv)
     is_example = given.pop("example", False)
     config_path = given.pop("config", None)
     if is_example:
         config_path = _write_example(given, config_path)
-    settings = make_settings(given, read_config(Path(config_path)) if config_path else {})
-    _configure_logging(settings)
+    return make_settings(given, read_config(Path(config_path)) if config_path else {})
 
+
+def _run(settings: Settings, argv: Sequence[str]) -> int:
     # Only now: --help, --version and most mistakes need none of the scientific libraries.
     from niimasker.study import prepare
     from niimasker.workflow import run_study
@@ -175,7 +188,8 @@ def _warnings_on_stderr() -> Iterator[None]:
 
 
 def _tell(kind: str, message: str) -> None:
-    print(f"niimasker: {kind}: {message}", file=sys.stderr)
+    # One line, whatever a file is called.
+    print(f"niimasker: {kind}: {' '.join(message.splitlines())}", file=sys.stderr)
 
 
 def _tell_failure(settings: Settings) -> Callable[[Outcome], None]:
@@ -184,7 +198,8 @@ def _tell_failure(settings: Settings) -> Callable[[Outcome], None]:
             return
         if outcome.traceback and (settings.verbose or outcome.is_mistake):
             print(outcome.traceback, file=sys.stderr, end="")
-        _tell("failed", f"{outcome.run.image_path}: {outcome.reason}")
+        image = str(outcome.run.image_path)
+        _tell("failed", outcome.reason if image in outcome.reason else f"{image}: {outcome.reason}")
 
     return tell
 
@@ -207,5 +222,7 @@ def _summarise(outcomes: Sequence[Outcome], settings: Settings) -> int:
     tables = "1 table" if n_tables == 1 else f"{n_tables} tables"
     runs = "1 run" if n_done == 1 else f"{n_done} runs"
     failed = f"; {n_failed} of {len(outcomes)} runs failed" if n_failed else ""
-    print(f"{runs} done, {tables} of time series in {settings.output_dir}{failed}")
+    summary = f"{runs} done, {tables} of time series in {settings.output_dir}{failed}"
+    # A folder's name need not be Unicode.
+    print(summary.encode("utf-8", "backslashreplace").decode("utf-8"))
     return EXIT_RUN_FAILED if n_failed else EXIT_DONE

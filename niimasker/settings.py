@@ -86,14 +86,21 @@ def _flag(value: Any) -> bool:
     return value
 
 
+class _HintError(ValueError):
+    """Why a value is not usable, where what is expected does not say it."""
+
+
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
+    text = str(value) if isinstance(value, Path) else value
+    if not isinstance(text, str):
         raise ValueError
-    return value
+    if any(ord(character) < 32 for character in text):
+        raise _HintError("it holds a control character; in JSON a path is written with / or \\\\")
+    return text
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    values = [value] if isinstance(value, str) else value
+    values = [value] if isinstance(value, (str, Path)) else value
     if not isinstance(values, (list, tuple)):
         raise ValueError
     return tuple(str(item) if type(item) is int else _text(item) for item in values)
@@ -126,9 +133,9 @@ SECONDS = _positive("s")
 HERTZ = _positive("Hz")
 RADIUS = _positive("mm")
 WIDTH = Kind("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "mm"})
-COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), float, {"metavar": "N"})
-DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), float, {"metavar": "N"})
-PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), float, {"metavar": "N"})
+COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), json.loads, {"metavar": "N"})
+DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), json.loads, {"metavar": "N"})
+PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), json.loads, {"metavar": "N"})
 
 GROUPS = INPUT, REGIONS, CONFOUNDS, SIGNALS, OUTPUT, RUNNING = (
     "images",
@@ -292,16 +299,23 @@ def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
         config = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         place = f"{config_path}, line {error.lineno}, column {error.colno}"
-        raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_likely_cause(text, error.pos)}.") from error
+        raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_likely_cause(text, error)}.") from error
     except RecursionError as error:
         raise SettingsError(f"{config_path}: not a configuration: it is nested too deeply.") from error
+    except ValueError as error:
+        raise SettingsError(f"{config_path}: a number has too many digits ({error}).") from error
     if not isinstance(config, dict):
         raise SettingsError(f"{config_path}: expected one JSON object, {{...}}, with an option per key.")
     return config
 
 
-def _likely_cause(text: str, position: int) -> str:
+def _likely_cause(text: str, error: json.JSONDecodeError) -> str:
+    position = error.pos
     before, here = text[:position].rstrip(), text[position:].lstrip()
+    if error.msg.startswith("Extra data"):
+        return "probably a bracket too many: delete what follows the last one"
+    if error.msg.startswith(("Invalid control character", "Unterminated string")):
+        return "probably a quote is missing on this line"
     if before.endswith(",") and here[:1] in ("}", "]", ""):
         return "probably a comma after the last item: delete it"
     if re.match(r",\s*[}\]]", here):
@@ -392,11 +406,11 @@ def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:
 
 def _checked(option: Option, value: Any) -> Any:
     try:
-        # Paths come from Python calls; JSON and the command line give text.
-        return option.kind.check(str(value) if isinstance(value, Path) else value)
+        return option.kind.check(value)
     except (ValueError, OverflowError) as error:
         name = option.name if option.positional else f"--{option.name}"
-        raise SettingsError(f"{name}: expected {option.kind.expected}, found {_shown(value)}.") from error
+        why = f" ({error})" if isinstance(error, _HintError) else ""
+        raise SettingsError(f"{name}: expected {option.kind.expected}, found {_shown(value)}{why}.") from error
 
 
 def _check_together(settings: Settings) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +10,7 @@ import numpy as np
 
 from niimasker.errors import ConfoundsError, nearest, shorten, warn
 from niimasker.inputs.strategies import FLEXIBLE_WORDS, STRATEGIES, choose_by_strategy, combine_words
-
-_DELIMITERS = {".tsv": "\t", ".csv": ","}
-# "nan" in any spelling is a number to float().
-_MISSING = frozenset({"", "n/a", "na"})
-_HOW_ROWS_COUNT = "the first row below the header is row 1"
+from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +27,6 @@ class Confounds:
 
     names: tuple[str, ...]
     values: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Table:
-    """A table as text: names are unique apart from empty ones, every row is as long as the header."""
-
-    path: Path
-    names: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: int, image_path: Path) -> Confounds:
@@ -68,7 +54,7 @@ def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: in
     ConfoundsError
         The table cannot be read, does not fit the image, or lacks what `regressors` ask for.
     """
-    table = _read_table(table_path)
+    table = read_text_table(table_path, ConfoundsError, "a text table with a header and one row per volume")
     _check_length(table, n_volumes, image_path)
     names = _choose_columns(table, tuple(dict.fromkeys(regressors)))
     values = _fill_first_row(table, names, _read_numbers(table, names))
@@ -77,74 +63,7 @@ def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: in
     return Confounds(names, values)
 
 
-# Reading
-
-
-def _read_table(path: Path) -> _Table:
-    """Return the table's text, checked to be rectangular under a header."""
-    try:
-        # The csv module wants line ends as they are; utf-8-sig also takes the mark that Excel writes first.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(_split(_check_text(file, path), _DELIMITERS.get(path.suffix.lower())))
-    except UnicodeDecodeError as error:
-        found = error.object[error.start]
-        raise ConfoundsError(
-            f"{path} is not UTF-8 text (byte 0x{found:02x}); give an uncompressed text table saved as UTF-8."
-        ) from error
-    except OSError as error:
-        raise ConfoundsError(
-            f"{path} cannot be read ({error.strerror}); give a text table with one row per volume."
-        ) from error
-    except csv.Error as error:
-        raise ConfoundsError(f"{path} is not a table ({error}); give a text table with one row per volume.") from error
-    if not rows:
-        raise ConfoundsError(f"{path} is empty; a header and one row per volume are expected.")
-    names = tuple(" ".join(cell.split()) for cell in rows[0])
-    _check_header(path, names)
-    _check_rectangular(path, len(names), rows[1:])
-    return _Table(path, names, tuple(rows[1:]))
-
-
-def _check_text(lines: Iterable[str], path: Path) -> Iterator[str]:
-    """Yield the lines; raise at a zero byte, which is valid UTF-8 but in no text."""
-    for line in lines:
-        if "\0" in line:
-            raise ConfoundsError(f"{path} is a binary file (it holds zero bytes); give a text table.")
-        yield line
-
-
-def _split(lines: Iterable[str], delimiter: str | None) -> Iterator[tuple[str, ...]]:
-    """Yield the cells of every line that is not blank; without a delimiter, split at white space."""
-    if delimiter is None:
-        lines, delimiter = (" ".join(line.split()) for line in lines), " "
-    for cells in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
-        if len(cells) > 1 or "".join(cells).strip():
-            yield tuple(cells)
-
-
-def _check_header(path: Path, names: Sequence[str]) -> None:
-    if all(_is_number(name) for name in names):
-        raise ConfoundsError(
-            f"{path} has no header: its first row holds no names ({shorten(names)}); "
-            "put a row with the columns' names above it."
-        )
-    repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
-    if repeated:
-        raise ConfoundsError(f"{path} names columns twice: {shorten(repeated)}; give every column its own name.")
-
-
-def _check_rectangular(path: Path, n_names: int, rows: Sequence[Sequence[str]]) -> None:
-    for row, cells in enumerate(rows, start=1):
-        if len(cells) != n_names:
-            # R's write.table puts a name before every row but not into the header.
-            way_out = "save it without row names" if len(cells) == n_names + 1 else "correct that row"
-            raise ConfoundsError(
-                f"{path} has {len(cells)} values in row {row} but {n_names} names in the header "
-                f"({_HOW_ROWS_COUNT}); {way_out}."
-            )
-
-
-def _check_length(table: _Table, n_volumes: int, image_path: Path) -> None:
+def _check_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
     if len(table.rows) != n_volumes:
         raise ConfoundsError(
             f"{table.path} has {len(table.rows)} rows but {image_path} has {n_volumes} volumes; "
@@ -152,20 +71,17 @@ def _check_length(table: _Table, n_volumes: int, image_path: Path) -> None:
         )
 
 
-# From text to numbers
-
-
-def _read_numbers(table: _Table, names: Sequence[str]) -> np.ndarray:
+def _read_numbers(table: TextTable, names: Sequence[str]) -> np.ndarray:
     """Return the named columns, NaN where the table has no value."""
     return np.column_stack([_read_column(table, name) for name in names])
 
 
-def _read_column(table: _Table, name: str) -> np.ndarray:
+def _read_column(table: TextTable, name: str) -> np.ndarray:
     position = table.names.index(name)
     values = np.empty(len(table.rows))
     for row, cells in enumerate(table.rows, start=1):
         try:
-            values[row - 1] = _parse(cells[position])
+            values[row - 1] = parse_number(cells[position])
         except ValueError as error:
             raise _make_cell_error(table, name, row, f"holds {cells[position][:40]!r}, which is no number,") from error
         if np.isinf(values[row - 1]):
@@ -173,7 +89,7 @@ def _read_column(table: _Table, name: str) -> np.ndarray:
     return values
 
 
-def _fill_first_row(table: _Table, names: Sequence[str], values: np.ndarray) -> np.ndarray:
+def _fill_first_row(table: TextTable, names: Sequence[str], values: np.ndarray) -> np.ndarray:
     """Return the values with those missing in the first row taken from the second; raise at any other gap."""
     n_excused = 1 if len(values) > 1 else 0
     gaps = np.argwhere(np.isnan(values[n_excused:]))
@@ -185,33 +101,14 @@ def _fill_first_row(table: _Table, names: Sequence[str], values: np.ndarray) -> 
     return np.vstack([np.where(np.isnan(values[0]), values[1], values[0]), values[1:]])
 
 
-def _make_cell_error(table: _Table, name: str, row: int, found: str) -> ConfoundsError:
+def _make_cell_error(table: TextTable, name: str, row: int, found: str) -> ConfoundsError:
     return ConfoundsError(
-        f"{table.path}: column {name!r} {found} in row {row} ({_HOW_ROWS_COUNT}); "
+        f"{table.path}: column {name!r} {found} in row {row} ({HOW_ROWS_COUNT}); "
         "correct the table or leave this column out of --regressors."
     )
 
 
-def _parse(cell: str) -> float:
-    """Return the cell's number, NaN where it is missing; raise ValueError for text."""
-    if cell.strip().lower() in _MISSING:
-        return np.nan
-    # float() reads the digits of 1_2 as 12.
-    return float(cell.replace("_", "?"))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        _parse(cell)
-    except ValueError:
-        return False
-    return True
-
-
-# Choosing columns
-
-
-def _choose_columns(table: _Table, words: tuple[str, ...]) -> tuple[str, ...]:
+def _choose_columns(table: TextTable, words: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of the columns that the words stand for."""
     if not words:
         return _name_all(table)
@@ -225,7 +122,7 @@ def _choose_columns(table: _Table, words: tuple[str, ...]) -> tuple[str, ...]:
     raise ConfoundsError(_explain_words(table, words))
 
 
-def _name_all(table: _Table) -> tuple[str, ...]:
+def _name_all(table: TextTable) -> tuple[str, ...]:
     if "" in table.names:
         # Saved row numbers would be taken for a linear trend.
         raise ConfoundsError(
@@ -235,7 +132,7 @@ def _name_all(table: _Table) -> tuple[str, ...]:
     return table.names
 
 
-def _explain_words(table: _Table, words: Sequence[str]) -> str:
+def _explain_words(table: TextTable, words: Sequence[str]) -> str:
     """Return why the words are neither columns, nor one strategy, nor flexible words."""
     columns = [word for word in words if word in table.names]
     others = [word for word in words if word not in columns]
@@ -258,7 +155,7 @@ def _add_nearest(word: str, known: Iterable[str]) -> str:
     return repr(word) if name is None else f"{word!r} (nearest: {name})"
 
 
-def _warn_of_many(table: _Table, names: Sequence[str]) -> None:
+def _warn_of_many(table: TextTable, names: Sequence[str]) -> None:
     n_volumes = len(table.rows)
     if 4 * len(names) > n_volumes:
         warn(

@@ -1,8 +1,9 @@
-"""Open an image: its header's facts, then its volumes."""
+"""Open an image: what its header says, before any voxel is read."""
 
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class Grid:
     affine: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def of(cls, img: nib.spatialimages.SpatialImage) -> Grid:
+    def of(cls, img: nib.nifti1.Nifti1Pair) -> Grid:
         """Return the grid of a loaded image."""
         rows = np.asarray(img.affine, dtype=np.float64).tolist()
         return cls(tuple(int(n) for n in img.shape[:3]), tuple(map(tuple, rows)))  # type: ignore[arg-type]
@@ -47,18 +48,40 @@ class Grid:
     @property
     def n_voxels(self) -> int:
         """The number of voxels of a volume."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class VoxelStorage:
-    """How voxels are written: from a byte of a file on, in a type, to be scaled by slope * value + intercept."""
+    """How an image's voxels are written.
 
+    Parameters
+    ----------
+    image_path
+        The image, for messages.
+    path
+        The file that holds the voxels, which is another one for a pair of .hdr and .img.
+    offset
+        The byte at which they begin.
+    n_voxels, n_volumes
+        Of a volume, and how many of them.
+    slope, intercept
+        A voxel is slope * value + intercept.
+    """
+
+    image_path: Path
     path: Path
     offset: int
     dtype: np.dtype
+    n_voxels: int
+    n_volumes: int
     slope: float
     intercept: float
+
+    @property
+    def volume_bytes(self) -> int:
+        """The size of a volume, decompressed."""
+        return self.n_voxels * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -80,21 +103,16 @@ class ImageSeries:
     t_r_source: str | None
     voxels: VoxelStorage
 
-    @property
-    def volume_bytes(self) -> int:
-        """The size of a volume on disk, decompressed."""
-        return self.grid.n_voxels * self.voxels.dtype.itemsize
 
-
-def load_image(image_path: Path) -> nib.spatialimages.SpatialImage:
-    """Return an image whose voxels are still on disk.
+def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
+    """Return an image whose voxels are still on disk, its header checked.
 
     Raises
     ------
     ImageError
-        The file does not exist.
+        The file does not exist, or is not what an image of voxels in space is.
     BrokenImageError
-        The file is no image.
+        The file is damaged.
     """
     if not image_path.is_file():
         found = "a folder" if image_path.is_dir() else "no such file"
@@ -102,28 +120,59 @@ def load_image(image_path: Path) -> nib.spatialimages.SpatialImage:
     try:
         img = nib.load(image_path)
     except _READ_ERRORS as error:
-        raise BrokenImageError(f"{image_path}: not a NIfTI image that can be read ({_first_line(error)}).") from error
-    if not isinstance(img, nib.spatialimages.SpatialImage):
-        raise ImageError(f"{image_path}: found a {type(img).__name__}; expected a NIfTI image of voxels.")
-    if not np.isfinite(img.affine).all() or np.linalg.matrix_rank(img.affine) < 4:
-        raise BrokenImageError(f"{image_path}: its affine does not place voxels in space; mend the header.")
+        raise BrokenImageError(
+            f"{image_path}: not a NIfTI image that can be read ({_first_line(error)}); fetch or make it again."
+        ) from error
+    if not isinstance(img, nib.nifti1.Nifti1Pair):
+        raise ImageError(f"{image_path}: found a {type(img).__name__}; expected a NIfTI image.")
+    _check_header(img, image_path)
+    _check_size(storage_of(img, image_path))
     return img
 
 
-def read_voxels(img: nib.spatialimages.SpatialImage, dtype: type = np.float64) -> np.ndarray:
-    """Return all voxels of an image, scaled.
+def _check_header(img: nib.nifti1.Nifti1Pair, image_path: Path) -> None:
+    shown = "x".join(map(str, img.shape))
+    if img.ndim < 3:
+        raise ImageError(f"{image_path}: a {img.ndim}D image ({shown}); expected volumes.")
+    if min(img.shape) < 1:
+        raise ImageError(f"{image_path}: an image without voxels ({shown}); fetch or make it again.")
+    if img.get_data_dtype().kind not in "iuf":
+        raise ImageError(f"{image_path}: its voxels are of type {img.get_data_dtype()}; expected real numbers.")
+    if not np.isfinite(img.affine).all() or np.linalg.matrix_rank(img.affine) < 4:
+        raise BrokenImageError(f"{image_path}: its affine does not place voxels in space; mend the header.")
 
-    Raises
-    ------
-    BrokenImageError
-        The file ends early or is damaged.
-    """
-    try:
-        return np.asanyarray(img.dataobj, dtype=dtype)
-    except _READ_ERRORS as error:
+
+def storage_of(img: nib.nifti1.Nifti1Pair, image_path: Path) -> VoxelStorage:
+    """Return how an image's voxels are written."""
+    data = img.dataobj
+    return VoxelStorage(
+        image_path,
+        Path(img.file_map["image"].filename),
+        int(data.offset),
+        data.dtype,
+        math.prod(img.shape[:3]),
+        math.prod(img.shape[3:]),
+        float(data.slope),
+        float(data.inter),
+    )
+
+
+def _check_size(voxels: VoxelStorage) -> None:
+    # A broken header promises anything; no memory is taken for more than the file can hold.
+    if not voxels.path.is_file():
+        raise BrokenImageError(f"{voxels.image_path}: {voxels.path.name}, the file with its voxels, is missing.")
+    most_bytes = voxels.path.stat().st_size * _MOST_COMPRESSED.get(voxels.path.suffix, 1) - voxels.offset
+    n_most = max(0, most_bytes) // voxels.volume_bytes
+    if n_most < voxels.n_volumes:
         raise BrokenImageError(
-            f"{img.get_filename()}: broken, its voxels cannot be read ({_first_line(error)}); fetch or make it again."
-        ) from error
+            f"{voxels.image_path}: broken: its header says {voxels.n_volumes} volumes, its size allows {n_most} "
+            "at most; fetch or make it again."
+        )
+
+
+def is_plain_float32(img: nib.nifti1.Nifti1Pair) -> bool:
+    """Return whether an image's voxels are float32, and not scaled."""
+    return img.get_data_dtype() == np.float32 and (img.dataobj.slope, img.dataobj.inter) == (1.0, 0.0)
 
 
 def open_series(image_path: Path) -> ImageSeries:
@@ -132,51 +181,20 @@ def open_series(image_path: Path) -> ImageSeries:
     Raises
     ------
     ImageError
-        The file is no image, or not a 4D one.
+        The file is not a 4D NIfTI image.
+    BrokenImageError
+        The file is damaged.
     """
     img = load_image(image_path)
-    if not isinstance(img, nib.nifti1.Nifti1Pair):
-        raise ImageError(f"{image_path}: found a {type(img).__name__}; expected a 4D NIfTI image.")
-    n_volumes = _count_volumes(img.shape, image_path)
-    t_r, t_r_source = _find_t_r(img.header, image_path)
-    series = ImageSeries(image_path, Grid.of(img), n_volumes, t_r, t_r_source, _find_voxels(img, image_path))
-    _check_size(series)
-    return series
-
-
-def _find_voxels(img: nib.nifti1.Nifti1Pair, image_path: Path) -> VoxelStorage:
-    data = img.dataobj
-    if data.dtype.kind not in "iuf":
-        raise ImageError(f"{image_path}: its voxels are of type {data.dtype}; expected real numbers.")
-    voxels_path = Path(img.file_map["image"].filename)
-    return VoxelStorage(voxels_path, int(data.offset), data.dtype, float(data.slope), float(data.inter))
-
-
-def _check_size(series: ImageSeries) -> None:
-    # A broken header promises anything; no memory is taken for more than the file can hold.
-    voxels = series.voxels
-    if not voxels.path.is_file():
-        raise BrokenImageError(f"{series.path}: {voxels.path.name}, the file with its voxels, is missing.")
-    most_bytes = voxels.path.stat().st_size * _MOST_COMPRESSED.get(voxels.path.suffix, 1) - voxels.offset
-    n_most = max(0, most_bytes) // series.volume_bytes
-    if n_most < series.n_volumes:
-        raise BrokenImageError(
-            f"{series.path}: broken: its header says {series.n_volumes} volumes, its size allows {n_most} at most; "
-            "fetch or make it again."
-        )
-
-
-def _count_volumes(shape: tuple[int, ...], image_path: Path) -> int:
-    shown = "x".join(map(str, shape))
+    shown = f"a {img.ndim}D image ({'x'.join(map(str, img.shape))})"
+    if img.ndim < 4:
+        raise ImageError(f"{image_path}: {shown}; expected a 4D series of volumes.")
     # Some converters write time as the fifth axis or leave empty axes behind it.
-    series = [n for n in shape[3:] if n != 1]
-    if len(shape) < 4:
-        raise ImageError(f"{image_path}: a {len(shape)}D image ({shown}); expected a 4D series of volumes.")
-    if len(series) > 1:
-        raise ImageError(f"{image_path}: a {len(shape)}D image ({shown}); split it into 4D series of volumes.")
-    if min(shape) < 1:
-        raise ImageError(f"{image_path}: an image without voxels ({shown}); expected a 4D series of volumes.")
-    return series[0] if series else 1
+    if len([n for n in img.shape[3:] if n != 1]) > 1:
+        raise ImageError(f"{image_path}: {shown}; split it into 4D series of volumes.")
+    t_r, t_r_source = _find_t_r(img.header, image_path)
+    voxels = storage_of(img, image_path)
+    return ImageSeries(image_path, Grid.of(img), voxels.n_volumes, t_r, t_r_source, voxels)
 
 
 def _find_t_r(header: nib.nifti1.Nifti1Header, image_path: Path) -> tuple[float | None, str | None]:
@@ -199,7 +217,9 @@ def _sidecar_t_r(image_path: Path) -> float | None:
         warn(f"{sidecar_path.name} cannot be read ({_first_line(error)}); its RepetitionTime is not used.")
         return None
     t_r = content.get("RepetitionTime") if isinstance(content, dict) else None
-    return float(t_r) if isinstance(t_r, (int, float)) and not isinstance(t_r, bool) and t_r > 0 else None
+    if isinstance(t_r, bool) or not isinstance(t_r, (int, float)):
+        return None
+    return float(t_r) if 0 < t_r < math.inf else None
 
 
 def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
@@ -216,22 +236,6 @@ def image_stem(image_path: Path) -> str:
         if name.endswith(suffix):
             return name.removesuffix(suffix)
     return image_path.stem
-
-
-def load_volumes(series: ImageSeries, first: int) -> nib.Nifti1Image:
-    """Return the volumes from one on, as a float64 image of shape (*grid.shape, n_volumes - first).
-
-    float64, because float32 is too coarse for means over a baseline of 10,000, and because some of nilearn's maskers
-    keep an image's integer type in their output.
-
-    Raises
-    ------
-    BrokenImageError
-        The file ends early or is damaged.
-    """
-    voxels = read_voxels(load_image(series.path))
-    volumes = voxels.reshape((*series.grid.shape, series.n_volumes))[..., first:]
-    return nib.Nifti1Image(volumes, series.grid.matrix)
 
 
 def _first_line(error: Exception) -> str:

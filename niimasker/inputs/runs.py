@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-import os.path
+import os
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -70,7 +70,9 @@ def _expand_one(pattern: str, option: str) -> list[Path]:
 
 def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
     """Return each image's output name: flat, or with its folders below the images' common root."""
-    folders = [path.absolute().parent for path in image_paths]
+    # Not resolved: in a DataLad dataset the links' own names are the ones that people know.
+    places = [Path(os.path.abspath(path)) for path in image_paths]  # noqa: PTH100
+    folders = [place.parent for place in places]
     root = Path(os.path.commonpath(folders))
     stems = [
         image_stem(path) if output_layout == "flat" else (folder.relative_to(root) / image_stem(path)).as_posix()
@@ -81,10 +83,9 @@ def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
         by_stem[stem].append(path)
     shared = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
     if shared:
-        way_out = "use --output_layout mirror" if output_layout == "flat" else "give each image once"
-        raise RunsError(
-            f"these images would write outputs of the same name: {_listed(shared)}; rename them or {way_out}."
-        )
+        is_repeated = len(set(places)) < len(places)
+        way_out = "give each image once" if is_repeated else "rename them or use --output_layout mirror"
+        raise RunsError(f"these images would write outputs of the same name: {_listed(shared)}; {way_out}.")
     return stems
 
 
@@ -117,9 +118,10 @@ def run_entities(name: str) -> Entities:
 
 
 def _find_table(image_path: Path, entities: Entities, tables: dict[Path, Entities]) -> Path:
-    # Combined echoes keep their confounds under a name without echo: fewer entities fit when the same ones do not.
     candidates = [path for path, theirs in tables.items() if theirs == entities]
-    candidates = candidates or [path for path, theirs in tables.items() if theirs < entities]
+    # fMRIPrep writes one table for all echoes of a run, under a name without echo.
+    without_echo = frozenset(entity for entity in entities if entity[0] != "echo")
+    candidates = candidates or [path for path, theirs in tables.items() if theirs == without_echo]
     shown = " ".join(f"{key}-{value}" for key, value in sorted(entities, key=lambda item: RUN_ENTITIES.index(item[0])))
     if not candidates:
         raise RunsError(f"no confounds table has the BIDS entities of {image_path} ({shown}).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -34,7 +35,7 @@ def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # In the same folder, so that the replacement is one step of the file system.
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".niimasker-", suffix=suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -66,13 +67,31 @@ def write_records(path: Path, table: pd.DataFrame) -> None:
 
 def _write_table(path: Path, table: pd.DataFrame, *, float_format: str) -> None:
     with replacing(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format=float_format, encoding="utf-8")
+        table.to_csv(
+            temporary,
+            sep="\t",
+            index=False,
+            na_rep="n/a",
+            float_format=float_format,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON object, UTF-8 and indented."""
+    """Write a JSON object, UTF-8 and indented; NaN and infinity, which JSON has not, as null."""
+    text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False) + "\n"
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        # A file name that is no Unicode becomes \udcXX, which JSON reads back as Python wrote it.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _without_nan(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def write_image(path: Path, img: nib.spatialimages.SpatialImage) -> None:

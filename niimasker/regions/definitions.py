@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +10,17 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 
-from niimasker.errors import RegionsError, warn
-from niimasker.inputs.images import Grid, image_stem, load_image, read_voxels
+from niimasker.errors import RegionsError, shorten, warn
+from niimasker.inputs.images import Grid, image_stem, is_plain_float32, load_image
+from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
+from niimasker.inputs.volumes import read_voxels
 from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
-from niimasker.regions.names import TABLE_SUFFIXES, choose_names, make_unique, read_table
+from niimasker.regions.names import TABLE_SUFFIXES, choose_names, make_unique
 
 # A parcellation saved as float after a linear operation is off its whole numbers by rounding, not by thousandths.
 _WHOLE_WITHIN = 1e-3
+_LARGEST_INDEX = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,10 @@ def load_regions(
         elif Path(roi_file).suffix.lower() in TABLE_SUFFIXES:
             loaded.append(_from_table(Path(roi_file).expanduser(), its_labels, radius))
         else:
-            loaded.append(_from_image(Path(roi_file).expanduser(), its_labels))
+            loaded.append(_from_image(Path(roi_file).expanduser(), its_labels, as_voxels=as_voxels))
     _check_keys(loaded)
-    _warn_of_ignored(loaded, labels=labels, radius=radius, as_voxels=as_voxels)
+    if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
+        warn("--radius is ignored: --roi_file holds no table of coordinates.")
     return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
 
 
@@ -132,15 +136,6 @@ def _check_keys(loaded: Sequence[Regions]) -> None:
         raise RegionsError(
             f"--roi_file: more than one atlas is named {twice!r}, and so would be their outputs; rename one of them."
         )
-
-
-def _warn_of_ignored(
-    loaded: Sequence[Regions], *, labels: Sequence[str], radius: float | None, as_voxels: bool
-) -> None:
-    if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
-        warn("--radius is ignored: --roi_file holds no table of coordinates.")
-    if as_voxels and labels and all(len(regions.names) == 1 for regions in loaded):
-        warn("--labels is ignored: with --as_voxels each column is a voxel.")
 
 
 def _mark_voxels(regions: Regions) -> Regions:
@@ -172,9 +167,12 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
     return Regions(Seeds(coordinates, radius), indices, names, coordinates, roi_path.name, roi_path.stem)
 
 
-def _from_image(roi_path: Path, labels: Sequence[str]) -> Regions:
+def _from_image(roi_path: Path, labels: Sequence[str], *, as_voxels: bool) -> Regions:
     definition = _read_definition(load_image(roi_path), str(roi_path))
     indices = _indices_of(definition)
+    if as_voxels and labels and len(indices) == 1:
+        warn(f"--labels is ignored for {roi_path.name}: with --as_voxels each column is a voxel of this mask.")
+        labels = ()
     names = choose_names(labels, indices, roi_path.name)
     centres = centres_of(definition, indices)
     return Regions(definition, indices, names, centres, roi_path.name, image_stem(roi_path))
@@ -188,29 +186,38 @@ def read_coordinates(table_path: Path) -> np.ndarray:
     RegionsError
         The file is no table, lacks a column, or holds a value that is no number.
     """
-    table = read_table(table_path)
-    missing = [name for name in "xyz" if name not in table.columns]
+    table = read_text_table(table_path, RegionsError, "a table with columns x, y, z in mm")
+    missing = [name for name in "xyz" if name not in table.names]
     if missing:
         raise RegionsError(
             f"{table_path}: no column {', '.join(missing)}; expected columns x, y, z in mm, "
-            f"found {', '.join(map(str, table.columns))}."
+            f"found {shorten(table.names)}."
         )
-    if table.empty:
+    if not table.rows:
         raise RegionsError(f"{table_path}: no coordinates below its header.")
-    values: np.ndarray = table[["x", "y", "z"]].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = np.argwhere(~np.isfinite(values))
-    if len(wrong):
-        row, column = wrong[0]
-        found = table["xyz"[column]].iloc[row]
-        raise RegionsError(f"{table_path}: {found!r} in column {'xyz'[column]}, row {row + 1}, is no number in mm.")
-    return values
+    return np.column_stack([_read_axis(table, axis) for axis in "xyz"])
 
 
-def _read_definition(img: nib.spatialimages.SpatialImage, source: str) -> Parcellation | Maps:
-    stacked = [n for n in img.shape[3:] if n != 1]
-    if len(stacked) > 1:
+def _read_axis(table: TextTable, axis: str) -> list[float]:
+    return [_read_mm(cell, table, axis, row) for row, cell in enumerate(table.column(axis), start=1)]
+
+
+def _read_mm(cell: str, table: TextTable, axis: str, row: int) -> float:
+    with contextlib.suppress(ValueError):
+        value = parse_number(cell)
+        if np.isfinite(value):
+            return value
+    raise RegionsError(f"{table.path}: {cell!r} in column {axis}, row {row} ({HOW_ROWS_COUNT}), is no number in mm.")
+
+
+def _read_definition(img: nib.nifti1.Nifti1Pair, source: str) -> Parcellation | Maps:
+    if len([n for n in img.shape[3:] if n != 1]) > 1:
         raise RegionsError(f"{source}: a {img.ndim}D image; expected a 3D image or 4D maps.")
-    return _read_maps(img, source) if stacked else _read_parcellation(img, source)
+    # Float64 where the file is not float32: maps are large.
+    values = read_voxels(img, np.float32 if is_plain_float32(img) else np.float64)
+    if values.shape[3] > 1:
+        return _make_maps(values, Grid.of(img), source)
+    return _make_parcellation(values[..., 0], Grid.of(img), source)
 
 
 def _indices_of(definition: Parcellation | Maps) -> tuple[int, ...]:
@@ -220,42 +227,41 @@ def _indices_of(definition: Parcellation | Maps) -> tuple[int, ...]:
     return tuple(int(value) for value in distinct[distinct != 0])
 
 
-def _read_parcellation(img: nib.spatialimages.SpatialImage, source: str) -> Parcellation:
-    values = read_voxels(img).reshape(img.shape[:3])
+def _make_parcellation(values: np.ndarray, grid: Grid, source: str) -> Parcellation:
     distinct = np.unique(values)
     if not np.isfinite(distinct).all():
         raise RegionsError(f"{source}: holds NaN or infinite values; expected whole numbers, 0 for background.")
     present = distinct[distinct != 0]
+    if len(present) > 1:
+        present = present[np.abs(present) > _WHOLE_WITHIN]
     if not len(present):
         raise RegionsError(f"{source}: every voxel is 0; expected at least one region.")
     if len(present) == 1:
-        return Parcellation(_mask_labels(values, float(present[0])), Grid.of(img))
+        return Parcellation(_mask_labels(values == present[0], float(present[0])), grid)
     rounded = np.round(present)
-    wrong = present[(np.abs(present - rounded) > _WHOLE_WITHIN) | (rounded < 1) | (rounded > np.iinfo(np.int32).max)]
+    wrong = present[(np.abs(present - rounded) > _WHOLE_WITHIN) | (rounded < 1) | (rounded > _LARGEST_INDEX)]
     if len(wrong):
-        shown = ", ".join(f"{value:g}" for value in wrong[:5])
+        shown = ", ".join(f"{value:.10g}" for value in wrong[:5])
         raise RegionsError(
             f"{source}: holds values that are no region's index ({shown}{', ...' if len(wrong) > 5 else ''}); "
-            "expected whole numbers above 0, and 0 for background."
+            f"expected whole numbers from 1 to {_LARGEST_INDEX}, and 0 for background."
         )
-    return Parcellation(np.round(values).astype(np.int32), Grid.of(img))
+    return Parcellation(np.round(values).astype(np.int32), grid)
 
 
-def _mask_labels(values: np.ndarray, value: float) -> np.ndarray:
+def _mask_labels(inside: np.ndarray, value: float) -> np.ndarray:
     # A mask may hold 255, 0.5 or -1: its index is its value where that can be an index.
     rounded = round(value)
-    is_index = 1 <= rounded <= np.iinfo(np.int32).max and abs(value - rounded) <= _WHOLE_WITHIN
-    return np.where(values != 0, rounded if is_index else 1, 0).astype(np.int32)
+    is_index = 1 <= rounded <= _LARGEST_INDEX and abs(value - rounded) <= _WHOLE_WITHIN
+    return np.where(inside, rounded if is_index else 1, 0).astype(np.int32)
 
 
-def _read_maps(img: nib.spatialimages.SpatialImage, source: str) -> Maps:
-    # Maps are large: float32 stays float32, as in nilearn.
-    is_float32 = img.get_data_dtype() == np.float32 and img.dataobj.slope in (None, 1.0)
-    weights = read_voxels(img, np.float32 if is_float32 else np.float64)
-    weights = weights.reshape((*img.shape[:3], -1))
+def _make_maps(weights: np.ndarray, grid: Grid, source: str) -> Maps:
     if not np.isfinite(weights).all():
         raise RegionsError(f"{source}: its maps hold NaN or infinite values; expected numbers, 0 outside a region.")
-    return Maps(weights, Grid.of(img))
+    if not weights.any():
+        raise RegionsError(f"{source}: every voxel of its maps is 0; expected at least one region.")
+    return Maps(weights, grid)
 
 
 def centres_of(definition: Parcellation | Maps, indices: Sequence[int]) -> np.ndarray:
@@ -293,7 +299,7 @@ def load_mask(mask_path: Path) -> Mask:
     img = load_image(mask_path)
     if int(np.prod(img.shape[3:])) != 1:
         raise RegionsError(f"{mask_path}: a {img.ndim}D image; expected a 3D mask.")
-    values = read_voxels(img).reshape(img.shape[:3])
+    values = read_voxels(img, np.float64)[..., 0]
     distinct = np.unique(values)
     inside = distinct[distinct != 0]
     if len(inside) != 1 or not np.isfinite(inside).all():

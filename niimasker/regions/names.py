@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from niimasker.errors import RegionsError, warn
+from niimasker.errors import RegionsError, shorten, warn
+from niimasker.inputs.text_tables import HOW_ROWS_COUNT, read_text_table
 
 TABLE_SUFFIXES = (".tsv", ".csv")
+# Unicode's categories of control characters and of line and paragraph separators: each would break a table's line.
+_CONTROL = frozenset({"Cc", "Zl", "Zp"})
+
 LABEL_COLUMNS = ("Labels", "Label", "label", "name")
 
 
@@ -53,17 +56,19 @@ def read_labels(table_path: Path) -> tuple[dict[int, str] | None, list[str]]:
     RegionsError
         The table has no column of names, or its indices are not whole numbers, each given once.
     """
-    table = read_table(table_path)
-    column = next((name for name in LABEL_COLUMNS if name in table.columns), None)
+    table = read_text_table(table_path, RegionsError, "a table with a column of names")
+    column = next((name for name in LABEL_COLUMNS if name in table.names), None)
     if column is None:
         raise RegionsError(
             f"{table_path}: no column of names; expected one of {', '.join(LABEL_COLUMNS)}, "
-            f"found {', '.join(map(str, table.columns))}."
+            f"found {shorten(table.names)}."
         )
-    names = [name.strip() for name in table[column]]
-    if "index" not in table.columns:
+    names = [name.strip() for name in table.column(column)]
+    if "" in names:
+        raise RegionsError(f"{table_path}: no name in row {names.index('') + 1} ({HOW_ROWS_COUNT}); give it one.")
+    if "index" not in table.names:
         return None, names
-    indices = [_read_index(text, table_path) for text in table["index"]]
+    indices = [_read_index(text, table_path) for text in table.column("index")]
     twice = [index for index in indices if indices.count(index) > 1]
     if twice:
         raise RegionsError(f"{table_path}: index {twice[0]} is given {indices.count(twice[0])} times.")
@@ -112,7 +117,7 @@ def make_unique(names: Sequence[str], indices: Sequence[int], source: str) -> tu
     RegionsError
         A name is empty or holds control characters.
     """
-    broken = next((name for name in names if not name.strip() or any(not c.isprintable() for c in name)), None)
+    broken = next((name for name in names if not name.strip() or _CONTROL & {*map(unicodedata.category, name)}), None)
     if broken is not None:
         raise RegionsError(f"{source}: {broken!r} cannot be a column's name; give one without tabs and line breaks.")
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -123,24 +128,3 @@ def make_unique(names: Sequence[str], indices: Sequence[int], source: str) -> tu
     if len(set(unique)) < len(unique):
         raise RegionsError(f"{source}: names are not unique even with their index appended; rename {twice[0]!r}.")
     return unique
-
-
-def read_table(table_path: Path) -> pd.DataFrame:
-    """Return a .tsv or .csv table with every value as text.
-
-    Raises
-    ------
-    RegionsError
-        The file cannot be read or is no table.
-    """
-    separator = "," if table_path.suffix.lower() == ".csv" else "\t"
-    try:
-        return pd.read_csv(table_path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except OSError as error:
-        raise RegionsError(f"{table_path}: the table cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise RegionsError(f"{table_path}: not UTF-8 text; expected a table.") from error
-    except pd.errors.EmptyDataError as error:
-        raise RegionsError(f"{table_path}: the file is empty; expected a table with a header.") from error
-    except pd.errors.ParserError as error:
-        raise RegionsError(f"{table_path}: not a table ({str(error).splitlines()[0]}).") from error

@@ -13,6 +13,7 @@ from typing import Literal
 import nibabel as nib
 import numpy as np
 from nilearn.image import resample_img
+from nilearn.image.resampling import BoundingBoxError
 from scipy import sparse
 
 from niimasker.errors import RegionsError
@@ -108,9 +109,12 @@ def resample(values: np.ndarray, source: Grid, target: Grid, interpolation: str 
     if source.shape == target.shape and np.allclose(source.matrix, target.matrix):
         return values
     img = nib.Nifti1Image(values.astype(np.uint8) if values.dtype == bool else values, source.matrix)
-    resampled = resample_img(
-        img, target_affine=target.matrix, target_shape=target.shape, interpolation=interpolation, copy_header=True
-    )
+    try:
+        resampled = resample_img(
+            img, target_affine=target.matrix, target_shape=target.shape, interpolation=interpolation, copy_header=True
+        )
+    except BoundingBoxError:  # The two do not meet: of a run far from the atlas nothing is left.
+        return np.zeros(target.shape, dtype=img.get_data_dtype())
     return np.asarray(resampled.dataobj)
 
 

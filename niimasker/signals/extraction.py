@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import RegionsError, warn
-from niimasker.inputs.images import Grid, ImageSeries, VoxelStorage, load_volumes
-from niimasker.inputs.volumes import iter_blocks
+from niimasker.inputs.images import Grid, ImageSeries, VoxelStorage
+from niimasker.inputs.volumes import iter_blocks, read_volumes
 from niimasker.regions.definitions import Mask, Regions
 from niimasker.regions.maskers import PlacedMasker, make_masker
 from niimasker.regions.operators import Stacked, make_operator, stack
@@ -128,7 +128,7 @@ def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights)
 
 def extract_streaming(series: ImageSeries, timeline: Timeline, operator: Stacked) -> Raw:
     """Return signals of shape (n_kept, n_rows) and voxel facts, reading the image block by block."""
-    values, facts = accumulate(iter_blocks(series, timeline.n_discarded), operator)
+    values, facts = accumulate(iter_blocks(series.voxels, timeline.n_discarded), operator)
     return _scale(values, facts, operator, series.voxels)
 
 
@@ -180,11 +180,12 @@ def extract_by_nilearn(
     series: ImageSeries, timeline: Timeline, weights: Sequence[RegionWeights], maskers: Sequence[PlacedMasker]
 ) -> Raw:
     """Return the same by nilearn's own maskers, with the whole image in memory."""
-    volumes_img = load_volumes(series, timeline.n_discarded)
-    volumes = np.asarray(volumes_img.dataobj)
+    # Float64: some of nilearn's maskers keep an image's integer type in their output.
+    volumes = read_volumes(series.voxels, series.grid.shape, timeline.n_discarded, dtype=np.float64)
     facts = _describe_voxels(volumes, weights)
-    if not facts.is_finite.all():
-        volumes_img = nib.Nifti1Image(np.nan_to_num(volumes, nan=0.0, posinf=0.0, neginf=0.0), volumes_img.affine)
+    if not np.isfinite(volumes).all():
+        volumes = np.nan_to_num(volumes, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    volumes_img = nib.Nifti1Image(volumes, series.grid.matrix)
     filled = np.concatenate([each.filled for each in weights])
     values = np.full((timeline.n_kept, len(filled)), np.nan)
     values[:, filled] = np.concatenate([_transform(masker, volumes_img) for masker in maskers], axis=1)

@@ -11,15 +11,20 @@ import pytest
 from images import N_VOLUMES, OBLIQUE, SHAPE, make_labels, make_series, save
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerWarning
-from niimasker.inputs.images import image_stem, load_image, load_volumes, open_series, read_voxels
+from niimasker.inputs.images import ImageSeries, image_stem, load_image, open_series
+from niimasker.inputs.volumes import read_volumes, read_voxels
 
 EXPECTED = make_series(make_labels())
 SLOPE, INTERCEPT = 112, 116  # bytes of a NIfTI-1 header
 
 
+def load_volumes(series: ImageSeries, first: int) -> np.ndarray:
+    return read_volumes(series.voxels, series.grid.shape, first, dtype=np.float64)
+
+
 def read(path):
     """Return all voxels of a series."""
-    return np.asarray(load_volumes(open_series(path), 0).dataobj)
+    return load_volumes(open_series(path), 0)
 
 
 def message_of(path):
@@ -104,7 +109,7 @@ class TestSameNumbers:
 
     def test_first_volumes_can_be_left_out(self, tmp_path):
         series = open_series(save(tmp_path / "run.nii", EXPECTED))
-        np.testing.assert_allclose(load_volumes(series, 3).dataobj, EXPECTED[..., 3:])
+        np.testing.assert_allclose(load_volumes(series, 3), EXPECTED[..., 3:])
 
 
 class TestShape:
@@ -295,7 +300,7 @@ class TestDamage:
         path = tmp_path / "atlas.nii.gz"
         path.write_bytes(gzip.compress(noise_bytes(tmp_path))[:90_000])
         with pytest.raises(BrokenImageError, match=r"atlas\.nii\.gz"):
-            read_voxels(load_image(path))
+            read_voxels(load_image(path), np.float64)
 
 
 class TestHugeHeader:

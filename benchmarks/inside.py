@@ -1,0 +1,55 @@
+"""Ratios inside one process, imports apart. Usage: inside.py NAME FILE [FILE]; prints one number."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from isal import igzip
+from nibabel.openers import Opener
+
+from niimasker.inputs.images import open_series
+from niimasker.inputs.volumes import BLOCK_BYTES
+from niimasker.regions.definitions import load_regions
+from niimasker.signals.extraction import extract_signals, make_placement
+from niimasker.signals.timeline import make_timeline
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def read_all(file: object) -> None:
+    """Read a file to its end."""
+    buffer = bytearray(BLOCK_BYTES)
+    with file:
+        while file.readinto(buffer):
+            pass
+
+
+def extraction_by_decompression(image: str, regions: str) -> float:
+    """Return the time of extraction, from header to signals, by that of decompression."""
+    series = open_series(Path(image))
+    atlases = load_regions([regions], labels=(), as_voxels=False, radius=None, atlas_dir=None)
+    placement = make_placement(atlases, series.grid, None, smoothing_fwhm=None, engine="stream")
+    timeline = make_timeline(series, 0)
+    decompression = seconds(lambda: read_all(igzip.open(image, "rb")))
+    return seconds(lambda: extract_signals(series, timeline, placement)) / decompression
+
+
+def zlib_by_isal(image: str) -> float:
+    """Return the time of decompression as nibabel does it by ISA-L's."""
+    return seconds(lambda: read_all(Opener(image, "rb"))) / seconds(lambda: read_all(igzip.open(image, "rb")))
+
+
+if __name__ == "__main__":
+    print(
+        {"extraction_by_decompression": extraction_by_decompression, "zlib_by_isal": zlib_by_isal}[sys.argv[1]](
+            *sys.argv[2:]
+        )
+    )

@@ -1,0 +1,126 @@
+"""Read a table as text; what its cells mean is for others to say."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from niimasker.errors import NiimaskerError, shorten
+
+_DELIMITERS = {".tsv": "\t", ".csv": ","}
+HOW_ROWS_COUNT = "the first row below the header is row 1"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text: names are unique apart from empty ones, every row is as long as the header."""
+
+    path: Path
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def column(self, name: str) -> list[str]:
+        """Return a column's cells."""
+        position = self.names.index(name)
+        return [cells[position] for cells in self.rows]
+
+
+def read_text_table(path: Path, error_type: type[NiimaskerError], expected: str) -> TextTable:
+    """Return the table's text, checked to be rectangular under a header.
+
+    Parameters
+    ----------
+    path : Path
+        `.tsv` is split at tabs, `.csv` at commas, anything else at white space.
+    error_type : type
+        What is raised.
+    expected : str
+        What the table should be, for messages.
+
+    Raises
+    ------
+    NiimaskerError
+        Of the type given: the file cannot be read or is no table.
+    """
+    try:
+        # The csv module wants line ends as they are; utf-8-sig also takes the mark that Excel writes first.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(_split(_check_text(file, path, error_type), _DELIMITERS.get(path.suffix.lower())))
+    except UnicodeDecodeError as error:
+        found = error.object[error.start]
+        raise error_type(
+            f"{path} is not UTF-8 text (byte 0x{found:02x}); give an uncompressed text table saved as UTF-8."
+        ) from error
+    except OSError as error:
+        raise error_type(f"{path} cannot be read ({error.strerror}); give {expected}.") from error
+    except csv.Error as error:
+        raise error_type(f"{path} is not a table ({error}); give {expected}.") from error
+    if not rows:
+        raise error_type(f"{path} is empty; give {expected}.")
+    names = tuple(" ".join(cell.split()) for cell in rows[0])
+    _check_header(path, names, error_type)
+    _check_rectangular(path, len(names), rows[1:], error_type)
+    return TextTable(path, names, tuple(rows[1:]))
+
+
+def _check_text(lines: Iterable[str], path: Path, error_type: type[NiimaskerError]) -> Iterator[str]:
+    """Yield the lines; raise at a zero byte, which is valid UTF-8 but in no text."""
+    for line in lines:
+        if "\0" in line:
+            raise error_type(f"{path} is a binary file (it holds zero bytes); give a text table.")
+        yield line
+
+
+def _split(lines: Iterable[str], delimiter: str | None) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of every line that is not blank; without a delimiter, split at white space."""
+    if delimiter is None:
+        lines, delimiter = (" ".join(line.split()) for line in lines), " "
+    for cells in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
+        if len(cells) > 1 or "".join(cells).strip():
+            yield tuple(cells)
+
+
+def _check_header(path: Path, names: Sequence[str], error_type: type[NiimaskerError]) -> None:
+    if all(_is_number(name) for name in names):
+        raise error_type(
+            f"{path} has no header: its first row holds no names ({shorten(names)}); "
+            "put a row with the columns' names above it."
+        )
+    repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    if repeated:
+        raise error_type(f"{path} names columns twice: {shorten(repeated)}; give every column its own name.")
+
+
+def _check_rectangular(
+    path: Path, n_names: int, rows: Sequence[Sequence[str]], error_type: type[NiimaskerError]
+) -> None:
+    for row, cells in enumerate(rows, start=1):
+        if len(cells) != n_names:
+            # R's write.table puts a name before every row but not into the header.
+            way_out = "save it without row names" if len(cells) == n_names + 1 else "correct that row"
+            raise error_type(
+                f"{path} has {len(cells)} values in row {row} but {n_names} names in the header "
+                f"({HOW_ROWS_COUNT}); {way_out}."
+            )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        parse_number(cell)
+    except ValueError:
+        return False
+    return True
+
+
+# "nan" in any spelling is a number to float().
+_MISSING = frozenset({"", "n/a", "na"})
+
+
+def parse_number(cell: str) -> float:
+    """Return the cell's number, NaN where it is missing; raise ValueError for text."""
+    if cell.strip().lower() in _MISSING:
+        return float("nan")
+    # float() reads the digits of 1_2 as 12.
+    return float(cell.replace("_", "?"))
