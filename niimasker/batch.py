@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from joblib import Parallel, delayed
-
 from niimasker.errors import NiimaskerError
 
 Task = TypeVar("Task")
@@ -70,6 +68,8 @@ def attempt_all(function: Callable[[Task], Value], tasks: Iterable[Task], *, n_j
     """
     if n_jobs == 1:
         return (attempt(function, task) for task in tasks)
+    from joblib import Parallel, delayed  # 0.3 s that one process does not need
+
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     results: Iterator[Attempt[Value]] = parallel(delayed(_attempt_in)(Path.cwd(), function, task) for task in tasks)
     return results

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import importlib
 import logging
-import shlex
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from niimasker.batch import attempt_all
 from niimasker.errors import record_warnings, warn
-from niimasker.inputs.confounds import Confounds
 from niimasker.inputs.runs import Run
-from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
-from niimasker.outputs.tables import (
-    regions_table,
-    voxels_table,
-    write_json,
-    write_records,
-    write_regions_used,
-    write_signals,
-)
-from niimasker.regions.weights import OK, RegionWeights
+from niimasker.outputs.files import write_regions_used
+from niimasker.outputs.provenance import SourceRecord, source_record
+from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings, make_settings
 from niimasker.signals.cleaning import clean
-from niimasker.signals.extraction import Placement, Signals, extract_signals, make_placement
+from niimasker.signals.extraction import Placement, extract_signals, make_placement
 from niimasker.study import Plan, Study, load_run_confounds, prepare
+
+if TYPE_CHECKING:
+    from niimasker.outputs.results import Extracted, Result, Tables
 
 _log = logging.getLogger(__name__)
 
 DATA_FOLDER = "niimasker_data"
+
+# pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
+# which leaves the interpreter idle: they are imported meanwhile.
+_NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
 
 
 @dataclass(frozen=True)
@@ -45,40 +45,6 @@ class Task:
     keys: tuple[str, ...]
     sources: tuple[Mapping[str, SourceRecord], ...]
     settings: Settings
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """A run's results in memory, signals and cleaned values per atlas."""
-
-    signals: tuple[Signals, ...]
-    values: tuple[np.ndarray, ...]
-    confounds: Confounds | None
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The files that a run has written for one atlas; `voxels_path` with --as_voxels alone."""
-
-    atlas: str
-    signals_path: Path
-    sidecar_path: Path
-    regions_path: Path
-    voxels_path: Path | None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run that succeeded has to show, over all atlases."""
-
-    tables: tuple[Tables, ...]
-    warnings: tuple[str, ...]
-    n_volumes: int
-    n_regions: int
-    n_regions_empty: int
-    median_tsnr: float
-    min_coverage: float
 
 
 @dataclass(frozen=True)
@@ -147,8 +113,11 @@ def run_study(
             _log.debug("%s: %s in %.1f s", outcome.run.image_path, outcome.status, outcome.seconds)
             on_outcome(outcome)
     finally:
+        from niimasker.outputs.results import write_study
+
         # After Ctrl-C too: what is done is listed.
-        _write_record(study, outcomes, command)
+        rows = [_summary_row(run, outcomes.get(run)) for run in study.runs]
+        write_study(study.settings.output_dir / DATA_FOLDER, study.settings, rows, command)
     return [outcomes[run] for run in study.runs]
 
 
@@ -194,25 +163,44 @@ def extract_run(task: Task) -> Result:
         The run cannot be extracted; nothing of it is written.
     """
     extracted = _compute(task)
-    run = task.plan.run
-    sources: dict[str, SourceRecord] = {"Image": source_record(run.image_path)}
-    if run.confounds_path is not None:
-        sources["Confounds"] = source_record(run.confounds_path)
-    atlases = range(len(task.keys))
-    facts = [regions_table(task.placement.weights[n], extracted.signals[n]) for n in atlases]
-    tables = [_write(task, extracted, n, facts[n], sources) for n in atlases]
-    return _make_result(tables, pd.concat(facts), extracted)
+    from niimasker.outputs.results import write_run
+
+    return write_run(
+        task.plan,
+        task.placement,
+        extracted,
+        keys=task.keys,
+        sources=task.sources,
+        settings=task.settings,
+    )
 
 
 def _compute(task: Task) -> Extracted:
+    _start_imports()
     plan = task.plan
+    digest = hashlib.sha256()
     with record_warnings() as warnings:
         confounds = load_run_confounds(plan.run, task.settings, plan.series)
         for weights in task.placement.weights:
             _warn_of_empty(weights)
-        signals = extract_signals(plan.series, plan.timeline, task.placement)
+        signals = extract_signals(plan.series, plan.timeline, task.placement, digest)
         values = [clean(each.values, confounds, plan.timeline, plan.cleaning) for each in signals]
-    return Extracted(tuple(signals), tuple(values), confounds, tuple(dict.fromkeys([*plan.warnings, *warnings])))
+    from niimasker.outputs.results import Extracted
+
+    warnings = list(dict.fromkeys([*plan.warnings, *warnings]))
+    return Extracted(tuple(signals), tuple(values), confounds, digest.hexdigest(), tuple(warnings))
+
+
+def _start_imports() -> None:
+    if any(name not in sys.modules for name in _NEEDED_LATE):
+        threading.Thread(target=_import_late).start()
+
+
+def _import_late() -> None:
+    # After Ctrl-C an import cannot finish; of any other failure the import that needs the module tells.
+    with contextlib.suppress(ImportError, RuntimeError):
+        for name in _NEEDED_LATE:
+            importlib.import_module(name)
 
 
 def _warn_of_empty(weights: RegionWeights) -> None:
@@ -220,70 +208,6 @@ def _warn_of_empty(weights: RegionWeights) -> None:
     for status in sorted({status for _, status in weights.empty}):
         names = [name for name, its_status in weights.empty if its_status == status]
         warn(f"{len(names)} regions {missing} ({status}): {', '.join(names)}.")
-
-
-def _write(
-    task: Task, extracted: Extracted, number: int, facts: pd.DataFrame, sources: Mapping[str, SourceRecord]
-) -> Tables:
-    """Write the files of one atlas; the sidecar, which vouches for the others, comes last."""
-    weights, settings = task.placement.weights[number], task.settings
-    tables = _name_tables(task, number)
-    write_signals(tables.signals_path, extracted.values[number], weights.names, n_decimals=settings.n_decimals)
-    write_records(tables.regions_path, facts)
-    if tables.voxels_path is not None:
-        write_records(tables.voxels_path, voxels_table(weights))
-    sidecar = make_sidecar(
-        settings=settings,
-        timeline=task.plan.timeline,
-        cleaning=task.plan.cleaning,
-        weights=weights,
-        confounds=extracted.confounds,
-        sources={**sources, **task.sources[number]},
-        warnings=extracted.warnings,
-    )
-    write_json(tables.sidecar_path, sidecar)
-    return tables
-
-
-def _name_tables(task: Task, number: int) -> Tables:
-    key = task.keys[number]
-    atlas = f"_atlas-{key}" if len(task.keys) > 1 else ""
-    stem = f"{task.settings.output_dir / task.plan.run.output_stem}{atlas}"
-    is_voxels = task.placement.weights[number].voxels is not None
-    return Tables(
-        key,
-        Path(f"{stem}_timeseries.tsv"),
-        Path(f"{stem}_timeseries.json"),
-        Path(f"{stem}_regions.tsv"),
-        Path(f"{stem}_voxels.tsv") if is_voxels else None,
-    )
-
-
-def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted) -> Result:
-    return Result(
-        tuple(tables),
-        extracted.warnings,
-        n_volumes=len(extracted.values[0]),
-        n_regions=len(facts),
-        n_regions_empty=int(np.count_nonzero(facts["status"] != OK)),
-        median_tsnr=float(facts["tsnr"].median()),
-        min_coverage=float(facts["coverage"].fillna(0.0).min()),
-    )
-
-
-def _write_record(study: Study, outcomes: Mapping[Run, Outcome], command: Sequence[str]) -> None:
-    folder = study.settings.output_dir / DATA_FOLDER
-    rows = [_summary_row(run, outcomes.get(run)) for run in study.runs]
-    write_json(
-        folder / "parameters.json",
-        {
-            "command": shlex.join(command),
-            "parameters": settings_record(study.settings),
-            "meta_data": software_versions(),
-            "runs": [{key: row[key] for key in ("image", "confounds", "output", "status", "reason")} for row in rows],
-        },
-    )
-    write_records(folder / "summary.tsv", pd.DataFrame(rows))
 
 
 def _summary_row(run: Run, outcome: Outcome | None) -> dict[str, Any]:

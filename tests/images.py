@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.openers import Opener
 
 SHAPE = (7, 8, 9)
 N_VOLUMES = 12
@@ -44,4 +45,25 @@ def save(
         img.header.set_xyzt_units("mm", unit)
         img.header["pixdim"][4] = t_r
     nib.save(img, path)
+    return path
+
+
+def save_stored(
+    path: Path,
+    stored: np.ndarray,
+    affine: np.ndarray = OBLIQUE,
+    *,
+    slope: float = 1.0,
+    intercept: float = 0.0,
+    klass: type[nib.Nifti1Image] = nib.Nifti1Image,
+) -> Path:
+    """Write voxels bit by bit as they are, in their own type and byte order, under a header that scales them."""
+    header = klass.header_class(endianness=">" if stored.dtype.str[0] == ">" else "<")
+    header.set_data_dtype(stored.dtype)
+    header.set_data_shape(stored.shape)
+    header.set_sform(affine, 1)
+    header["scl_slope"], header["scl_inter"] = slope, intercept
+    header["vox_offset"] = header.single_vox_offset
+    with Opener(str(path), "wb") as file:
+        file.write(header.binaryblock + bytes(4) + stored.tobytes(order="F"))
     return path

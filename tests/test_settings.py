@@ -99,7 +99,8 @@ WRONG_VALUES = {
     "verbose": NOT_FLAGS,
 }
 
-WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda s: s[0] != "-")
+# Control characters are refused, see below.
+WORDS = st.text(st.characters(codec="utf-8", min_codepoint=32), min_size=1).filter(lambda s: s[0] != "-")
 LISTS = st.lists(WORDS, min_size=1, max_size=3)
 POSITIVE = st.floats(min_value=1e-3, max_value=1e3)
 VALID_VALUES = {
@@ -173,6 +174,20 @@ def test_value_of_the_wrong_kind_names_option_and_value(name, value):
         make_settings({**MINIMAL, name: value})
     assert f"{name}: expected " in str(caught.value)
     assert f"found {json.dumps(value)}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, values in WRONG_VALUES.items() if "a\0b" in values))
+@pytest.mark.parametrize("character", ["\0", "\t", "\n", "\x1f"])
+def test_control_character_in_a_text_is_refused_with_a_hint(name, character):
+    with pytest.raises(SettingsError) as caught:
+        make_settings({**MINIMAL, name: f"C:{character}emp.nii"})
+    hint = r"(it holds a control character; in JSON a path is written with / or \\)."
+    assert str(caught.value).endswith(f", found {json.dumps(f'C:{character}emp.nii')} {hint}")
+
+
+def test_control_character_in_a_list_is_refused_with_a_hint(config_path):
+    message = refusal(config_path, '{"labels": ["a.tsv", "C:\\temp.tsv"]}')
+    assert message.endswith(r"(it holds a control character; in JSON a path is written with / or \\).")
 
 
 @pytest.mark.parametrize("name", NUMBER_OPTIONS)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import nibabel as nib
 import numpy as np
@@ -22,14 +25,51 @@ BLOCK_BYTES = 32 * 2**20
 
 _READ_ERRORS: Any = (OSError, EOFError, zlib.error, isal_zlib.error)
 
+# ISA-L decompresses gzip in about half of zlib's time.
+_DECOMPRESSORS: dict[str, Callable[[Any], Any]] = {".gz": igzip.open, ".bz2": bz2.open}
 
-def iter_blocks(voxels: VoxelStorage, first: int = 0, *, block_bytes: int = BLOCK_BYTES) -> Iterator[np.ndarray]:
+
+class Digest(Protocol):
+    """What hashlib's objects are."""
+
+    def update(self, data: Any, /) -> None:
+        """Take in some bytes."""
+
+
+class _ReadThrough(io.RawIOBase):
+    """A file whose bytes are taken into a digest as they are read: an image is read once, its checksum included."""
+
+    def __init__(self, path: Path, digest: Digest) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._digest = digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        n_bytes = self._file.readinto(buffer) or 0
+        self._digest.update(memoryview(buffer)[:n_bytes])
+        return n_bytes
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def iter_blocks(
+    voxels: VoxelStorage, first: int = 0, *, digest: Digest | None = None, block_bytes: int = BLOCK_BYTES
+) -> Iterator[np.ndarray]:
     """Yield the volumes from one on, in blocks.
+
+    Parameters
+    ----------
+    digest
+        Takes in the bytes of the whole file, as they are on disk.
 
     Yields
     ------
     ndarray of shape (n_volumes_in_block, n_voxels)
-        Unscaled, in the file's type; voxels with the first axis fastest.
+        Unscaled, in the file's type; voxels with the first axis fastest. Valid until the next one is asked for.
 
     Raises
     ------
@@ -38,39 +78,47 @@ def iter_blocks(voxels: VoxelStorage, first: int = 0, *, block_bytes: int = BLOC
     """
     n_per_block = max(1, block_bytes // voxels.volume_bytes)
     starts = range(first, voxels.n_volumes, n_per_block)
-    with _open(voxels) as file, ThreadPoolExecutor(max_workers=1) as reader:
-        pending = reader.submit(_read_block, file, voxels, starts[0], n_per_block, seek=True)
+    size = min(n_per_block, voxels.n_volumes - first) * voxels.volume_bytes
+    # Two buffers take turns: fresh memory for each block costs a tenth of the reading.
+    buffers = cycle([bytearray(size), bytearray(size if len(starts) > 1 else 0)])
+    with ExitStack() as stack:
+        file = _open(voxels.path, digest, stack)
+        reader = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+        before = voxels.offset + first * voxels.volume_bytes
+        pending = reader.submit(_read_block, file, voxels, first, next(buffers), skip=before)
         for start in starts[1:]:
             block = pending.result()
-            pending = reader.submit(_read_block, file, voxels, start, n_per_block)
+            pending = reader.submit(_read_block, file, voxels, start, next(buffers))
             yield block
         block = pending.result()
         _check_end(file, voxels)
         yield block
 
 
-@contextmanager
-def _open(voxels: VoxelStorage) -> Iterator[Any]:
-    path = voxels.path
-    # ISA-L decompresses gzip in about half of zlib's time; nibabel knows the other endings.
-    with igzip.open(path, "rb") if path.suffix == ".gz" else Opener(str(path), "rb") as file:
-        yield file
+def _open(path: Path, digest: Digest | None, stack: ExitStack) -> Any:
+    decompressor = _DECOMPRESSORS.get(path.suffix)
+    if path.suffix == ".zst":  # nibabel knows which of several packages reads it, by name alone.
+        if digest is not None:
+            digest.update(path.read_bytes())
+        return stack.enter_context(Opener(str(path), "rb"))
+    raw = stack.enter_context(path.open("rb") if digest is None else _ReadThrough(path, digest))
+    return raw if decompressor is None else stack.enter_context(decompressor(raw))
 
 
-def _read_block(file: Any, voxels: VoxelStorage, start: int, n_most: int, *, seek: bool = False) -> np.ndarray:
-    n_volumes = min(n_most, voxels.n_volumes - start)
-    buffer = bytearray(n_volumes * voxels.volume_bytes)
-    view, filled = memoryview(buffer), 0
+def _read_block(file: Any, voxels: VoxelStorage, start: int, buffer: bytearray, *, skip: int = 0) -> np.ndarray:
+    n_volumes = min(len(buffer) // voxels.volume_bytes, voxels.n_volumes - start)
+    view, filled = memoryview(buffer)[: n_volumes * voxels.volume_bytes], 0
     try:
-        if seek:
-            file.seek(voxels.offset + start * voxels.volume_bytes)
+        # Read, not sought: the digest wants every byte.
+        while skip and (n_bytes := len(file.read(min(skip, BLOCK_BYTES)))):
+            skip -= n_bytes
         while filled < len(view) and (n_bytes := file.readinto(view[filled:])):
             filled += n_bytes
     except _READ_ERRORS as error:
         raise _broken(voxels, start + filled // voxels.volume_bytes, str(error)) from error
     if filled < len(view):
         raise _broken(voxels, start + filled // voxels.volume_bytes, "the file ends early")
-    return np.frombuffer(buffer, dtype=voxels.dtype).reshape(n_volumes, -1)
+    return np.frombuffer(view, dtype=voxels.dtype).reshape(n_volumes, -1)
 
 
 def _check_end(file: Any, voxels: VoxelStorage) -> None:
@@ -103,9 +151,11 @@ def read_voxels(img: nib.nifti1.Nifti1Pair, dtype: type) -> np.ndarray:
     return read_volumes(storage_of(img, Path(img.get_filename())), img.shape[:3], dtype=dtype)
 
 
-def read_volumes(voxels: VoxelStorage, shape: tuple[int, ...], first: int = 0, *, dtype: type) -> np.ndarray:
+def read_volumes(
+    voxels: VoxelStorage, shape: tuple[int, ...], first: int = 0, *, dtype: type, digest: Digest | None = None
+) -> np.ndarray:
     """Return volumes from one on, scaled, of shape (*shape, n_volumes - first); errors as for `read_voxels`."""
-    values = np.concatenate([block.astype(dtype) for block in iter_blocks(voxels, first)])
+    values = np.concatenate([block.astype(dtype) for block in iter_blocks(voxels, first, digest=digest)])
     if (voxels.slope, voxels.intercept) != (1.0, 0.0):
         values = values * dtype(voxels.slope) + dtype(voxels.intercept)
     return values.T.reshape((*shape, len(values)), order="F")

@@ -38,13 +38,17 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def source_record(path: Path) -> SourceRecord:
-    """Return a source file's path, size in bytes and SHA-256 checksum."""
+def source_record(path: Path, sha256: str | None = None) -> SourceRecord:
+    """Return a source file's path, size in bytes and SHA-256 checksum, which is computed unless it is known."""
+    return {"Path": str(path), "Bytes": path.stat().st_size, "SHA256": sha256 or _sha256(path)}
+
+
+def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return {"Path": str(path), "Bytes": path.stat().st_size, "SHA256": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def make_sidecar(

@@ -1,8 +1,8 @@
 """From regions to one image's grid: where each region lies there, and the weights of its mean.
 
-nilearn's maskers resample labels and masks to the image by the nearest voxel and maps linearly, with
-`nilearn.image.resample_img`; the same call places them here. The maskers' own `fit` would drop, or raise for,
-the regions that this empties; here every region keeps its row.
+nilearn's maskers resample labels and masks to the image by the nearest voxel and maps linearly, which is one call of
+scipy; the same call is made here, because importing nilearn costs 2 s, half of a short run. The maskers would drop,
+or raise for, the regions that this empties; here every region keeps its row.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
-from nilearn.image import resample_img
-from nilearn.image.resampling import BoundingBoxError
-from scipy import sparse
+from scipy import linalg, ndimage, sparse
 
 from niimasker.errors import RegionsError
 from niimasker.inputs.images import Grid
@@ -94,7 +92,7 @@ def place_regions(regions: Regions, grid: Grid, mask: Mask | None) -> RegionWeig
     mask
         Regions are restricted to its voxels.
     """
-    inside = None if mask is None else resample(mask.voxels, mask.grid, grid).astype(bool)
+    inside = None if mask is None else resample(mask.voxels.astype(np.uint8), mask.grid, grid) != 0
     definition = regions.definition
     if isinstance(definition, Parcellation):
         weights = _place_parcellation(regions, definition, grid, inside)
@@ -104,18 +102,23 @@ def place_regions(regions: Regions, grid: Grid, mask: Mask | None) -> RegionWeig
     return _place_seeds(regions, definition, grid, inside)
 
 
-def resample(values: np.ndarray, source: Grid, target: Grid, interpolation: str = "nearest") -> np.ndarray:
-    """Return a volume on another grid, as nilearn's maskers resample it."""
+def resample(values: np.ndarray, source: Grid, target: Grid, order: int = 0) -> np.ndarray:
+    """Return a volume on another grid, as nilearn's maskers resample it: 0 outside of its own.
+
+    Parameters
+    ----------
+    order
+        0 takes the nearest voxel, 1 interpolates linearly.
+    """
     if source.shape == target.shape and np.allclose(source.matrix, target.matrix):
         return values
-    img = nib.Nifti1Image(values.astype(np.uint8) if values.dtype == bool else values, source.matrix)
-    try:
-        resampled = resample_img(
-            img, target_affine=target.matrix, target_shape=target.shape, interpolation=interpolation, copy_header=True
-        )
-    except BoundingBoxError:  # The two do not meet: of a run far from the atlas nothing is left.
-        return np.zeros(target.shape, dtype=img.get_data_dtype())
-    return np.asarray(resampled.dataobj)
+    transform = linalg.inv(source.matrix) @ target.matrix
+    rotation, offset = transform[:3, :3], transform[:3, 3]
+    if np.all(np.diag(np.diag(rotation)) == rotation):  # scipy is faster, and rounds otherwise, for a diagonal.
+        rotation = np.diag(rotation)
+    resampled = np.zeros(target.shape, dtype=values.dtype, order="F")
+    ndimage.affine_transform(values, rotation, offset, target.shape, output=resampled, order=order)
+    return resampled
 
 
 def _place_parcellation(
@@ -162,7 +165,7 @@ def _place_maps(regions: Regions, definition: Maps, grid: Grid, inside: np.ndarr
     # Map by map: dense, the maps on the image's grid are as large as a run.
     n_voxels, rows = [], []
     for number in range(len(regions.indices)):
-        weights = resample(definition.weights[..., number], definition.grid, grid, "linear").ravel(order="F")
+        weights = resample(definition.weights[..., number], definition.grid, grid, order=1).ravel(order="F")
         n_voxels.append(np.count_nonzero(weights))
         kept = weights if inside is None else np.where(inside.ravel(order="F"), weights, 0)
         rows.append(sparse.csr_array(kept[None].astype(np.float64)))

@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from nilearn import signal
 
 from niimasker.errors import SignalsError
 from niimasker.inputs.confounds import Confounds
@@ -92,6 +91,8 @@ def clean(values: np.ndarray, confounds: Confounds | None, timeline: Timeline, c
             f"{len(confounds.names)} regressors leave nothing of {timeline.n_kept} volumes; choose fewer --regressors."
         )
     cleaned = values.copy()
+    if not (cleaning.detrend or cleaning.standardize or cleaning.filters or confounds):
+        return cleaned
     filled = np.isfinite(values).all(axis=0)
     cleaned[:, filled] = _clean_filled(
         values[:, filled], None if confounds is None else confounds.values[timeline.n_discarded :], cleaning
@@ -100,6 +101,9 @@ def clean(values: np.ndarray, confounds: Confounds | None, timeline: Timeline, c
 
 
 def _clean_filled(values: np.ndarray, confounds: np.ndarray | None, cleaning: Cleaning) -> np.ndarray:
+    # Importing it takes 2 s, which --help, checks and runs without cleaning need not wait for.
+    from nilearn import signal
+
     with warnings.catch_warnings():
         # nilearn's warnings are of its own defaults to come, and of what has been checked here.
         warnings.simplefilter("ignore")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 
 from niimasker.errors import RegionsError, warn
 from niimasker.inputs.images import Grid, ImageSeries, VoxelStorage
-from niimasker.inputs.volumes import iter_blocks, read_volumes
+from niimasker.inputs.volumes import Digest, iter_blocks, read_volumes
 from niimasker.regions.definitions import Mask, Regions
-from niimasker.regions.maskers import PlacedMasker, make_masker
 from niimasker.regions.operators import Stacked, make_operator, stack
 from niimasker.regions.weights import RegionWeights, place_regions
 from niimasker.signals.timeline import Timeline
+
+if TYPE_CHECKING:
+    from niimasker.regions.maskers import PlacedMasker
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,13 @@ def make_placement(
 
 
 def _stack_operators(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> Stacked:
-    return stack([make_operator(each, smoothing_fwhm) for each in weights])
+    return stack([make_operator(each, smoothing_fwhm) for each in weights], weights[0].grid)
 
 
 def _make_maskers(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> tuple[PlacedMasker, ...]:
+    # Importing nilearn's maskers costs more than many a run; only this engine needs them.
+    from niimasker.regions.maskers import make_masker
+
     # An atlas of which nothing is left has no masker: nilearn's would raise for it.
     return tuple(make_masker(each, smoothing_fwhm) for each in weights if each.filled.any())
 
@@ -92,8 +98,15 @@ ENGINES: dict[str, Callable[..., Stacked | tuple[PlacedMasker, ...]]] = {
 }
 
 
-def extract_signals(series: ImageSeries, timeline: Timeline, placement: Placement) -> list[Signals]:
+def extract_signals(
+    series: ImageSeries, timeline: Timeline, placement: Placement, digest: Digest | None = None
+) -> list[Signals]:
     """Return the signals of each atlas, reading the image once.
+
+    Parameters
+    ----------
+    digest
+        Takes in the image file's bytes.
 
     Raises
     ------
@@ -106,9 +119,9 @@ def extract_signals(series: ImageSeries, timeline: Timeline, placement: Placemen
         reasons = sorted({status for weights in placement.weights for _, status in weights.empty})
         raise RegionsError(f"{series.path}: no region is left ({', '.join(reasons)}); are both in one space?")
     if isinstance(placement.extractor, Stacked):
-        values, facts = extract_streaming(series, timeline, placement.extractor)
+        values, facts = extract_streaming(series, timeline, placement.extractor, digest)
     else:
-        values, facts = extract_by_nilearn(series, timeline, placement.weights, placement.extractor)
+        values, facts = extract_by_nilearn(series, timeline, placement.weights, placement.extractor, digest)
     n_not_finite = np.count_nonzero(~facts.is_finite)
     if n_not_finite:
         warn(f"{n_not_finite} of the voxels read hold NaN or infinite values; those values count as 0.")
@@ -126,9 +139,9 @@ def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights)
     return Signals(np.where(weights.filled, values, np.nan), n_valid, means)
 
 
-def extract_streaming(series: ImageSeries, timeline: Timeline, operator: Stacked) -> Raw:
+def extract_streaming(series: ImageSeries, timeline: Timeline, operator: Stacked, digest: Digest | None = None) -> Raw:
     """Return signals of shape (n_kept, n_rows) and voxel facts, reading the image block by block."""
-    values, facts = accumulate(iter_blocks(series.voxels, timeline.n_discarded), operator)
+    values, facts = accumulate(iter_blocks(series.voxels, timeline.n_discarded, digest=digest), operator)
     return _scale(values, facts, operator, series.voxels)
 
 
@@ -143,23 +156,23 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked) -> Raw:
     n_volumes = 0
     first: np.ndarray | None = None
     for block in blocks:
-        columns = np.take(block, operator.voxels, axis=1).T.astype(np.float64, order="C")
+        volumes = np.take(block, operator.voxels, axis=1).astype(np.float64)
         if first is None:
-            first = np.where(np.isfinite(columns[:, 0]), columns[:, 0], 0.0)
+            first = np.where(np.isfinite(volumes[0]), volumes[0], 0.0)
             is_finite = np.ones(len(first), dtype=bool)
             sums, squares = np.zeros(len(first)), np.zeros(len(first))
-        columns -= first[:, None]
-        block_sums = columns.sum(axis=1)
+        volumes -= first
+        block_sums = volumes.sum(axis=0)
         # One sum a voxel shows whether any of its values is not finite; good blocks are not looked through again.
         bad = ~np.isfinite(block_sums)
         if bad.any():
             is_finite &= ~bad
-            columns[bad] = np.where(np.isfinite(columns[bad]), columns[bad], -first[bad, None])
-            block_sums = columns.sum(axis=1)
+            volumes[:, bad] = np.where(np.isfinite(volumes[:, bad]), volumes[:, bad], -first[bad])
+            block_sums = volumes.sum(axis=0)
         sums += block_sums
-        squares += np.einsum("vt,vt->v", columns, columns)
-        n_volumes += columns.shape[1]
-        parts.append(operator.apply(columns))
+        squares += np.einsum("tv,tv->v", volumes, volumes)
+        n_volumes += len(volumes)
+        parts.append(operator.apply(volumes.T))
     assert first is not None
     values = (np.concatenate(parts, axis=1) + operator.apply(first[:, None])).T
     variance = np.maximum(squares / n_volumes - (sums / n_volumes) ** 2, 0.0)
@@ -177,11 +190,15 @@ def _scale(values: np.ndarray, facts: VoxelFacts, operator: Stacked, voxels: Vox
 
 
 def extract_by_nilearn(
-    series: ImageSeries, timeline: Timeline, weights: Sequence[RegionWeights], maskers: Sequence[PlacedMasker]
+    series: ImageSeries,
+    timeline: Timeline,
+    weights: Sequence[RegionWeights],
+    maskers: Sequence[PlacedMasker],
+    digest: Digest | None = None,
 ) -> Raw:
     """Return the same by nilearn's own maskers, with the whole image in memory."""
     # Float64: some of nilearn's maskers keep an image's integer type in their output.
-    volumes = read_volumes(series.voxels, series.grid.shape, timeline.n_discarded, dtype=np.float64)
+    volumes = read_volumes(series.voxels, series.grid.shape, timeline.n_discarded, dtype=np.float64, digest=digest)
     facts = _describe_voxels(volumes, weights)
     if not np.isfinite(volumes).all():
         volumes = np.nan_to_num(volumes, copy=False, nan=0.0, posinf=0.0, neginf=0.0)

@@ -132,12 +132,18 @@ class TestShape:
         assert open_series(with_header(tmp_path / "run.nii", dim=[4, *SHAPE, 1, 1, 1, 1])).n_volumes == 1
 
     @pytest.mark.parametrize(
-        ("shape", "said"), [((*SHAPE, 6, 2), "5D.*7x8x9x6x2"), (SHAPE, "3D.*7x8x9"), (SHAPE[:2], "2D.*7x8")]
+        ("shape", "said"),
+        [
+            ((*SHAPE, 6, 2), "a 5D image (7x8x9x6x2); split it into 4D series of volumes."),
+            (SHAPE, "a 3D image (7x8x9); expected a 4D series of volumes."),
+            (SHAPE[:2], "a 2D image (7x8); expected volumes."),
+        ],
     )
     def test_other_dimensions_are_refused_by_name(self, tmp_path, shape, said):
         path = save(tmp_path / "run.nii", np.ones(shape))
-        with pytest.raises(ImageError, match=rf"run\.nii.*{said}.*4D"):
+        with pytest.raises(ImageError) as caught:
             open_series(path)
+        assert str(caught.value) == f"{path}: {said}"
 
     @pytest.mark.parametrize("shape", [(7, 8, 0, 12), (7, 8, 9, 0)])
     def test_axis_of_zero_is_refused_by_name(self, tmp_path, shape):

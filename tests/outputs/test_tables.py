@@ -14,17 +14,8 @@ from images import LAS, OBLIQUE, SHAPE, make_labels, save
 
 from niimasker.errors import OutputError
 from niimasker.inputs.images import Grid
-from niimasker.outputs.tables import (
-    copy_file,
-    regions_table,
-    replacing,
-    spheres_image,
-    write_image,
-    write_json,
-    write_records,
-    write_regions_used,
-    write_signals,
-)
+from niimasker.outputs.files import copy_file, replacing, spheres_image, write_image, write_json, write_regions_used
+from niimasker.outputs.tables import regions_table, write_records, write_signals
 from niimasker.regions.definitions import Mask, load_regions
 from niimasker.regions.weights import place_regions
 from niimasker.signals.extraction import Signals

@@ -142,7 +142,8 @@ class TestSeveralValues:
         assert regions.definition.labels.shape == SHAPE
 
     def test_image_of_two_dimensions_is_refused_by_name(self, tmp_path):
-        assert "2D" in message_of(tmp_path, LABELS[3])
+        with pytest.raises(ImageError, match=r"roi\.nii\.gz: a 2D image \(8x9\); expected volumes\.$"):
+            load_values(tmp_path, LABELS[3])
 
     def test_radius_of_an_image_is_ignored_with_a_warning(self, tmp_path):
         with pytest.warns(NiimaskerWarning, match=r"--radius is ignored"):
@@ -277,10 +278,19 @@ class TestCoordinates:
         with pytest.raises(RegionsError, match=r"seeds\.tsv"):
             read_coordinates(write(tmp_path / "seeds.tsv", "x\ty\tz\n" + rows))
 
-    @pytest.mark.parametrize("text", ["", "x\ty\tz\n"], ids=["empty", "header alone"])
-    def test_table_without_rows_is_refused(self, tmp_path, text):
-        with pytest.raises(RegionsError, match=r"seeds\.tsv: (the file is empty|no coordinates)"):
-            read_coordinates(write(tmp_path / "seeds.tsv", text))
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("", " is empty; give a table with columns x, y, z in mm."),
+            ("x\ty\tz\n", ": no coordinates below its header."),
+        ],
+        ids=["empty", "header alone"],
+    )
+    def test_table_without_rows_is_refused(self, tmp_path, text, said):
+        table = write(tmp_path / "seeds.tsv", text)
+        with pytest.raises(RegionsError) as caught:
+            read_coordinates(table)
+        assert str(caught.value) == f"{table}{said}"
 
     def test_missing_table_is_named(self, tmp_path):
         with pytest.raises(RegionsError, match=r"seeds\.tsv.*No such file"):
@@ -360,13 +370,16 @@ class TestMask:
             (np.zeros(SHAPE), "found 0"),
             (np.where(LABELS, 1.0, np.nan), "nan"),
             (make_series(LABELS), "4D"),
-            (np.ones(SHAPE[:2]), "2D"),
         ],
-        ids=["several values", "empty", "NaN", "4D", "2D"],
+        ids=["several values", "empty", "NaN", "4D"],
     )
     def test_other_images_are_refused_by_what_they_hold(self, tmp_path, values, said):
         with pytest.raises(RegionsError, match=rf"mask\.nii\.gz: .*{said}"):
             load_mask(save(tmp_path / "mask.nii.gz", values))
+
+    def test_image_of_two_dimensions_is_refused_by_name(self, tmp_path):
+        with pytest.raises(ImageError, match=r"mask\.nii\.gz: a 2D image \(7x8\); expected volumes\.$"):
+            load_mask(save(tmp_path / "mask.nii.gz", np.ones(SHAPE[:2])))
 
     def test_missing_file_is_named(self, tmp_path):
         with pytest.raises(ImageError, match=r"mask\.nii: no such file"):

@@ -105,11 +105,15 @@ class TestTable:
 
     @pytest.mark.parametrize("text", ["", "\n\n"])
     def test_empty_table_is_named(self, table, text):
-        assert "names.tsv: the file is empty" in said(table(text))
+        path = table(text)
+        assert said(path) == f"{path} is empty; give a table with a column of names."
 
     def test_table_in_another_encoding_is_named(self, tmp_path):
-        (tmp_path / "names.tsv").write_bytes("name\nÄ\n".encode("latin-1"))
-        assert "names.tsv: not UTF-8" in said(str(tmp_path / "names.tsv"))
+        path = tmp_path / "names.tsv"
+        path.write_bytes("name\nÄ\n".encode("latin-1"))
+        assert said(str(path)) == (
+            f"{path} is not UTF-8 text (byte 0xc4); give an uncompressed text table saved as UTF-8."
+        )
 
     # pandas takes a first value without header as the row's name, and what is left is half a name.
     def test_comma_without_quotes_is_refused(self, table):
@@ -118,10 +122,17 @@ class TestTable:
     def test_row_longer_than_the_header_is_refused(self, table):
         assert "names.csv" in said(table("index,name\n1,a\n2,b, left\n5,c\n", "names.csv"))
 
-    def test_row_without_a_name_is_refused(self, table):
-        message = said(table("index\tname\n1\ta\n2\n5\tc\n"))
-        assert "''" in message
-        assert "names.tsv" in message
+    def test_row_that_is_too_short_is_refused(self, table):
+        path = table("index\tname\n1\ta\n2\n5\tc\n")
+        assert said(path) == (
+            f"{path} has 1 values in row 2 but 2 names in the header (the first row below the header is row 1); "
+            "correct that row."
+        )
+
+    @pytest.mark.parametrize("name", ["", " "])
+    def test_row_without_a_name_is_refused(self, table, name):
+        path = table(f"index\tname\n1\ta\n2\t{name}\n5\tc\n")
+        assert said(path) == f"{path}: no name in row 2 (the first row below the header is row 1); give it one."
 
 
 class TestJoin:

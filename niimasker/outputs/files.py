@@ -1,0 +1,106 @@
+"""Write files so that one under its final name is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from niimasker.errors import OutputError
+from niimasker.inputs.images import Grid
+from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
+from niimasker.regions.weights import place_regions
+
+
+@contextlib.contextmanager
+def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
+    """Give a temporary path beside a file; what is written there replaces the file at the end, or vanishes.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # In the same folder, so that the replacement is one step of the file system.
+        handle, name = tempfile.mkstemp(prefix=".niimasker-", suffix=suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _open_to_umask(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}).") from error
+
+
+def _open_to_umask(path: Path) -> None:
+    # mkstemp makes files for their owner alone; outputs follow the user's umask like any other file.
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object, UTF-8 and indented; NaN and infinity, which JSON has not, as null."""
+    text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False) + "\n"
+    with replacing(path) as temporary:
+        # A file name that is no Unicode becomes \udcXX, which JSON reads back as Python wrote it.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _without_nan(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def write_image(path: Path, img: nib.spatialimages.SpatialImage) -> None:
+    """Write an image; the suffix decides whether it is compressed."""
+    with replacing(path, suffix="".join(path.suffixes[-2:])) as temporary:
+        nib.save(img, temporary)
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copy a file's content."""
+    if path.exists() and path.samefile(source):
+        return
+    with replacing(path) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def write_regions_used(folder: Path, roi_file: str, regions: Regions, grids: Sequence[Grid]) -> None:
+    """Keep the regions beside the results: the file itself, a fetched atlas, and spheres on the first image's grid."""
+    roi_path = Path(roi_file).expanduser()
+    definition = regions.definition
+    if roi_path.is_file():
+        copy_file(roi_path, folder / roi_path.name)
+    elif isinstance(definition, (Parcellation, Maps)):
+        values = definition.labels if isinstance(definition, Parcellation) else definition.weights
+        img = nib.Nifti1Image(values, definition.grid.matrix)
+        write_image(folder / f"{roi_file.replace(':', '-')}.nii.gz", img)
+    if isinstance(definition, Seeds) and grids:
+        write_image(folder / "spheres_img.nii.gz", spheres_image(regions, grids[0]))
+
+
+def spheres_image(regions: Regions, grid: Grid) -> nib.Nifti1Image:
+    """Return spheres as labels, counted from 1; where spheres overlap the last one shows."""
+    matrix = place_regions(regions, grid, None).matrix
+    labels = np.zeros(grid.n_voxels, dtype=np.int32)
+    for row in range(matrix.shape[0]):
+        labels[matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]] = row + 1
+    return nib.Nifti1Image(labels.reshape(grid.shape, order="F"), grid.matrix)

@@ -1,0 +1,142 @@
+"""What a run and a study write: which files, under which names, and the numbers that sum them up."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from niimasker.inputs.confounds import Confounds
+from niimasker.outputs.files import write_json
+from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
+from niimasker.outputs.tables import regions_table, voxels_table, write_records, write_signals
+from niimasker.regions.weights import OK
+from niimasker.settings import Settings
+from niimasker.signals.extraction import Placement, Signals
+from niimasker.study import Plan
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A run's results in memory, signals and cleaned values per atlas."""
+
+    signals: tuple[Signals, ...]
+    values: tuple[np.ndarray, ...]
+    confounds: Confounds | None
+    image_sha256: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The files that a run has written for one atlas; `voxels_path` with --as_voxels alone."""
+
+    atlas: str
+    signals_path: Path
+    sidecar_path: Path
+    regions_path: Path
+    voxels_path: Path | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run that succeeded has to show, over all atlases."""
+
+    tables: tuple[Tables, ...]
+    warnings: tuple[str, ...]
+    n_volumes: int
+    n_regions: int
+    n_regions_empty: int
+    median_tsnr: float
+    min_coverage: float
+
+
+def write_run(
+    plan: Plan,
+    placement: Placement,
+    extracted: Extracted,
+    *,
+    keys: Sequence[str],
+    sources: Sequence[Mapping[str, SourceRecord]],
+    settings: Settings,
+) -> Result:
+    """Write the files of a run, for each atlas, and return what was written.
+
+    Parameters
+    ----------
+    keys, sources
+        For each atlas what its files are called by, and what its regions come from.
+    """
+    shared = _run_sources(plan, extracted)
+    facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
+    written = []
+    for number, key in enumerate(keys):
+        weights, values = placement.weights[number], extracted.values[number]
+        atlas = f"_atlas-{key}" if len(keys) > 1 else ""
+        tables = _name_tables(f"{settings.output_dir / plan.run.output_stem}{atlas}", key, weights.voxels is not None)
+        write_signals(tables.signals_path, values, weights.names, n_decimals=settings.n_decimals)
+        write_records(tables.regions_path, facts[number])
+        if tables.voxels_path is not None:
+            write_records(tables.voxels_path, voxels_table(weights))
+        sidecar = make_sidecar(
+            settings=settings,
+            timeline=plan.timeline,
+            cleaning=plan.cleaning,
+            weights=weights,
+            confounds=extracted.confounds,
+            sources={**shared, **sources[number]},
+            warnings=extracted.warnings,
+        )
+        # Last: it vouches for the others.
+        write_json(tables.sidecar_path, sidecar)
+        written.append(tables)
+    return _make_result(written, pd.concat(facts), extracted)
+
+
+def _run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
+    sources = {"Image": source_record(plan.series.voxels.path, extracted.image_sha256)}
+    if plan.run.confounds_path is not None:
+        sources["Confounds"] = source_record(plan.run.confounds_path)
+    return sources
+
+
+def _name_tables(stem: str, key: str, has_voxels: bool) -> Tables:
+    return Tables(
+        key,
+        Path(f"{stem}_timeseries.tsv"),
+        Path(f"{stem}_timeseries.json"),
+        Path(f"{stem}_regions.tsv"),
+        Path(f"{stem}_voxels.tsv") if has_voxels else None,
+    )
+
+
+def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted) -> Result:
+    return Result(
+        tuple(tables),
+        extracted.warnings,
+        n_volumes=len(extracted.values[0]),
+        n_regions=len(facts),
+        n_regions_empty=int(np.count_nonzero(facts["status"] != OK)),
+        median_tsnr=float(facts["tsnr"].median()),
+        min_coverage=float(facts["coverage"].fillna(0.0).min()),
+    )
+
+
+def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
+    """Write parameters.json and summary.tsv; `rows` are the facts of each run."""
+    named = ("image", "confounds", "output", "status", "reason")
+    write_json(
+        folder / "parameters.json",
+        {
+            "command": shlex.join(command),
+            "parameters": settings_record(settings),
+            "meta_data": software_versions(),
+            "runs": [{key: row[key] for key in named} for row in rows],
+        },
+    )
+    write_records(folder / "summary.tsv", pd.DataFrame(rows))
