@@ -27,8 +27,8 @@ setup(
         "nibabel>=5.2",
         "nilearn>=0.13.1,!=0.14.0",  # 0.14.0 truncates every masker's output to the image's integer type
         "numpy>=1.24",
-        "pandas>=2.2",
-        "scipy>=1.10",
+        "pandas>=2.2.1",
+        "scipy>=1.13",
     ],
     extras_require={
         "test": TEST,

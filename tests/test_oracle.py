@@ -152,6 +152,7 @@ def test_signals_equal_those_of_nilearn(engine, case, tmp_path_factory):
     assert np.abs(found - expected).max() < TOLERANCE * expected.std(axis=0).min()
 
 
+@pytest.mark.filterwarnings("ignore:From release 0.14.0:DeprecationWarning")  # nilearn 0.13, of its own default
 def test_filter_and_confounds_together_equal_nilearn_of_today(data_dir, tmp_path):
     """0.0.4's table of this case differs from nilearn after 0.7.1, which filters the confounds too."""
     run, roi = data_dir / "bold/haxby/run-01", data_dir / "bold/haxby/masks/hoc.nii.gz"

@@ -83,6 +83,10 @@ class VoxelStorage:
         """The size of a volume, decompressed."""
         return self.n_voxels * self.dtype.itemsize
 
+    def first_byte(self, volume: int) -> int:
+        """Return where a volume begins in the decompressed file."""
+        return self.offset + volume * self.volume_bytes
+
 
 @dataclass(frozen=True)
 class ImageSeries:

@@ -198,8 +198,9 @@ def _box_voxels(box: tuple[slice, ...], grid: Grid) -> np.ndarray:
 
 def _move_columns(matrix: sparse.csr_array, positions: np.ndarray, voxels: np.ndarray) -> sparse.csr_array:
     """Return a matrix over some voxels, with each column at its position among them."""
-    moved = positions[matrix.indices]
-    return sparse.csr_array((matrix.data, moved, matrix.indptr), shape=(matrix.shape[0], len(voxels)))
+    # int32: with 64-bit positions the product waits for memory a fifth longer.
+    moved = positions[matrix.indices].astype(np.int32)
+    return sparse.csr_array((matrix.data, moved, matrix.indptr.astype(np.int32)), shape=(matrix.shape[0], len(voxels)))
 
 
 def _invert_products(matrix: sparse.csr_array) -> np.ndarray:

@@ -7,6 +7,7 @@ or raise for, the regions that this empties; here every region keeps its row.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,7 +118,9 @@ def resample(values: np.ndarray, source: Grid, target: Grid, order: int = 0) -> 
     if np.all(np.diag(np.diag(rotation)) == rotation):  # scipy is faster, and rounds otherwise, for a diagonal.
         rotation = np.diag(rotation)
     resampled = np.zeros(target.shape, dtype=values.dtype, order="F")
-    ndimage.affine_transform(values, rotation, offset, target.shape, output=resampled, order=order)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*has changed in SciPy 0.18")  # said until SciPy 1.15
+        ndimage.affine_transform(values, rotation, offset, target.shape, output=resampled, order=order)
     return resampled
 
 

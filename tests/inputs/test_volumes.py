@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import gzip
+import hashlib
 import re
 import struct
 import threading
 import tracemalloc
 import warnings
 import zlib
+from itertools import islice
 from pathlib import Path
 
 import nibabel as nib
@@ -25,7 +27,7 @@ from niimasker.inputs.volumes import iter_blocks, read_volumes
 
 # 0 to 127 fits every type; noise, so that a compressed file can be cut in any volume.
 STORED = np.random.default_rng(0).integers(0, 128, (*SHAPE, N_VOLUMES))
-TYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", "f16"]
+TYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
 SUFFIXES = [".nii", ".nii.gz", ".nii.bz2"]
 VOLUME_BYTES = 2 * STORED[..., 0].size
 
@@ -40,7 +42,12 @@ def storage(path):
 
 
 def read(path, first=0, **options):
-    return np.concatenate(list(iter_blocks(storage(path), first, **options)))
+    return join(iter_blocks(storage(path), first, **options))
+
+
+def join(blocks):
+    """Return blocks as one array; each is valid until the next one is asked for."""
+    return np.concatenate([block.copy() for block in blocks])
 
 
 def message_of(voxels, first=0, **options):
@@ -65,12 +72,10 @@ class TestSameNumbers:
     @pytest.mark.parametrize("order", "<>")
     @pytest.mark.parametrize("code", TYPES)
     def test_blocks_hold_the_numbers_of_the_file_in_its_own_type(self, tmp_path, code, order, suffix):
-        if code == "f16" and np.dtype("longdouble").itemsize != 16:
-            pytest.skip("this machine has no float of 128 bits")
         stored = STORED.astype(order + code)
-        found = read(save_stored(tmp_path / f"run{suffix}", stored), block_bytes=5 * rows_of(stored)[0].nbytes)
-        assert found.dtype == stored.dtype
-        np.testing.assert_array_equal(found, rows_of(stored))
+        path = save_stored(tmp_path / f"run{suffix}", stored)
+        assert {block.dtype for block in iter_blocks(storage(path))} == {stored.dtype}
+        np.testing.assert_array_equal(read(path, block_bytes=5 * rows_of(stored)[0].nbytes), rows_of(stored))
 
     @pytest.mark.parametrize("suffix", SUFFIXES)
     def test_nifti_2_reads_alike(self, tmp_path, suffix):
@@ -116,19 +121,21 @@ class TestSameNumbers:
         np.testing.assert_array_equal(read_volumes(voxels, SHAPE, 2, dtype=np.float64), STORED[..., 2:] * 0.5 - 3)
 
 
-class TestBlocks:
-    @pytest.fixture(scope="class")
-    def runs(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("blocks")
-        return [storage(save_stored(folder / f"run{suffix}", STORED.astype(np.int16))) for suffix in SUFFIXES]
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The series in every kind of file."""
+    folder = tmp_path_factory.mktemp("blocks")
+    return [storage(save_stored(folder / f"run{suffix}", STORED.astype(np.int16))) for suffix in SUFFIXES]
 
+
+class TestBlocks:
     @given(st.data())
     @settings(deadline=None, max_examples=60)
     def test_any_block_size_and_start_give_the_same_volumes(self, runs, data):
         voxels = data.draw(st.sampled_from(runs))
         first = data.draw(st.integers(0, N_VOLUMES - 1), label="first")
         block_bytes = data.draw(st.integers(1, 14 * VOLUME_BYTES), label="block_bytes")
-        blocks = list(iter_blocks(voxels, first, block_bytes=block_bytes))
+        blocks = [block.copy() for block in iter_blocks(voxels, first, block_bytes=block_bytes)]
         np.testing.assert_array_equal(np.concatenate(blocks), rows_of(STORED)[first:])
         n_per_block = max(1, block_bytes // VOLUME_BYTES)
         assert {len(block) for block in blocks[:-1]} <= {n_per_block}
@@ -140,12 +147,14 @@ class TestBlocks:
             blocks = list(iter_blocks(voxels, first, block_bytes=VOLUME_BYTES - 1))
             assert [block.shape for block in blocks] == [(1, VOLUME_BYTES // 2)] * (N_VOLUMES - first)
 
-    def test_a_block_that_is_kept_is_not_written_over(self, runs):
-        blocks = iter_blocks(runs[1], block_bytes=VOLUME_BYTES)
-        first = next(blocks)
-        before = first.copy()
-        list(blocks)
-        np.testing.assert_array_equal(first, before)
+    @pytest.mark.parametrize("first", [0, 5])
+    @pytest.mark.parametrize("block_bytes", [1, 5 * VOLUME_BYTES, 2**25])
+    def test_digest_takes_in_the_whole_file_as_it_is_on_disk(self, runs, first, block_bytes):
+        for voxels in runs:
+            digest = hashlib.sha256()
+            blocks = iter_blocks(voxels, first, digest=digest, block_bytes=block_bytes)
+            np.testing.assert_array_equal(join(blocks), rows_of(STORED)[first:])
+            assert digest.hexdigest() == hashlib.sha256(voxels.path.read_bytes()).hexdigest()
 
 
 def write_gzip(path, *, level=6, change=None, behind=b"", extra=b""):
@@ -158,9 +167,21 @@ def write_gzip(path, *, level=6, change=None, behind=b"", extra=b""):
     return path
 
 
+# Volumes larger than what a reader holds back (128 kB), so that a count can be right to a volume.
+LARGE = np.random.default_rng(0).integers(0, 3000, (40, 41, 42, N_VOLUMES)).astype(np.int16)
+LARGE_BYTES = LARGE[..., 0].nbytes
+
+
+@pytest.fixture(scope="module")
+def large_gzip(tmp_path_factory):
+    """The bytes of a .nii.gz whose volumes are large."""
+    path = tmp_path_factory.mktemp("gzip") / "plain.nii"
+    return gzip.compress(save_stored(path, LARGE).read_bytes(), 1)
+
+
 def count_whole_volumes(content):
     """Return how many volumes zlib can still read of a gzip stream that is cut."""
-    return max(0, len(zlib.decompressobj(31).decompress(content)) - 352) // VOLUME_BYTES
+    return max(0, len(zlib.decompressobj(31).decompress(content)) - 352) // LARGE_BYTES
 
 
 class TestShortFile:
@@ -189,15 +210,28 @@ class TestShortFile:
             "fetch or make it again."
         )
 
-    @pytest.mark.parametrize("share", np.linspace(0.01, 0.999, 30).round(3))
-    @pytest.mark.parametrize("block_bytes", [VOLUME_BYTES, 5 * VOLUME_BYTES, 2**25])
-    def test_gzip_that_is_cut_counts_its_whole_volumes(self, tmp_path, share, block_bytes):
+    @pytest.mark.parametrize("share", np.linspace(0.01, 0.999, 8).round(3))
+    @pytest.mark.parametrize("n_per_block", [1, 5, 100])
+    def test_gzip_that_is_cut_counts_its_volumes(self, tmp_path, large_gzip, share, n_per_block):
+        path = tmp_path / "run.nii.gz"
+        content = large_gzip[: int(share * len(large_gzip))]
+        path.write_bytes(content)
+        message = message_of(storage(path), block_bytes=n_per_block * LARGE_BYTES)
+        n_expected, n_read = numbers_in(message, path)
+        # The reader's buffer goes down with the error, and with it the end of the last volume perhaps.
+        n_whole = count_whole_volumes(content)
+        assert n_expected == N_VOLUMES
+        assert n_whole - 1 <= n_read <= n_whole
+
+    @pytest.mark.parametrize("share", np.linspace(0.05, 0.999, 20).round(3))
+    def test_gzip_of_small_volumes_that_is_cut_is_broken(self, tmp_path, share):
         path = write_gzip(tmp_path / "run.nii.gz")
         voxels, content = storage(path), path.read_bytes()
-        content = content[: int(share * len(content))]
-        path.write_bytes(content)
-        message = message_of(voxels, block_bytes=block_bytes)
-        assert numbers_in(message, path) == (N_VOLUMES, count_whole_volumes(content))
+        path.write_bytes(content[: int(share * len(content))])
+        n_expected, n_read = numbers_in(message_of(voxels, block_bytes=VOLUME_BYTES), path)
+        assert n_expected == N_VOLUMES
+        # Noise of 7 bits compresses evenly.
+        assert n_read <= share * N_VOLUMES + 1
 
     @pytest.mark.parametrize("n_missing", range(1, 13))
     def test_gzip_without_its_whole_trailer_is_broken(self, tmp_path, n_missing):
@@ -214,32 +248,43 @@ class TestShortFile:
         n_expected, _ = numbers_in(message_of(voxels), path)
         assert n_expected == N_VOLUMES
 
-    def test_gzip_that_ends_before_the_first_volume_asked_for_counts_none_that_is_missing(self, tmp_path):
-        path = write_gzip(tmp_path / "run.nii.gz")
-        content = path.read_bytes()
-        content = content[: len(content) // 4]
+    @pytest.mark.parametrize("n_per_block", [1, 100])
+    def test_gzip_that_ends_before_the_first_volume_asked_for_counts_no_more_than_there_are(
+        self, tmp_path, large_gzip, n_per_block
+    ):
+        path = tmp_path / "run.nii.gz"
+        content = large_gzip[: len(large_gzip) // 4]
         path.write_bytes(content)
-        n_whole = count_whole_volumes(content)
-        assert n_whole < 8
-        assert numbers_in(message_of(storage(path), 8), path) == (N_VOLUMES, n_whole)
+        _, n_read = numbers_in(message_of(storage(path), 8, block_bytes=n_per_block * LARGE_BYTES), path)
+        assert n_read <= count_whole_volumes(content)
 
 
 class TestDamagedFile:
+    @pytest.mark.parametrize("n_per_block", [1, 5, 100])
+    @pytest.mark.parametrize("place", [-8, -5, -4, -1])
+    def test_wrong_trailer_is_found_after_the_last_volume(self, tmp_path, large_gzip, place, n_per_block):
+        path = tmp_path / "run.nii.gz"
+        content = bytearray(large_gzip)
+        content[place] ^= 0x55
+        path.write_bytes(content)
+        n_expected, n_read = numbers_in(message_of(storage(path), block_bytes=n_per_block * LARGE_BYTES), path)
+        assert n_expected == N_VOLUMES
+        assert N_VOLUMES - 1 <= n_read <= N_VOLUMES
+
     @pytest.mark.parametrize("block_bytes", [VOLUME_BYTES, 5 * VOLUME_BYTES, 2**25])
-    def test_changed_voxel_fails_the_checksum_after_all_volumes(self, tmp_path, block_bytes):
+    def test_changed_voxel_fails_the_checksum(self, tmp_path, block_bytes):
         # Stored without compression a changed byte is a changed voxel, and nothing but the checksum knows.
         path = write_gzip(tmp_path / "run.nii.gz", level=0, change=5000)
-        assert numbers_in(message_of(storage(path), block_bytes=block_bytes), path) == (N_VOLUMES, N_VOLUMES)
+        assert "(CRC check failed" in message_of(storage(path), block_bytes=block_bytes)
 
-    @pytest.mark.parametrize("place", range(-8, 0))
-    def test_wrong_checksum_or_length_in_the_trailer_is_broken(self, tmp_path, place):
-        path = write_gzip(tmp_path / "run.nii.gz", change=place)
-        assert numbers_in(message_of(storage(path)), path) == (N_VOLUMES, N_VOLUMES)
+    @pytest.mark.parametrize(("place", "reason"), [(-8, "CRC check failed"), (-1, "Incorrect length of data produced")])
+    def test_wrong_trailer_says_what_is_wrong(self, tmp_path, place, reason):
+        assert f"({reason}" in message_of(storage(write_gzip(tmp_path / "run.nii.gz", change=place)))
 
     @pytest.mark.parametrize("first", [1, N_VOLUMES - 1])
     def test_changed_voxel_in_a_discarded_volume_is_broken_too(self, tmp_path, first):
         path = write_gzip(tmp_path / "run.nii.gz", level=0, change=600)
-        assert numbers_in(message_of(storage(path), first), path) == (N_VOLUMES, N_VOLUMES)
+        assert "(CRC check failed" in message_of(storage(path), first)
 
     def test_compressed_bytes_that_are_wrong_are_broken(self, tmp_path):
         path = write_gzip(tmp_path / "run.nii.gz")
@@ -249,13 +294,13 @@ class TestDamagedFile:
         n_expected, _ = numbers_in(message_of(storage(path)), path)
         assert n_expected == N_VOLUMES
 
-    def test_last_block_is_held_back_until_the_checksum_is_right(self, tmp_path):
-        voxels = storage(write_gzip(tmp_path / "run.nii.gz", change=-8))
-        n_seen = 0
-        with pytest.raises(BrokenImageError):
-            for block in iter_blocks(voxels, block_bytes=5 * VOLUME_BYTES):
-                n_seen += len(block)
-        assert n_seen == 10
+    def test_last_block_is_held_back_until_the_checksum_is_right(self, tmp_path, large_gzip):
+        path = tmp_path / "run.nii.gz"
+        path.write_bytes(large_gzip[:-8] + bytes(8))
+        blocks = iter_blocks(storage(path), block_bytes=5 * LARGE_BYTES)
+        assert [len(block) for block in islice(blocks, 2)] == [5, 5]
+        with pytest.raises(BrokenImageError, match="CRC check failed"):
+            next(blocks)
 
     @pytest.mark.parametrize("extra", [b"\0", b"x", bytes(VOLUME_BYTES)], ids=["zero", "byte", "volume"])
     @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -302,30 +347,32 @@ def test_header_that_promises_fewer_volumes_than_there_are_is_broken(tmp_path):
     assert numbers_in(message_of(storage(path)), path) == (7, 7)
 
 
+BLOCK_BYTES = 2 * 2**20
+SMALL = 2**20  # isal reads a compressed file in pieces of 512 kB.
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """An image of 39 MB in .nii and .nii.gz."""
+    folder = tmp_path_factory.mktemp("large")
+    stored = np.zeros((64, 63, 32, 150), dtype=np.int16)
+    stored[::5] = 7
+    return {suffix: storage(save_stored(folder / f"run{suffix}", stored)) for suffix in (".nii", ".nii.gz")}
+
+
 class TestMemory:
-    SHAPE = (64, 63, 32, 150)
-    BLOCK_BYTES = 2 * 2**20
-
-    @pytest.fixture(scope="class")
-    def large(self, tmp_path_factory):
-        """An image of 39 MB in .nii and .nii.gz."""
-        folder = tmp_path_factory.mktemp("large")
-        stored = np.zeros(self.SHAPE, dtype=np.int16)
-        stored[::5] = 7
-        return {suffix: storage(save_stored(folder / f"run{suffix}", stored)) for suffix in (".nii", ".nii.gz")}
-
     # Two blocks, as iter_blocks promises, and what decompression and the thread need.
     @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
     @pytest.mark.parametrize("first", [0, 100])
     def test_no_more_than_two_blocks_are_held(self, large, suffix, first):
         tracemalloc.start()
         try:
-            for _ in iter_blocks(large[suffix], first, block_bytes=self.BLOCK_BYTES):
+            for _ in iter_blocks(large[suffix], first, block_bytes=BLOCK_BYTES):
                 pass
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert peak < 2 * self.BLOCK_BYTES + 300_000
+        assert peak < 2 * BLOCK_BYTES + SMALL
 
     def test_volumes_larger_than_a_block_are_held_two_at_a_time(self, large):
         tracemalloc.start()
@@ -335,7 +382,7 @@ class TestMemory:
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert peak < 2 * large[".nii.gz"].volume_bytes + 300_000
+        assert peak < 2 * large[".nii.gz"].volume_bytes + SMALL
 
 
 class TestEnd:
@@ -367,9 +414,8 @@ class TestEnd:
         next(iter_blocks(voxels, block_bytes=VOLUME_BYTES))
 
     def test_when_the_consumer_fails(self, voxels):
-        with pytest.raises(ZeroDivisionError):
-            for block in iter_blocks(voxels, block_bytes=VOLUME_BYTES):
-                len(block) / 0
+        with pytest.raises(TypeError):
+            sum(iter_blocks(voxels, block_bytes=VOLUME_BYTES), start="no number")
 
     def test_when_no_block_was_asked_for(self, voxels):
         iter_blocks(voxels, block_bytes=VOLUME_BYTES)

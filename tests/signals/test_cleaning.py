@@ -1,0 +1,264 @@
+"""Cleaning: nilearn's results, NaN columns left alone, and refusals before anything is computed."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from images import SHAPE, save
+from nilearn import signal
+
+from niimasker.errors import SignalsError
+from niimasker.inputs.confounds import Confounds
+from niimasker.inputs.images import open_series
+from niimasker.settings import make_settings
+from niimasker.signals.cleaning import Cleaning, clean, make_cleaning
+from niimasker.signals.timeline import Timeline
+
+N_VOLUMES = 60
+T_R = 2.0
+NOTHING = Cleaning(False, False, None, None, T_R, "header")
+DETREND = Cleaning(True, False, None, None, T_R, "header")
+STANDARDIZE = Cleaning(False, True, None, None, T_R, "header")
+RNG = np.random.default_rng(0)
+VALUES = 1000 + RNG.normal(size=(N_VOLUMES, 5)).cumsum(axis=0)
+KEEP_ALL = Timeline(N_VOLUMES, 0)
+
+# The same numbers go through the same steps; a filter amplifies what rounding there is by less than 1e3.
+TOLERANCE = 1e-9
+
+
+def make_confounds(n, n_volumes=N_VOLUMES, seed=0):
+    values = 5 + np.random.default_rng([1, seed]).normal(size=(n_volumes, n)).cumsum(axis=0)
+    return Confounds(tuple(f"c{number}" for number in range(n)), values)
+
+
+def by_nilearn(values, confounds, cleaning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of defaults to come, and of a filter without detrending.
+        return signal.clean(
+            values,
+            confounds=confounds,
+            detrend=cleaning.detrend,
+            standardize="zscore_sample" if cleaning.standardize else None,
+            filter="butterworth" if cleaning.high_pass or cleaning.low_pass else False,
+            high_pass=cleaning.high_pass,
+            low_pass=cleaning.low_pass,
+            t_r=cleaning.t_r,
+        )
+
+
+cleanings = st.builds(
+    Cleaning,
+    detrend=st.booleans(),
+    standardize=st.booleans(),
+    high_pass=st.none() | st.floats(0.005, 0.05),
+    low_pass=st.none() | st.floats(0.08, 0.2),
+    t_r=st.floats(0.5, 2.4),
+    t_r_source=st.just("header"),
+)
+
+
+class TestAgainstNilearn:
+    @given(
+        cleaning=cleanings,
+        n_confounds=st.integers(0, 6),
+        n_discarded=st.sampled_from([0, 4]),
+        n_missing=st.integers(0, 3),
+        seed=st.integers(0, 2**16),
+    )
+    @settings(deadline=None, max_examples=80)
+    def test_any_options_give_what_nilearn_gives(self, cleaning, n_confounds, n_discarded, n_missing, seed):
+        rng = np.random.default_rng(seed)
+        values = 1000 + rng.normal(size=(N_VOLUMES - n_discarded, 5)).cumsum(axis=0)
+        missing = rng.permutation(5)[:n_missing]
+        confounds = make_confounds(n_confounds, seed=seed) if n_confounds else None
+        given_values = values.copy()
+        given_values[:, missing] = np.nan
+        found = clean(given_values, confounds, Timeline(N_VOLUMES, n_discarded), cleaning)
+        expected = by_nilearn(values, confounds.values[n_discarded:] if confounds else None, cleaning)
+        scale = expected.std(axis=0)
+        expected[:, missing] = np.nan
+        np.testing.assert_allclose(found / scale, expected / scale, rtol=0, atol=TOLERANCE)
+
+    def test_order_is_that_of_nilearn(self):
+        # Filtered confounds take out of filtered signals what unfiltered ones would not.
+        cleaning = Cleaning(True, True, 0.02, 0.1, T_R, "header")
+        confounds = make_confounds(3)
+        found = clean(VALUES, confounds, KEEP_ALL, cleaning)
+        np.testing.assert_allclose(found, by_nilearn(VALUES, confounds.values, cleaning), rtol=0, atol=TOLERANCE)
+
+
+class TestArithmetic:
+    def test_nothing_asked_for_changes_nothing(self):
+        np.testing.assert_array_equal(clean(VALUES, None, KEEP_ALL, NOTHING), VALUES)
+
+    @pytest.mark.parametrize("cleaning", [NOTHING, DETREND, STANDARDIZE], ids=["nothing", "detrend", "standardize"])
+    def test_values_given_are_left_as_they_were(self, cleaning):
+        values = VALUES.copy()
+        clean(values, make_confounds(2), KEEP_ALL, cleaning)[:] = 0
+        np.testing.assert_array_equal(values, VALUES)
+
+    def test_detrending_takes_out_a_line(self):
+        line = 1000 + 3 * np.arange(N_VOLUMES)[:, None] * np.array([1.0, -2.0])
+        np.testing.assert_allclose(clean(line, None, KEEP_ALL, DETREND), 0, atol=1e-9)
+
+    def test_standardizing_divides_by_the_deviation_of_a_sample(self):
+        found = clean(VALUES, None, KEEP_ALL, STANDARDIZE)
+        expected = (VALUES - VALUES.mean(axis=0)) / VALUES.std(axis=0, ddof=1)
+        np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+    def test_confounds_leave_nothing_of_themselves(self):
+        confounds = make_confounds(4)
+        mixed = VALUES[:, :4] + 100 * confounds.values
+        found = clean(mixed, confounds, KEEP_ALL, NOTHING)
+        centred = confounds.values - confounds.values.mean(axis=0)
+        np.testing.assert_allclose(found.T @ centred / np.linalg.norm(centred, axis=0), 0, atol=1e-6)
+
+    @pytest.mark.parametrize(("frequency", "share"), [(0.01, 0.0), (0.06, 1.0), (0.22, 0.0)])
+    def test_filter_keeps_the_band_alone(self, frequency, share):
+        time = T_R * np.arange(600)
+        wave = np.sin(2 * np.pi * frequency * time)[:, None]
+        cleaning = Cleaning(False, False, 0.03, 0.12, T_R, "header")
+        found = clean(wave, None, Timeline(600, 0), cleaning)
+        # Away from the ends, where a filter has only half of what it needs.
+        assert found[100:-100].std() / wave.std() == pytest.approx(share, abs=0.01)
+
+    def test_constant_signal_stays_finite(self):
+        values = np.column_stack([VALUES[:, 0], np.full(N_VOLUMES, 7.0)])
+        found = clean(values, None, KEEP_ALL, Cleaning(True, True, None, None, T_R, "header"))
+        np.testing.assert_allclose(found[:, 1], 0, atol=1e-9)
+
+
+class TestMissingColumns:
+    @pytest.mark.parametrize("cleaning", [NOTHING, Cleaning(True, True, 0.01, 0.1, T_R, "header")], ids=["no", "all"])
+    @pytest.mark.parametrize("n_confounds", [0, 3])
+    def test_columns_of_nan_stay_and_disturb_nothing(self, cleaning, n_confounds):
+        confounds = make_confounds(n_confounds) if n_confounds else None
+        with_gaps = np.insert(VALUES, [0, 2, 5], np.nan, axis=1)
+        found = clean(with_gaps, confounds, KEEP_ALL, cleaning)
+        missing = np.isnan(with_gaps).all(axis=0)
+        assert np.isnan(found[:, missing]).all()
+        np.testing.assert_array_equal(found[:, ~missing], clean(VALUES, confounds, KEEP_ALL, cleaning))
+
+    def test_nothing_but_nan_stays(self):
+        nothing = np.full((N_VOLUMES, 2), np.nan)
+        cleaning = Cleaning(True, True, 0.01, 0.1, T_R, "header")
+        assert np.isnan(clean(nothing, make_confounds(3), KEEP_ALL, cleaning)).all()
+
+
+class TestDiscarded:
+    @pytest.mark.parametrize("n_discarded", [1, 5])
+    def test_confounds_lose_the_same_rows_as_the_signals(self, n_discarded):
+        confounds = make_confounds(3)
+        found = clean(VALUES[n_discarded:], confounds, Timeline(N_VOLUMES, n_discarded), DETREND)
+        shorter = Confounds(confounds.names, confounds.values[n_discarded:])
+        expected = clean(VALUES[n_discarded:], shorter, Timeline(N_VOLUMES - n_discarded, 0), DETREND)
+        np.testing.assert_array_equal(found, expected)
+
+    def test_confounds_of_discarded_volumes_change_nothing(self):
+        confounds = make_confounds(3)
+        spoiled = Confounds(confounds.names, confounds.values.copy())
+        spoiled.values[:4] = 1e6
+        timeline = Timeline(N_VOLUMES, 4)
+        found, expected = (clean(VALUES[4:], each, timeline, DETREND) for each in (spoiled, confounds))
+        np.testing.assert_array_equal(found, expected)
+
+
+class TestTooShort:
+    @pytest.mark.parametrize(("n_regressors", "n_discarded"), [(60, 0), (61, 0), (55, 5)])
+    @pytest.mark.parametrize("cleaning", [NOTHING, STANDARDIZE], ids=["nothing", "standardize"])
+    def test_no_more_volumes_than_regressors_says_both_numbers(self, n_regressors, n_discarded, cleaning):
+        with pytest.raises(SignalsError) as caught:
+            clean(VALUES[n_discarded:], make_confounds(n_regressors), Timeline(N_VOLUMES, n_discarded), cleaning)
+        assert str(caught.value) == (
+            f"{n_regressors} regressors leave nothing of {N_VOLUMES - n_discarded} volumes; choose fewer --regressors."
+        )
+
+    def test_one_volume_more_than_regressors_is_enough(self):
+        assert np.isfinite(clean(VALUES, make_confounds(59), KEEP_ALL, NOTHING)).all()
+
+    @pytest.mark.parametrize("n_volumes", [2, 5, 15])
+    def test_run_too_short_for_its_filter_says_so(self, n_volumes):
+        cleaning = Cleaning(False, False, 0.01, 0.1, T_R, "header")
+        with pytest.raises(SignalsError, match=rf"^{n_volumes} volumes are too few to be cleaned so \(.*padlen.*\)\.$"):
+            clean(VALUES[:n_volumes], None, Timeline(n_volumes, 0), cleaning)
+
+    @pytest.mark.parametrize("cleaning", [DETREND, STANDARDIZE], ids=["detrend", "standardize"])
+    def test_single_volume_is_refused_and_not_left_as_it_is(self, cleaning):
+        # nilearn skips both steps, with a warning that nobody sees.
+        with pytest.raises(SignalsError, match="volume"):
+            clean(VALUES[:1], None, Timeline(1, 0), cleaning)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that returns what is done to an image with a repetition time, given some options."""
+
+    def make(t_r=T_R, unit="sec", **options):
+        path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 2)), t_r=t_r, unit=unit)
+        minimal = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii"}
+        return make_cleaning(make_settings({**minimal, **options}), open_series(path))
+
+    return make
+
+
+def refusal(make, *arguments, **options):
+    with pytest.raises(SignalsError) as caught:
+        make(*arguments, **options)
+    return str(caught.value)
+
+
+class TestRepetitionTime:
+    def test_option_comes_before_the_header(self, make):
+        cleaning = make(t_r=3.0, **{"high_pass": 0.01})
+        assert (cleaning.t_r, cleaning.t_r_source) == (pytest.approx(3.0), "header")
+
+    def test_header_says_it_where_no_option_does(self, make, tmp_path):
+        path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 2)), t_r=3.0)
+        options = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii", "t_r": 2.5}
+        cleaning = make_cleaning(make_settings(options), open_series(path))
+        assert (cleaning.t_r, cleaning.t_r_source) == (2.5, "t_r")
+
+    @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
+    def test_filter_without_one_says_how_to_give_it(self, make, name):
+        assert refusal(make, None, **{name: 0.05}) == (
+            "run.nii: neither its header nor a JSON file beside it gives a repetition time; "
+            "--high_pass and --low_pass need one: give --t_r in seconds."
+        )
+
+    def test_without_a_filter_none_is_needed(self, make):
+        assert make(None, detrend=True, standardize=True).t_r is None
+
+    def test_milliseconds_in_the_header_are_suspected(self, make):
+        assert refusal(make, 2000.0, low_pass=0.1) == (
+            "run.nii: its repetition time would be 2000 s (from header); expected 0.05 to 20 s. "
+            "Perhaps it is in milliseconds: give --t_r in seconds."
+        )
+
+    def test_milliseconds_with_their_unit_are_no_problem(self, make):
+        assert make(2000.0, "msec", low_pass=0.1).t_r == pytest.approx(2.0)
+
+    def test_without_a_filter_any_is_accepted(self, make):
+        assert make(2000.0).t_r == 2000.0
+
+    @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
+    @pytest.mark.parametrize(("cut_off", "shown"), [(0.25, "0.25"), (0.3, "0.3"), (100.0, "100")])
+    def test_cut_off_at_or_above_the_highest_frequency_is_refused(self, make, name, cut_off, shown):
+        assert refusal(make, **{name: cut_off}) == (
+            f"run.nii: --{name} {shown} Hz is not below 0.25 Hz, "
+            "the highest frequency that a repetition time of 2 s can hold."
+        )
+
+    def test_cut_off_below_the_highest_frequency_is_accepted(self, make):
+        assert make(low_pass=0.2499).low_pass == 0.2499
+
+
+def test_millisecond_option_says_that_it_is_the_option(make, tmp_path):
+    path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 2)), t_r=2.0)
+    options = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii", "t_r": 2000, "low_pass": 0.1}
+    with pytest.raises(SignalsError, match=r"would be 2000 s \(from t_r\); expected 0\.05 to 20 s"):
+        make_cleaning(make_settings(options), open_series(path))
