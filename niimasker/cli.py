@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from niimasker import __version__
+from niimasker.config import read_config
 from niimasker.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -31,7 +32,6 @@ from niimasker.settings import (
     Option,
     Settings,
     make_settings,
-    read_config,
 )
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Every option once: its name, kind, default, unit and help; the JSON file; how both are merged and checked.
+"""Every option once: its name, kind, default, unit and help; how given values are merged and checked.
 
 argparse, the JSON check, config_template.json and the README's table are made from or compared with `OPTIONS`.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -267,83 +266,8 @@ def config_template() -> dict[str, Any]:
     }
 
 
-def read_config(config_path: Path) -> dict[str, Any]:
-    """Return the options that a JSON file gives; null, "" and [] are not given.
-
-    Raises
-    ------
-    SettingsError
-        The file cannot be read, is not one JSON object, or holds a key that is no option.
-    """
-    try:
-        text = config_path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingsError(f"{config_path}: the configuration cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{config_path}: the configuration is not UTF-8 text; save it as UTF-8.") from error
-    config = _parse_json(text, config_path)
-    for key in config:
-        _check_key(key, config_path)
-    return {key: value for key, value in config.items() if value is not None and value not in ("", [])}
-
-
-def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise SettingsError(f"{config_path}: {twice[0]!r} is given twice; keep one of them.")
-        return dict(pairs)
-
-    try:
-        config = json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        place = f"{config_path}, line {error.lineno}, column {error.colno}"
-        raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_likely_cause(text, error)}.") from error
-    except RecursionError as error:
-        raise SettingsError(f"{config_path}: not a configuration: it is nested too deeply.") from error
-    except ValueError as error:
-        raise SettingsError(f"{config_path}: a number has too many digits ({error}).") from error
-    if not isinstance(config, dict):
-        raise SettingsError(f"{config_path}: expected one JSON object, {{...}}, with an option per key.")
-    return config
-
-
-def _likely_cause(text: str, error: json.JSONDecodeError) -> str:
-    position = error.pos
-    before, here = text[:position].rstrip(), text[position:].lstrip()
-    if error.msg.startswith("Extra data"):
-        return "probably a bracket too many: delete what follows the last one"
-    if error.msg.startswith(("Invalid control character", "Unterminated string")):
-        return "probably a quote is missing on this line"
-    if before.endswith(",") and here[:1] in ("}", "]", ""):
-        return "probably a comma after the last item: delete it"
-    if re.match(r",\s*[}\]]", here):
-        return "probably a comma after the last item: delete it"
-    if not text.strip():
-        return "the file is empty: start from config_template.json"
-    if here.startswith("'"):
-        return "probably single quotes: JSON wants double ones"
-    if here.startswith(("//", "#", "/*")):
-        return "probably a comment: JSON has none"
-    if here.startswith(("True", "False", "None")):
-        return "probably Python's spelling: JSON writes true, false and null"
-    if "\\" in text[max(position - 1, 0) : position + 1]:
-        return "probably a backslash in a path: write / or \\\\"
-    if here[:1] in ('"', "{", "["):
-        return "probably a comma is missing before this place"
-    return "probably a quote, comma or bracket is missing before this place"
-
-
-def _check_key(key: str, config_path: Path) -> None:
-    option = _BY_NAME.get(key)
-    if (option is not None and option.only_command_line) or key in ("config", "example"):
-        raise SettingsError(f"{config_path}: {key!r} is given on the command line only; remove it from the file.")
-    if option is None and key not in DEPRECATED:
-        raise SettingsError(f"{config_path}: unknown option {key!r}; {_suggest(key, config_template())}.")
-
-
-def _suggest(name: str, names: Iterable[str]) -> str:
+def suggest(name: str, names: Iterable[str]) -> str:
+    """Return the part of an error message that names the nearest of some names, or lists them all."""
     close = nearest(name, names)
     return f"the nearest is {close!r}" if close else "the options are " + ", ".join(names)
 
@@ -356,7 +280,7 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
     given
         Options of the command line or of a Python call, as JSON values.
     config
-        Options of the JSON file, as `read_config` returns them.
+        Options of the JSON file, as `niimasker.config.read_config` returns them.
 
     Raises
     ------
@@ -366,7 +290,7 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
     merged = _rename_deprecated(_merge(given, config or {}))
     unknown = [name for name in merged if name not in _BY_NAME]
     if unknown:
-        raise SettingsError(f"unknown option {unknown[0]!r}; {_suggest(unknown[0], _BY_NAME)}.")
+        raise SettingsError(f"unknown option {unknown[0]!r}; {suggest(unknown[0], _BY_NAME)}.")
     settings = Settings(**{name: _checked(_BY_NAME[name], value) for name, value in merged.items()})
     _check_together(settings)
     return settings

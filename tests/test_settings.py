@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from niimasker.cli import read_command_line
+from niimasker.config import read_config
 from niimasker.errors import NiimaskerWarning, SettingsError
-from niimasker.settings import OPTIONS, config_template, make_settings, read_config
+from niimasker.settings import OPTIONS, config_template, make_settings
 
 ROOT = Path(__file__).parent.parent
 MINIMAL = {"output_dir": "out", "input_files": ["bold.nii.gz"], "roi_file": "atlas.nii.gz"}

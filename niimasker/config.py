@@ -1,0 +1,88 @@
+"""Read the JSON file; what its options mean is for `niimasker.settings` to say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from niimasker.errors import SettingsError
+from niimasker.settings import DEPRECATED, OPTIONS, config_template, suggest
+
+_ONLY_COMMAND_LINE = {"config", "example", *(option.name for option in OPTIONS if option.only_command_line)}
+
+
+def read_config(config_path: Path) -> dict[str, Any]:
+    """Return the options that a JSON file gives; null, "" and [] are not given.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, is not one JSON object, or holds a key that is no option.
+    """
+    try:
+        text = config_path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{config_path}: the configuration cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{config_path}: the configuration is not UTF-8 text; save it as UTF-8.") from error
+    config = _parse_json(text, config_path)
+    for key in config:
+        _check_key(key, config_path)
+    return {key: value for key, value in config.items() if value is not None and value not in ("", [])}
+
+
+def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise SettingsError(f"{config_path}: {twice[0]!r} is given twice; keep one of them.")
+        return dict(pairs)
+
+    try:
+        config = json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        place = f"{config_path}, line {error.lineno}, column {error.colno}"
+        raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_likely_cause(text, error)}.") from error
+    except RecursionError as error:
+        raise SettingsError(f"{config_path}: not a configuration: it is nested too deeply.") from error
+    except ValueError as error:
+        raise SettingsError(f"{config_path}: a number has too many digits ({error}).") from error
+    if not isinstance(config, dict):
+        raise SettingsError(f"{config_path}: expected one JSON object, {{...}}, with an option per key.")
+    return config
+
+
+def _likely_cause(text: str, error: json.JSONDecodeError) -> str:
+    position = error.pos
+    before, here = text[:position].rstrip(), text[position:].lstrip()
+    if error.msg.startswith("Extra data"):
+        return "probably a bracket too many: delete what follows the last one"
+    if error.msg.startswith(("Invalid control character", "Unterminated string")):
+        return "probably a quote is missing on this line"
+    if before.endswith(",") and here[:1] in ("}", "]", ""):
+        return "probably a comma after the last item: delete it"
+    if re.match(r",\s*[}\]]", here):
+        return "probably a comma after the last item: delete it"
+    if not text.strip():
+        return "the file is empty: start from config_template.json"
+    if here.startswith("'"):
+        return "probably single quotes: JSON wants double ones"
+    if here.startswith(("//", "#", "/*")):
+        return "probably a comment: JSON has none"
+    if here.startswith(("True", "False", "None")):
+        return "probably Python's spelling: JSON writes true, false and null"
+    if "\\" in text[max(position - 1, 0) : position + 1]:
+        return "probably a backslash in a path: write / or \\\\"
+    if here[:1] in ('"', "{", "["):
+        return "probably a comma is missing before this place"
+    return "probably a quote, comma or bracket is missing before this place"
+
+
+def _check_key(key: str, config_path: Path) -> None:
+    if key in _ONLY_COMMAND_LINE:
+        raise SettingsError(f"{config_path}: {key!r} is given on the command line only; remove it from the file.")
+    if key not in config_template() and key not in DEPRECATED:
+        raise SettingsError(f"{config_path}: unknown option {key!r}; {suggest(key, config_template())}.")
