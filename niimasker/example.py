@@ -16,7 +16,7 @@ from nilearn import datasets
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.distance import cdist
 
-from niimasker.errors import OutputError
+from niimasker.outputs.files import replacing
 
 SPACE = "MNI152NLin2009aSym"  # of the templates that nilearn ships; fMRIPrep's own default is 2009cAsym
 RESOLUTION = 4  # mm
@@ -79,24 +79,18 @@ def write_example(output_dir: Path) -> Path:
     """
     brain = load_brain()
     data_dir = output_dir / "data"
-    try:
-        write_files(data_dir, make_atlas(brain))
-        for subject in SUBJECTS:
-            write_files(data_dir, make_subject(brain, subject))
-        write_files(data_dir, make_descriptions(data_dir))
-    except OSError as error:
-        raise OutputError(f"the example data cannot be written to {data_dir}: {error}") from error
+    write_files(data_dir, make_atlas(brain))
+    for subject in SUBJECTS:
+        write_files(data_dir, make_subject(brain, subject))
+    write_files(data_dir, make_descriptions(data_dir))
     return data_dir / "config.json"
 
 
 def write_files(folder: Path, contents: dict[str, bytes]) -> None:
     """Write every content to its path below the folder; a file that exists is complete."""
     for name, content in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary_path = path.with_name(f".{path.name}.part")
-        temporary_path.write_bytes(content)
-        temporary_path.replace(path)
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def to_json(value: object) -> bytes:
