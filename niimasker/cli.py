@@ -22,6 +22,7 @@ from niimasker.errors import (
     NiimaskerError,
     NiimaskerWarning,
     SettingsError,
+    nearest,
 )
 from niimasker.settings import (
     DEPRECATED,
@@ -48,7 +49,10 @@ Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."""
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message}; see niimasker --help.")
+        unknown = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
+        close = nearest(unknown, [f"--{option.name}" for option in OPTIONS]) if unknown.startswith("--") else None
+        hint = f"; the nearest is {close}" if close else ""
+        raise SettingsError(f"{message}{hint}; see niimasker --help.")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -113,7 +117,7 @@ def _take_last_as_output_dir(roi_files: list[str], last: Sequence[str]) -> dict[
     *others, candidate = roi_files or [""]
     is_atlas = candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or Path(candidate).is_file()
     if not others or [candidate] != list(last) or is_atlas:
-        raise SettingsError("output_dir is missing; give it first, or last after --.")
+        raise SettingsError("output_dir is missing; give it first, or last after --; see niimasker --help.")
     return {"output_dir": candidate, "roi_file": others}
 
 

@@ -104,8 +104,10 @@ def run_study(
     on_outcome
         Called with each outcome as it comes.
     """
+    folder = study.settings.output_dir / DATA_FOLDER
     for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True):
-        write_regions_used(study.settings.output_dir / DATA_FOLDER, roi_file, regions, study.grids)
+        spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{regions.key}"
+        write_regions_used(folder, roi_file, regions, study.grids, spheres_name=spheres_name)
     outcomes: dict[Run, Outcome] = {}
     try:
         for outcome in _outcomes(study):
@@ -117,7 +119,7 @@ def run_study(
 
         # After Ctrl-C too: what is done is listed.
         rows = [_summary_row(run, outcomes.get(run)) for run in study.runs]
-        write_study(study.settings.output_dir / DATA_FOLDER, study.settings, rows, command)
+        write_study(folder, study.settings, rows, command)
     return [outcomes[run] for run in study.runs]
 
 

@@ -23,12 +23,13 @@ import pandas as pd
 import pytest
 
 from niimasker.cli import main, make_parser
+from niimasker.config import read_config
 from niimasker.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_RUN_FAILED, EXIT_WRONG_USE
 from niimasker.inputs.strategies import FLEXIBLE_WORDS, STRATEGIES
 from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
 from niimasker.regions.weights import LOST_IN_RESAMPLING, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
-from niimasker.settings import DEPRECATED, OPTIONS, config_template, make_settings, read_config
+from niimasker.settings import DEPRECATED, OPTIONS, config_template, make_settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -234,12 +234,11 @@ def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
 
 
 def image_stem(image_path: Path) -> str:
-    """Return an image's file name without .nii or .nii.gz; other dots stay."""
+    """Return an image's file name without .nii, .nii.gz or the like; other dots stay."""
     name = image_path.name
-    for suffix in (".nii.gz", ".nii"):
-        if name.endswith(suffix):
-            return name.removesuffix(suffix)
-    return image_path.stem
+    for compression in _MOST_COMPRESSED:
+        name = name.removesuffix(compression)
+    return name.removesuffix(".nii") if name.endswith(".nii") else Path(name).stem
 
 
 def _first_line(error: Exception) -> str:

@@ -83,7 +83,9 @@ def copy_file(source: Path, path: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def write_regions_used(folder: Path, roi_file: str, regions: Regions, grids: Sequence[Grid]) -> None:
+def write_regions_used(
+    folder: Path, roi_file: str, regions: Regions, grids: Sequence[Grid], *, spheres_name: str
+) -> None:
     """Keep the regions beside the results: the file itself, a fetched atlas, and spheres on the first image's grid."""
     roi_path = Path(roi_file).expanduser()
     definition = regions.definition
@@ -94,7 +96,7 @@ def write_regions_used(folder: Path, roi_file: str, regions: Regions, grids: Seq
         img = nib.Nifti1Image(values, definition.grid.matrix)
         write_image(folder / f"{roi_file.replace(':', '-')}.nii.gz", img)
     if isinstance(definition, Seeds) and grids:
-        write_image(folder / "spheres_img.nii.gz", spheres_image(regions, grids[0]))
+        write_image(folder / f"{spheres_name}.nii.gz", spheres_image(regions, grids[0]))
 
 
 def spheres_image(regions: Regions, grid: Grid) -> nib.Nifti1Image:

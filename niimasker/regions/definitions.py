@@ -120,13 +120,14 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
         return [labels]
     if not labels:
         return [()] * len(roi_files)
-    tables = [each for each in labels if Path(each).suffix.lower() in TABLE_SUFFIXES]
-    if len(labels) != len(roi_files) or len(tables) != len(labels):
+    files = [roi_file for roi_file in roi_files if not is_atlas_query(roi_file)]
+    if len(labels) != len(files) or not all(Path(each).suffix.lower() in TABLE_SUFFIXES for each in labels):
         raise RegionsError(
-            f"--roi_file has {len(roi_files)} atlases, so --labels takes {len(roi_files)} tables, in their order, "
-            f"or nothing; found {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}."
+            f"--roi_file has {len(files)} atlas files, so --labels takes {len(files)} tables, in their order, "
+            f"or nothing; found {shorten(labels)}."
         )
-    return [[table] for table in tables]
+    tables = iter(labels)
+    return [() if is_atlas_query(roi_file) else (next(tables),) for roi_file in roi_files]
 
 
 def _check_keys(loaded: Sequence[Regions]) -> None:
