@@ -333,6 +333,7 @@ def as_described(path: Path, folder: Path) -> str:
     """A file's name as the table of outputs writes it."""
     name = path.relative_to(folder).as_posix()
     name = re.sub(r"^sub-0[12]_task-rest_space-MNI152NLin2009aSym_desc-preproc_bold(_atlas-.*(?=_))?", "<image>", name)
+    name = re.sub(r"^niimasker_data/spheres_img_seeds\.", "niimasker_data/spheres_img_<atlas>.", name)
     return re.sub(r"^niimasker_data/(tpl|sub|seeds).*", "niimasker_data/<roi file>", name)
 
 
@@ -343,7 +344,7 @@ def test_files_written_are_those_that_are_described(outputs):
         for path in folder.rglob("*")
         if path.is_file() and "data" not in path.relative_to(folder).parts and path.name != "standard_deviation.nii.gz"
     ]
-    assert set(files) == {code_in(row[0])[0] for row in table("file", "content")}
+    assert set(files) == {file for row in table("file", "content") for file in code_in(row[0])}
 
 
 def test_columns_of_regions_are_those_that_are_described(example):
