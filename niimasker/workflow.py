@@ -223,7 +223,7 @@ def _summary_row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3) if outcome else None,
         "n_volumes": result.n_volumes if result else None,
         "n_regions": result.n_regions if result else None,
-        "n_regions_empty": result.n_regions_empty if result else None,
+        "n_regions_without_signal": result.n_regions_without_signal if result else None,
         "median_tsnr": result.median_tsnr if result else None,
         "min_coverage": result.min_coverage if result else None,
         "n_warnings": len(result.warnings) if result else None,

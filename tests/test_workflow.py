@@ -174,7 +174,7 @@ class TestLabels:
         result = niimasker("out", "-i", "bold.nii.gz", "-r", "a.nii.gz", "b.v2.nii.gz", "--labels", *labels)
         assert_refused(
             result,
-            "--roi_file has 2 atlases, so --labels takes 2 tables, in their order, or nothing; "
+            "--roi_file has 2 atlas files, so --labels takes 2 tables, in their order, or nothing; "
             f"found {', '.join(labels)}.",
         )
 
@@ -288,7 +288,7 @@ class TestOldOrder:
         Path("text").write_text("no folder")
         assert_refused(
             niimasker("-i", "bold.nii.gz", "-r", "a.nii.gz", last),
-            "output_dir is missing; give it first, or last after --.",
+            "output_dir is missing; give it first, or last after --; see niimasker --help.",
         )
 
     def test_only_word_of_the_option_is_its_atlas(self, niimasker):

@@ -51,7 +51,7 @@ class Result:
     warnings: tuple[str, ...]
     n_volumes: int
     n_regions: int
-    n_regions_empty: int
+    n_regions_without_signal: int
     median_tsnr: float
     min_coverage: float
 
@@ -121,7 +121,7 @@ def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extra
         extracted.warnings,
         n_volumes=len(extracted.values[0]),
         n_regions=len(facts),
-        n_regions_empty=int(np.count_nonzero(facts["status"] != OK)),
+        n_regions_without_signal=int(np.count_nonzero(facts["status"] != OK)),
         median_tsnr=float(facts["tsnr"].median()),
         min_coverage=float(facts["coverage"].fillna(0.0).min()),
     )

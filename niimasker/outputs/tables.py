@@ -53,7 +53,7 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
             "coverage": coverage,
             "mean": signals.values.mean(axis=0),
             "tsnr": signals.tsnr,
-            "status": weights.status,
+            "status": signals.status,
         }
     )
 

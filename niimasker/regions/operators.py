@@ -115,7 +115,7 @@ def make_operator(weights: RegionWeights, smoothing_fwhm: float | None) -> Weigh
         In mm; None or 0 for none.
     """
     sigma = smoothing_sigma(weights.grid, smoothing_fwhm) if smoothing_fwhm else None
-    if sigma is not None and weights.kind == "voxels":
+    if sigma is not None and weights.kind == "voxels" and weights.filled.any():
         return _smooth_voxels(weights, sigma)
     matrix = weights.matrix if sigma is None else smooth_rows(weights.matrix, weights.grid, sigma)
     voxels = _distinct(matrix.indices, weights.grid)
@@ -140,6 +140,8 @@ def smoothing_sigma(grid: Grid, fwhm: float) -> tuple[float, ...]:
 
 def smooth_rows(matrix: sparse.csr_array, grid: Grid, sigma: tuple[float, ...]) -> sparse.csr_array:
     """Return weights of shape (n_regions, n_voxels), each row smoothed as a volume."""
+    if not matrix.shape[0]:
+        return matrix
     parts = [_smooth_row(matrix, row, grid, sigma) for row in range(matrix.shape[0])]
     sizes = [len(voxels) for voxels, _ in parts]
     return sparse.csr_array(

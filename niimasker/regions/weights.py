@@ -23,6 +23,7 @@ OK = "ok"
 OUTSIDE_IMAGE = "empty: outside the image"
 LOST_IN_RESAMPLING = "empty: no voxel of the image is nearest to it"
 OUTSIDE_MASK = "empty: no voxel inside the mask"
+NO_SIGNAL = "no signal: no voxel is finite and varies over time"
 
 
 @dataclass(frozen=True)

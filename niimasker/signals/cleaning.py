@@ -85,15 +85,19 @@ def clean(values: np.ndarray, confounds: Confounds | None, timeline: Timeline, c
     SignalsError
         The run is too short for the filter or for its regressors.
     """
+    cleaned = values.copy()
+    if not (cleaning.detrend or cleaning.standardize or cleaning.filters or confounds):
+        return cleaned
+    if len(values) < 2:
+        raise SignalsError("a single volume cannot be cleaned; leave --detrend, --standardize and filters out.")
     if confounds is not None and len(confounds.names) >= timeline.n_kept:
         # The residuals of such a regression are rounding noise, which z-scoring would blow up to a signal.
         raise SignalsError(
             f"{len(confounds.names)} regressors leave nothing of {timeline.n_kept} volumes; choose fewer --regressors."
         )
-    cleaned = values.copy()
-    if not (cleaning.detrend or cleaning.standardize or cleaning.filters or confounds):
-        return cleaned
     filled = np.isfinite(values).all(axis=0)
+    if not filled.any():
+        return cleaned
     cleaned[:, filled] = _clean_filled(
         values[:, filled], None if confounds is None else confounds.values[timeline.n_discarded :], cleaning
     )

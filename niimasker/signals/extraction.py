@@ -15,7 +15,7 @@ from niimasker.inputs.images import Grid, ImageSeries, VoxelStorage
 from niimasker.inputs.volumes import Digest, iter_blocks, read_volumes
 from niimasker.regions.definitions import Mask, Regions
 from niimasker.regions.operators import Stacked, make_operator, stack
-from niimasker.regions.weights import RegionWeights, place_regions
+from niimasker.regions.weights import NO_SIGNAL, RegionWeights, place_regions
 from niimasker.signals.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -54,11 +54,14 @@ class Signals:
         Voxels of each region that are finite and not constant over time, of shape (n_regions,).
     tsnr
         Mean over those voxels of temporal mean by temporal standard deviation, of shape (n_regions,).
+    status
+        `OK`, or why there is no signal.
     """
 
     values: np.ndarray
     n_valid: np.ndarray
     tsnr: np.ndarray
+    status: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,14 @@ def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights)
     members = weights.members[:, facts.voxels]
     n_valid = np.rint(members @ is_valid.astype(np.float64)).astype(int)
     means = np.divide(members @ tsnr, n_valid, out=np.full(len(n_valid), np.nan), where=n_valid > 0)
-    return Signals(np.where(weights.filled, values, np.nan), n_valid, means)
+    # In a single volume nothing varies.
+    is_silent = weights.filled & (n_valid == 0) & (len(values) > 1)
+    # Of single voxels their table tells: a mask may hold thousands outside of the brain.
+    if is_silent.any() and weights.voxels is None:
+        names = [name for name, silent in zip(weights.names, is_silent, strict=True) if silent]
+        warn(f"{len(names)} regions have no signal, no voxel is finite and varies over time: {', '.join(names)}.")
+    status = tuple(np.where(is_silent, NO_SIGNAL, weights.status).tolist())
+    return Signals(np.where(weights.filled, values, np.nan), n_valid, means, status)
 
 
 def extract_streaming(series: ImageSeries, timeline: Timeline, operator: Stacked, digest: Digest | None = None) -> Raw:
@@ -162,7 +172,8 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked) -> Raw:
             is_finite = np.ones(len(first), dtype=bool)
             sums, squares = np.zeros(len(first)), np.zeros(len(first))
         volumes -= first
-        block_sums = volumes.sum(axis=0)
+        with np.errstate(invalid="ignore"):  # infinity less infinity
+            block_sums = volumes.sum(axis=0)
         # One sum a voxel shows whether any of its values is not finite; good blocks are not looked through again.
         bad = ~np.isfinite(block_sums)
         if bad.any():

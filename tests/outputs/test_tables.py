@@ -260,7 +260,9 @@ class TestRegionsTable:
         regions = load(save(tmp_path / "atlas.nii", labels, LAS))
         weights = place_regions(regions, GRID, Mask(labels < 5, GRID))
         values = np.array([[1.0, 10, np.nan], [3, 20, np.nan]])
-        return regions_table(weights, Signals(values, np.array([70, 35, 0]), np.array([50, 60, np.nan])))
+        return regions_table(
+            weights, Signals(values, np.array([70, 35, 0]), np.array([50, 60, np.nan]), weights.status)
+        )
 
     def test_columns_are_those_of_the_design(self, table):
         expected = ["index", "name", "x", "y", "z", "n_voxels", "n_valid", "coverage", "mean", "tsnr", "status"]
@@ -286,13 +288,15 @@ class TestRegionsTable:
 class TestRegionsUsed:
     def test_roi_file_is_copied_under_its_name(self, tmp_path):
         roi_path = save(tmp_path / "in" / "atlas.v2.nii.gz", make_labels())
-        write_regions_used(tmp_path / "out", str(roi_path), load(roi_path), [GRID])
+        write_regions_used(tmp_path / "out", str(roi_path), load(roi_path), [GRID], spheres_name="spheres_img")
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["atlas.v2.nii.gz"]
         assert (tmp_path / "out" / "atlas.v2.nii.gz").read_bytes() == roi_path.read_bytes()
 
     def test_seeds_are_kept_as_table_and_image(self, tmp_path):
         roi_path = write_seeds(tmp_path / "seeds.tsv", (0, 0, 9))
-        write_regions_used(tmp_path / "out", str(roi_path), load(roi_path, radius=3.0), [GRID])
+        write_regions_used(
+            tmp_path / "out", str(roi_path), load(roi_path, radius=3.0), [GRID], spheres_name="spheres_img"
+        )
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seeds.tsv", "spheres_img.nii.gz"]
 
     def test_spheres_are_labels_from_1_around_their_centres(self, tmp_path):
