@@ -1,4 +1,4 @@
-"""What a researcher writes without niimasker: one masker, one table. Usage: by_nilearn.py KIND IMAGE REGIONS OUT [FWHM]."""
+"""What a researcher writes without niimasker. Usage: by_nilearn.py KIND IMAGE REGIONS OUT [FWHM]."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Images and atlases for the benchmarks, made up: a brain-shaped mask of noise on the 2 mm grid of fMRIPrep's outputs."""
+"""Images and atlases for the benchmarks, made up: noise in a brain-shaped mask on the 2 mm grid of fMRIPrep."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from collections.abc import Callable
@@ -39,7 +40,7 @@ def extraction_by_decompression(image: str, regions: str) -> float:
     placement = make_placement(atlases, series.grid, None, smoothing_fwhm=None, engine="stream")
     timeline = make_timeline(series, 0)
     decompression = seconds(lambda: read_all(igzip.open(image, "rb")))
-    return seconds(lambda: extract_signals(series, timeline, placement)) / decompression
+    return seconds(lambda: extract_signals(series, timeline, placement, hashlib.sha256())) / decompression
 
 
 def zlib_by_isal(image: str) -> float:

@@ -151,7 +151,7 @@ def print_others(bench: Bench) -> None:
 
 
 def extraction_by_decompression(bench: Bench) -> float:
-    """Extraction alone by ISA-L's decompression of the same file."""
+    """Return the time of extraction alone by that of ISA-L's decompression of the same file."""
     image, regions = str(bench.folder / "bold_200.nii.gz"), str(bench.folder / "regions_400.nii.gz")
     return _in_one_process(bench, "extraction_by_decompression", image, regions)
 
@@ -177,7 +177,7 @@ def long_by_short(bench: Bench) -> float:
 
 
 def command_by_gzip(bench: Bench) -> float:
-    """The whole command of the first row by `gzip -dc`."""
+    """Return the time of the first row's whole command by that of `gzip -dc`."""
     ours, theirs = bench.measure(
         bench.niimasker("bold_200.nii.gz", ["regions_100.nii.gz"], *CLEANING),
         ["gzip", "-dc", str(bench.folder / "bold_200.nii.gz")],

@@ -50,7 +50,8 @@ Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."""
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
-        close = nearest(unknown, [f"--{option.name}" for option in OPTIONS]) if unknown.startswith("--") else None
+        options = [f"--{option.name}" for option in OPTIONS if not option.positional]
+        close = nearest(f"--{unknown.lstrip('-')}", options) if unknown.startswith("-") else None
         hint = f"; the nearest is {close}" if close else ""
         raise SettingsError(f"{message}{hint}; see niimasker --help.")
 
@@ -59,7 +60,9 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser; every value stays what was typed, an option not given stays absent."""
     parser = _Parser(
         prog="niimasker",
-        usage="niimasker output_dir -i FILE [FILE ...] -r ROI [options]",
+        usage="niimasker output_dir -i FILE [FILE ...] -r ROI [ROI ...] [options]\n"
+        "       niimasker output_dir -c FILE.json [options]\n"
+        "       niimasker output_dir --example",
         description="Extract one table of region time series per fMRI image.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -104,7 +107,7 @@ def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
     """
     given = vars(make_parser().parse_args(argv))
     if "output_dir" not in given:
-        given |= _take_last_as_output_dir(given.get("roi_file", []), argv[-1:])
+        given |= _take_last_as_output_dir(given.get("roi_file", []))
     kinds = {option.name: option.kind for option in OPTIONS}
     for name in given.keys() & kinds.keys():
         with contextlib.suppress(ValueError):  # `make_settings` says what was expected.
@@ -112,11 +115,11 @@ def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
     return given
 
 
-def _take_last_as_output_dir(roi_files: list[str], last: Sequence[str]) -> dict[str, Any]:
+def _take_last_as_output_dir(roi_files: list[str]) -> dict[str, Any]:
     """Return the options of `-r atlas.nii.gz out`, which 0.0.4 took: its -r had one value."""
     *others, candidate = roi_files or [""]
     is_atlas = candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or Path(candidate).is_file()
-    if not others or [candidate] != list(last) or is_atlas:
+    if not others or is_atlas:
         raise SettingsError("output_dir is missing; give it first, or last after --; see niimasker --help.")
     return {"output_dir": candidate, "roi_file": others}
 

@@ -30,7 +30,7 @@ def read_config(config_path: Path) -> dict[str, Any]:
     config = _parse_json(text, config_path)
     for key in config:
         _check_key(key, config_path)
-    return {key: value for key, value in config.items() if value is not None and value not in ("", [])}
+    return {key: value for key, value in config.items() if value is not None and value not in ("", [], {})}
 
 
 def _parse_json(text: str, config_path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 
 EXIT_DONE = 0
 EXIT_RUN_FAILED = 1
@@ -55,24 +56,28 @@ class NiimaskerWarning(UserWarning):
     """Something a user should know about a result that is still written."""
 
 
+# A variable of this context, not the hooks of `warnings`: those belong to all threads of the process.
+_recorded: ContextVar[list[str] | None] = ContextVar("recorded", default=None)
+
+
 def warn(message: str) -> None:
-    """Warn the user; the batch records it with the run that it belongs to."""
-    warnings.warn(message, NiimaskerWarning, stacklevel=2)
+    """Warn the user, or leave it to who records warnings."""
+    recorded = _recorded.get()
+    if recorded is None:
+        warnings.warn(message, NiimaskerWarning, stacklevel=2)
+    else:
+        recorded.append(message)
 
 
 @contextlib.contextmanager
 def record_warnings() -> Iterator[list[str]]:
     """Collect what would be told to the user into a list."""
     recorded: list[str] = []
-
-    def record(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-        if issubclass(category, NiimaskerWarning):
-            recorded.append(str(message))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", NiimaskerWarning)
-        warnings.showwarning = record
+    token = _recorded.set(recorded)
+    try:
         yield recorded
+    finally:
+        _recorded.reset(token)
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:

@@ -5,6 +5,7 @@ argparse, the JSON check, config_template.json and the README's table are made f
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -106,7 +107,14 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _path(value: Any) -> Path:
-    return Path(_text(value)).expanduser()
+    return to_path(_text(value))
+
+
+def to_path(text: str) -> Path:
+    """Return a path, with ~ for the home directory where there is one of that name."""
+    with contextlib.suppress(RuntimeError):
+        return Path(text).expanduser()
+    return Path(text)
 
 
 def _choice(choices: tuple[str, ...]) -> Kind:
@@ -329,6 +337,8 @@ def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(option: Option, value: Any) -> Any:
+    if isinstance(value, list) and len(value) == 1 and not isinstance(option.default, tuple):
+        value = value[0]  # R's jsonlite writes every value as a list.
     try:
         return option.kind.check(value)
     except (ValueError, OverflowError) as error:

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from niimasker.errors import BrokenImageError, NiimaskerError, record_warnings, warn
+from niimasker.errors import BrokenImageError, NiimaskerError, RegionsError, record_warnings, warn
 from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.images import Grid, ImageSeries, open_series
 from niimasker.inputs.runs import Run, find_runs
 from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
 from niimasker.regions.weights import check_overlap, place_regions
-from niimasker.settings import Settings
+from niimasker.settings import Settings, to_path
 from niimasker.signals.cleaning import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
 
@@ -42,6 +42,8 @@ class Study:
         Of the runs whose header can be read, in the same order.
     broken
         The reasons why the others cannot.
+    warnings
+        What holds for every run.
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class Study:
     broken: Mapping[Run, str]
     atlases: tuple[Regions, ...]
     mask: Mask | None
+    warnings: tuple[str, ...]
 
     @property
     def grids(self) -> list[Grid]:
@@ -66,16 +69,18 @@ def prepare(settings: Settings) -> Study:
         The first mistake of the user's, with the number of further runs that have one.
     """
     runs = find_runs(settings.input_files, settings.regressor_files, output_layout=settings.output_layout)
-    mask = _load_mask(settings)
-    atlases = load_regions(
-        settings.roi_file,
-        labels=settings.labels,
-        as_voxels=settings.as_voxels,
-        radius=settings.radius,
-        atlas_dir=settings.atlas_dir,
-    )
+    with record_warnings() as recorded:
+        mask = _load_mask(settings)
+        atlases = load_regions(
+            settings.roi_file,
+            labels=settings.labels,
+            as_voxels=settings.as_voxels,
+            radius=settings.radius,
+            atlas_dir=settings.atlas_dir,
+        )
+    _check_roi_files(runs, settings)
     plans, broken = _plan_all(runs, settings)
-    study = Study(settings, tuple(runs), plans, broken, atlases, mask)
+    study = Study(settings, tuple(runs), plans, broken, atlases, mask, tuple(recorded))
     if not settings.allow_overlap:
         for regions in atlases:
             _check_spheres(regions, study)
@@ -86,6 +91,15 @@ def _check_spheres(regions: Regions, study: Study) -> None:
     if isinstance(regions.definition, Seeds):
         for grid in study.grids:
             check_overlap(place_regions(regions, grid, study.mask))
+
+
+def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
+    images = {run.image_path.resolve() for run in runs}
+    for roi_file in settings.roi_file:
+        if to_path(roi_file).resolve() in images:
+            raise RegionsError(
+                f"--roi_file: {roi_file} is one of the --input_files; give an atlas, a mask or coordinates."
+            )
 
 
 def _load_mask(settings: Settings) -> Mask | None:

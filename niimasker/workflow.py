@@ -18,10 +18,10 @@ from niimasker.errors import record_warnings, warn
 from niimasker.inputs.runs import Run
 from niimasker.outputs.files import write_regions_used
 from niimasker.outputs.provenance import SourceRecord, source_record
-from niimasker.regions.weights import RegionWeights
-from niimasker.settings import Settings, make_settings
+from niimasker.regions.weights import OK, RegionWeights
+from niimasker.settings import Settings, make_settings, to_path
 from niimasker.signals.cleaning import clean
-from niimasker.signals.extraction import Placement, extract_signals, make_placement
+from niimasker.signals.extraction import Placement, Signals, extract_signals, make_placement
 from niimasker.study import Plan, Study, load_run_confounds, prepare
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Task:
     keys: tuple[str, ...]
     sources: tuple[Mapping[str, SourceRecord], ...]
     settings: Settings
+    study_warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,10 @@ def extract(output_dir: str | Path, **options: Any) -> list[Outcome]:
     NiimaskerError
         The options or files do not fit; nothing has been extracted.
     """
-    return run_study(prepare(make_settings({"output_dir": output_dir, **options})))
+    outcomes = run_study(prepare(make_settings({"output_dir": output_dir, **options})))
+    for text in dict.fromkeys(text for outcome in outcomes if outcome.result for text in outcome.result.warnings):
+        warn(text)
+    return outcomes
 
 
 def run_study(
@@ -145,11 +149,11 @@ def _tasks(study: Study, plans: Sequence[Plan]) -> Iterator[Task]:
             placement = make_placement(
                 study.atlases, grid, study.mask, smoothing_fwhm=settings.smoothing_fwhm, engine=settings.engine
             )
-        yield Task(plan, placement, keys, sources, settings)
+        yield Task(plan, placement, keys, sources, settings, study.warnings)
 
 
 def _region_sources(roi_file: str, study: Study) -> dict[str, SourceRecord]:
-    roi_path, mask_path = Path(roi_file).expanduser(), study.settings.mask_img
+    roi_path, mask_path = to_path(roi_file), study.settings.mask_img
     regions: SourceRecord = source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}
     if study.mask is None or mask_path is None:
         return {"Regions": regions}
@@ -181,16 +185,16 @@ def _compute(task: Task) -> Extracted:
     _start_imports()
     plan = task.plan
     digest = hashlib.sha256()
-    with record_warnings() as warnings:
+    with record_warnings() as recorded:
         confounds = load_run_confounds(plan.run, task.settings, plan.series)
-        for weights in task.placement.weights:
-            _warn_of_empty(weights)
         signals = extract_signals(plan.series, plan.timeline, task.placement, digest)
+        for key, weights, each in zip(task.keys, task.placement.weights, signals, strict=True):
+            _warn_of_silent(weights, each, f"{key}: " if len(task.keys) > 1 else "")
         values = [clean(each.values, confounds, plan.timeline, plan.cleaning) for each in signals]
     from niimasker.outputs.results import Extracted
 
-    warnings = list(dict.fromkeys([*plan.warnings, *warnings]))
-    return Extracted(tuple(signals), tuple(values), confounds, digest.hexdigest(), tuple(warnings))
+    warnings = tuple(dict.fromkeys([*task.study_warnings, *plan.warnings, *recorded]))
+    return Extracted(tuple(signals), tuple(values), confounds, digest.hexdigest(), warnings)
 
 
 def _start_imports() -> None:
@@ -205,11 +209,12 @@ def _import_late() -> None:
             importlib.import_module(name)
 
 
-def _warn_of_empty(weights: RegionWeights) -> None:
-    missing = "have no column" if weights.voxels else "are n/a"
-    for status in sorted({status for _, status in weights.empty}):
-        names = [name for name, its_status in weights.empty if its_status == status]
-        warn(f"{len(names)} regions {missing} ({status}): {', '.join(names)}.")
+def _warn_of_silent(weights: RegionWeights, signals: Signals, atlas: str) -> None:
+    """Name the regions without a signal, by reason."""
+    names = weights.of_regions.names
+    for status in sorted(set(signals.status) - {OK}):
+        silent = [name for name, its_status in zip(names, signals.status, strict=True) if its_status == status]
+        warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({status}): {', '.join(silent)}.")
 
 
 def _summary_row(run: Run, outcome: Outcome | None) -> dict[str, Any]:

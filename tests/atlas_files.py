@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import nibabel
 import numpy as np
 import pytest
 
-from niimasker.errors import RegionsError
+from niimasker.errors import NiimaskerWarning, RegionsError
 from niimasker.regions.atlases import fetch_atlas
+from niimasker.regions.definitions import load_regions
 
 AFFINE = np.diag([-4.0, 4.0, 4.0, 1.0])  # first axis from right to left, as FSL's and SPM's atlases have it
 SHAPE = (8, 5, 6)
@@ -68,3 +71,13 @@ def error_of(query, atlas_dir):
         fetch_atlas(query, atlas_dir)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def fetch_and_load(query, atlas_dir):
+    """Return an atlas whose regions can be loaded, too: some come as images in memory."""
+    atlas = fetch_atlas(query, atlas_dir)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NiimaskerWarning)  # made-up atlases may have names twice
+        (regions,) = load_regions([query], labels=(), as_voxels=False, radius=None, atlas_dir=atlas_dir)
+    assert len(regions.names) == len(regions.indices) > 0
+    return atlas

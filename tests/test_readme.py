@@ -28,7 +28,7 @@ from niimasker.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_RUN_FAILED, EXIT_
 from niimasker.inputs.strategies import FLEXIBLE_WORDS, STRATEGIES
 from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
-from niimasker.regions.weights import LOST_IN_RESAMPLING, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
+from niimasker.regions.weights import LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
 from niimasker.settings import DEPRECATED, OPTIONS, config_template, make_settings
 
 ROOT = Path(__file__).parents[1]
@@ -355,7 +355,7 @@ def test_columns_of_regions_are_those_that_are_described(example):
 
 def test_every_status_of_a_region_is_named():
     meaning = dict(table("column of `_regions.tsv`", "meaning"))["`status`"]
-    assert code_in(meaning) == [OK, OUTSIDE_IMAGE, LOST_IN_RESAMPLING, OUTSIDE_MASK]
+    assert code_in(meaning) == [OK, OUTSIDE_IMAGE, LOST_IN_RESAMPLING, OUTSIDE_MASK, NO_SIGNAL]
 
 
 def test_columns_of_voxels_are_those_that_are_described(outputs):

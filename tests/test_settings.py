@@ -69,10 +69,10 @@ OLD_TEMPLATE = {
     "verbose": False,
 }
 
-NOT_FLAGS = [1, 0, "true", "yes", ["x"], {"a": 1}]
+NOT_FLAGS = [1, 0, "true", "yes", [True, True], {"a": 1}]
 NOT_TEXTS = [1.5, True, {"a": 1}, [None], [1.5], [["a"]], "a\0b"]
-NOT_PATHS = [1, True, ["a.nii"], {"a": 1}, "a\0b"]
-NOT_NUMBERS = [True, False, "2", [2], {"a": 1}, float("nan"), float("inf"), -1, 10**400]
+NOT_PATHS = [1, True, ["a.nii", "b.nii"], {"a": 1}, "a\0b"]
+NOT_NUMBERS = [True, False, "2", [2, 3], {"a": 1}, float("nan"), float("inf"), -1, 10**400]
 NOT_COUNTS = [*NOT_NUMBERS[:-1], 1.5]
 WRONG_VALUES = {
     "output_dir": NOT_PATHS,
@@ -94,8 +94,8 @@ WRONG_VALUES = {
     "t_r": [*NOT_NUMBERS, 0],
     "standardize": NOT_FLAGS,
     "n_decimals": NOT_COUNTS,
-    "output_layout": ["nested", 1, True, ["flat"], {"a": 1}],
-    "engine": ["afni", 1, True, ["nilearn"], {"a": 1}],
+    "output_layout": ["nested", 1, True, ["flat", "mirror"], {"a": 1}],
+    "engine": ["afni", 1, True, ["nilearn", "stream"], {"a": 1}],
     "n_jobs": [value for value in NOT_COUNTS if value != -1] + [0, -2],
     "verbose": NOT_FLAGS,
 }
@@ -254,6 +254,12 @@ def test_high_pass_above_low_pass_shows_both():
 def test_regressors_without_their_files_are_refused():
     with pytest.raises(SettingsError, match=r"--regressors .* --regressor_files, which is missing"):
         make_settings({**MINIMAL, "regressors": ["csf"]})
+
+
+def test_lists_of_one_and_empty_objects_as_jsonlite_of_r_writes_them_are_taken(tmp_path):
+    path = write_config(tmp_path / "r.json", {"t_r": [2.5], "standardize": [True], "mask_img": {}, "roi_file": ["a"]})
+    settings = make_settings({"output_dir": "out", "input_files": ["b.nii"]}, read_config(path))
+    assert (settings.t_r, settings.standardize, settings.mask_img, settings.roi_file) == (2.5, True, None, ("a",))
 
 
 # The JSON file

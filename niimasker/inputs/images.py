@@ -12,11 +12,12 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.tripwire import TripWireError
 
 from niimasker.errors import BrokenImageError, ImageError, warn
 
 # What nibabel and the decompressors raise for a file that is not, or not wholly, an image.
-_READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error)
+_READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, TripWireError)
 
 _SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
@@ -121,6 +122,8 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     if not image_path.is_file():
         found = "a folder" if image_path.is_dir() else "no such file"
         raise ImageError(f"{image_path}: {found}; expected a NIfTI image.")
+    if image_path.suffix.lower() in (".txt", ".xlsx", ".json", ".1d"):
+        raise ImageError(f"{image_path}: no NIfTI image; a table of coordinates has the ending .tsv or .csv.")
     try:
         img = nib.load(image_path)
     except _READ_ERRORS as error:
@@ -165,7 +168,7 @@ def _check_size(voxels: VoxelStorage) -> None:
     # A broken header promises anything; no memory is taken for more than the file can hold.
     if not voxels.path.is_file():
         raise BrokenImageError(f"{voxels.image_path}: {voxels.path.name}, the file with its voxels, is missing.")
-    most_bytes = voxels.path.stat().st_size * _MOST_COMPRESSED.get(voxels.path.suffix, 1) - voxels.offset
+    most_bytes = voxels.path.stat().st_size * _MOST_COMPRESSED.get(voxels.path.suffix.lower(), 1) - voxels.offset
     n_most = max(0, most_bytes) // voxels.volume_bytes
     if n_most < voxels.n_volumes:
         raise BrokenImageError(
@@ -176,6 +179,8 @@ def _check_size(voxels: VoxelStorage) -> None:
 
 def is_plain_float32(img: nib.nifti1.Nifti1Pair) -> bool:
     """Return whether an image's voxels are float32, and not scaled."""
+    if not nib.is_proxy(img.dataobj):
+        return bool(img.dataobj.dtype == np.float32)
     return img.get_data_dtype() == np.float32 and (img.dataobj.slope, img.dataobj.inter) == (1.0, 0.0)
 
 
@@ -229,7 +234,8 @@ def _sidecar_t_r(image_path: Path) -> float | None:
 def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
     # Without units the 1 that programs leave in pixdim[4] looks like a repetition time: it is not trusted.
     scale = _SECONDS_PER_UNIT.get(header.get_xyzt_units()[1])
-    t_r = float(header["pixdim"][4])
+    # Through its decimal digits: as a float, NIfTI-1's 0.8 is 0.800000012.
+    t_r = float(str(header["pixdim"][4]))
     return round(t_r * scale, 9) if scale and np.isfinite(t_r) and t_r > 0 else None
 
 

@@ -14,6 +14,7 @@ from natsort import natsorted
 
 from niimasker.errors import RunsError
 from niimasker.inputs.images import image_stem
+from niimasker.settings import to_path
 
 # The entities that tell one run's confounds from another's; space, res and desc are not among them.
 RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
@@ -50,7 +51,7 @@ def find_runs(input_files: Sequence[str], regressor_files: Sequence[str], *, out
 
 def expand(patterns: Sequence[str], option: str) -> list[Path]:
     """Return the files that names and patterns stand for; a pattern's matches sorted naturally by file name."""
-    return [path for pattern in patterns for path in _expand_one(str(Path(pattern).expanduser()), option)]
+    return [path for pattern in patterns for path in _expand_one(str(to_path(pattern)), option)]
 
 
 def _expand_one(pattern: str, option: str) -> list[Path]:
@@ -83,8 +84,8 @@ def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
         by_stem[stem].append(path)
     shared = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
     if shared:
-        is_repeated = len(set(places)) < len(places)
-        way_out = "give each image once" if is_repeated else "rename them or use --output_layout mirror"
+        helps = output_layout == "flat" and len({str(path.parent) for path in shared}) == len(shared)
+        way_out = "rename them or use --output_layout mirror" if helps else "rename one, or give each image once"
         raise RunsError(f"these images would write outputs of the same name: {_listed(shared)}; {way_out}.")
     return stems
 
@@ -98,8 +99,15 @@ def pair(image_paths: Sequence[Path], confounds_paths: Sequence[Path]) -> list[P
         )
     image_entities = [run_entities(path.name) for path in image_paths]
     confounds_entities = {path: run_entities(path.name) for path in confounds_paths}
-    if not all(image_entities) or not all(confounds_entities.values()):
+    if not any(image_entities) or not any(confounds_entities.values()):
         return list(confounds_paths)
+    nameless = [path for path, entities in zip(image_paths, image_entities, strict=True) if not entities]
+    nameless += [path for path, entities in confounds_entities.items() if not entities]
+    if nameless:
+        raise RunsError(
+            f"some images and confounds tables are named by BIDS entities, others are not: {_listed(nameless)}; "
+            "rename these, or run them apart."
+        )
     paired = [
         _find_table(path, entities, confounds_entities)
         for path, entities in zip(image_paths, image_entities, strict=True)

@@ -20,8 +20,9 @@ from nibabel.openers import Opener
 from niimasker.errors import BrokenImageError
 from niimasker.inputs.images import VoxelStorage, storage_of
 
-# Two blocks are in memory at a time: one is computed with while the next is read. A block is one volume at least.
-BLOCK_BYTES = 32 * 2**20
+# Of a block as float64, as which it is computed with, whatever the file's type. Two blocks are in memory as they are on
+# disk, one computed with while the next is read. A block is one volume at least.
+BLOCK_BYTES = 64 * 2**20
 
 # A piece stays in the processor's cache between decompressor and block: reading 32 MB at once takes 1.4 times as long.
 _PIECE_BYTES = 2**20
@@ -68,6 +69,8 @@ def iter_blocks(
     ----------
     digest
         Takes in the bytes of the whole file, as they are on disk.
+    block_bytes
+        The most that a block takes as float64, unless one volume takes more.
 
     Yields
     ------
@@ -79,7 +82,7 @@ def iter_blocks(
     BrokenImageError
         The file ends early, is damaged, or holds more than its header says.
     """
-    n_per_block = max(1, block_bytes // voxels.volume_bytes)
+    n_per_block = max(1, block_bytes // (voxels.n_voxels * max(voxels.dtype.itemsize, 8)))
     starts = range(first, voxels.n_volumes, n_per_block)
     size = min(n_per_block, voxels.n_volumes - first) * voxels.volume_bytes
     # Two buffers take turns: fresh memory for each block costs a tenth of the reading.
@@ -101,8 +104,8 @@ def iter_blocks(
 
 
 def _open(path: Path, digest: Digest | None, stack: ExitStack) -> Any:
-    decompressor = _DECOMPRESSORS.get(path.suffix)
-    if path.suffix == ".zst":  # nibabel knows which of several packages reads it, by name alone.
+    decompressor = _DECOMPRESSORS.get(path.suffix.lower())
+    if path.suffix.lower() == ".zst":  # nibabel knows which of several packages reads it, by name alone.
         if digest is not None:
             digest.update(path.read_bytes())
         return stack.enter_context(Opener(str(path), "rb")).fobj
@@ -155,12 +158,15 @@ def read_voxels(img: nib.nifti1.Nifti1Pair, dtype: type) -> np.ndarray:
     """Return all voxels of an image as `load_image` gave it, scaled, of shape (i, j, k, n_volumes).
 
     nibabel stops reading before the end of a compressed stream and so before its checksum; here it is compared.
+    An image that is in memory already is taken from there.
 
     Raises
     ------
     BrokenImageError
         The file ends early, is damaged, or holds more than its header says.
     """
+    if not nib.is_proxy(img.dataobj):
+        return np.asarray(img.dataobj, dtype=dtype).reshape((*img.shape[:3], -1))
     return read_volumes(storage_of(img, Path(img.get_filename())), img.shape[:3], dtype=dtype)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from niimasker.errors import OutputError
 from niimasker.inputs.images import Grid
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
 from niimasker.regions.weights import place_regions
+from niimasker.settings import to_path
 
 
 @contextlib.contextmanager
@@ -30,27 +30,18 @@ def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
     OutputError
         The file cannot be written.
     """
+    # In the same folder, so that the replacement is one step of the file system.
+    temporary = path.with_name(f".niimasker-{uuid.uuid4().hex}{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, so that the replacement is one step of the file system.
-        handle, name = tempfile.mkstemp(prefix=".niimasker-", suffix=suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
         try:
             yield temporary
-            _open_to_umask(temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror or error}).") from error
-
-
-def _open_to_umask(path: Path) -> None:
-    # mkstemp makes files for their owner alone; outputs follow the user's umask like any other file.
-    umask = os.umask(0)
-    os.umask(umask)
-    path.chmod(0o666 & ~umask)
+        reason = error.strerror or error
+        raise OutputError(f"{path} cannot be written ({reason}); mend that, or give another output_dir.") from error
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -87,7 +78,7 @@ def write_regions_used(
     folder: Path, roi_file: str, regions: Regions, grids: Sequence[Grid], *, spheres_name: str
 ) -> None:
     """Keep the regions beside the results: the file itself, a fetched atlas, and spheres on the first image's grid."""
-    roi_path = Path(roi_file).expanduser()
+    roi_path = to_path(roi_file)
     definition = regions.definition
     if roi_path.is_file():
         copy_file(roi_path, folder / roi_path.name)

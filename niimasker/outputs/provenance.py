@@ -16,7 +16,7 @@ from niimasker.settings import Settings
 from niimasker.signals.cleaning import Cleaning
 from niimasker.signals.timeline import Timeline
 
-PACKAGES = ("niimasker", "numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
+PACKAGES = ("niimasker", "isal", "numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
 
 SourceRecord = dict[str, str | int]
 

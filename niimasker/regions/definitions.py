@@ -17,6 +17,7 @@ from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number
 from niimasker.inputs.volumes import read_voxels
 from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
 from niimasker.regions.names import TABLE_SUFFIXES, choose_names, make_unique
+from niimasker.settings import to_path
 
 # A parcellation saved as float after a linear operation is off its whole numbers by rounding, not by thousandths.
 _WHOLE_WITHIN = 1e-3
@@ -106,9 +107,9 @@ def load_regions(
                 warn(f"--labels is ignored: {roi_file} brings its own names.")
             loaded.append(_from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file))
         elif Path(roi_file).suffix.lower() in TABLE_SUFFIXES:
-            loaded.append(_from_table(Path(roi_file).expanduser(), its_labels, radius))
+            loaded.append(_from_table(to_path(roi_file), its_labels, radius))
         else:
-            loaded.append(_from_image(Path(roi_file).expanduser(), its_labels, as_voxels=as_voxels))
+            loaded.append(_from_image(to_path(roi_file), its_labels, as_voxels=as_voxels))
     _check_keys(loaded)
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
         warn("--radius is ignored: --roi_file holds no table of coordinates.")
@@ -163,7 +164,7 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
         warn(f"{roi_path.name}: no --radius is given; each region is the single voxel nearest to its coordinates.")
     indices = tuple(range(len(coordinates)))
     # A table that names its own coordinates does so row by row, whatever its index column counts from.
-    same_table = len(labels) == 1 and Path(labels[0]).expanduser() == roi_path
+    same_table = len(labels) == 1 and to_path(labels[0]) == roi_path
     names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
     return Regions(Seeds(coordinates, radius), indices, names, coordinates, roi_path.name, roi_path.stem)
 

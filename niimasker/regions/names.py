@@ -8,6 +8,7 @@ from pathlib import Path
 
 from niimasker.errors import RegionsError, shorten, warn
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, read_text_table
+from niimasker.settings import to_path
 
 TABLE_SUFFIXES = (".tsv", ".csv")
 # Unicode's categories of control characters and of line and paragraph separators: each would break a table's line.
@@ -40,11 +41,15 @@ def choose_names(
     if not labels:
         return tuple(f"roi {index}" for index in indices)
     if len(labels) == 1 and Path(labels[0]).suffix.lower() in TABLE_SUFFIXES:
-        table_path = Path(labels[0]).expanduser()
+        table_path = to_path(labels[0])
         by_index, in_order = read_labels(table_path)
         if by_index is not None and not ignore_index:
             return make_unique(_join(by_index, indices, table_path.name, source), indices, source)
         return make_unique(_match(in_order, indices, table_path.name, source), indices, source)
+    if len(labels) == 1 and (to_path(labels[0]).is_file() or labels[0].endswith((".txt", ".json", ".xlsx", ".1D"))):
+        raise RegionsError(
+            f"--labels: {labels[0]} is a file, but no table; a .tsv or .csv table with a header is expected."
+        )
     return make_unique(_match(list(labels), indices, "--labels", source), indices, source)
 
 

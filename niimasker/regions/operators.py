@@ -206,5 +206,12 @@ def _move_columns(matrix: sparse.csr_array, positions: np.ndarray, voxels: np.nd
 
 
 def _invert_products(matrix: sparse.csr_array) -> np.ndarray:
-    # The pseudo-inverse, like nilearn's least squares, takes the smallest solution where maps depend on each other.
-    return np.asarray(linalg.pinvh((matrix @ matrix.T).toarray()))
+    """Return the inverse of the maps' products with each other, of shape (n_maps, n_maps).
+
+    Maps are brought to one length first, so that a faint one is not taken for none. Where maps depend on each other
+    the pseudo-inverse takes a smallest solution, as nilearn's least squares does.
+    """
+    products = (matrix @ matrix.T).toarray()
+    lengths = np.sqrt(np.diag(products))
+    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return np.asarray(scale[:, None] * linalg.pinvh(products * np.outer(scale, scale)) * scale)

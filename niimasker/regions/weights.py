@@ -28,10 +28,21 @@ NO_SIGNAL = "no signal: no voxel is finite and varies over time"
 
 @dataclass(frozen=True)
 class VoxelColumns:
-    """With --as_voxels, where each column comes from: its region's name, and voxel indices of shape (n_columns, 3)."""
+    """With --as_voxels, where each column comes from.
 
-    regions: tuple[str, ...]
+    Parameters
+    ----------
+    rows
+        Of each column's region among `regions`, of shape (n_columns,).
+    ijk
+        Voxel indices, of shape (n_columns, 3).
+    regions
+        The regions as a whole.
+    """
+
+    rows: np.ndarray
     ijk: np.ndarray
+    regions: RegionWeights
 
 
 @dataclass(frozen=True)
@@ -53,8 +64,6 @@ class RegionWeights:
         Voxels of each row on the grid before the mask, of shape (n_rows,).
     status
         `OK`, or why a row has no voxel.
-    empty
-        Name and status of every region without a voxel.
     voxels
         For single voxels, where they are.
     seeds, mask
@@ -69,10 +78,14 @@ class RegionWeights:
     matrix: sparse.csr_array
     n_voxels: np.ndarray
     status: tuple[str, ...]
-    empty: tuple[tuple[str, str], ...]
     voxels: VoxelColumns | None = None
     seeds: Seeds | None = None
     mask: Mask | None = None
+
+    @property
+    def of_regions(self) -> RegionWeights:
+        """The regions as a whole, also where each voxel is a column."""
+        return self if self.voxels is None else self.voxels.regions
 
     @property
     def filled(self) -> np.ndarray:
@@ -148,9 +161,8 @@ def _split_into_voxels(weights: RegionWeights) -> RegionWeights:
     rows, ijk, voxels = rows[order], ijk[order], matrix.indices[order]
     n_columns = len(voxels)
     in_region = np.arange(n_columns) - matrix.indptr[rows]
-    regions = tuple(weights.names[row] for row in rows)
     # A mask's voxels need no other name: niimasker 0.0.4 gave them none.
-    prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{name} " for name in regions)
+    prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{weights.names[row]} " for row in rows)
     return RegionWeights(
         grid,
         "voxels",
@@ -160,8 +172,7 @@ def _split_into_voxels(weights: RegionWeights) -> RegionWeights:
         matrix=_rows(np.arange(n_columns), voxels, np.ones(n_columns), (n_columns, grid.n_voxels)),
         n_voxels=np.ones(n_columns, dtype=int),
         status=(OK,) * n_columns,
-        empty=weights.empty,
-        voxels=VoxelColumns(regions, ijk),
+        voxels=VoxelColumns(rows, ijk, weights),
     )
 
 
@@ -230,7 +241,7 @@ def check_overlap(weights: RegionWeights) -> None:
         return
     pairs = [
         f"{weights.names[row]} and {weights.names[column]} ({n:.0f})"
-        for row, column, n in zip(*shared.coords, shared.data, strict=True)
+        for row, column, n in sorted(zip(*shared.coords, shared.data, strict=True))
     ]
     more = f" and {len(pairs) - 10} more pairs" if len(pairs) > 10 else ""
     raise RegionsError(
@@ -277,7 +288,6 @@ def _make_weights(
         matrix,
         n_voxels,
         status=tuple(status),
-        empty=tuple((name, its) for name, its in zip(regions.names, status, strict=True) if its != OK),
         seeds=seeds,
         mask=mask,
     )

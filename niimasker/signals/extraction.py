@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import nibabel as nib
@@ -44,12 +45,12 @@ class VoxelFacts:
 
 @dataclass(frozen=True)
 class Signals:
-    """Raw signals of a run's kept volumes.
+    """Raw signals of a run's kept volumes, and facts of the regions that they come from.
 
     Parameters
     ----------
     values
-        In the image's units, of shape (n_kept, n_regions), float64; NaN for a region without voxels.
+        In the image's units, of shape (n_kept, n_columns), float64; NaN for a region without voxels.
     n_valid
         Voxels of each region that are finite and not constant over time, of shape (n_regions,).
     tsnr
@@ -119,7 +120,7 @@ def extract_signals(
         No region has a voxel in this image.
     """
     if not any(weights.filled.any() for weights in placement.weights):
-        reasons = sorted({status for weights in placement.weights for _, status in weights.empty})
+        reasons = sorted({status for weights in placement.weights for status in weights.of_regions.status})
         raise RegionsError(f"{series.path}: no region is left ({', '.join(reasons)}); are both in one space?")
     if isinstance(placement.extractor, Stacked):
         values, facts = extract_streaming(series, timeline, placement.extractor, digest)
@@ -134,43 +135,48 @@ def extract_signals(
 
 
 def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights) -> Signals:
+    regions = weights.of_regions
     is_valid = facts.is_finite & (facts.deviation > 0)
     tsnr = np.divide(facts.mean, facts.deviation, out=np.zeros_like(facts.mean), where=is_valid)
-    members = weights.members[:, facts.voxels]
+    members = regions.members[:, facts.voxels]
     n_valid = np.rint(members @ is_valid.astype(np.float64)).astype(int)
     means = np.divide(members @ tsnr, n_valid, out=np.full(len(n_valid), np.nan), where=n_valid > 0)
     # In a single volume nothing varies.
-    is_silent = weights.filled & (n_valid == 0) & (len(values) > 1)
-    # Of single voxels their table tells: a mask may hold thousands outside of the brain.
-    if is_silent.any() and weights.voxels is None:
-        names = [name for name, silent in zip(weights.names, is_silent, strict=True) if silent]
-        warn(f"{len(names)} regions have no signal, no voxel is finite and varies over time: {', '.join(names)}.")
-    status = tuple(np.where(is_silent, NO_SIGNAL, weights.status).tolist())
+    is_silent = regions.filled & (n_valid == 0) & (len(values) > 1)
+    status = tuple(np.where(is_silent, NO_SIGNAL, regions.status).tolist())
     return Signals(np.where(weights.filled, values, np.nan), n_valid, means, status)
 
 
 def extract_streaming(series: ImageSeries, timeline: Timeline, operator: Stacked, digest: Digest | None = None) -> Raw:
     """Return signals of shape (n_kept, n_rows) and voxel facts, reading the image block by block."""
-    values, facts = accumulate(iter_blocks(series.voxels, timeline.n_discarded, digest=digest), operator)
-    return _scale(values, facts, operator, series.voxels)
+    voxels = series.voxels
+    blocks = iter_blocks(voxels, timeline.n_discarded, digest=digest)
+    values, facts = accumulate(blocks, operator, zero=-voxels.intercept / voxels.slope)
+    return _scale(values, facts, operator, voxels)
 
 
-def accumulate(blocks: Iterable[np.ndarray], operator: Stacked) -> Raw:
+def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float = 0.0) -> Raw:
     """Return signals and voxel facts of unscaled blocks of shape (n_volumes, n_voxels).
 
+    Parameters
+    ----------
+    zero
+        What stands for 0 in the file: non-finite values count as it.
+
+    Notes
+    -----
     Differences from the first volume are summed: a constant voxel has exactly no deviation, and the sums of squares
     stay as small as the signal, however high its baseline. Float64 throughout: in float32 the error over a baseline
     of 10,000 is 1e-3 of the signal's standard deviation.
     """
+    blocks = iter(blocks)
+    first_block = next(blocks)
+    first = _finite_or(zero, np.take(first_block[0], operator.voxels).astype(np.float64))
+    is_finite = np.ones(len(first), dtype=bool)
+    sums, squares = np.zeros(len(first)), np.zeros(len(first))
     parts: list[np.ndarray] = []
-    n_volumes = 0
-    first: np.ndarray | None = None
-    for block in blocks:
+    for block in chain([first_block], blocks):
         volumes = np.take(block, operator.voxels, axis=1).astype(np.float64)
-        if first is None:
-            first = np.where(np.isfinite(volumes[0]), volumes[0], 0.0)
-            is_finite = np.ones(len(first), dtype=bool)
-            sums, squares = np.zeros(len(first)), np.zeros(len(first))
         volumes -= first
         with np.errstate(invalid="ignore"):  # infinity less infinity
             block_sums = volumes.sum(axis=0)
@@ -178,16 +184,19 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked) -> Raw:
         bad = ~np.isfinite(block_sums)
         if bad.any():
             is_finite &= ~bad
-            volumes[:, bad] = np.where(np.isfinite(volumes[:, bad]), volumes[:, bad], -first[bad])
+            volumes[:, bad] = _finite_or(zero - first[bad], volumes[:, bad])
             block_sums = volumes.sum(axis=0)
         sums += block_sums
         squares += np.einsum("tv,tv->v", volumes, volumes)
-        n_volumes += len(volumes)
         parts.append(operator.apply(volumes.T))
-    assert first is not None
     values = (np.concatenate(parts, axis=1) + operator.apply(first[:, None])).T
-    variance = np.maximum(squares / n_volumes - (sums / n_volumes) ** 2, 0.0)
-    return values, VoxelFacts(operator.voxels, first + sums / n_volumes, np.sqrt(variance), is_finite)
+    means = sums / len(values)
+    variance = np.maximum(squares / len(values) - means**2, 0.0)
+    return values, VoxelFacts(operator.voxels, first + means, np.sqrt(variance), is_finite)
+
+
+def _finite_or(replacement: np.ndarray | float, values: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(values), values, replacement)
 
 
 def _scale(values: np.ndarray, facts: VoxelFacts, operator: Stacked, voxels: VoxelStorage) -> Raw:

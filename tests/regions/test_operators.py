@@ -85,12 +85,26 @@ class TestWithoutSmoothing:
         found = apply(make_operator(place(scaled), None)) * scale
         np.testing.assert_allclose(found, apply(make_operator(place(regions), None)), rtol=0, atol=TOLERANCE)
 
-    def test_maps_that_depend_on_each_other_give_the_smallest_solution(self):
+    @pytest.mark.parametrize("scale", [1e-9, 1e-3, 1e9])
+    def test_faint_map_is_not_taken_for_none(self, scale):
+        maps = some_regions("maps").definition.weights
+        found = apply(make_operator(place(make_maps(maps * [1, scale], OBLIQUE)), None))
+        expected = apply(make_operator(place(make_maps(maps, OBLIQUE)), None))
+        np.testing.assert_allclose(found * [[1], [scale]], expected, rtol=0, atol=TOLERANCE)
+
+    def test_maps_that_depend_on_each_other_give_the_smallest_solution_of_maps_of_one_length(self):
         maps = np.round(RNG.random((*SHAPE, 2)) * 16)
         weights = place(make_maps(np.concatenate([maps, maps.sum(axis=-1, keepdims=True)], axis=-1), OBLIQUE))
         matrix = weights.matrix.toarray().T
-        expected = np.linalg.pinv(matrix, rcond=1e-10) @ flat(VOLUMES)
+        lengths = np.linalg.norm(matrix, axis=0)
+        expected = np.linalg.pinv(matrix / lengths, rcond=1e-10) @ flat(VOLUMES) / lengths[:, None]
         np.testing.assert_allclose(apply(make_operator(weights, None)), expected, rtol=0, atol=TOLERANCE)
+
+    def test_map_given_twice_shares_its_signal(self):
+        one = some_regions("maps").definition.weights[..., :1]
+        found = apply(make_operator(place(make_maps(np.concatenate([one, one], axis=-1), OBLIQUE)), None))
+        alone = apply(make_operator(place(make_maps(one, OBLIQUE)), None))
+        np.testing.assert_allclose(found, np.concatenate([alone, alone]) / 2, rtol=0, atol=TOLERANCE)
 
     def test_map_without_voxels_leaves_the_others_as_they_are(self):
         maps = some_regions("maps").definition.weights

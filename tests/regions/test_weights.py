@@ -109,13 +109,12 @@ class TestStatus:
 
     def test_regions_with_voxels_are_ok(self):
         weights = self.place(LABELS)
-        assert (weights.status, weights.empty) == ((OK, OK, OK), ())
+        assert weights.status == (OK, OK, OK)
         assert weights.filled.tolist() == [True, True, True]
 
     def test_region_beyond_the_image_is_outside_of_it(self):
         weights = self.place(LABELS, make_grid((7, 5, 9), OBLIQUE))
         assert weights.status == (OK, OK, OUTSIDE_IMAGE)
-        assert weights.empty == (("roi 5", OUTSIDE_IMAGE),)
         assert weights.filled.tolist() == [True, True, False]
         assert weights.n_voxels.tolist() == [70, 70, 0]
 
@@ -130,7 +129,6 @@ class TestStatus:
         coarse = make_grid((4, 4, 5), OBLIQUE @ np.diag([2.0, 2, 2, 1]))
         weights = place_regions(make_parcels(labels, OBLIQUE), coarse, None)
         assert weights.status == (OK, OK, OK, LOST_IN_RESAMPLING)
-        assert weights.empty == (("roi 9", LOST_IN_RESAMPLING),)
 
     def test_region_without_a_voxel_in_the_mask_is_outside_of_it(self):
         weights = self.place(LABELS, inside=LABELS != 2)
@@ -181,7 +179,7 @@ class TestVoxels:
         n = np.count_nonzero(self.MASK)
         assert weights.names == tuple(f"voxel {number}" for number in range(n))
         assert (weights.indices, weights.kind) == (tuple(range(n)), "voxels")
-        assert weights.voxels.regions == ("roi 1",) * n
+        assert weights.voxels.rows.tolist() == [0] * n
 
     def test_voxels_know_where_they_are(self):
         weights = place_regions(make_parcels(self.MASK, OBLIQUE, as_voxels=True), GRID, None)
@@ -195,14 +193,20 @@ class TestVoxels:
         weights = place_regions(make_parcels(labels, OBLIQUE, as_voxels=True), GRID, None)
         assert weights.names == tuple(f"roi {index} voxel {number}" for index in (3, 8) for number in range(3))
         assert weights.voxels.ijk.tolist() == [[0, 7, 2], [1, 1, 1], [6, 0, 0], [2, 3, 4], [2, 3, 5], [2, 3, 6]]
-        assert weights.voxels.regions == ("roi 3",) * 3 + ("roi 8",) * 3
+        assert weights.voxels.rows.tolist() == [0, 0, 0, 1, 1, 1]
         np.testing.assert_array_equal(dense(weights) @ flat(labels), [3, 3, 3, 8, 8, 8])
 
-    def test_mask_leaves_out_columns_and_names_what_is_empty(self):
+    def test_regions_as_a_whole_are_those_without_the_option(self):
+        weights = place_regions(make_parcels(LABELS, OBLIQUE, as_voxels=True), GRID, None)
+        whole = place_regions(make_parcels(LABELS, OBLIQUE), GRID, None)
+        assert weights.of_regions.names == whole.of_regions.names == ("roi 1", "roi 2", "roi 5")
+        np.testing.assert_array_equal(dense(weights.of_regions), dense(whole))
+
+    def test_mask_leaves_out_columns_and_regions_say_why(self):
         regions = make_parcels(LABELS, OBLIQUE, as_voxels=True)
         weights = place_regions(regions, GRID, make_mask(LABELS == 2, OBLIQUE))
         assert weights.names == tuple(f"roi 2 voxel {number}" for number in range(70))
-        assert weights.empty == (("roi 1", OUTSIDE_MASK), ("roi 5", OUTSIDE_MASK))
+        assert weights.of_regions.status == (OUTSIDE_MASK, OK, OUTSIDE_MASK)
         assert (set(weights.status), weights.n_voxels.tolist()) == ({OK}, [1] * 70)
 
 

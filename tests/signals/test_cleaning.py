@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from images import SHAPE, save
 from nilearn import signal
 
-from niimasker.errors import SignalsError
+from niimasker.errors import NiimaskerWarning, SignalsError
 from niimasker.inputs.confounds import Confounds
 from niimasker.inputs.images import open_series
 from niimasker.settings import make_settings
@@ -169,17 +169,30 @@ class TestDiscarded:
 
 
 class TestTooShort:
-    @pytest.mark.parametrize(("n_regressors", "n_discarded"), [(60, 0), (61, 0), (55, 5)])
+    @pytest.mark.parametrize(("n_regressors", "n_discarded"), [(59, 0), (61, 0), (54, 5)])
     @pytest.mark.parametrize("cleaning", [NOTHING, STANDARDIZE], ids=["nothing", "standardize"])
-    def test_no_more_volumes_than_regressors_says_both_numbers(self, n_regressors, n_discarded, cleaning):
+    def test_no_more_volumes_than_regressors_and_mean_says_both_numbers(self, n_regressors, n_discarded, cleaning):
         with pytest.raises(SignalsError) as caught:
             clean(VALUES[n_discarded:], make_confounds(n_regressors), Timeline(N_VOLUMES, n_discarded), cleaning)
         assert str(caught.value) == (
-            f"{n_regressors} regressors leave nothing of {N_VOLUMES - n_discarded} volumes; choose fewer --regressors."
+            f"{n_regressors} regressors, with the mean, leave nothing of {N_VOLUMES - n_discarded} volumes; "
+            "choose fewer --regressors."
         )
 
-    def test_one_volume_more_than_regressors_is_enough(self):
-        assert np.isfinite(clean(VALUES, make_confounds(59), KEEP_ALL, NOTHING)).all()
+    def test_trend_is_one_regressor_more(self):
+        with pytest.raises(SignalsError) as caught:
+            clean(VALUES, make_confounds(58), KEEP_ALL, DETREND)
+        assert str(caught.value) == (
+            "58 regressors, with the mean and the trend, leave nothing of 60 volumes; choose fewer --regressors."
+        )
+
+    @pytest.mark.parametrize(("cleaning", "n_most"), [(NOTHING, 58), (DETREND, 57)], ids=["nothing", "detrend"])
+    def test_as_many_regressors_as_leave_one_direction_are_permitted(self, cleaning, n_most):
+        found = clean(VALUES, make_confounds(n_most), KEEP_ALL, cleaning)
+        # What is left lies along one direction, and is no rounding noise.
+        sizes = np.linalg.svd(found - found.mean(axis=0), compute_uv=False)
+        assert sizes[0] > 1e-3
+        assert sizes[1] < 1e-6 * sizes[0]
 
     @pytest.mark.parametrize("n_volumes", [2, 5, 15])
     def test_run_too_short_for_its_filter_says_so(self, n_volumes):
@@ -206,6 +219,12 @@ def make(tmp_path):
     return make
 
 
+def make_with_option(folder, *, header, option, **options):
+    path = save(folder / "run.nii", np.zeros((*SHAPE, 2)), t_r=header)
+    minimal = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii", "t_r": option}
+    return make_cleaning(make_settings({**minimal, **options}), open_series(path))
+
+
 def refusal(make, *arguments, **options):
     with pytest.raises(SignalsError) as caught:
         make(*arguments, **options)
@@ -213,15 +232,24 @@ def refusal(make, *arguments, **options):
 
 
 class TestRepetitionTime:
-    def test_option_comes_before_the_header(self, make):
-        cleaning = make(t_r=3.0, **{"high_pass": 0.01})
+    def test_header_says_it_where_no_option_does(self, make):
+        cleaning = make(3.0, high_pass=0.01)
         assert (cleaning.t_r, cleaning.t_r_source) == (pytest.approx(3.0), "header")
 
-    def test_header_says_it_where_no_option_does(self, make, tmp_path):
-        path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 2)), t_r=3.0)
-        options = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii", "t_r": 2.5}
-        cleaning = make_cleaning(make_settings(options), open_series(path))
+    def test_option_comes_before_the_header_with_a_warning_that_shows_both(self, tmp_path):
+        with pytest.warns(NiimaskerWarning) as caught:
+            cleaning = make_with_option(tmp_path, header=3.0, option=2.5)
         assert (cleaning.t_r, cleaning.t_r_source) == (2.5, "t_r")
+        assert [str(warning.message) for warning in caught] == ["--t_r 2.5 s is used, but the header says 3 s."]
+
+    @pytest.mark.parametrize("header", [2.5, None])
+    def test_option_that_agrees_with_the_header_or_stands_alone_gives_no_warning(self, tmp_path, header):
+        assert make_with_option(tmp_path, header=header, option=2.5).t_r == 2.5
+
+    @pytest.mark.parametrize("options", [{}, {"low_pass": 0.1}], ids=["no filter", "filter"])
+    def test_option_in_milliseconds_is_refused(self, tmp_path, options):
+        with pytest.raises(SignalsError, match=r"would be 2000 s \(from t_r\); expected 0\.05 to 20 s\. Perhaps"):
+            make_with_option(tmp_path, header=None, option=2000, **options)
 
     @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
     def test_filter_without_one_says_how_to_give_it(self, make, name):
@@ -255,10 +283,3 @@ class TestRepetitionTime:
 
     def test_cut_off_below_the_highest_frequency_is_accepted(self, make):
         assert make(low_pass=0.2499).low_pass == 0.2499
-
-
-def test_millisecond_option_says_that_it_is_the_option(make, tmp_path):
-    path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 2)), t_r=2.0)
-    options = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii", "t_r": 2000, "low_pass": 0.1}
-    with pytest.raises(SignalsError, match=r"would be 2000 s \(from t_r\); expected 0\.05 to 20 s"):
-        make_cleaning(make_settings(options), open_series(path))

@@ -19,6 +19,7 @@ from placing import flat, make_maps, make_mask, make_parcels, make_seeds
 from niimasker import extract
 from niimasker.errors import NiimaskerWarning, RegionsError
 from niimasker.inputs.images import open_series
+from niimasker.regions.weights import NO_SIGNAL, OK
 from niimasker.signals.extraction import accumulate, extract_signals, make_placement
 from niimasker.signals.timeline import Timeline, make_timeline
 
@@ -258,14 +259,15 @@ def test_volumes_left_out_leave_no_trace(tmp_path, labels, first, engine):
     np.testing.assert_array_equal(whole.tsnr, cut.tsnr)
 
 
-def test_maps_that_depend_on_each_other_give_the_smallest_solution(tmp_path):
+def test_maps_that_depend_on_each_other_give_the_smallest_solution_of_maps_of_one_length(tmp_path):
     rng = np.random.default_rng(0)
     maps = np.round(rng.random((*SHAPE, 2)) * 16)
     regions = make_maps(np.concatenate([maps, maps.sum(axis=-1, keepdims=True)], axis=-1), TILTED)
     volumes = 1000 + rng.normal(size=(*SHAPE, N_VOLUMES))
-    # Where to cut singular values of rounding size is left open by nilearn's least squares; here it is between 1e-10
-    # of the largest and the others, far from both.
-    expected = (np.linalg.pinv(flat(regions.definition.weights), rcond=1e-10) @ flat(volumes)).T
+    # nilearn is no oracle here: it keeps the singular value of rounding size and divides by it, for signals of 3e14.
+    matrix = flat(regions.definition.weights)
+    lengths = np.linalg.norm(matrix, axis=0)
+    expected = (np.linalg.pinv(matrix / lengths, rcond=1e-10) @ flat(volumes) / lengths[:, None]).T
     assert_equal_in_sd(run(save(tmp_path / "run.nii", volumes, TILTED), regions).values, expected)
 
 
@@ -336,6 +338,17 @@ def test_voxels_that_are_not_finite_are_counted_where_regions_are(tmp_path, engi
     ]
 
 
+@pytest.mark.parametrize("fwhm", [None, 6.0])
+@pytest.mark.parametrize("engine", ["stream", "nilearn"])
+def test_values_that_are_not_finite_count_as_0_after_scaling(tmp_path, labels, engine, fwhm):
+    stored = spoil(np.random.default_rng(0).normal(size=(*SHAPE, N_VOLUMES))).astype(np.float32)
+    path = save_stored(tmp_path / "run.nii", stored, TILTED, slope=-0.5, intercept=30)
+    volumes = clean_of(stored.astype(np.float64) * -0.5 + 30)
+    expected = by_nilearn("labels", labels, None, volumes, TILTED, fwhm)
+    with pytest.warns(NiimaskerWarning, match="of the voxels read hold NaN or infinite values"):
+        assert_equal_in_sd(run(path, labels, engine=engine, fwhm=fwhm).values, expected)
+
+
 @pytest.mark.parametrize("engine", ["stream", "nilearn"])
 def test_infinities_of_both_signs_in_one_voxel_are_no_other_case(tmp_path, labels, engine):
     volumes = 1000 + np.random.default_rng(0).normal(size=(*SHAPE, N_VOLUMES))
@@ -346,10 +359,11 @@ def test_infinities_of_both_signs_in_one_voxel_are_no_other_case(tmp_path, label
     assert_equal_in_sd(found, means_of(clean_of(volumes), labels))
 
 
-def test_finite_values_give_no_warning(tmp_path, labels):
+def test_large_finite_values_give_no_warning(tmp_path, labels):
     volumes = np.full((*SHAPE, N_VOLUMES), 3e38, dtype=np.float32)  # A warning is an error in this test run.
+    volumes[..., ::2] = -1e38
     found = run(save_stored(tmp_path / "run.nii", volumes, TILTED), labels).values
-    np.testing.assert_allclose(found, float(np.float32(3e38)), rtol=1e-12)
+    np.testing.assert_allclose(found, means_of(volumes.astype(np.float64), labels), rtol=1e-12)
 
 
 # Coverage, validity, tSNR
@@ -412,12 +426,39 @@ class TestFacts:
         mean = (7 * 100 + 0 + 102 / 2 + (100 * N_VOLUMES - 102) / N_VOLUMES) / 10
         assert self.facts(tmp_path, volumes, engine) == pytest.approx([10, 7, 0.7, mean, 50], rel=1e-5)
 
+    @pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")
     def test_region_without_a_valid_voxel_has_no_tsnr(self, tmp_path, engine):
         volumes = self.make()
         volumes[4, :, 5] = 7
-        found = self.facts(tmp_path, volumes, engine)
+        with pytest.warns(NiimaskerWarning, match=r"1 of 1 regions without signal \(no signal: .*\): roi 3\.$"):
+            found = self.facts(tmp_path, volumes, engine)
         assert found[:4] == pytest.approx([10, 0, 0, 7])
         assert np.isnan(found[4])
+
+    def test_region_without_a_valid_voxel_says_so(self, tmp_path, engine):
+        volumes = self.make()
+        volumes[4, :, 5] = 7
+        labels = self.LABELS.copy()
+        labels[5, :, 5] = 4
+        signals = run(save(tmp_path / "run.nii", volumes), make_parcels(labels, OBLIQUE), engine=engine)
+        assert signals.status == (NO_SIGNAL, OK)
+        np.testing.assert_allclose(signals.values, np.where([True, False], 7, volumes[5, 0, 5][:, None]), rtol=1e-12)
+
+    def test_voxels_have_the_facts_of_their_regions(self, tmp_path, engine):
+        volumes = self.make()
+        volumes[4, :4, 5] = 7
+        path = save(tmp_path / "run.nii", volumes)
+        whole, voxels = (
+            run(path, make_parcels(self.LABELS, OBLIQUE, as_voxels=as_voxels), engine=engine)
+            for as_voxels in (False, True)
+        )
+        assert voxels.values.shape == (N_VOLUMES, 10)
+        for name in ("n_valid", "tsnr", "status"):
+            np.testing.assert_array_equal(getattr(voxels, name), getattr(whole, name))
+
+    def test_single_volume_is_not_called_silent(self, tmp_path, engine):
+        path = save(tmp_path / "run.nii", self.make()[..., :1])
+        assert run(path, make_parcels(self.LABELS, OBLIQUE), engine=engine).status == (OK,)
 
     def test_voxels_beside_the_region_do_not_count(self, tmp_path, engine):
         volumes = self.make()
