@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -51,6 +52,8 @@ def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
 
 
 def _attempt_in(folder: Path, function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
+    # Ctrl-C reaches every process of a terminal; it is for the parent, which ends the others, to speak of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # joblib keeps its processes; they stay in the folder that this one was in when they were started.
     os.chdir(folder)
     return attempt(function, task)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from niimasker.cli import main
+from niimasker.settings import ENGINES
 
 # 0.0.4 computed in float32 and printed 8 decimals; nilearn 0.7.1 and today's agree to 4e-7 of the standard deviation.
 TOLERANCE = 1e-4
@@ -31,12 +32,17 @@ CASES = [
 ]
 
 
-def run_case(name: str, data_dir: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+@pytest.fixture(params=ENGINES)
+def engine(request) -> str:
+    return request.param
+
+
+def run_case(name: str, engine: str, data_dir: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     monkeypatch.chdir(data_dir)  # The cases' paths are relative to the data.
     config = json.loads(Path("reference-0.0.4/cases.json").read_text())[name]["config"]
     config_path = folder / "Config.json"
     config_path.write_text(json.dumps(config))
-    assert main([str(folder / "out"), "-c", str(config_path)]) == 0
+    assert main([str(folder / "out"), "-c", str(config_path), "--engine", engine]) == 0
     (table_path,) = (folder / "out").glob("*_timeseries.tsv")
     return pd.read_csv(table_path, sep="\t")
 
@@ -51,8 +57,8 @@ def assert_close_in_sd(found: pd.DataFrame, expected: pd.DataFrame, scale: float
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_tables_equal_those_of_0_0_4(name, data_dir, tmp_path, monkeypatch):
-    found = run_case(name, data_dir, tmp_path, monkeypatch)
+def test_tables_equal_those_of_0_0_4(name, engine, data_dir, tmp_path, monkeypatch):
+    found = run_case(name, engine, data_dir, tmp_path, monkeypatch)
     expected = read_reference(name, data_dir)
     assert list(found.columns) == list(expected.columns)
     standardized = json.loads((data_dir / "reference-0.0.4/cases.json").read_text())[name]["config"].get("standardize")
@@ -61,8 +67,8 @@ def test_tables_equal_those_of_0_0_4(name, data_dir, tmp_path, monkeypatch):
     assert_close_in_sd(found, expected, scale)
 
 
-def test_regions_that_0_0_4_dropped_are_kept_as_missing(data_dir, tmp_path, monkeypatch):
-    found = run_case("atlas_resampled", data_dir, tmp_path, monkeypatch)
+def test_regions_that_0_0_4_dropped_are_kept_as_missing(engine, data_dir, tmp_path, monkeypatch):
+    found = run_case("atlas_resampled", engine, data_dir, tmp_path, monkeypatch)
     expected = read_reference("atlas_resampled", data_dir)
     assert list(found.columns) == [f"roi {index}" for index in range(1, 117)]
     assert found.drop(columns=expected.columns).isna().all(axis=None)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from atlas_files import AFFINE, SHAPE, aal_xml, error_of, label_image, maps, put, put_aal, put_fsl, put_schaefer
+from atlas_files import fetch_and_load as fetch_atlas
 from nilearn import datasets
 
 from niimasker.regions.atlas_queries import parse_query
-from niimasker.regions.atlases import ATLASES, fetch_atlas
+from niimasker.regions.atlases import ATLASES
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
