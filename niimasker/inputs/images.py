@@ -140,7 +140,7 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
 def _check_header(img: nib.nifti1.Nifti1Pair, image_path: Path) -> None:
     shown = "x".join(map(str, img.shape))
     if img.ndim < 3:
-        raise ImageError(f"{image_path}: a {img.ndim}D image ({shown}); expected volumes.")
+        raise ImageError(f"{image_path}: a {img.ndim}D image ({shown}); expected a 3D image, or a 4D one.")
     if min(img.shape) < 1:
         raise ImageError(f"{image_path}: an image without voxels ({shown}); fetch or make it again.")
     if img.get_data_dtype().kind not in "iuf":

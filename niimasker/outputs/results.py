@@ -116,13 +116,14 @@ def _name_tables(stem: str, key: str, has_voxels: bool) -> Tables:
 
 
 def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted) -> Result:
+    tsnr = facts["tsnr"].dropna()
     return Result(
         tuple(tables),
         extracted.warnings,
         n_volumes=len(extracted.values[0]),
         n_regions=len(facts),
         n_regions_without_signal=int(np.count_nonzero(facts["status"] != OK)),
-        median_tsnr=float(facts["tsnr"].median()),
+        median_tsnr=float(tsnr.median()) if len(tsnr) else float("nan"),
         min_coverage=float(facts["coverage"].fillna(0.0).min()),
     )
 

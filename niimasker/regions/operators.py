@@ -209,7 +209,7 @@ def _invert_products(matrix: sparse.csr_array) -> np.ndarray:
     """Return the inverse of the maps' products with each other, of shape (n_maps, n_maps).
 
     Maps are brought to one length first, so that a faint one is not taken for none. Where maps depend on each other
-    the pseudo-inverse takes a smallest solution, as nilearn's least squares does.
+    the pseudo-inverse takes the smallest solution; nilearn's least squares may divide by a rounding error there.
     """
     products = (matrix @ matrix.T).toarray()
     lengths = np.sqrt(np.diag(products))

@@ -136,7 +136,7 @@ class TestShape:
         [
             ((*SHAPE, 6, 2), "a 5D image (7x8x9x6x2); split it into 4D series of volumes."),
             (SHAPE, "a 3D image (7x8x9); expected a 4D series of volumes."),
-            (SHAPE[:2], "a 2D image (7x8); expected volumes."),
+            (SHAPE[:2], "a 2D image (7x8); expected a 3D image, or a 4D one."),
         ],
     )
     def test_other_dimensions_are_refused_by_name(self, tmp_path, shape, said):

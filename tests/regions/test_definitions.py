@@ -142,7 +142,7 @@ class TestSeveralValues:
         assert regions.definition.labels.shape == SHAPE
 
     def test_image_of_two_dimensions_is_refused_by_name(self, tmp_path):
-        with pytest.raises(ImageError, match=r"roi\.nii\.gz: a 2D image \(8x9\); expected volumes\.$"):
+        with pytest.raises(ImageError, match=r"roi\.nii\.gz: a 2D image \(8x9\); expected a 3D image, or a 4D one\.$"):
             load_values(tmp_path, LABELS[3])
 
     def test_radius_of_an_image_is_ignored_with_a_warning(self, tmp_path):
@@ -378,7 +378,7 @@ class TestMask:
             load_mask(save(tmp_path / "mask.nii.gz", values))
 
     def test_image_of_two_dimensions_is_refused_by_name(self, tmp_path):
-        with pytest.raises(ImageError, match=r"mask\.nii\.gz: a 2D image \(7x8\); expected volumes\.$"):
+        with pytest.raises(ImageError, match=r"mask\.nii\.gz: a 2D image \(7x8\); expected a 3D image, or a 4D one\.$"):
             load_mask(save(tmp_path / "mask.nii.gz", np.ones(SHAPE[:2])))
 
     def test_missing_file_is_named(self, tmp_path):
