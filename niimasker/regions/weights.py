@@ -178,13 +178,16 @@ def _split_into_voxels(weights: RegionWeights) -> RegionWeights:
 
 def _place_maps(regions: Regions, definition: Maps, grid: Grid, inside: np.ndarray | None) -> RegionWeights:
     # Map by map: dense, the maps on the image's grid are as large as a run.
-    n_voxels, rows = [], []
+    n_voxels, members, values = [], [], []
     for number in range(len(regions.indices)):
         weights = resample(definition.weights[..., number], definition.grid, grid, order=1).ravel(order="F")
-        n_voxels.append(np.count_nonzero(weights))
-        kept = weights if inside is None else np.where(inside.ravel(order="F"), weights, 0)
-        rows.append(sparse.csr_array(kept[None].astype(np.float64)))
-    return _make_weights(regions, grid, "maps", sparse.vstack(rows, format="csr"), np.array(n_voxels))
+        voxels = np.flatnonzero(weights)
+        n_voxels.append(len(voxels))
+        members.append(voxels if inside is None else voxels[inside.ravel(order="F")[voxels]])
+        values.append(weights[members[-1]].astype(np.float64))
+    rows = np.repeat(np.arange(len(members)), [len(voxels) for voxels in members])
+    matrix = _rows(rows, np.concatenate(members), np.concatenate(values), (len(members), grid.n_voxels))
+    return _make_weights(regions, grid, "maps", matrix, np.array(n_voxels))
 
 
 def _place_seeds(regions: Regions, definition: Seeds, grid: Grid, inside: np.ndarray | None) -> RegionWeights:
