@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -175,26 +174,22 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float =
     first = _finite_or(zero, np.take(first_block[0], operator.voxels).astype(np.float64))
     is_finite = np.ones(len(first), dtype=bool)
     sums, squares = np.zeros(len(first)), np.zeros(len(first))
-    # The products of one block, most of the work with smoothing, go on beside the sums of the next.
-    products: list[Future[np.ndarray]] = []
-    with ThreadPoolExecutor(max_workers=1) as multiplier:
-        for block in chain([first_block], blocks):
-            volumes = np.take(block, operator.voxels, axis=1).astype(np.float64)
-            volumes -= first
-            with np.errstate(invalid="ignore"):  # infinity less infinity
-                block_sums = volumes.sum(axis=0)
-            # One sum a voxel shows whether any of its values is not finite; good blocks are not looked through again.
-            bad = ~np.isfinite(block_sums)
-            if bad.any():
-                is_finite &= ~bad
-                volumes[:, bad] = _finite_or(zero - first[bad], volumes[:, bad])
-                block_sums = volumes.sum(axis=0)
-            sums += block_sums
-            squares += np.einsum("tv,tv->v", volumes, volumes)
-            if products:
-                products[-1].result()  # so that no more than one block waits
-            products.append(multiplier.submit(operator.apply, volumes.T))
-    values = (np.concatenate([product.result() for product in products], axis=1) + operator.apply(first[:, None])).T
+    parts: list[np.ndarray] = []
+    for block in chain([first_block], blocks):
+        volumes = np.take(block, operator.voxels, axis=1).astype(np.float64)
+        volumes -= first
+        with np.errstate(invalid="ignore"):  # infinity less infinity
+            block_sums = volumes.sum(axis=0)
+        # One sum a voxel shows whether any of its values is not finite; good blocks are not looked through again.
+        bad = ~np.isfinite(block_sums)
+        if bad.any():
+            is_finite &= ~bad
+            volumes[:, bad] = _finite_or(zero - first[bad], volumes[:, bad])
+            block_sums = volumes.sum(axis=0)
+        sums += block_sums
+        squares += np.einsum("tv,tv->v", volumes, volumes)
+        parts.append(operator.apply(volumes.T))
+    values = (np.concatenate(parts, axis=1) + operator.apply(first[:, None])).T
     means = sums / len(values)
     variance = np.maximum(squares / len(values) - means**2, 0.0)
     return values, VoxelFacts(operator.voxels, first + means, np.sqrt(variance), is_finite)
