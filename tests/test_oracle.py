@@ -142,7 +142,7 @@ def by_nilearn(case: Case, files: Files) -> np.ndarray:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @given(case=cases)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")
 def test_signals_equal_those_of_nilearn(engine, case, tmp_path_factory):
     folder = tmp_path_factory.mktemp("case")
