@@ -131,17 +131,23 @@ def undone_on_failure(folders: Sequence[Path]) -> Iterator[None]:
     """
     before = [*folders, *sandboxes(folders)]
     existing = {path for path in before if path.exists()}
+    is_done = False
     try:
         yield
-    except BaseException:
-        for sandbox in sandboxes(folders):
-            if sandbox not in existing:
-                shutil.rmtree(sandbox)
-        for folder in folders:
-            if folder not in existing:
-                with suppress(OSError):  # not empty, or never made
-                    folder.rmdir()
-        raise
+        is_done = True
+    finally:
+        if not is_done:
+            _remove_new(folders, existing)
+
+
+def _remove_new(folders: Sequence[Path], existing: set[Path]) -> None:
+    for sandbox in sandboxes(folders):
+        if sandbox not in existing:
+            shutil.rmtree(sandbox)
+    for folder in folders:
+        if folder not in existing:
+            with suppress(OSError):  # not empty, or never made
+                folder.rmdir()
 
 
 def sandboxes(folders: Sequence[Path]) -> list[Path]:
