@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Half of hypothesis's default: the default run stays under two minutes on two cores.
+settings.register_profile("short", max_examples=50, deadline=None)
+settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")
