@@ -32,8 +32,12 @@ class ImageError(NiimaskerError):
     """An image cannot be read or is not what it is taken for."""
 
 
-class BrokenImageError(ImageError):
-    """An image's content is damaged: its run fails, others go on."""
+class RunError(NiimaskerError):
+    """One run cannot be done: it fails, others go on."""
+
+
+class BrokenImageError(ImageError, RunError):
+    """An image's content is damaged."""
 
 
 class RegionsError(NiimaskerError):
@@ -46,6 +50,10 @@ class ConfoundsError(NiimaskerError):
 
 class SignalsError(NiimaskerError):
     """The signals cannot be cleaned as asked."""
+
+
+class TooFewVolumesError(SignalsError, RunError):
+    """Censoring and cleaning leave nothing of a run."""
 
 
 class OutputError(NiimaskerError):
@@ -85,6 +93,11 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     spellings = {name.lower(): name for name in names}
     close = difflib.get_close_matches(word.lower(), spellings, n=1)
     return spellings[close[0]] if close else None
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def shorten(names: Sequence[str]) -> str:

@@ -1,0 +1,153 @@
+"""What values an option may have: how each is checked, and read from the words of a command line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an option's value may be.
+
+    Parameters
+    ----------
+    expected
+        The values that are allowed, as an error message names them.
+    check
+        Returns the value as Settings holds it, from a JSON value; raises ValueError for any other.
+    read
+        Returns a JSON value from the words of a command line; raises ValueError for words it cannot read.
+    """
+
+    expected: str
+    check: Callable[[Any], Any]
+    read: Callable[[Any], Any] = lambda words: words
+    argparse: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _number(minimum: float, *, above: bool) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError
+        # Written so that NaN fails; infinity is no cut-off, no width and no duration.
+        if not ((value > minimum if above else value >= minimum) and value < float("inf")):
+            raise ValueError
+        return float(value)
+
+    return check
+
+
+def _whole(allowed: Callable[[int], bool]) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+            raise ValueError
+        if not allowed(int(value)):
+            raise ValueError
+        return int(value)
+
+    return check
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+class HintError(ValueError):
+    """Why a value is not usable, where what is expected does not say it."""
+
+
+def _text(value: Any) -> str:
+    text = str(value) if isinstance(value, Path) else value
+    if not isinstance(text, str):
+        raise ValueError
+    if any(ord(character) < 32 for character in text):
+        raise HintError("it holds a control character; in JSON a path is written with / or \\\\")
+    return text
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    values = [value] if isinstance(value, (str, Path)) else value
+    if not isinstance(values, (list, tuple)):
+        raise ValueError
+    return tuple(str(item) if type(item) is int else _text(item) for item in values)
+
+
+def _path(value: Any) -> Path:
+    return to_path(_text(value))
+
+
+def to_path(text: str) -> Path:
+    """Return a path, with ~ for the home directory where there is one of that name."""
+    with contextlib.suppress(RuntimeError):
+        return Path(text).expanduser()
+    return Path(text)
+
+
+def choice(choices: tuple[str, ...]) -> Kind:
+    """Return the kind of one of some words."""
+
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise ValueError
+        return str(value)
+
+    return Kind("one of " + ", ".join(choices), check, argparse={"metavar": "|".join(choices)})
+
+
+def _positive(unit: str) -> Kind:
+    return Kind(f"a number above 0, in {unit}", _number(0, above=True), float, {"metavar": unit})
+
+
+def _count_or_auto(value: Any) -> int | str:
+    return "auto" if value == "auto" else _whole(lambda n: n >= 0)(value)
+
+
+def _read_count_or_auto(word: str) -> Any:
+    return word if word == "auto" else json.loads(word)
+
+
+def _share(value: Any) -> float:
+    share = _number(0, above=False)(value)
+    if share > 1:
+        raise ValueError
+    return share
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """Return texts; of an object {"motion": "full", "high_pass": true} the words motion=full high_pass."""
+    if not isinstance(value, Mapping):
+        return _texts(value)
+    given = {key: item for key, item in value.items() if item is not False and item is not None}
+    if not all(item is True or type(item) in (str, int) for item in given.values()):
+        raise ValueError
+    return _texts([key if item is True else f"{key}={item}" for key, item in given.items()])
+
+
+FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
+ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
+TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
+WORDS = Kind(
+    'a text, a list of texts, or an object such as {"motion": "full", "high_pass": true}',
+    _words,
+    argparse={"nargs": "+", "metavar": "WORD"},
+)
+FILES = Kind("a file name or a list of file names", _texts, argparse={"nargs": "+", "metavar": "FILE"})
+FILE = Kind("a file name", _path, argparse={"metavar": "FILE"})
+FOLDER = Kind("a folder", _path, argparse={"metavar": "FOLDER"})
+SECONDS = _positive("s")
+HERTZ = _positive("Hz")
+RADIUS = _positive("mm")
+WIDTH = Kind("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "mm"})
+COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), json.loads, {"metavar": "N"})
+COUNT_OR_AUTO = Kind("a whole number, 0 or above, or auto", _count_or_auto, _read_count_or_auto, {"metavar": "N|auto"})
+SHARE = Kind("a number from 0 to 1", _share, float, {"metavar": "SHARE"})
+THRESHOLD = Kind("a number, 0 or above", _number(0, above=False), float, {"metavar": "VALUE"})
+DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), json.loads, {"metavar": "N"})
+PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), json.loads, {"metavar": "N"})
