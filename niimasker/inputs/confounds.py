@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from niimasker.errors import ConfoundsError, nearest, shorten, warn
-from niimasker.inputs.strategies import FLEXIBLE_WORDS, STRATEGIES, choose_by_strategy, combine_words
+from niimasker.errors import ConfoundsError, warn
+from niimasker.inputs.regressor_words import Source, choose_columns
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
+
+# What fMRIPrep calls the measures by which volumes are censored, 1.2 and later first, then 1.0 and 1.1.
+FRAMEWISE_DISPLACEMENT = ("framewise_displacement", "FramewiseDisplacement")
+STD_DVARS = ("std_dvars", "stdDVARS")
+_NON_STEADY_STATE = ("non_steady_state_outlier", "NonSteadyStateOutlier")
+
+
+@dataclass(frozen=True, eq=False)
+class ScanMarks:
+    """What a table of confounds says of single volumes.
+
+    Parameters
+    ----------
+    path
+        The table, for messages.
+    framewise_displacement, std_dvars
+        In mm, and in standard deviations, of shape (n_volumes,); NaN in the first row, None without such a column.
+    non_steady_state
+        Whether fMRIPrep marks a volume as scanned before the steady state, bool of shape (n_volumes,).
+    """
+
+    path: Path
+    framewise_displacement: np.ndarray | None = None
+    std_dvars: np.ndarray | None = None
+    non_steady_state: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    @property
+    def n_non_steady(self) -> int:
+        """The number of leading volumes before the steady state."""
+        return len(self.non_steady_state) if self.non_steady_state.all() else int(np.argmin(self.non_steady_state))
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +54,29 @@ class Confounds:
         The regressors' names, in the order of the columns of `values`.
     values : ndarray of shape (n_volumes, n_regressors), float64
         Finite, in the table's units, column means not removed.
+    marks : ScanMarks, optional
+        What the table says of the volumes themselves.
+    lacks_first : ndarray of shape (n_regressors,), bool, optional
+        Which regressors have no value of their own in the first row.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
+    marks: ScanMarks | None = None
+    lacks_first: np.ndarray | None = None
+
+    def filled(self, kept: np.ndarray) -> np.ndarray:
+        """Return the values with those that the table lacks in the first row taken from the next volume that is kept.
+
+        Parameters
+        ----------
+        kept : ndarray of shape (n_volumes,), bool
+        """
+        following = np.flatnonzero(kept[1:]) + 1
+        if self.lacks_first is None or not kept[0] or not len(following):
+            return self.values
+        first = np.where(self.lacks_first, self.values[following[0]], self.values[0])
+        return np.vstack([first, self.values[1:]])
 
 
 def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: int, image_path: Path) -> Confounds:
@@ -38,7 +88,7 @@ def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: in
         Table with a header: `.tsv` is split at tabs, `.csv` at commas, anything else at white space. fMRIPrep's JSON is
         looked for beside it under the same stem, and only for CompCor.
     regressors : sequence of str
-        Names of columns; or one of `STRATEGIES`; or some of `FLEXIBLE_WORDS`; or nothing for all columns.
+        Columns, patterns of columns, strategies and words, as `choose_columns` takes them; nothing for all columns.
     n_volumes : int
         Volumes of the image, before any is discarded.
     image_path : Path
@@ -56,11 +106,37 @@ def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: in
     """
     table = read_text_table(table_path, ConfoundsError, "a text table with a header and one row per volume")
     _check_length(table, n_volumes, image_path)
-    names = _choose_columns(table, tuple(dict.fromkeys(regressors)))
-    values = _fill_first_row(table, names, _read_numbers(table, names))
+    source = Source(table.names, table_path, image_path)
+    names = choose_columns(regressors, source) if regressors else _name_all(table)
+    numbers = _read_numbers(table, names)
+    values = _fill_first_row(table, names, numbers)
     if not regressors:
         _warn_of_many(table, names)
-    return Confounds(names, values)
+    return Confounds(names, values, _read_marks(table), np.isnan(numbers[0]) if len(numbers) else None)
+
+
+def _read_marks(table: TextTable) -> ScanMarks:
+    marking = [name for name in table.names if name.startswith(_NON_STEADY_STATE)]
+    is_marked = np.zeros(len(table.rows), dtype=bool)
+    for name in marking:
+        is_marked |= _read_leniently(table, name) == 1
+    return ScanMarks(
+        table.path, _read_measure(table, FRAMEWISE_DISPLACEMENT), _read_measure(table, STD_DVARS), is_marked
+    )
+
+
+def _read_measure(table: TextTable, spellings: Sequence[str]) -> np.ndarray | None:
+    name = next((name for name in spellings if name in table.names), None)
+    return None if name is None else _read_leniently(table, name)
+
+
+def _read_leniently(table: TextTable, name: str) -> np.ndarray:
+    """Return a column, NaN where it holds no finite number: only who censors by it needs all of them."""
+    values = np.full(len(table.rows), np.nan)
+    for row, cell in enumerate(table.column(name)):
+        with contextlib.suppress(ValueError):
+            values[row] = parse_number(cell)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _check_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
@@ -73,7 +149,8 @@ def _check_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
 
 def _read_numbers(table: TextTable, names: Sequence[str]) -> np.ndarray:
     """Return the named columns, NaN where the table has no value."""
-    return np.column_stack([_read_column(table, name) for name in names])
+    columns = [_read_column(table, name) for name in names]
+    return np.column_stack(columns) if columns else np.empty((len(table.rows), 0))
 
 
 def _read_column(table: TextTable, name: str) -> np.ndarray:
@@ -108,20 +185,6 @@ def _make_cell_error(table: TextTable, name: str, row: int, found: str) -> Confo
     )
 
 
-def _choose_columns(table: TextTable, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the columns that the words stand for."""
-    if not words:
-        return _name_all(table)
-    if set(words) <= set(table.names):
-        return words
-    label = " ".join(words)
-    if label in STRATEGIES:
-        return choose_by_strategy(table.names, table.path, label=label, arguments=STRATEGIES[label])
-    if set(words) <= set(FLEXIBLE_WORDS):
-        return choose_by_strategy(table.names, table.path, label=label, arguments=combine_words(words))
-    raise ConfoundsError(_explain_words(table, words))
-
-
 def _name_all(table: TextTable) -> tuple[str, ...]:
     if "" in table.names:
         # Saved row numbers would be taken for a linear trend.
@@ -130,29 +193,6 @@ def _name_all(table: TextTable) -> tuple[str, ...]:
             "or name the columns to use in --regressors."
         )
     return table.names
-
-
-def _explain_words(table: TextTable, words: Sequence[str]) -> str:
-    """Return why the words are neither columns, nor one strategy, nor flexible words."""
-    columns = [word for word in words if word in table.names]
-    others = [word for word in words if word not in columns]
-    known = [*STRATEGIES, *FLEXIBLE_WORDS, *filter(None, table.names)]
-    unknown = [_add_nearest(word, known) for word in others if word not in known]
-    if unknown:
-        found = f"has unknown words: {', '.join(unknown)}"
-    elif columns:
-        found = f"mixes columns ({', '.join(columns)}) with words for strategies ({', '.join(others)})"
-    else:
-        found = f"mixes strategies ({', '.join(others)})"
-    return (
-        f"{table.path}: --regressors {found}; it takes columns ({shorten(table.names)}), or one strategy "
-        f"({', '.join(STRATEGIES)}), or flexible words ({', '.join(FLEXIBLE_WORDS)})."
-    )
-
-
-def _add_nearest(word: str, known: Iterable[str]) -> str:
-    name = nearest(word, known)
-    return repr(word) if name is None else f"{word!r} (nearest: {name})"
 
 
 def _warn_of_many(table: TextTable, names: Sequence[str]) -> None:

@@ -99,6 +99,10 @@ class ImageSeries:
         Repetition time in seconds; None when neither the JSON file beside the image nor the header says it.
     t_r_source
         "sidecar", "header" or None.
+    header_t_r
+        What the header alone says.
+    is_placed
+        Whether the header says which space its affine leads to.
     """
 
     path: Path
@@ -107,6 +111,8 @@ class ImageSeries:
     t_r: float | None
     t_r_source: str | None
     voxels: VoxelStorage
+    header_t_r: float | None = None
+    is_placed: bool = True
 
 
 def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
@@ -201,19 +207,18 @@ def open_series(image_path: Path) -> ImageSeries:
     # Some converters write time as the fifth axis or leave empty axes behind it.
     if len([n for n in img.shape[3:] if n != 1]) > 1:
         raise ImageError(f"{image_path}: {shown}; split it into 4D series of volumes.")
-    t_r, t_r_source = _find_t_r(img.header, image_path)
+    sidecar_t_r, header_t_r = _sidecar_t_r(image_path), _header_t_r(img.header)
+    t_r = header_t_r if sidecar_t_r is None else sidecar_t_r
+    source = "sidecar" if sidecar_t_r is not None else "header" if header_t_r is not None else None
     voxels = storage_of(img, image_path)
-    return ImageSeries(image_path, Grid.of(img), voxels.n_volumes, t_r, t_r_source, voxels)
+    return ImageSeries(
+        image_path, Grid.of(img), voxels.n_volumes, t_r, source, voxels, header_t_r, is_placed(img.header)
+    )
 
 
-def _find_t_r(header: nib.nifti1.Nifti1Header, image_path: Path) -> tuple[float | None, str | None]:
-    sidecar = _sidecar_t_r(image_path)
-    if sidecar is not None:
-        return sidecar, "sidecar"
-    in_header = _header_t_r(header)
-    if in_header is not None:
-        return in_header, "header"
-    return None, None
+def is_placed(header: nib.nifti1.Nifti1Header) -> bool:
+    """Return whether a header says which space its affine leads to."""
+    return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
 
 
 def _sidecar_t_r(image_path: Path) -> float | None:

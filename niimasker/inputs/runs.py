@@ -12,9 +12,9 @@ from pathlib import Path
 
 from natsort import natsorted
 
-from niimasker.errors import RunsError
+from niimasker.errors import RunsError, count
 from niimasker.inputs.images import image_stem
-from niimasker.settings import to_path
+from niimasker.kinds import to_path
 
 # The entities that tell one run's confounds from another's; space, res and desc are not among them.
 RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
@@ -25,14 +25,21 @@ Entities = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Run:
-    """One image, its confounds, and the name of its outputs below the output directory."""
+    """One image, its confounds and censored volumes, and the name of its outputs below the output directory."""
 
     image_path: Path
     confounds_path: Path | None
     output_stem: str
+    censor_path: Path | None = None
 
 
-def find_runs(input_files: Sequence[str], regressor_files: Sequence[str], *, output_layout: str) -> list[Run]:
+def find_runs(
+    input_files: Sequence[str],
+    regressor_files: Sequence[str] = (),
+    censor_files: Sequence[str] = (),
+    *,
+    output_layout: str = "flat",
+) -> list[Run]:
     """Return the runs that patterns and file names stand for.
 
     Raises
@@ -43,10 +50,13 @@ def find_runs(input_files: Sequence[str], regressor_files: Sequence[str], *, out
     """
     image_paths = expand(input_files, "--input_files")
     output_stems = name_outputs(image_paths, output_layout)
-    if not regressor_files:
-        return [Run(image, None, stem) for image, stem in zip(image_paths, output_stems, strict=True)]
-    confounds_paths = pair(image_paths, expand(regressor_files, "--regressor_files"))
-    return [Run(*parts) for parts in zip(image_paths, confounds_paths, output_stems, strict=True)]
+    confounds_paths = _pair_option(image_paths, regressor_files, "--regressor_files", "confounds table")
+    censor_paths = _pair_option(image_paths, censor_files, "--censor_file", "censor file")
+    return [Run(*parts) for parts in zip(image_paths, confounds_paths, output_stems, censor_paths, strict=True)]
+
+
+def _pair_option(image_paths: Sequence[Path], patterns: Sequence[str], option: str, noun: str) -> Sequence[Path | None]:
+    return pair(image_paths, expand(patterns, option), noun) if patterns else [None] * len(image_paths)
 
 
 def expand(patterns: Sequence[str], option: str) -> list[Path]:
@@ -90,12 +100,11 @@ def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
     return stems
 
 
-def pair(image_paths: Sequence[Path], confounds_paths: Sequence[Path]) -> list[Path]:
-    """Return the confounds table of each image: by BIDS entities where all names have them, else by order."""
+def pair(image_paths: Sequence[Path], confounds_paths: Sequence[Path], noun: str = "confounds table") -> list[Path]:
+    """Return the table of each image: by BIDS entities where all names have them, else by order."""
     if len(image_paths) != len(confounds_paths):
         raise RunsError(
-            f"{_count(len(image_paths), 'image')} but {_count(len(confounds_paths), 'confounds table')}; "
-            "give one table per image."
+            f"{count(len(image_paths), 'image')} but {count(len(confounds_paths), noun)}; give one per image."
         )
     image_entities = [run_entities(path.name) for path in image_paths]
     confounds_entities = {path: run_entities(path.name) for path in confounds_paths}
@@ -105,11 +114,11 @@ def pair(image_paths: Sequence[Path], confounds_paths: Sequence[Path]) -> list[P
     nameless += [path for path, entities in confounds_entities.items() if not entities]
     if nameless:
         raise RunsError(
-            f"some images and confounds tables are named by BIDS entities, others are not: {_listed(nameless)}; "
+            f"some images and {noun}s are named by BIDS entities, others are not: {_listed(nameless)}; "
             "rename these, or run them apart."
         )
     paired = [
-        _find_table(path, entities, confounds_entities)
+        _find_table(path, entities, confounds_entities, noun)
         for path, entities in zip(image_paths, image_entities, strict=True)
     ]
     left_over = [path for path in confounds_entities if path not in paired]
@@ -125,25 +134,19 @@ def run_entities(name: str) -> Entities:
     )
 
 
-def _find_table(image_path: Path, entities: Entities, tables: dict[Path, Entities]) -> Path:
+def _find_table(image_path: Path, entities: Entities, tables: dict[Path, Entities], noun: str) -> Path:
     candidates = [path for path, theirs in tables.items() if theirs == entities]
     # fMRIPrep writes one table for all echoes of a run, under a name without echo.
     without_echo = frozenset(entity for entity in entities if entity[0] != "echo")
     candidates = candidates or [path for path, theirs in tables.items() if theirs == without_echo]
     shown = " ".join(f"{key}-{value}" for key, value in sorted(entities, key=lambda item: RUN_ENTITIES.index(item[0])))
     if not candidates:
-        raise RunsError(f"no confounds table has the BIDS entities of {image_path} ({shown}).")
+        raise RunsError(f"no {noun} has the BIDS entities of {image_path} ({shown}).")
     if len(candidates) > 1:
-        raise RunsError(
-            f"more than one confounds table has the BIDS entities of {image_path} ({shown}): {_listed(candidates)}."
-        )
+        raise RunsError(f"more than one {noun} has the BIDS entities of {image_path} ({shown}): {_listed(candidates)}.")
     return candidates[0]
 
 
 def _listed(paths: Sequence[Path], most: int = 10) -> str:
     shown = ", ".join(map(str, paths[:most]))
     return f"{shown} and {len(paths) - most} more" if len(paths) > most else shown
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -44,23 +44,29 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "TempCompCor": {"strategy": ("high_pass", "compcor"), "compcor": "temporal", "n_compcor": 6},
 }
 
-# Words to be combined, with load_confounds 0.6.5's defaults.
-FLEXIBLE_WORDS: Mapping[str, Mapping[str, Any]] = {
-    "motion": {"strategy": ("motion",), "motion": "full"},
-    "high_pass": {"strategy": ("high_pass",)},
-    "wm_csf": {"strategy": ("wm_csf",), "wm_csf": "basic"},
-    "compcor": {"strategy": ("compcor",), "compcor": "anat_combined", "n_compcor": 10},
-    "global": {"strategy": ("global_signal",), "global_signal": "basic"},
-}
-
 # Only to say what a table lacks: nilearn chooses, but names no columns when it finds none of them.
 _COMPONENT_COLUMNS = {
     "motion": ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"),
     "wm_csf": ("csf", "white_matter"),
     "global_signal": ("global_signal",),
 }
-_MODEL_SUFFIXES = {"basic": ("",), "full": ("", "_derivative1", "_power2", "_derivative1_power2")}
-_COMPCOR_PREFIXES = {"anat_combined": "a_comp_cor_", "temporal": "t_comp_cor_"}
+_MODEL_SUFFIXES = {
+    "basic": ("",),
+    "power2": ("", "_power2"),
+    "derivatives": ("", "_derivative1"),
+    "full": ("", "_derivative1", "_power2", "_derivative1_power2"),
+}
+# Some versions of fMRIPrep call the components of single masks w_comp_cor_00, c_comp_cor_00, ...
+_ANAT, _TEMPORAL = ("a_comp_cor_", "w_comp_cor_", "c_comp_cor_"), ("t_comp_cor_",)
+
+# Of each kind of CompCor, what its components are called, and from how many masks n_compcor of them come.
+_COMPCOR: Mapping[str, tuple[tuple[tuple[str, ...], ...], int]] = {
+    "anat_combined": ((_ANAT,), 1),
+    "anat_separated": ((_ANAT,), 2),
+    "temporal": ((_TEMPORAL,), 1),
+    "temporal_anat_combined": ((_TEMPORAL, _ANAT), 2),
+    "temporal_anat_separated": ((_TEMPORAL, _ANAT), 3),
+}
 
 # fMRIPrep 1.0 and 1.1 on the left, 1.2 and later on the right.
 _OLD_NAMES = frozenset({"X", "RotX", "CSF", "WhiteMatter"})
@@ -91,7 +97,7 @@ def choose_by_strategy(
     label : str
         The strategy's words, for messages.
     arguments : Mapping
-        A value of `STRATEGIES`, or what `combine_words` returns.
+        Of nilearn's loader: a value of `STRATEGIES`, or what several words make together.
 
     Returns
     -------
@@ -115,13 +121,6 @@ def choose_by_strategy(
         raise ConfoundsError(_explain_refusal(request, description))
     _warn_of_less(request, chosen)
     return chosen
-
-
-def combine_words(words: Iterable[str]) -> dict[str, Any]:
-    """Return the keyword arguments that several of `FLEXIBLE_WORDS` make together."""
-    chosen = [FLEXIBLE_WORDS[word] for word in words]
-    arguments = {key: value for choice in chosen for key, value in choice.items()}
-    return {**arguments, "strategy": tuple(component for choice in chosen for component in choice["strategy"])}
 
 
 def _ask_nilearn(names: Iterable[str], description: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[str, ...]:
@@ -201,6 +200,8 @@ def _read_description(request: _Request) -> dict[str, Any]:
 def _explain_refusal(request: _Request, description: Mapping[str, Any]) -> str:
     """Return what keeps nilearn from choosing the columns."""
     lacking = [name for name in _name_components(request.arguments) if name not in request.names]
+    if "ica_aroma" in request.arguments["strategy"] and not any("aroma" in name for name in request.names):
+        lacking.append("aroma_motion_01, ...")
     takes, has = f"that {request.label} takes", f"it has {shorten(request.names)}."
     if lacking:
         return f"{request.path} lacks columns {takes}: {shorten(lacking)}; {has}"
@@ -222,10 +223,11 @@ def _name_components(arguments: Mapping[str, Any]) -> list[str]:
 def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
     """Return how the JSON's components do not fit those that the strategy takes."""
     json_path = request.path.with_suffix(".json")
-    prefix = _COMPCOR_PREFIXES[request.arguments["compcor"]]
-    listed = [name for name in description if name.startswith(prefix)]
-    lacking = [name for name in listed if name not in request.names]
-    if not listed:
+    kinds, _ = _COMPCOR[request.arguments["compcor"]]
+    lacking = [name for name in description if name.startswith(sum(kinds, ())) and name not in request.names]
+    unlisted = [spellings[0] for spellings in kinds if not any(name.startswith(spellings) for name in description)]
+    prefix = (unlisted or [kinds[0][0]])[0]
+    if unlisted:
         return (
             f"{json_path} lists no components {prefix}00, ..., which {request.label} takes; "
             f"it must come with {request.path}."
@@ -249,8 +251,7 @@ def _warn_of_less(request: _Request, chosen: Sequence[str]) -> None:
         warn(f"{path} has no columns cosine00, ...; {label} filters nothing here, see --high_pass.")
     if "compcor" not in strategy:
         return
-    n_found, n_asked = sum("_comp_cor_" in name for name in chosen), request.arguments["n_compcor"]
+    n_found, n_each = sum("_comp_cor_" in name for name in chosen), request.arguments["n_compcor"]
+    n_asked = 0 if n_each == "all" else n_each * _COMPCOR[request.arguments["compcor"]][1]
     if n_found < n_asked:
         warn(f"{path} has {n_found} CompCor components of the {n_asked} that {label} takes.")
-    if "high_pass" not in strategy:
-        warn(f"{path}: fMRIPrep computes CompCor components after its high-pass filter; add high_pass to --regressors.")

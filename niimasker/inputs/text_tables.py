@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.errors import NiimaskerError, shorten
+from niimasker.errors import NiimaskerError, count, shorten
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 HOW_ROWS_COUNT = "the first row below the header is row 1"
@@ -27,7 +27,9 @@ class TextTable:
         return [cells[position] for cells in self.rows]
 
 
-def read_text_table(path: Path, error_type: type[NiimaskerError], expected: str) -> TextTable:
+def read_text_table(
+    path: Path, error_type: type[NiimaskerError], expected: str, *, needs_header: bool = True
+) -> TextTable:
     """Return the table's text, checked to be rectangular under a header.
 
     Parameters
@@ -38,6 +40,8 @@ def read_text_table(path: Path, error_type: type[NiimaskerError], expected: str)
         What is raised.
     expected : str
         What the table should be, for messages.
+    needs_header : bool
+        Whether a table of numbers alone is refused; else its columns are called 1, 2, ...
 
     Raises
     ------
@@ -59,9 +63,12 @@ def read_text_table(path: Path, error_type: type[NiimaskerError], expected: str)
         raise error_type(f"{path} is not a table ({error}); give {expected}.") from error
     if not rows:
         raise error_type(f"{path} is empty; give {expected}.")
+    if not needs_header and all(_is_number(cell) for cell in rows[0]):
+        _check_rectangular(path, rows, f"{count(len(rows[0]), 'value')} in row 1", error_type)
+        return TextTable(path, tuple(str(n) for n in range(1, len(rows[0]) + 1)), tuple(rows))
     names = tuple(" ".join(cell.split()) for cell in rows[0])
     _check_header(path, names, error_type)
-    _check_rectangular(path, len(names), rows[1:], error_type)
+    _check_rectangular(path, rows, f"{count(len(names), 'name')} in the header ({HOW_ROWS_COUNT})", error_type)
     return TextTable(path, names, tuple(rows[1:]))
 
 
@@ -93,17 +100,16 @@ def _check_header(path: Path, names: Sequence[str], error_type: type[NiimaskerEr
         raise error_type(f"{path} names columns twice: {shorten(repeated)}; give every column its own name.")
 
 
-def _check_rectangular(
-    path: Path, n_names: int, rows: Sequence[Sequence[str]], error_type: type[NiimaskerError]
-) -> None:
-    for row, cells in enumerate(rows, start=1):
-        if len(cells) != n_names:
+def _check_rectangular(path: Path, rows: Sequence[Sequence[str]], first: str, error_type: type[NiimaskerError]) -> None:
+    """Refuse a row that is not as long as the first; `first` says what that is and which row counts as row 1."""
+    has_header = "header" in first
+    n_expected = len(rows[0])
+    for row, cells in enumerate(rows[1:], start=1 if has_header else 2):
+        if len(cells) != n_expected:
             # R's write.table puts a name before every row but not into the header.
-            way_out = "save it without row names" if len(cells) == n_names + 1 else "correct that row"
-            raise error_type(
-                f"{path} has {len(cells)} values in row {row} but {n_names} names in the header "
-                f"({HOW_ROWS_COUNT}); {way_out}."
-            )
+            is_named = has_header and len(cells) == n_expected + 1
+            way_out = "save it without row names" if is_named else "correct that row"
+            raise error_type(f"{path} has {count(len(cells), 'value')} in row {row} but {first}; {way_out}.")
 
 
 def _is_number(cell: str) -> bool:

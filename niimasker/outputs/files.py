@@ -16,9 +16,9 @@ import numpy as np
 
 from niimasker.errors import OutputError
 from niimasker.inputs.images import Grid
+from niimasker.kinds import to_path
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
 from niimasker.regions.weights import place_regions
-from niimasker.settings import to_path
 
 
 @contextlib.contextmanager

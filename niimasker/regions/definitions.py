@@ -12,12 +12,12 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import RegionsError, shorten, warn
-from niimasker.inputs.images import Grid, image_stem, is_plain_float32, load_image
+from niimasker.inputs.images import Grid, image_stem, is_placed, is_plain_float32, load_image
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
 from niimasker.inputs.volumes import read_voxels
+from niimasker.kinds import to_path
 from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
 from niimasker.regions.names import TABLE_SUFFIXES, choose_names, make_unique
-from niimasker.settings import to_path
 
 # A parcellation saved as float after a linear operation is off its whole numbers by rounding, not by thousandths.
 _WHOLE_WITHIN = 1e-3
@@ -74,6 +74,8 @@ class Regions:
         What the outputs call it: the source without folder and suffix.
     as_voxels
         Whether each voxel of each region is a column of its own.
+    is_placed
+        Whether the atlas says which space it is in.
     """
 
     definition: Parcellation | Maps | Seeds
@@ -83,6 +85,7 @@ class Regions:
     source: str
     key: str
     as_voxels: bool = False
+    is_placed: bool = True
 
 
 def load_regions(
@@ -170,14 +173,16 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
 
 
 def _from_image(roi_path: Path, labels: Sequence[str], *, as_voxels: bool) -> Regions:
-    definition = _read_definition(load_image(roi_path), str(roi_path))
+    img = load_image(roi_path)
+    definition = _read_definition(img, str(roi_path))
     indices = _indices_of(definition)
     if as_voxels and labels and len(indices) == 1:
         warn(f"--labels is ignored for {roi_path.name}: with --as_voxels each column is a voxel of this mask.")
         labels = ()
     names = choose_names(labels, indices, roi_path.name)
     centres = centres_of(definition, indices)
-    return Regions(definition, indices, names, centres, roi_path.name, image_stem(roi_path))
+    key = image_stem(roi_path)
+    return Regions(definition, indices, names, centres, roi_path.name, key, is_placed=is_placed(img.header))
 
 
 def read_coordinates(table_path: Path) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from niimasker.errors import RegionsError, shorten, warn
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, read_text_table
-from niimasker.settings import to_path
+from niimasker.kinds import to_path
 
 TABLE_SUFFIXES = (".tsv", ".csv")
 # Unicode's categories of control characters and of line and paragraph separators: each would break a table's line.

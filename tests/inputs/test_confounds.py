@@ -4,8 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from confounds_tables import FULL_MOTION, N_VOLUMES, OLD, load, load_quietly, refuse, write, write_table
+from confounds_tables import (
+    FULL_MOTION,
+    MOTION,
+    N_VOLUMES,
+    OLD,
+    ORACLES_OWN,
+    REST,
+    RUN_1,
+    RUN_2,
+    load,
+    load_quietly,
+    refuse,
+    write,
+    write_table,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -171,7 +186,10 @@ def test_any_bytes_give_finite_confounds_or_one_line(tmp_path, content, suffix, 
 @given(
     rows=st.integers(1, 3).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=2, max_size=4)),
     separator=st.sampled_from([("\t", ".tsv"), (",", ".csv"), (" ", ".txt")]),
-    regressors=st.lists(st.sampled_from(["a", "x", "motion", "Params6", "\u00e9"]), max_size=2),
+    regressors=st.lists(
+        st.sampled_from(["a", "x", "motion", "Params6", "\u00e9", "[ax]", "*", "scrub", "ica_aroma", "tedana"]),
+        max_size=2,
+    ),
 )
 def test_any_cells_give_finite_confounds_or_one_line(tmp_path, rows, separator, regressors):
     delimiter, suffix = separator
@@ -198,25 +216,111 @@ def test_unknown_words_are_named_with_the_nearest_name(tmp_path):
     path = write_table(tmp_path, ["trans_x", "csf"])
     assert refuse(path, ["tran_x", "params6", "globl", "qqqq", "csf"]) == (
         f"{path}: --regressors has unknown words: 'tran_x' (nearest: trans_x), 'params6' (nearest: Params6), "
-        "'globl' (nearest: global), 'qqqq'; it takes columns (trans_x, csf), or one strategy (Params2, Params6, "
-        "Params9, Params24, Params36, AnatCompCor, TempCompCor), or flexible words (motion, high_pass, wm_csf, "
-        "compcor, global)."
+        "'globl' (nearest: global), 'qqqq'; it takes columns (trans_x, csf), patterns of them, strategies (Params2, "
+        "Params6, Params9, Params24, Params36, AnatCompCor, TempCompCor), and words (motion, wm_csf, global_signal, "
+        "high_pass, compcor, ica_aroma, tedana, scrub, non_steady_state)."
     )
 
 
 def test_long_lists_of_columns_are_shortened(tmp_path):
     path = write_table(tmp_path, [f"c{number}" for number in range(40)])
-    assert "it takes columns (c0, c1, c2, c3, c4, c5, ... (40 in all)), or one strategy" in refuse(path, ["zz"])
+    assert "it takes columns (c0, c1, c2, c3, c4, c5, ... (40 in all)), patterns of them, strategies" in refuse(
+        path, ["zz"]
+    )
 
 
-@pytest.mark.parametrize("word", ["Params6", "motion"])
-def test_columns_mixed_with_words_for_strategies_are_refused(tmp_path, word):
-    path = write_table(tmp_path, ["csf", *FULL_MOTION])
-    found = f"{path}: --regressors mixes columns (csf) with words for strategies ({word}); it takes columns (csf, "
-    assert refuse(path, ["csf", word]).startswith(found)
+@pytest.mark.parametrize("word", ["Params24", "motion"])
+def test_columns_mixed_with_words_for_strategies_add_up(tmp_path, word):
+    path = write_table(tmp_path, ["csf", *FULL_MOTION, "cosine00"])
+    confounds = load(path, ["csf", word, "trans_x", "cosine00"])
+    assert confounds.names[0] == "csf"
+    assert sorted(confounds.names) == sorted(["csf", *FULL_MOTION, "cosine00"])
 
 
-@pytest.mark.parametrize("words", [["Params6", "Params2"], ["Params6", "motion"]])
-def test_a_strategy_mixed_with_other_words_is_refused(tmp_path, words):
-    path = write_table(tmp_path, ["csf", *FULL_MOTION])
-    assert f"{path}: --regressors mixes strategies (Params6, {words[1]}); it takes" in refuse(path, words)
+@pytest.mark.parametrize("words", [["Params6", "Params2"], ["Params6", "wm_csf"]])
+def test_a_strategy_mixed_with_other_words_adds_up(tmp_path, words):
+    path = write_table(tmp_path, ["csf", "white_matter", *FULL_MOTION, "cosine00"])
+    assert sorted(load(path, words).names) == sorted(["csf", "white_matter", *MOTION, "cosine00"])
+
+
+def test_values_follow_the_columns_of_a_mix(tmp_path):
+    confounds = load(write_table(tmp_path, ["a", "csf", "c1", "c0", "white_matter"]), ["c0", "wm_csf", "c*", "a"])
+    values = dict(zip(confounds.names, confounds.values[0], strict=True))
+    assert values == {"a": 0, "csf": 10, "c1": 20, "c0": 30, "white_matter": 40}
+    assert confounds.values[2].tolist() == [value + 2 for value in confounds.values[0]]
+
+
+def test_gap_in_a_column_that_a_pattern_chooses_is_named(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\tb\nn/a\t1\n2\t2\n3\tn/a\n")
+    assert f"{path}: column 'b' has no value in row 3 (" in refuse(path, ["[ab]"])
+
+
+@pytest.mark.parametrize("word", ["scrub", "non_steady_state"])
+def test_words_about_volumes_alone_give_no_regressor(tmp_path, word):
+    confounds = load(write_table(tmp_path, ["a", "framewise_displacement", "std_dvars"]), [word])
+    assert confounds.names == ()
+    assert confounds.values.shape == (3, 0)
+
+
+# Marks of volumes
+
+
+@pytest.mark.parametrize("name", ["framewise_displacement", "FramewiseDisplacement"])
+def test_framewise_displacement_is_marked_whatever_is_regressed_out(tmp_path, name):
+    marks = load(write(tmp_path / "run.tsv", f"a\t{name}\n1\tn/a\n2\t0.5\n4\t0.25\n"), ["a"]).marks
+    np.testing.assert_array_equal(marks.framewise_displacement, [np.nan, 0.5, 0.25])
+    assert marks.std_dvars is None
+
+
+@pytest.mark.parametrize("name", ["std_dvars", "stdDVARS"])
+def test_std_dvars_is_marked_whatever_is_regressed_out(tmp_path, name):
+    marks = load(write(tmp_path / "run.tsv", f"a\t{name}\n1\tn/a\n2\t1.5\n4\t0.75\n"), ["a"]).marks
+    np.testing.assert_array_equal(marks.std_dvars, [np.nan, 1.5, 0.75])
+    assert marks.framewise_displacement is None
+
+
+@pytest.mark.parametrize("prefix", ["non_steady_state_outlier", "NonSteadyStateOutlier"])
+def test_volumes_before_the_steady_state_are_marked_and_counted(tmp_path, prefix):
+    names = ["a", f"{prefix}00", f"{prefix}01"]
+    rows = ["1\t1\t0", "2\t0\t1", "3\t0\t0", "4\t0\t0"]
+    marks = load(write(tmp_path / "run.tsv", "\n".join(["\t".join(names), *rows])), ["a"], 4).marks
+    assert marks.non_steady_state.tolist() == [True, True, False, False]
+    assert marks.n_non_steady == 2
+
+
+def test_only_leading_volumes_are_counted_as_before_the_steady_state(tmp_path):
+    path = write(tmp_path / "run.tsv", "non_steady_state_outlier00\n0\n1\n0\n")
+    marks = load(path, ["scrub"]).marks
+    assert (marks.non_steady_state.tolist(), marks.n_non_steady) == ([False, True, False], 0)
+
+
+def test_table_without_marks_marks_nothing(tmp_path):
+    path = write_table(tmp_path, ["a"])
+    marks = load(path, ["a"]).marks
+    assert (marks.path, marks.framewise_displacement, marks.std_dvars, marks.n_non_steady) == (path, None, None, 0)
+    assert marks.non_steady_state.tolist() == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "n_marked"),
+    [(RUN_1, 0), (RUN_2, 1), (REST, 0), (ORACLES_OWN, 1), (OLD, 1)],
+    ids=lambda part: str(part)[:20],
+)
+def test_real_tables_mark_what_pandas_reads(data_dir, name, n_marked):
+    path = data_dir / "confounds" / name
+    marks = load(path, ["scrub"], N_VOLUMES[name]).marks
+    frame = pd.read_csv(path, sep="\t", na_values="n/a")
+    old = name == OLD
+    displacement, dvars = ("FramewiseDisplacement", "stdDVARS") if old else ("framewise_displacement", "std_dvars")
+    np.testing.assert_allclose(marks.framewise_displacement, frame[displacement], rtol=1e-12)
+    np.testing.assert_allclose(marks.std_dvars, frame[dvars], rtol=1e-12)
+    assert marks.n_non_steady == marks.non_steady_state.sum() == n_marked
+
+
+@pytest.mark.parametrize(
+    "name", ["framewise_displacement", "std_dvars", "non_steady_state_outlier00", "FramewiseDisplacement"]
+)
+@pytest.mark.parametrize("text", ["text", "inf"])
+def test_marks_not_asked_for_may_hold_anything(tmp_path, name, text):
+    path = write(tmp_path / "run.tsv", f"a\t{name}\n1\t0\n2\t{text}\n3\t0\n")
+    assert load(path, ["a"]).values.tolist() == [[1], [2], [3]]

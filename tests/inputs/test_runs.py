@@ -285,6 +285,71 @@ class TestPairing:
         assert pair(paths(*images), paths(*tables)) == paths(*tables)
 
 
+class TestCensorFiles:
+    def test_runs_without_censor_files_have_none(self, folder):
+        touch("a.nii", "a.tsv")
+        assert [run.censor_path for run in find_runs(["a.nii"], ["a.tsv"])] == [None]
+
+    def test_runs_carry_their_censor_files(self, folder):
+        touch(*(f"sub-{n}_{kind}" for n in (1, 2) for kind in ("bold.nii", "censor.txt")))
+        runs = find_runs(["sub-*.nii"], [], ["sub-2_censor.txt", "sub-1_censor.txt"])
+        assert [(str(run.image_path), str(run.censor_path)) for run in runs] == [
+            ("sub-1_bold.nii", "sub-1_censor.txt"),
+            ("sub-2_bold.nii", "sub-2_censor.txt"),
+        ]
+        assert [run.confounds_path for run in runs] == [None, None]
+
+    def test_confounds_and_censor_files_pair_each_by_their_own_names(self, folder):
+        touch(*(f"sub-{n}_{kind}" for n in (1, 2) for kind in ("bold.nii", "c.tsv", "censor.txt")))
+        (first, second) = find_runs(["sub-*.nii"], ["sub-2_c.tsv", "sub-1_c.tsv"], ["sub-*_censor.txt"])
+        assert (str(first.confounds_path), str(first.censor_path)) == ("sub-1_c.tsv", "sub-1_censor.txt")
+        assert (str(second.confounds_path), str(second.censor_path)) == ("sub-2_c.tsv", "sub-2_censor.txt")
+
+    def test_censor_files_without_entities_pair_by_order(self, folder):
+        touch("b.nii", "a.nii", "y.txt", "x.txt")
+        runs = find_runs(["b.nii", "a.nii"], [], ["y.txt", "x.txt"])
+        assert [str(run.censor_path) for run in runs] == ["y.txt", "x.txt"]
+
+    def test_censor_files_may_be_patterns(self, folder):
+        touch("run-1_bold.nii", "run-10_bold.nii", "run-10_censor.txt", "run-1_censor.txt")
+        runs = find_runs(["*.nii"], [], ["*_censor.txt"])
+        assert [str(run.censor_path) for run in runs] == ["run-1_censor.txt", "run-10_censor.txt"]
+
+    @pytest.mark.parametrize(
+        ("name", "found"), [("c.txt", r"c\.txt does not exist"), ("c*.txt", r"no file matches c\*\.txt")]
+    )
+    def test_missing_censor_file_names_the_option(self, folder, name, found):
+        touch("a.nii")
+        with pytest.raises(RunsError, match=f"--censor_file: {found}"):
+            find_runs(["a.nii"], [], [name])
+
+    def test_one_censor_file_for_several_images_is_refused_with_both_numbers(self, folder):
+        touch("a.nii", "b.nii", "c.txt")
+        with pytest.raises(RunsError, match="2 images but 1 censor file; give one per image"):
+            find_runs(["a.nii", "b.nii"], [], ["c.txt"])
+
+    def test_more_censor_files_than_images_are_refused_with_both_numbers(self, folder):
+        touch("a.nii", "c.txt", "d.txt")
+        with pytest.raises(RunsError, match="1 image but 2 censor files; give one per image"):
+            find_runs(["a.nii"], [], ["c.txt", "d.txt"])
+
+    def test_censor_file_of_another_run_is_refused_with_the_image(self, folder):
+        touch("sub-1_bold.nii", "sub-2_censor.txt")
+        with pytest.raises(RunsError, match=r"no censor file has the BIDS entities of sub-1_bold\.nii"):
+            find_runs(["sub-1_bold.nii"], [], ["sub-2_censor.txt"])
+
+    def test_second_censor_file_of_a_run_is_named(self, folder):
+        touch("sub-1_bold.nii", "sub-2_bold.nii", "sub-1_censor.txt", "sub-1_outliers.txt")
+        with pytest.raises(RunsError, match="more than one censor file") as caught:
+            find_runs(["sub-*.nii"], [], ["sub-1_censor.txt", "sub-1_outliers.txt"])
+        assert all(name in str(caught.value) for name in ("sub-1_censor.txt", "sub-1_outliers.txt"))
+
+    def test_censor_files_of_which_some_have_entities_are_named(self, folder):
+        touch("sub-1_bold.nii", "sub-2_bold.nii", "sub-1_censor.txt", "other.txt")
+        with pytest.raises(RunsError, match=r"images and censor files .*: other\.txt; rename"):
+            find_runs(["sub-*.nii"], [], ["sub-1_censor.txt", "other.txt"])
+
+
 VALUES = {
     name: st.integers(1, 12).map(str) if name in ("run", "echo") else st.text("abXY019", min_size=1, max_size=3)
     for name in RUN_ENTITIES

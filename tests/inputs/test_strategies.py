@@ -29,7 +29,7 @@ from nilearn.interfaces import fmriprep
 
 from niimasker.errors import NiimaskerWarning
 from niimasker.inputs.confounds import Confounds
-from niimasker.inputs.strategies import FLEXIBLE_WORDS, STRATEGIES
+from niimasker.inputs.strategies import STRATEGIES
 
 COSINES = ("cosine00", "cosine01")
 TABLES = pytest.mark.parametrize(
@@ -102,8 +102,12 @@ def test_temporary_folder_that_misleads_nilearn_is_refused(tmp_path, monkeypatch
         ([*MOTION[:4], "cosine00"], ["Params6"], "Params6 takes: rot_y, rot_z"),
         (["cosine00"], ["Params2"], "Params2 takes: csf, white_matter"),
         (["cosine00", "csf"], ["Params2"], "Params2 takes: white_matter"),
-        (["csf"], ["global", "wm_csf"], "global wm_csf takes: global_signal, white_matter"),
-        (["a"], ["motion"], "motion takes: trans_x, trans_x_derivative1, trans_x_power2, trans_x_derivative1_power2, "),
+        (["csf"], ["global", "wm_csf"], "global_signal=basic wm_csf=basic takes: global_signal, white_matter"),
+        (
+            ["a"],
+            ["motion"],
+            "motion=full takes: trans_x, trans_x_derivative1, trans_x_power2, trans_x_derivative1_power2, ",
+        ),
         (["\u00e9"], ["Params2"], "Params2 takes: csf, white_matter"),
     ],
 )
@@ -176,11 +180,18 @@ def test_fewer_components_than_asked_for_warn_with_both_numbers(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("words", [["AnatCompCor"], ["TempCompCor"], ["motion", "compcor"]])
-def test_compcor_names_the_json_it_misses(tmp_path, words):
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["AnatCompCor"], "AnatCompCor"),
+        (["TempCompCor"], "TempCompCor"),
+        (["motion", "compcor"], "motion=full compcor=anat_combined"),
+    ],
+)
+def test_compcor_names_the_json_it_misses(tmp_path, words, shown):
     path = write_table(tmp_path, [*make_components("a", 10), *make_components("t", 6), *COSINES])
     assert refuse(path, words) == (
-        f"{' '.join(words)} needs the JSON file that fMRIPrep 1.4 and later writes beside the table: "
+        f"{shown} needs the JSON file that fMRIPrep 1.4 and later writes beside the table: "
         f"{tmp_path / 'run.json'} is missing (No such file or directory); put it there, or name columns in "
         "--regressors."
     )
@@ -286,6 +297,7 @@ def test_anat_compcor_is_one_component_short_of_load_confounds_default(data_dir,
 
 
 # The word global alone gives one column, which pandas 3 hands to the oracle as a read-only view that it writes to.
+FLEXIBLE_WORDS = ("motion", "high_pass", "wm_csf", "compcor", "global")
 WORD_SETS = [words for size in range(1, 6) for words in itertools.combinations(FLEXIBLE_WORDS, size)]
 WORD_SETS.remove(("global",))
 
@@ -296,6 +308,18 @@ def test_flexible_words_agree_with_load_confounds(data_dir, name, words):
     path = data_dir / "confounds" / name
     expected = load_oracle(oracle.Confounds(strategy=list(words), n_compcor=9), path)
     assert_same(load_quietly(path, words, N_VOLUMES[name]), *expected)
+
+
+@TABLES
+@pytest.mark.parametrize("strategy", ["Params6", "Params36", "TempCompCor"])
+def test_strategies_beside_columns_agree_with_load_confounds_and_add_up(data_dir, name, strategy):
+    path = data_dir / "confounds" / name
+    labels, expected = load_oracle(make_oracle(strategy), path)
+    confounds = load_quietly(path, ["dvars", strategy, "rot_z"], N_VOLUMES[name])
+    added = [label for label in ("dvars", "rot_z") if label not in labels]
+    assert sorted(confounds.names) == sorted([*labels, *added])
+    kept = [position for position, label in enumerate(confounds.names) if label in labels]
+    assert_same(Confounds(tuple(confounds.names[n] for n in kept), confounds.values[:, kept]), labels, expected)
 
 
 @TABLES

@@ -151,6 +151,70 @@ def test_any_bytes_are_a_rectangular_table_or_refused_in_one_line(tmp_path, cont
     assert table is None or {len(table.names)} >= {len(row) for row in table.rows}
 
 
+# Tables that need no header
+
+
+def read_without_header(path):
+    return read_text_table(path, OwnError, "a table of tests", needs_header=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("run.tsv", "1\t2\n3\t4\n"), ("run.csv", "1,2\n3,4\n"), ("run.txt", "  1  2\n3   4\n\n")]
+)
+def test_columns_without_header_are_called_by_number(tmp_path, name, text):
+    table = read_without_header(write(tmp_path / name, text))
+    assert (table.names, table.rows) == (("1", "2"), (("1", "2"), ("3", "4")))
+
+
+def test_header_that_is_not_needed_is_still_a_header(tmp_path):
+    table = read_without_header(write(tmp_path / "run.tsv", "a\tb\n1\t2\n"))
+    assert (table.names, table.rows) == (("a", "b"), (("1", "2"),))
+
+
+def test_first_row_with_one_name_is_a_header(tmp_path):
+    table = read_without_header(write(tmp_path / "run.tsv", "1\tb\n3\t4\n"))
+    assert (table.names, table.rows) == (("1", "b"), (("3", "4"),))
+
+
+@pytest.mark.parametrize("first", ["n/a 1", "nan 1", "NA NA"])
+def test_first_row_of_missing_values_is_no_header(tmp_path, first):
+    table = read_without_header(write(tmp_path / "run.txt", f"{first}\n3 4\n"))
+    assert (table.names, len(table.rows)) == (("1", "2"), 2)
+
+
+def test_repeated_numbers_in_the_first_row_are_no_repeated_names(tmp_path):
+    assert read_without_header(write(tmp_path / "run.txt", "0 0\n1 0\n")).rows == (("0", "0"), ("1", "0"))
+
+
+def test_repeated_names_are_refused_in_a_header_that_is_not_needed(tmp_path):
+    path = write(tmp_path / "run.tsv", "a\ta\n1\t2\n")
+    with pytest.raises(OwnError, match="names columns twice: a"):
+        read_without_header(path)
+
+
+def test_row_of_another_length_is_named_without_a_header(tmp_path):
+    path = write(tmp_path / "run.txt", "1 2 3\n1 2 3\n1 2\n")
+    with pytest.raises(OwnError) as caught:
+        read_without_header(path)
+    message = str(caught.value)
+    assert "2 values in row 3" in message
+    assert "3" in message.partition(" but ")[2]
+    assert "names in the header" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(b"", "is empty"), (b"\0", "is a binary file"), (b"\x1f\x8b", "is not UTF-8 text"), (None, "cannot be read")],
+    ids=["empty", "binary", "gzip", "missing"],
+)
+def test_files_that_are_no_tables_are_refused_without_a_header_too(tmp_path, content, found):
+    path = tmp_path / "run.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OwnError, match=f"run.txt {found}"):
+        read_without_header(path)
+
+
 @pytest.mark.parametrize(("cell", "value"), [("1", 1.0), (" -2e-3 ", -0.002), ("inf", float("inf")), (".5", 0.5)])
 def test_numbers_are_read(cell, value):
     assert parse_number(cell) == value

@@ -125,7 +125,7 @@ class TestTable:
     def test_row_that_is_too_short_is_refused(self, table):
         path = table("index\tname\n1\ta\n2\n5\tc\n")
         assert said(path) == (
-            f"{path} has 1 values in row 2 but 2 names in the header (the first row below the header is row 1); "
+            f"{path} has 1 value in row 2 but 2 names in the header (the first row below the header is row 1); "
             "correct that row."
         )
 
