@@ -14,8 +14,8 @@ from nibabel.openers import Opener
 from niimasker.inputs.images import open_series
 from niimasker.inputs.volumes import BLOCK_BYTES
 from niimasker.regions.definitions import load_regions
-from niimasker.signals.extraction import extract_signals, make_placement
-from niimasker.signals.timeline import make_timeline
+from niimasker.signals.extraction import Reading, extract_signals, make_placement
+from niimasker.signals.timeline import Timeline
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -38,9 +38,9 @@ def extraction_by_decompression(image: str, regions: str) -> float:
     series = open_series(Path(image))
     atlases = load_regions([regions], labels=(), as_voxels=False, radius=None, atlas_dir=None)
     placement = make_placement(atlases, series.grid, None, smoothing_fwhm=None, engine="stream")
-    timeline = make_timeline(series, 0)
+    timeline = Timeline(series.n_volumes, 0)
     decompression = seconds(lambda: read_all(igzip.open(image, "rb")))
-    return seconds(lambda: extract_signals(series, timeline, placement, hashlib.sha256())) / decompression
+    return seconds(lambda: extract_signals(series, timeline, placement, Reading(digest=hashlib.sha256()))) / decompression
 
 
 def zlib_by_isal(image: str) -> float:

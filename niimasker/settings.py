@@ -8,35 +8,39 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, nearest, warn
+from niimasker.kinds import (
+    COUNT,
+    COUNT_OR_AUTO,
+    DECIMALS,
+    FILE,
+    FILES,
+    FLAG,
+    FOLDER,
+    HERTZ,
+    PROCESSES,
+    RADIUS,
+    ROIS,
+    SECONDS,
+    SHARE,
+    TEXTS,
+    THRESHOLD,
+    WIDTH,
+    WORDS,
+    HintError,
+    Kind,
+    choice,
+)
 
 ENGINES = ("stream", "nilearn")
 OUTPUT_LAYOUTS = ("flat", "mirror")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What an option's value may be.
-
-    Parameters
-    ----------
-    expected
-        The values that are allowed, as an error message names them.
-    check
-        Returns the value as Settings holds it, from a JSON value; raises ValueError for any other.
-    read
-        Returns a JSON value from the words of a command line; raises ValueError for words it cannot read.
-    """
-
-    expected: str
-    check: Callable[[Any], Any]
-    read: Callable[[Any], Any] = lambda words: words
-    argparse: Mapping[str, Any] = field(default_factory=dict)
+STANDARDIZE_METHODS = ("zscore_sample", "zscore", "psc")
+CENSORED_ROWS = ("drop", "nan")
 
 
 @dataclass(frozen=True)
@@ -57,97 +61,11 @@ class Option:
         return self.short == ""
 
 
-def _number(minimum: float, *, above: bool) -> Callable[[Any], float]:
-    def check(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError
-        # Written so that NaN fails; infinity is no cut-off, no width and no duration.
-        if not ((value > minimum if above else value >= minimum) and value < float("inf")):
-            raise ValueError
-        return float(value)
-
-    return check
-
-
-def _whole(allowed: Callable[[int], bool]) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
-            raise ValueError
-        if not allowed(int(value)):
-            raise ValueError
-        return int(value)
-
-    return check
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
-class _HintError(ValueError):
-    """Why a value is not usable, where what is expected does not say it."""
-
-
-def _text(value: Any) -> str:
-    text = str(value) if isinstance(value, Path) else value
-    if not isinstance(text, str):
-        raise ValueError
-    if any(ord(character) < 32 for character in text):
-        raise _HintError("it holds a control character; in JSON a path is written with / or \\\\")
-    return text
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    values = [value] if isinstance(value, (str, Path)) else value
-    if not isinstance(values, (list, tuple)):
-        raise ValueError
-    return tuple(str(item) if type(item) is int else _text(item) for item in values)
-
-
-def _path(value: Any) -> Path:
-    return to_path(_text(value))
-
-
-def to_path(text: str) -> Path:
-    """Return a path, with ~ for the home directory where there is one of that name."""
-    with contextlib.suppress(RuntimeError):
-        return Path(text).expanduser()
-    return Path(text)
-
-
-def _choice(choices: tuple[str, ...]) -> Kind:
-    def check(value: Any) -> str:
-        if value not in choices:
-            raise ValueError
-        return str(value)
-
-    return Kind("one of " + ", ".join(choices), check, argparse={"metavar": "|".join(choices)})
-
-
-def _positive(unit: str) -> Kind:
-    return Kind(f"a number above 0, in {unit}", _number(0, above=True), float, {"metavar": unit})
-
-
-FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
-ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
-TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
-FILES = Kind("a file name or a list of file names", _texts, argparse={"nargs": "+", "metavar": "FILE"})
-FILE = Kind("a file name", _path, argparse={"metavar": "FILE"})
-FOLDER = Kind("a folder", _path, argparse={"metavar": "FOLDER"})
-SECONDS = _positive("s")
-HERTZ = _positive("Hz")
-RADIUS = _positive("mm")
-WIDTH = Kind("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "mm"})
-COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), json.loads, {"metavar": "N"})
-DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), json.loads, {"metavar": "N"})
-PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), json.loads, {"metavar": "N"})
-
-GROUPS = INPUT, REGIONS, CONFOUNDS, SIGNALS, OUTPUT, RUNNING = (
+GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, OUTPUT, RUNNING = (
     "images",
     "regions",
     "confounds",
+    "censoring",
     "signals",
     "output",
     "running",
@@ -217,17 +135,53 @@ class Settings:
         default=(),
     )
     regressors: tuple[str, ...] = _option(
-        TEXTS,
-        "columns to regress out; or a strategy: Params2 Params6 Params9 Params24 Params36 AnatCompCor TempCompCor; "
-        "or flexible words: motion high_pass wm_csf compcor global; all columns without it",
+        WORDS,
+        "what to regress out, added up: columns or patterns of them (cosine*); strategies: Params2 Params6 Params9 "
+        "Params24 Params36 AnatCompCor TempCompCor; words, some with a parameter: motion=basic wm_csf global_signal "
+        "high_pass compcor n_compcor=10 ica_aroma tedana; scrub and non_steady_state censor volumes; "
+        "all columns without this option",
         CONFOUNDS,
         default=(),
     )
     smoothing_fwhm: float | None = _option(
         WIDTH, "full width at half maximum in mm of a Gaussian filter applied to the volumes", SIGNALS
     )
-    discard_scans: int = _option(
-        COUNT, "number of first volumes removed from image and confounds before anything else", SIGNALS, default=0
+    discard_scans: int | str = _option(
+        COUNT_OR_AUTO,
+        "number of first volumes removed from image and confounds before anything else; "
+        "auto: those that the confounds mark as non_steady_state_outlier",
+        SIGNALS,
+        default=0,
+    )
+    scrub: bool = _option(
+        FLAG,
+        "censor volumes with motion, by framewise_displacement and std_dvars of the confounds",
+        CENSORING,
+        default=False,
+    )
+    fd_threshold: float = _option(
+        WIDTH, "--scrub: highest framewise displacement in mm that is kept; 0: not looked at", CENSORING, default=0.5
+    )
+    std_dvars_threshold: float = _option(
+        THRESHOLD, "--scrub: highest standardised DVARS that is kept; 0: not looked at", CENSORING, default=1.5
+    )
+    scrub_segment: int = _option(
+        COUNT,
+        "--scrub: stretches between censored volumes that are shorter than this are censored too; 0: none",
+        CENSORING,
+        default=5,
+    )
+    censor_file: tuple[str, ...] = _option(
+        FILES,
+        "a table or vector of 0 and 1 (1: censored) for each image, or patterns; paired like --regressor_files",
+        CENSORING,
+        default=(),
+    )
+    censored: str = _option(
+        choice(CENSORED_ROWS),
+        "drop: censored volumes have no row in the tables; nan: their rows hold n/a",
+        CENSORING,
+        default="drop",
     )
     detrend: bool = _option(FLAG, "remove linear trends", SIGNALS, default=False)
     high_pass: float | None = _option(HERTZ, "high-pass cut-off in Hz", SIGNALS)
@@ -235,16 +189,29 @@ class Settings:
     t_r: float | None = _option(
         SECONDS, "repetition time in seconds; without it the JSON file beside the image, then its header", SIGNALS
     )
-    standardize: bool = _option(FLAG, "z-score each column with the sample standard deviation", SIGNALS, default=False)
+    standardize: bool = _option(FLAG, "standardise each column, as --standardize_method says", SIGNALS, default=False)
+    standardize_method: str = _option(
+        choice(STANDARDIZE_METHODS),
+        "zscore_sample and zscore divide by the standard deviation of the sample or of the population; "
+        "psc is percent of the mean before detrending",
+        SIGNALS,
+        default="zscore_sample",
+    )
+    min_coverage: float | None = _option(
+        SHARE, "regions with a smaller share of voxels that are finite and vary over time become n/a", SIGNALS
+    )
+    valid_voxels: bool = _option(
+        FLAG, "average over voxels that are finite and vary over time only; not with smoothing", SIGNALS, default=False
+    )
     n_decimals: int = _option(DECIMALS, "number of decimals in the tables", OUTPUT, default=8)
     output_layout: str = _option(
-        _choice(OUTPUT_LAYOUTS),
+        choice(OUTPUT_LAYOUTS),
         "flat: all tables in one folder; mirror: the images' folders below their common root are kept",
         OUTPUT,
         default="flat",
     )
     engine: str = _option(
-        _choice(ENGINES),
+        choice(ENGINES),
         "what extracts the signals: stream reads each image once in blocks, nilearn is nilearn's own masker",
         RUNNING,
         default="stream",
@@ -253,6 +220,11 @@ class Settings:
         PROCESSES, "number of processes; 1 is this process alone, -1 is one per core", RUNNING, default=1
     )
     verbose: bool = _option(FLAG, "tell each step, and show tracebacks", RUNNING, default=False, short="-v")
+
+    @property
+    def scrubs(self) -> bool:
+        """Whether volumes with motion are censored."""
+        return self.scrub or "scrub" in self.regressors
 
 
 OPTIONS: tuple[Option, ...] = tuple(
@@ -307,7 +279,7 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
 def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in given.items() if value is not None and value not in ("", [], ())}
     for name in sorted(given.keys() & config.keys()):
-        if _comparable(given[name]) != _comparable(config[name]):
+        if _comparable(name, given[name]) != _comparable(name, config[name]):
             warn(
                 f"--{name} is {_shown(given[name])} on the command line and {_shown(config[name])} in the JSON file; "
                 "the JSON file wins."
@@ -315,10 +287,11 @@ def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any
     return {**given, **config}
 
 
-def _comparable(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [str(item) for item in value]
-    return [value] if isinstance(value, str) else value
+def _comparable(name: str, value: Any) -> Any:
+    # A list of one and its item, or an object and its words, are the same value.
+    with contextlib.suppress(SettingsError, KeyError):
+        return _checked(_BY_NAME[name], value)
+    return value
 
 
 def _shown(value: Any) -> str:
@@ -343,7 +316,7 @@ def _checked(option: Option, value: Any) -> Any:
         return option.kind.check(value)
     except (ValueError, OverflowError) as error:
         name = option.name if option.positional else f"--{option.name}"
-        why = f" ({error})" if isinstance(error, _HintError) else ""
+        why = f" ({error})" if isinstance(error, HintError) else ""
         raise SettingsError(f"{name}: expected {option.kind.expected}, found {_shown(value)}{why}.") from error
 
 
@@ -354,7 +327,38 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--input_files is missing; give 4D NIfTI images or patterns.")
     if not settings.roi_file:
         raise SettingsError("--roi_file is missing; give an atlas, a mask, a table of coordinates or nilearn:<atlas>.")
-    if settings.regressors and not settings.regressor_files:
-        raise SettingsError("--regressors chooses columns of --regressor_files, which is missing.")
+    _check_confounds(settings)
+    _check_scrubbing(settings)
+    if settings.valid_voxels and settings.smoothing_fwhm:
+        raise SettingsError(
+            "--valid_voxels does not go with --smoothing_fwhm: smoothing has already spread the invalid voxels' values "
+            "over their neighbours; leave one of them out."
+        )
+    if settings.valid_voxels and settings.as_voxels:
+        warn("--valid_voxels is ignored: with --as_voxels nothing is averaged.")
+    if settings.standardize_method != "zscore_sample" and not settings.standardize:
+        warn(f"--standardize_method {settings.standardize_method} is ignored without --standardize.")
     if settings.high_pass and settings.low_pass and settings.high_pass >= settings.low_pass:
         raise SettingsError(f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz.")
+
+
+def _check_confounds(settings: Settings) -> None:
+    if settings.regressor_files:
+        return
+    for name, is_given, what in (
+        ("regressors", settings.regressors, "chooses columns of"),
+        ("scrub", settings.scrub, "takes framewise_displacement and std_dvars from"),
+        ("discard_scans auto", settings.discard_scans == "auto", "takes non_steady_state_outlier columns from"),
+    ):
+        if is_given:
+            raise SettingsError(f"--{name} {what} --regressor_files, which is missing.")
+
+
+def _check_scrubbing(settings: Settings) -> None:
+    if settings.scrubs:
+        if not (settings.fd_threshold or settings.std_dvars_threshold):
+            raise SettingsError("--fd_threshold and --std_dvars_threshold are both 0: nothing is left to scrub by.")
+        return
+    for name in ("fd_threshold", "std_dvars_threshold", "scrub_segment"):
+        if getattr(settings, name) != _BY_NAME[name].default:
+            warn(f"--{name} is ignored without --scrub.")

@@ -6,14 +6,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from niimasker.errors import BrokenImageError, NiimaskerError, RegionsError, record_warnings, warn
+import numpy as np
+
+from niimasker.errors import NiimaskerError, RegionsError, RunError, record_warnings, warn
+from niimasker.inputs.censoring import load_censoring
 from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.images import Grid, ImageSeries, open_series
 from niimasker.inputs.runs import Run, find_runs
+from niimasker.kinds import to_path
 from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
+from niimasker.regions.spaces import check_spaces
 from niimasker.regions.weights import check_overlap, place_regions
-from niimasker.settings import Settings, to_path
-from niimasker.signals.cleaning import Cleaning, make_cleaning
+from niimasker.settings import Settings
+from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
 
 _log = logging.getLogger(__name__)
@@ -39,9 +44,9 @@ class Study:
     runs
         In the order given.
     plans
-        Of the runs whose header can be read, in the same order.
+        Of the runs that can be started, in the same order.
     broken
-        The reasons why the others cannot.
+        The reasons why the others cannot be done.
     warnings
         What holds for every run.
     """
@@ -68,7 +73,12 @@ def prepare(settings: Settings) -> Study:
     NiimaskerError
         The first mistake of the user's, with the number of further runs that have one.
     """
-    runs = find_runs(settings.input_files, settings.regressor_files, output_layout=settings.output_layout)
+    runs = find_runs(
+        settings.input_files,
+        settings.regressor_files,
+        settings.censor_file,
+        output_layout=settings.output_layout,
+    )
     with record_warnings() as recorded:
         mask = _load_mask(settings)
         atlases = load_regions(
@@ -79,7 +89,7 @@ def prepare(settings: Settings) -> Study:
             atlas_dir=settings.atlas_dir,
         )
     _check_roi_files(runs, settings)
-    plans, broken = _plan_all(runs, settings)
+    plans, broken = _plan_all(runs, settings, atlases)
     study = Study(settings, tuple(runs), plans, broken, atlases, mask, tuple(recorded))
     if not settings.allow_overlap:
         for regions in atlases:
@@ -111,15 +121,17 @@ def _load_mask(settings: Settings) -> Mask | None:
     return load_mask(settings.mask_img)
 
 
-def _plan_all(runs: Sequence[Run], settings: Settings) -> tuple[tuple[Plan, ...], dict[Run, str]]:
+def _plan_all(
+    runs: Sequence[Run], settings: Settings, atlases: Sequence[Regions]
+) -> tuple[tuple[Plan, ...], dict[Run, str]]:
     plans: list[Plan] = []
     broken: dict[Run, str] = {}
     misfits: list[NiimaskerError] = []
     for run in runs:
         _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
         try:
-            plans.append(_plan(run, settings))
-        except BrokenImageError as error:
+            plans.append(_plan(run, settings, atlases))
+        except RunError as error:
             broken[run] = str(error)
         except NiimaskerError as error:
             misfits.append(error)
@@ -129,14 +141,23 @@ def _plan_all(runs: Sequence[Run], settings: Settings) -> tuple[tuple[Plan, ...]
     return tuple(plans), broken
 
 
-def _plan(run: Run, settings: Settings) -> Plan:
+def _plan(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan:
     with record_warnings() as warnings:
         series = open_series(run.image_path)
-        timeline = make_timeline(series, settings.discard_scans)
-        cleaning = make_cleaning(settings, series)
         # Read to be checked; the worker reads it again, which costs less than to hold every table of a study.
-        load_run_confounds(run, settings, series)
+        confounds = load_run_confounds(run, settings, series)
+        marks = None if confounds is None else confounds.marks
+        timeline = make_timeline(series, settings, marks, _load_run_censoring(run, series))
+        cleaning = make_cleaning(settings, series, timeline)
+        for regions in atlases:
+            check_spaces(series, regions)
     return Plan(run, series, timeline, cleaning, tuple(warnings))
+
+
+def _load_run_censoring(run: Run, series: ImageSeries) -> np.ndarray | None:
+    if run.censor_path is None:
+        return None
+    return load_censoring(run.censor_path, n_volumes=series.n_volumes, image_path=run.image_path)
 
 
 def load_run_confounds(run: Run, settings: Settings, series: ImageSeries) -> Confounds | None:

@@ -13,15 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from niimasker.batch import attempt_all
 from niimasker.errors import record_warnings, warn
 from niimasker.inputs.runs import Run
+from niimasker.kinds import to_path
 from niimasker.outputs.files import write_regions_used
 from niimasker.outputs.provenance import SourceRecord, source_record
-from niimasker.regions.weights import OK, RegionWeights
-from niimasker.settings import Settings, make_settings, to_path
+from niimasker.regions.weights import RegionWeights
+from niimasker.settings import Settings, make_settings
 from niimasker.signals.cleaning import clean
-from niimasker.signals.extraction import Placement, Signals, extract_signals, make_placement
+from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
+from niimasker.signals.extraction import Placement, Reading, Signals, extract_signals, make_placement
+from niimasker.signals.nuisance import Nuisance, prepare_nuisance
 from niimasker.study import Plan, Study, load_run_confounds, prepare
 
 if TYPE_CHECKING:
@@ -185,16 +190,33 @@ def _compute(task: Task) -> Extracted:
     _start_imports()
     plan = task.plan
     digest = hashlib.sha256()
+    reading = Reading(valid_voxels=task.settings.valid_voxels, digest=digest)
     with record_warnings() as recorded:
         confounds = load_run_confounds(plan.run, task.settings, plan.series)
-        signals = extract_signals(plan.series, plan.timeline, task.placement, digest)
-        for key, weights, each in zip(task.keys, task.placement.weights, signals, strict=True):
-            _warn_of_silent(weights, each, f"{key}: " if len(task.keys) > 1 else "")
-        values = [clean(each.values, confounds, plan.timeline, plan.cleaning) for each in signals]
+        signals = extract_signals(plan.series, plan.timeline, task.placement, reading)
+        # Not before the image is read: nilearn is imported meanwhile.
+        nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
+        cleaned = [
+            _clean_atlas(task, nuisance, weights, each, f"{key}: " if len(task.keys) > 1 else "")
+            for key, weights, each in zip(task.keys, task.placement.weights, signals, strict=True)
+        ]
     from niimasker.outputs.results import Extracted
 
     warnings = tuple(dict.fromkeys([*task.study_warnings, *plan.warnings, *recorded]))
-    return Extracted(tuple(signals), tuple(values), confounds, digest.hexdigest(), warnings)
+    signals, values = zip(*cleaned, strict=True)
+    return Extracted(signals, values, confounds, nuisance, digest.hexdigest(), warnings)
+
+
+def _clean_atlas(
+    task: Task, nuisance: Nuisance, weights: RegionWeights, signals: Signals, atlas: str
+) -> tuple[Signals, np.ndarray]:
+    plan, min_coverage = task.plan, task.settings.min_coverage
+    if min_coverage is not None:
+        signals = require_coverage(signals, weights, min_coverage)
+    values = clean(signals.values, nuisance, plan.timeline, plan.cleaning)
+    signals = mark_flat(signals, values, weights, plan.cleaning.standardize)
+    warn_of_coverage(weights, signals, atlas)
+    return signals, values
 
 
 def _start_imports() -> None:
@@ -215,14 +237,6 @@ def _import_late() -> None:
         sys.setswitchinterval(interval)
 
 
-def _warn_of_silent(weights: RegionWeights, signals: Signals, atlas: str) -> None:
-    """Name the regions without a signal, by reason."""
-    names = weights.of_regions.names
-    for status in sorted(set(signals.status) - {OK}):
-        silent = [name for name, its_status in zip(names, signals.status, strict=True) if its_status == status]
-        warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({status}): {', '.join(silent)}.")
-
-
 def _summary_row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
     result = outcome.result if outcome else None
     return {
@@ -233,6 +247,10 @@ def _summary_row(run: Run, outcome: Outcome | None) -> dict[str, Any]:
         "reason": outcome.reason if outcome else None,
         "seconds": round(outcome.seconds, 3) if outcome else None,
         "n_volumes": result.n_volumes if result else None,
+        "n_discarded": result.n_discarded if result else None,
+        "n_censored": result.n_censored if result else None,
+        "degrees_of_freedom": result.degrees_of_freedom if result else None,
+        "mean_fd": result.mean_fd if result else None,
         "n_regions": result.n_regions if result else None,
         "n_regions_without_signal": result.n_regions_without_signal if result else None,
         "median_tsnr": result.median_tsnr if result else None,

@@ -10,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from niimasker.inputs.confounds import Confounds
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings
-from niimasker.signals.cleaning import Cleaning
+from niimasker.signals.filtering import Cleaning
+from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
 
 PACKAGES = ("niimasker", "isal", "numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
@@ -57,7 +57,7 @@ def make_sidecar(
     timeline: Timeline,
     cleaning: Cleaning,
     weights: RegionWeights,
-    confounds: Confounds | None,
+    nuisance: Nuisance,
     sources: Mapping[str, SourceRecord],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
@@ -69,10 +69,13 @@ def make_sidecar(
         "Volumes": {
             "Read": timeline.n_read,
             "Discarded": timeline.n_discarded,
-            "Censored": 0,
+            "Censored": timeline.n_censored,
             "Kept": timeline.n_kept,
+            "CensoredBy": {reason: int(censors.sum()) for reason, censors in timeline.outliers.items()},
         },
-        "Confounds": [] if confounds is None else list(confounds.names),
+        "Confounds": list(nuisance.names),
+        "ConfoundsLeftOut": dict(nuisance.left_out),
+        "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
         "Columns": {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)},
         "Settings": settings_record(settings),
         "Software": software_versions(),

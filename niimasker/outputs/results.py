@@ -14,10 +14,19 @@ import pandas as pd
 from niimasker.inputs.confounds import Confounds
 from niimasker.outputs.files import write_json
 from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
-from niimasker.outputs.tables import regions_table, voxels_table, write_records, write_signals
+from niimasker.outputs.tables import (
+    outliers_table,
+    regions_table,
+    regressors_table,
+    voxels_table,
+    write_records,
+    write_signals,
+)
 from niimasker.regions.weights import OK
 from niimasker.settings import Settings
 from niimasker.signals.extraction import Placement, Signals
+from niimasker.signals.nuisance import Nuisance
+from niimasker.signals.timeline import Timeline
 from niimasker.study import Plan
 
 
@@ -28,6 +37,7 @@ class Extracted:
     signals: tuple[Signals, ...]
     values: tuple[np.ndarray, ...]
     confounds: Confounds | None
+    nuisance: Nuisance
     image_sha256: str
     warnings: tuple[str, ...]
 
@@ -50,6 +60,10 @@ class Result:
     tables: tuple[Tables, ...]
     warnings: tuple[str, ...]
     n_volumes: int
+    n_discarded: int
+    n_censored: int
+    degrees_of_freedom: float
+    mean_fd: float
     n_regions: int
     n_regions_without_signal: int
     median_tsnr: float
@@ -72,6 +86,7 @@ def write_run(
     keys, sources
         For each atlas what its files are called by, and what its regions come from.
     """
+    _write_of_run(plan, extracted, settings)
     shared = _run_sources(plan, extracted)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
     written = []
@@ -79,6 +94,8 @@ def write_run(
         weights, values = placement.weights[number], extracted.values[number]
         atlas = f"_atlas-{key}" if len(keys) > 1 else ""
         tables = _name_tables(f"{settings.output_dir / plan.run.output_stem}{atlas}", key, weights.voxels is not None)
+        if settings.censored == "nan":
+            values = _with_censored(values, plan.timeline)
         write_signals(tables.signals_path, values, weights.names, n_decimals=settings.n_decimals)
         write_records(tables.regions_path, facts[number])
         if tables.voxels_path is not None:
@@ -88,20 +105,39 @@ def write_run(
             timeline=plan.timeline,
             cleaning=plan.cleaning,
             weights=weights,
-            confounds=extracted.confounds,
+            nuisance=extracted.nuisance,
             sources={**shared, **sources[number]},
             warnings=extracted.warnings,
         )
         # Last: it vouches for the others.
         write_json(tables.sidecar_path, sidecar)
         written.append(tables)
-    return _make_result(written, pd.concat(facts), extracted)
+    return _make_result(written, pd.concat(facts), extracted, plan.timeline)
+
+
+def _write_of_run(plan: Plan, extracted: Extracted, settings: Settings) -> None:
+    """Write what a run has once, whatever the number of atlases."""
+    stem, timeline, confounds = settings.output_dir / plan.run.output_stem, plan.timeline, extracted.confounds
+    if timeline.n_kept < timeline.n_read or timeline.outliers:
+        write_records(Path(f"{stem}_outliers.tsv"), outliers_table(timeline))
+    if confounds is not None and confounds.names:
+        # As many digits as fMRIPrep writes.
+        write_records(Path(f"{stem}_regressors.tsv"), regressors_table(confounds, timeline), "%.10g")
+
+
+def _with_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
+    """Return a row per volume that is not discarded, NaN where it is censored."""
+    rows = np.full((timeline.n_read - timeline.n_discarded, values.shape[1]), np.nan)
+    rows[timeline.kept[timeline.n_discarded :]] = values
+    return rows
 
 
 def _run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
     sources = {"Image": source_record(plan.series.voxels.path, extracted.image_sha256)}
     if plan.run.confounds_path is not None:
         sources["Confounds"] = source_record(plan.run.confounds_path)
+    if plan.run.censor_path is not None:
+        sources["CensorFile"] = source_record(plan.run.censor_path)
     return sources
 
 
@@ -115,17 +151,30 @@ def _name_tables(stem: str, key: str, has_voxels: bool) -> Tables:
     )
 
 
-def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted) -> Result:
+def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted, timeline: Timeline) -> Result:
     tsnr = facts["tsnr"].dropna()
     return Result(
         tuple(tables),
         extracted.warnings,
-        n_volumes=len(extracted.values[0]),
+        n_volumes=timeline.n_kept,
+        n_discarded=timeline.n_discarded,
+        n_censored=timeline.n_censored,
+        degrees_of_freedom=extracted.nuisance.degrees_of_freedom,
+        mean_fd=_mean_fd(extracted.confounds, timeline),
         n_regions=len(facts),
         n_regions_without_signal=int(np.count_nonzero(facts["status"] != OK)),
         median_tsnr=float(tsnr.median()) if len(tsnr) else float("nan"),
-        min_coverage=float(facts["coverage"].fillna(0.0).min()),
+        min_coverage=float(facts["coverage"].min()),
     )
+
+
+def _mean_fd(confounds: Confounds | None, timeline: Timeline) -> float:
+    """Return the mean framewise displacement in mm of the volumes that are not discarded, NaN if it is not known."""
+    if confounds is None or confounds.marks is None or confounds.marks.framewise_displacement is None:
+        return float("nan")
+    measured = confounds.marks.framewise_displacement[timeline.n_discarded :]
+    measured = measured[np.isfinite(measured)]
+    return float(measured.mean()) if len(measured) else float("nan")
 
 
 def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:

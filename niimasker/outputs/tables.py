@@ -10,9 +10,11 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
+from niimasker.inputs.confounds import Confounds
 from niimasker.outputs.files import replacing
 from niimasker.regions.weights import RegionWeights
 from niimasker.signals.extraction import Signals
+from niimasker.signals.timeline import REASONS, Timeline
 
 
 def write_signals(path: Path, values: np.ndarray, names: Sequence[str], *, n_decimals: int) -> None:
@@ -32,15 +34,15 @@ def _open_text(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
 
 
-def write_records(path: Path, table: pd.DataFrame) -> None:
-    """Write a table of facts, numbers with six significant digits; what is missing as n/a."""
+def write_records(path: Path, table: pd.DataFrame, float_format: str = "%.6g") -> None:
+    """Write a table of facts, numbers with six significant digits unless said otherwise; what is missing as n/a."""
     with replacing(path) as temporary:
         table.to_csv(
             temporary,
             sep="\t",
             index=False,
             na_rep="n/a",
-            float_format="%.6g",
+            float_format=float_format,
             encoding="utf-8",
             errors="backslashreplace",
         )
@@ -49,8 +51,6 @@ def write_records(path: Path, table: pd.DataFrame) -> None:
 def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
     """Return a row of facts per region; coverage is the share of its voxels that hold a signal."""
     regions = weights.of_regions
-    no_voxels = np.full(len(regions.names), np.nan)
-    coverage = np.divide(signals.n_valid, regions.n_voxels, out=no_voxels, where=regions.n_voxels > 0)
     means = signals.values.mean(axis=0)
     if weights.voxels is not None:
         by_region = pd.Series(means).groupby(weights.voxels.rows).mean()
@@ -65,12 +65,24 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
             "z": z,
             "n_voxels": regions.n_voxels,
             "n_valid": signals.n_valid,
-            "coverage": coverage,
+            "coverage": signals.coverage,
             "mean": means,
             "tsnr": signals.tsnr,
             "status": signals.status,
         }
     )
+
+
+def outliers_table(timeline: Timeline) -> pd.DataFrame:
+    """Return a row per volume of the file: 1 for each reason why it is not kept."""
+    columns = {"discarded": np.arange(timeline.n_read) < timeline.n_discarded}
+    columns |= {reason: timeline.outliers.get(reason, np.zeros(timeline.n_read, dtype=bool)) for reason in REASONS}
+    return pd.DataFrame(columns).astype(int)
+
+
+def regressors_table(confounds: Confounds, timeline: Timeline) -> pd.DataFrame:
+    """Return the regressors that were asked for, a row per volume of the file."""
+    return pd.DataFrame(confounds.filled(timeline.kept), columns=list(confounds.names))
 
 
 def voxels_table(weights: RegionWeights) -> pd.DataFrame:

@@ -45,9 +45,17 @@ class WeightedSums:
             voxels, _move_columns(self.matrix, np.searchsorted(voxels, self.voxels), voxels), self.solve
         )
 
-    def apply(self, columns: np.ndarray) -> np.ndarray:
-        """Return the regions' values, of shape (n_regions, n_volumes), of columns of shape (n_voxels, n_volumes)."""
-        sums: np.ndarray = self.matrix @ columns
+    @property
+    def n_rows(self) -> int:
+        """The number of regions."""
+        return int(self.matrix.shape[0])
+
+    def sum(self, columns: np.ndarray) -> np.ndarray:
+        """Return sums of shape (n_regions, n_volumes) of columns of shape (n_voxels, n_volumes)."""
+        return np.asarray(self.matrix @ columns)
+
+    def finish(self, sums: np.ndarray) -> np.ndarray:
+        """Return the regions' values, of the shape of their sums."""
         return sums if self.solve is None else self.solve @ sums
 
 
@@ -79,13 +87,22 @@ class SmoothedVoxels:
         """Return the same values from more voxels, given sorted."""
         return dataclasses.replace(self, voxels=voxels, box=np.searchsorted(voxels, self.voxels[self.box]))
 
-    def apply(self, columns: np.ndarray) -> np.ndarray:
+    @property
+    def n_rows(self) -> int:
+        """The number of voxels wanted."""
+        return len(self.inside)
+
+    def sum(self, columns: np.ndarray) -> np.ndarray:
         """Return the voxels' values, of shape (n_wanted, n_volumes), of columns of shape (n_voxels, n_volumes)."""
         values = [
             ndimage.gaussian_filter(column.reshape(self.shape, order="F"), self.sigma).ravel(order="F")[self.inside]
             for column in columns[self.box].T
         ]
         return np.stack(values, axis=1)
+
+    def finish(self, sums: np.ndarray) -> np.ndarray:
+        """Return the same: nothing is left to do."""
+        return sums
 
 
 @dataclass(frozen=True)
@@ -95,14 +112,25 @@ class Stacked:
     voxels: np.ndarray
     parts: tuple[WeightedSums | SmoothedVoxels, ...]
 
+    def sum(self, columns: np.ndarray) -> np.ndarray:
+        """Return the sums of all parts, of shape (n_rows, n_volumes), of columns of shape (n_voxels, n_volumes)."""
+        return np.concatenate([part.sum(columns) for part in self.parts])
+
+    def finish(self, sums: np.ndarray) -> np.ndarray:
+        """Return the values of all parts, of the shape of their sums."""
+        ends = np.cumsum([part.n_rows for part in self.parts])
+        pieces = np.split(sums, ends[:-1])
+        return np.concatenate([part.finish(piece) for part, piece in zip(self.parts, pieces, strict=True)])
+
     def apply(self, columns: np.ndarray) -> np.ndarray:
         """Return the values of all parts, of shape (n_rows, n_volumes), of columns of shape (n_voxels, n_volumes)."""
-        return np.concatenate([part.apply(columns) for part in self.parts])
+        return self.finish(self.sum(columns))
 
 
-def stack(operators: Sequence[WeightedSums | SmoothedVoxels], grid: Grid) -> Stacked:
-    """Return one operator that reads what any of some operators reads."""
-    voxels = _distinct(np.concatenate([operator.voxels for operator in operators]), grid)
+def stack(operators: Sequence[WeightedSums | SmoothedVoxels], grid: Grid, voxels: np.ndarray | None = None) -> Stacked:
+    """Return one operator that reads what any of some operators reads, or the voxels given, which hold these."""
+    if voxels is None:
+        voxels = _distinct(np.concatenate([operator.voxels for operator in operators]), grid)
     return Stacked(voxels, tuple(operator.within(voxels) for operator in operators))
 
 

@@ -7,6 +7,7 @@ or raise for, the regions that this empties; here every region keeps its row.
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 from typing import Literal
@@ -23,7 +24,8 @@ OK = "ok"
 OUTSIDE_IMAGE = "empty: outside the image"
 LOST_IN_RESAMPLING = "empty: no voxel of the image is nearest to it"
 OUTSIDE_MASK = "empty: no voxel inside the mask"
-NO_SIGNAL = "no signal: no voxel is finite and varies over time"
+NO_SIGNAL = "no signal: no voxel is finite"
+CONSTANT = "constant"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ class RegionWeights:
         NIfTI file. The rows of means sum to 1; a map's row holds the map.
     n_voxels
         Voxels of each row on the grid before the mask, of shape (n_rows,).
+    extent, extent_inside
+        Of each row, the size as defined and the part of it inside the image's field of view, of shape (n_rows,): in
+        voxels of the atlas, in a map's weight, or in voxels that the image would have.
     status
         `OK`, or why a row has no voxel.
     voxels
@@ -77,6 +82,8 @@ class RegionWeights:
     centres: np.ndarray
     matrix: sparse.csr_array
     n_voxels: np.ndarray
+    extent: np.ndarray
+    extent_inside: np.ndarray
     status: tuple[str, ...]
     voxels: VoxelColumns | None = None
     seeds: Seeds | None = None
@@ -148,8 +155,8 @@ def _place_parcellation(
     rows = np.searchsorted(regions.indices, flat[voxels])
     counts = np.bincount(rows, minlength=len(regions.indices))
     matrix = _rows(rows, voxels, 1.0 / counts[rows], (len(regions.indices), grid.n_voxels))
-    reached = [n > 0 or _reaches(definition, index, grid) for index, n in zip(regions.indices, n_voxels, strict=True)]
-    return _make_weights(regions, grid, "labels", matrix, n_voxels, np.array(reached))
+    extent, extent_inside = _measure_labels(regions.indices, definition, grid)
+    return _make_weights(regions, grid, "labels", matrix, n_voxels, extent=extent, extent_inside=extent_inside)
 
 
 def _split_into_voxels(weights: RegionWeights) -> RegionWeights:
@@ -171,6 +178,8 @@ def _split_into_voxels(weights: RegionWeights) -> RegionWeights:
         centres=nib.affines.apply_affine(grid.matrix, ijk),
         matrix=_rows(np.arange(n_columns), voxels, np.ones(n_columns), (n_columns, grid.n_voxels)),
         n_voxels=np.ones(n_columns, dtype=int),
+        extent=np.ones(n_columns),
+        extent_inside=np.ones(n_columns),
         status=(OK,) * n_columns,
         voxels=VoxelColumns(rows, ijk, weights),
     )
@@ -179,19 +188,25 @@ def _split_into_voxels(weights: RegionWeights) -> RegionWeights:
 def _place_maps(regions: Regions, definition: Maps, grid: Grid, inside: np.ndarray | None) -> RegionWeights:
     # Map by map: dense, the maps on the image's grid are as large as a run.
     n_voxels, members, values = [], [], []
+    inside_view = _is_inside(definition.grid, grid)
+    extents = []
     for number in range(len(regions.indices)):
         weights = resample(definition.weights[..., number], definition.grid, grid, order=1).ravel(order="F")
         voxels = np.flatnonzero(weights)
         n_voxels.append(len(voxels))
         members.append(voxels if inside is None else voxels[inside.ravel(order="F")[voxels]])
         values.append(weights[members[-1]].astype(np.float64))
+        extents.append(_measure_map(definition.weights[..., number], inside_view))
+    extent, extent_inside = np.array(extents).T
     rows = np.repeat(np.arange(len(members)), [len(voxels) for voxels in members])
     matrix = _rows(rows, np.concatenate(members), np.concatenate(values), (len(members), grid.n_voxels))
-    return _make_weights(regions, grid, "maps", matrix, np.array(n_voxels))
+    n_in_image = np.array(n_voxels)
+    return _make_weights(regions, grid, "maps", matrix, n_in_image, extent=extent, extent_inside=extent_inside)
 
 
 def _place_seeds(regions: Regions, definition: Seeds, grid: Grid, inside: np.ndarray | None) -> RegionWeights:
-    members = [sphere(centre, definition.radius, grid) for centre in definition.coordinates]
+    spheres = [sphere(centre, definition.radius, grid) for centre in definition.coordinates]
+    members, extent = [voxels for voxels, _ in spheres], np.array([float(n) for _, n in spheres])
     n_voxels = np.array([len(voxels) for voxels in members])
     if inside is not None:
         flat = inside.ravel(order="F")
@@ -199,36 +214,63 @@ def _place_seeds(regions: Regions, definition: Seeds, grid: Grid, inside: np.nda
     counts = np.array([len(voxels) for voxels in members])
     rows = np.repeat(np.arange(len(members)), counts)
     matrix = _rows(rows, np.concatenate(members), 1.0 / counts[rows], (len(members), grid.n_voxels))
-    mask = None if inside is None else Mask(inside, grid)
-    return _make_weights(regions, grid, "spheres", matrix, n_voxels, seeds=definition, mask=mask)
+    weights = _make_weights(
+        regions, grid, "spheres", matrix, n_voxels, extent=extent, extent_inside=n_voxels.astype(np.float64)
+    )
+    return dataclasses.replace(weights, seeds=definition, mask=None if inside is None else Mask(inside, grid))
 
 
-def sphere(centre: np.ndarray, radius: float | None, grid: Grid) -> np.ndarray:
-    """Return the voxels of a sphere: those whose centre lies within the radius, else the nearest one.
+def sphere(centre: np.ndarray, radius: float | None, grid: Grid) -> tuple[np.ndarray, int]:
+    """Return the voxels of a sphere, and how many there would be if the image went on for ever.
 
-    A radius that reaches no voxel's centre, and no radius, take the voxel that holds the sphere's centre.
-    The result is empty outside of the image.
+    The voxels are those whose centre lies within the radius, else the nearest one: a radius that reaches no voxel's
+    centre, and no radius, take the voxel that holds the sphere's centre. There is none outside of the image.
 
     Returns
     -------
     ndarray of int
         Sorted, counted with the first axis fastest.
+    int
     """
     to_voxels = np.linalg.inv(grid.matrix)
     nearest = np.round(nib.affines.apply_affine(to_voxels, centre)).astype(int)
-    if radius is not None:
-        # The box around the sphere, in voxels, holds every candidate: no tree over a whole volume is needed.
-        reach = np.ceil(radius * np.linalg.norm(to_voxels[:3, :3], axis=1)).astype(int) + 1
-        low, high = np.maximum(nearest - reach, 0), np.minimum(nearest + reach + 1, grid.shape)
-        box = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)
-        distances = np.linalg.norm(nib.affines.apply_affine(grid.matrix, box) - centre, axis=1)
-        # A centre at the very radius is inside, whatever rounding says.
-        box = box[distances <= radius * (1 + 1e-9)]
-        if len(box):
-            return np.sort(np.ravel_multi_index(tuple(box.T), grid.shape, order="F"))
-    if np.any(nearest < 0) or np.any(nearest >= grid.shape):
-        return np.array([], dtype=int)
-    return np.array([np.ravel_multi_index(tuple(nearest), grid.shape, order="F")])
+    members = nearest[None] if radius is None else _within(radius, centre, nearest, grid, to_voxels)
+    if not len(members):
+        members = nearest[None]
+    in_image = members[np.all((members >= 0) & (members < grid.shape), axis=1)]
+    return np.sort(np.ravel_multi_index(tuple(in_image.T), grid.shape, order="F")), len(members)
+
+
+def _within(radius: float, centre: np.ndarray, nearest: np.ndarray, grid: Grid, to_voxels: np.ndarray) -> np.ndarray:
+    """Return the indices of the voxels, in the image or beside it, whose centre lies within a radius."""
+    # The box around the sphere, in voxels, holds every candidate: no tree over a whole volume is needed.
+    reach = np.ceil(radius * np.linalg.norm(to_voxels[:3, :3], axis=1)) + 1
+    # As far as the image goes and not farther: a radius of a kilometre is a mistake that need not fill the memory.
+    reach = np.minimum(reach, np.maximum(np.abs(nearest), np.abs(nearest - grid.shape)) + 1).astype(int)
+    low, high = nearest - reach, nearest + reach + 1
+    box = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)
+    distances = np.linalg.norm(nib.affines.apply_affine(grid.matrix, box) - centre, axis=1)
+    # A centre at the very radius is inside, whatever rounding says.
+    return np.asarray(box[distances <= radius * (1 + 1e-9)])
+
+
+def restrict(weights: RegionWeights, is_used: np.ndarray) -> RegionWeights:
+    """Return the same regions over some of their voxels only.
+
+    Parameters
+    ----------
+    is_used
+        Of each voxel of the grid, bool of shape (n_voxels,).
+    """
+    entries = weights.matrix.tocoo()
+    stays = is_used[entries.col]
+    rows, voxels, values = entries.row[stays], entries.col[stays], entries.data[stays]
+    if weights.kind != "maps":
+        values = 1.0 / np.bincount(rows, minlength=weights.matrix.shape[0])[rows]
+    mask = Mask(is_used.reshape(weights.grid.shape, order="F"), weights.grid)
+    if weights.mask is not None:
+        mask = Mask(mask.voxels & weights.mask.voxels, weights.grid)
+    return dataclasses.replace(weights, matrix=_rows(rows, voxels, values, weights.matrix.shape), mask=mask)
 
 
 def check_overlap(weights: RegionWeights) -> None:
@@ -262,11 +304,34 @@ def _count_labels(labels: np.ndarray, indices: tuple[int, ...]) -> np.ndarray:
     return np.bincount(np.searchsorted(indices, present), minlength=len(indices))
 
 
-def _reaches(definition: Parcellation, index: int, grid: Grid) -> bool:
-    """Return whether any voxel of a region lies inside the image's field of view."""
-    centres = nib.affines.apply_affine(definition.grid.matrix, np.argwhere(definition.labels == index))
-    ijk = nib.affines.apply_affine(np.linalg.inv(grid.matrix), centres)
-    return bool(np.any(np.all((ijk > -0.5) & (ijk < np.array(grid.shape) - 0.5), axis=1)))
+def _is_inside(source: Grid, target: Grid) -> np.ndarray | None:
+    """Return which voxels of a grid lie in the field of view of another, bool of its shape; None where all do."""
+    to_target = np.linalg.inv(target.matrix) @ source.matrix
+    corners = np.array(np.meshgrid(*((0, n - 1) for n in source.shape), indexing="ij")).reshape(3, -1).T
+    if np.all(_in_box(nib.affines.apply_affine(to_target, corners), target)):
+        return None
+    # Plane by plane: the indices of all voxels at once would take more memory than the atlas.
+    i, j = np.meshgrid(*map(np.arange, source.shape[:2]), indexing="ij")
+    planes = (np.stack([i, j, np.full_like(i, k)], axis=-1) for k in range(source.shape[2]))
+    return np.stack([_in_box(nib.affines.apply_affine(to_target, plane), target) for plane in planes], axis=-1)
+
+
+def _in_box(ijk: np.ndarray, grid: Grid) -> np.ndarray:
+    return np.asarray(np.all((ijk > -0.5) & (ijk < np.array(grid.shape) - 0.5), axis=-1))
+
+
+def _measure_labels(indices: tuple[int, ...], definition: Parcellation, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of voxels of each region in the atlas, and of those inside the image's field of view."""
+    extent = _count_labels(definition.labels, indices).astype(np.float64)
+    inside = _is_inside(definition.grid, grid)
+    if inside is None:
+        return extent, extent
+    return extent, _count_labels(definition.labels[inside], indices).astype(np.float64)
+
+
+def _measure_map(weights: np.ndarray, inside: np.ndarray | None) -> tuple[float, float]:
+    extent = float(np.abs(weights).sum(dtype=np.float64))
+    return extent, extent if inside is None else float(np.abs(weights).sum(dtype=np.float64, where=inside))
 
 
 def _make_weights(
@@ -275,12 +340,12 @@ def _make_weights(
     kind: Literal["labels", "maps", "spheres"],
     matrix: sparse.csr_array,
     n_voxels: np.ndarray,
-    reached: np.ndarray | None = None,
-    seeds: Seeds | None = None,
-    mask: Mask | None = None,
+    *,
+    extent: np.ndarray,
+    extent_inside: np.ndarray,
 ) -> RegionWeights:
     filled = np.diff(matrix.indptr) > 0
-    lost = np.zeros(len(filled), dtype=bool) if reached is None else reached
+    lost = extent_inside > 0
     status = np.select([filled, n_voxels > 0, lost], [OK, OUTSIDE_MASK, LOST_IN_RESAMPLING], OUTSIDE_IMAGE).tolist()
     return RegionWeights(
         grid,
@@ -290,7 +355,7 @@ def _make_weights(
         regions.centres,
         matrix,
         n_voxels,
+        extent,
+        extent_inside,
         status=tuple(status),
-        seeds=seeds,
-        mask=mask,
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import nibabel as nib
@@ -16,31 +15,12 @@ from niimasker.inputs.images import Grid, ImageSeries, VoxelStorage
 from niimasker.inputs.volumes import Digest, iter_blocks, read_volumes
 from niimasker.regions.definitions import Mask, Regions
 from niimasker.regions.operators import Stacked, make_operator, stack
-from niimasker.regions.weights import NO_SIGNAL, RegionWeights, place_regions
+from niimasker.regions.weights import CONSTANT, NO_SIGNAL, RegionWeights, place_regions, restrict
+from niimasker.signals.accumulation import MeanVolume, VoxelFacts, accumulate, keep
 from niimasker.signals.timeline import Timeline
 
 if TYPE_CHECKING:
     from niimasker.regions.maskers import PlacedMasker
-
-
-@dataclass(frozen=True)
-class VoxelFacts:
-    """What is known of single voxels after a run has been read, each of shape (n_voxels,).
-
-    Parameters
-    ----------
-    voxels
-        Positions on the grid, sorted.
-    mean, deviation
-        Over the kept volumes, in the image's units; non-finite values count as 0.
-    is_finite
-        In every kept volume.
-    """
-
-    voxels: np.ndarray
-    mean: np.ndarray
-    deviation: np.ndarray
-    is_finite: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -53,6 +33,8 @@ class Signals:
         In the image's units, of shape (n_kept, n_columns), float64; NaN for a region without voxels.
     n_valid
         Voxels of each region that are finite and not constant over time, of shape (n_regions,).
+    coverage
+        Share of each region, as its atlas has it, that such voxels make up, of shape (n_regions,).
     tsnr
         Mean over those voxels of temporal mean by temporal standard deviation, of shape (n_regions,).
     status
@@ -61,6 +43,7 @@ class Signals:
 
     values: np.ndarray
     n_valid: np.ndarray
+    coverage: np.ndarray
     tsnr: np.ndarray
     status: tuple[str, ...]
 
@@ -74,6 +57,28 @@ class Placement:
 
 
 Raw = tuple[np.ndarray, VoxelFacts]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an image is to be read.
+
+    Parameters
+    ----------
+    valid_voxels
+        Whether regions are averaged over those of their voxels alone that are finite and vary.
+    digest
+        Takes in the image file's bytes.
+    mean_volume
+        Takes in the volumes.
+    """
+
+    valid_voxels: bool = False
+    digest: Digest | None = None
+    mean_volume: MeanVolume | None = None
+
+
+READ_PLAINLY = Reading()
 
 
 def make_placement(
@@ -103,14 +108,9 @@ ENGINES: dict[str, Callable[..., Stacked | tuple[PlacedMasker, ...]]] = {
 
 
 def extract_signals(
-    series: ImageSeries, timeline: Timeline, placement: Placement, digest: Digest | None = None
+    series: ImageSeries, timeline: Timeline, placement: Placement, reading: Reading = READ_PLAINLY
 ) -> list[Signals]:
-    """Return the signals of each atlas, reading the image once.
-
-    Parameters
-    ----------
-    digest
-        Takes in the image file's bytes.
+    """Return the signals of each atlas in the kept volumes, reading the image once.
 
     Raises
     ------
@@ -122,13 +122,12 @@ def extract_signals(
     if not any(weights.filled.any() for weights in placement.weights):
         reasons = sorted({status for weights in placement.weights for status in weights.of_regions.status})
         raise RegionsError(f"{series.path}: no region is left ({', '.join(reasons)}); are both in one space?")
-    if isinstance(placement.extractor, Stacked):
-        values, facts = extract_streaming(series, timeline, placement.extractor, digest)
-    else:
-        values, facts = extract_by_nilearn(series, timeline, placement.weights, placement.extractor, digest)
+    extract = extract_streaming if isinstance(placement.extractor, Stacked) else extract_by_nilearn
+    values, facts = extract(series, timeline, placement, reading)
     n_not_finite = np.count_nonzero(~facts.is_finite)
     if n_not_finite:
-        warn(f"{n_not_finite} of the voxels read hold NaN or infinite values; those values count as 0.")
+        what = "those voxels are left out" if reading.valid_voxels else "those values count as 0"
+        warn(f"{n_not_finite} of the voxels read hold NaN or infinite values; {what}.")
     ends = np.cumsum([len(weights.names) for weights in placement.weights])
     parts = np.split(values, ends[:-1], axis=1)
     return [_make_signals(part, facts, weights) for part, weights in zip(parts, placement.weights, strict=True)]
@@ -136,67 +135,64 @@ def extract_signals(
 
 def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights) -> Signals:
     regions = weights.of_regions
-    is_valid = facts.is_finite & (facts.deviation > 0)
-    tsnr = np.divide(facts.mean, facts.deviation, out=np.zeros_like(facts.mean), where=is_valid)
     members = regions.members[:, facts.voxels]
-    n_valid = np.rint(members @ is_valid.astype(np.float64)).astype(int)
-    means = np.divide(members @ tsnr, n_valid, out=np.full(len(n_valid), np.nan), where=n_valid > 0)
-    # In a single volume nothing varies.
-    is_silent = regions.filled & (n_valid == 0) & (len(values) > 1)
-    status = tuple(np.where(is_silent, NO_SIGNAL, regions.status).tolist())
-    return Signals(np.where(weights.filled, values, np.nan), n_valid, means, status)
+    varies = facts.is_finite & (facts.deviation > 0)
+    tsnr = np.divide(facts.mean, facts.deviation, out=np.zeros_like(facts.mean), where=varies)
+    n_valid = np.rint(members @ facts.is_valid.astype(np.float64)).astype(int)
+    n_finite = members @ facts.is_finite.astype(np.float64)
+    n_varying = members @ varies.astype(np.float64)
+    means = np.divide(members @ tsnr, n_varying, out=np.full(len(n_valid), np.nan), where=n_varying > 0)
+    is_silent = regions.filled & (n_valid == 0)
+    status = np.select([is_silent & (n_finite > 0), is_silent], [CONSTANT, NO_SIGNAL], regions.status)
+    # Least squares would tell of a map without signal what the others leave over.
+    no_values = ~weights.filled | (is_silent if weights.kind == "maps" else False)
+    coverage = _cover(regions, n_valid)
+    return Signals(np.where(no_values, np.nan, values), n_valid, coverage, means, tuple(status.tolist()))
 
 
-def extract_streaming(series: ImageSeries, timeline: Timeline, operator: Stacked, digest: Digest | None = None) -> Raw:
+def _cover(regions: RegionWeights, n_valid: np.ndarray) -> np.ndarray:
+    """Return the share of each region that its valid voxels make up, counting what the field of view cuts off."""
+    n_regions = len(n_valid)
+    in_view = np.divide(regions.extent_inside, regions.extent, out=np.zeros(n_regions), where=regions.extent > 0)
+    in_image = np.divide(n_valid, regions.n_voxels, out=np.zeros(n_regions), where=regions.n_voxels > 0)
+    return np.asarray(in_view * in_image)
+
+
+def extract_streaming(series: ImageSeries, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
     """Return signals of shape (n_kept, n_rows) and voxel facts, reading the image block by block."""
-    voxels = series.voxels
-    blocks = iter_blocks(voxels, timeline.n_discarded, digest=digest)
-    values, facts = accumulate(blocks, operator, zero=-voxels.intercept / voxels.slope)
-    return _scale(values, facts, operator, voxels)
+    assert isinstance(placement.extractor, Stacked)
+    operator = placement.extractor
+    passed = accumulate(_read(series, timeline, reading), operator, zero=_zero_of(series))
+    facts = passed.facts
+    if reading.valid_voxels and not facts.is_valid.all():
+        restricted = _restrict(placement.weights, facts)
+        rest = stack([make_operator(each, None) for each in restricted], series.grid, operator.voxels)
+        if facts.is_finite.all():
+            passed = passed.over(placement.weights, restricted)
+        else:
+            # What a voxel held before its first NaN is in the sums: only then the image is read again.
+            passed = accumulate(_read(series, timeline, READ_PLAINLY), rest, zero=_zero_of(series))
+        operator = rest
+        filled = np.concatenate([each.filled for each in restricted])
+        values, facts = _scale(passed.values(operator), facts, operator, series.voxels)
+        return np.where(filled, values, np.nan), facts
+    return _scale(passed.values(operator), facts, operator, series.voxels)
 
 
-def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float = 0.0) -> Raw:
-    """Return signals and voxel facts of unscaled blocks of shape (n_volumes, n_voxels).
-
-    Parameters
-    ----------
-    zero
-        What stands for 0 in the file: non-finite values count as it.
-
-    Notes
-    -----
-    Differences from the first volume are summed: a constant voxel has exactly no deviation, and the sums of squares
-    stay as small as the signal, however high its baseline. Float64 throughout: in float32 the error over a baseline
-    of 10,000 is 1e-3 of the signal's standard deviation.
-    """
-    blocks = iter(blocks)
-    first_block = next(blocks)
-    first = _finite_or(zero, np.take(first_block[0], operator.voxels).astype(np.float64))
-    is_finite = np.ones(len(first), dtype=bool)
-    sums, squares = np.zeros(len(first)), np.zeros(len(first))
-    parts: list[np.ndarray] = []
-    for block in chain([first_block], blocks):
-        volumes = np.take(block, operator.voxels, axis=1).astype(np.float64)
-        volumes -= first
-        with np.errstate(invalid="ignore"):  # infinity less infinity
-            block_sums = volumes.sum(axis=0)
-        # One sum a voxel shows whether any of its values is not finite; good blocks are not looked through again.
-        bad = ~np.isfinite(block_sums)
-        if bad.any():
-            is_finite &= ~bad
-            volumes[:, bad] = _finite_or(zero - first[bad], volumes[:, bad])
-            block_sums = volumes.sum(axis=0)
-        sums += block_sums
-        squares += np.einsum("tv,tv->v", volumes, volumes)
-        parts.append(operator.apply(volumes.T))
-    values = (np.concatenate(parts, axis=1) + operator.apply(first[:, None])).T
-    means = sums / len(values)
-    variance = np.maximum(squares / len(values) - means**2, 0.0)
-    return values, VoxelFacts(operator.voxels, first + means, np.sqrt(variance), is_finite)
+def _zero_of(series: ImageSeries) -> float:
+    return -series.voxels.intercept / series.voxels.slope
 
 
-def _finite_or(replacement: np.ndarray | float, values: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(values), values, replacement)
+def _read(series: ImageSeries, timeline: Timeline, reading: Reading) -> Iterator[np.ndarray]:
+    """Yield the kept volumes, in blocks."""
+    blocks = keep(iter_blocks(series.voxels, timeline.n_discarded, digest=reading.digest), timeline)
+    return blocks if reading.mean_volume is None else reading.mean_volume.watch(blocks)
+
+
+def _restrict(weights: Sequence[RegionWeights], facts: VoxelFacts) -> list[RegionWeights]:
+    is_used = np.zeros(weights[0].grid.n_voxels, dtype=bool)
+    is_used[facts.voxels] = facts.is_valid
+    return [each if each.voxels is not None else restrict(each, is_used) for each in weights]
 
 
 def _scale(values: np.ndarray, facts: VoxelFacts, operator: Stacked, voxels: VoxelStorage) -> Raw:
@@ -205,28 +201,40 @@ def _scale(values: np.ndarray, facts: VoxelFacts, operator: Stacked, voxels: Vox
     if (slope, intercept) == (1.0, 0.0):
         return values, facts
     ones = operator.apply(np.ones((len(operator.voxels), 1)))
-    scaled = VoxelFacts(facts.voxels, slope * facts.mean + intercept, abs(slope) * facts.deviation, facts.is_finite)
+    scaled = VoxelFacts(
+        facts.voxels, slope * facts.mean + intercept, abs(slope) * facts.deviation, facts.is_finite, facts.n_volumes
+    )
     return slope * values + intercept * ones.T, scaled
 
 
-def extract_by_nilearn(
-    series: ImageSeries,
-    timeline: Timeline,
-    weights: Sequence[RegionWeights],
-    maskers: Sequence[PlacedMasker],
-    digest: Digest | None = None,
-) -> Raw:
+def extract_by_nilearn(series: ImageSeries, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
     """Return the same by nilearn's own maskers, with the whole image in memory."""
     # Float64: some of nilearn's maskers keep an image's integer type in their output.
-    volumes = read_volumes(series.voxels, series.grid.shape, timeline.n_discarded, dtype=np.float64, digest=digest)
+    first = timeline.n_discarded
+    volumes = read_volumes(series.voxels, series.grid.shape, first, dtype=np.float64, digest=reading.digest)
+    volumes = volumes[..., timeline.kept[first:]]
+    if reading.mean_volume is not None:
+        list(reading.mean_volume.watch(_unscale(volumes, series.voxels)))
+    weights, maskers = placement.weights, placement.extractor
     facts = _describe_voxels(volumes, weights)
+    if reading.valid_voxels and not facts.is_valid.all():
+        weights = tuple(_restrict(weights, facts))
+        maskers = _make_maskers(weights, None)
     if not np.isfinite(volumes).all():
         volumes = np.nan_to_num(volumes, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     volumes_img = nib.Nifti1Image(volumes, series.grid.matrix)
     filled = np.concatenate([each.filled for each in weights])
     values = np.full((timeline.n_kept, len(filled)), np.nan)
-    values[:, filled] = np.concatenate([_transform(masker, volumes_img) for masker in maskers], axis=1)
+    assert not isinstance(maskers, Stacked)
+    if maskers:
+        values[:, filled] = np.concatenate([_transform(masker, volumes_img) for masker in maskers], axis=1)
     return values, facts
+
+
+def _unscale(volumes: np.ndarray, voxels: VoxelStorage) -> Iterator[np.ndarray]:
+    """Yield volumes as they come from a file, in blocks of one."""
+    for number in range(volumes.shape[3]):
+        yield (volumes[..., number].reshape(1, -1, order="F") - voxels.intercept) / voxels.slope
 
 
 def _transform(placed: PlacedMasker, volumes_img: nib.Nifti1Image) -> np.ndarray:
@@ -243,4 +251,4 @@ def _describe_voxels(volumes: np.ndarray, weights: Sequence[RegionWeights]) -> V
     over_time = np.nan_to_num(over_time, nan=0.0, posinf=0.0, neginf=0.0)
     # The standard deviation of a constant voxel is the rounding error of its mean, not 0.
     deviation = np.where(np.ptp(over_time, axis=1) > 0, over_time.std(axis=1), 0.0)
-    return VoxelFacts(voxels, over_time.mean(axis=1), deviation, is_finite)
+    return VoxelFacts(voxels, over_time.mean(axis=1), deviation, is_finite, volumes.shape[3])

@@ -1,36 +1,172 @@
-"""Which volumes of a run are kept; nothing else counts volumes."""
+"""Which volumes of a run are discarded, censored and kept; nothing else counts volumes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from niimasker.errors import ImageError
+import numpy as np
+
+from niimasker.errors import ConfoundsError, ImageError, TooFewVolumesError, count, warn
+from niimasker.inputs.confounds import FRAMEWISE_DISPLACEMENT, STD_DVARS, ScanMarks
 from niimasker.inputs.images import ImageSeries
+from niimasker.inputs.text_tables import HOW_ROWS_COUNT
+from niimasker.settings import Settings
+
+# Why a volume is censored, in the order in which the reasons are looked at.
+REASONS = ("non_steady_state", "framewise_displacement", "std_dvars", "segment", "user")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Timeline:
-    """The volumes of a run: `n_read` in the file, of which the first `n_discarded` are left out."""
+    """The volumes of a run.
+
+    Parameters
+    ----------
+    n_read
+        Volumes in the file.
+    n_discarded
+        The first of them, which are left out before anything else.
+    outliers
+        For each of `REASONS` which volumes it censors, bool of shape (n_read,); never a discarded one.
+    """
 
     n_read: int
     n_discarded: int
+    outliers: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def censored(self) -> np.ndarray:
+        """Which volumes are censored, bool of shape (n_read,)."""
+        return np.asarray(np.any([np.zeros(self.n_read, dtype=bool), *self.outliers.values()], axis=0))
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Which volumes are kept, bool of shape (n_read,)."""
+        return np.asarray(~self.censored & (np.arange(self.n_read) >= self.n_discarded))
+
+    @property
+    def n_censored(self) -> int:
+        """The number of censored volumes."""
+        return int(np.count_nonzero(self.censored))
 
     @property
     def n_kept(self) -> int:
-        """The number of volumes in the output."""
-        return self.n_read - self.n_discarded
+        """The number of volumes that signals are extracted from."""
+        return self.n_read - self.n_discarded - self.n_censored
 
 
-def make_timeline(series: ImageSeries, discard_scans: int) -> Timeline:
+def make_timeline(
+    series: ImageSeries, settings: Settings, marks: ScanMarks | None = None, user: np.ndarray | None = None
+) -> Timeline:
     """Return a run's timeline.
+
+    Parameters
+    ----------
+    marks
+        What the run's table of confounds says of its volumes; None without a table.
+    user
+        Which volumes --censor_file censors, bool of shape (n_volumes,).
 
     Raises
     ------
     ImageError
-        Nothing is kept.
+        All volumes are discarded.
+    ConfoundsError
+        The table lacks what censoring needs.
+    TooFewVolumesError
+        All volumes are censored.
     """
-    if discard_scans >= series.n_volumes:
-        raise ImageError(
-            f"{series.path.name} has {series.n_volumes} volumes; --discard_scans {discard_scans} leaves none of them."
+    n_discarded = _count_discarded(series, settings, marks)
+    outliers = {} if marks is None else _find_outliers(settings, marks, n_discarded)
+    if user is not None:
+        outliers["user"] = user
+    after_discarded = np.arange(series.n_volumes) >= n_discarded
+    outliers = {reason: censors & after_discarded for reason, censors in outliers.items()}
+    timeline = Timeline(series.n_volumes, n_discarded, outliers)
+    if settings.scrubs:
+        short = find_short_segments(timeline.censored[n_discarded:], settings.scrub_segment)
+        in_full = np.concatenate([np.zeros(n_discarded, dtype=bool), short])
+        timeline = Timeline(series.n_volumes, n_discarded, {**outliers, "segment": in_full})
+    _check_kept(series, timeline)
+    return timeline
+
+
+def _count_discarded(series: ImageSeries, settings: Settings, marks: ScanMarks | None) -> int:
+    n_marked = marks.n_non_steady if marks else 0
+    n_discarded = n_marked if settings.discard_scans == "auto" else int(settings.discard_scans)
+    if n_discarded >= series.n_volumes and settings.discard_scans == "auto":
+        raise TooFewVolumesError(
+            f"{series.path}: its confounds mark all {series.n_volumes} volumes as non_steady_state_outlier; "
+            "give --discard_scans a number, or leave this run out."
         )
-    return Timeline(series.n_volumes, discard_scans)
+    if n_discarded >= series.n_volumes:
+        raise ImageError(
+            f"{series.path.name} has {series.n_volumes} volumes; --discard_scans {n_discarded} leaves none of them."
+        )
+    if n_discarded < n_marked and "non_steady_state" not in settings.regressors:
+        warn(
+            f"--discard_scans {n_discarded} keeps volumes before the steady state: the confounds mark "
+            f"{count(n_marked, 'first volume')} as non_steady_state_outlier; see --discard_scans auto."
+        )
+    return n_discarded
+
+
+def _find_outliers(settings: Settings, marks: ScanMarks, n_discarded: int) -> dict[str, np.ndarray]:
+    outliers = {}
+    if "non_steady_state" in settings.regressors:
+        outliers["non_steady_state"] = marks.non_steady_state
+    if settings.scrubs:
+        for reason, values, threshold, spellings in (
+            ("framewise_displacement", marks.framewise_displacement, settings.fd_threshold, FRAMEWISE_DISPLACEMENT),
+            ("std_dvars", marks.std_dvars, settings.std_dvars_threshold, STD_DVARS),
+        ):
+            if threshold:
+                outliers[reason] = _check_measure(values, spellings, marks, n_discarded) > threshold
+    return outliers
+
+
+def _check_measure(
+    values: np.ndarray | None, spellings: tuple[str, ...], marks: ScanMarks, n_discarded: int
+) -> np.ndarray:
+    option = "fd_threshold" if spellings == FRAMEWISE_DISPLACEMENT else "std_dvars_threshold"
+    if values is None:
+        raise ConfoundsError(
+            f"{marks.path} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2), which --scrub needs; "
+            f"--{option} 0 scrubs without it, --censor_file takes volumes of your own."
+        )
+    # The first volume moves against none before it.
+    n_excused = max(1, n_discarded)
+    missing = np.flatnonzero(np.isnan(values[n_excused:]))
+    if len(missing):
+        row = missing[0] + n_excused + 1
+        raise ConfoundsError(
+            f"{marks.path}: column {spellings[0]} has no number in row {row} ({HOW_ROWS_COUNT}), so --scrub cannot "
+            f"judge that volume; correct the table, or give --{option} 0 to scrub without this column."
+        )
+    return values
+
+
+def find_short_segments(censored: np.ndarray, n_least: int) -> np.ndarray:
+    """Return which volumes that are not censored lie in a stretch of fewer than some volumes, bool.
+
+    Without any censored volume there are none, as in nilearn's loader of confounds. After Power et al. 2014
+    (doi:10.1016/j.neuroimage.2013.08.048).
+    """
+    is_short = np.zeros_like(censored)
+    if not censored.any():
+        return is_short
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], censored, [True]])))
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        is_short[start:stop] = stop - start < n_least
+    return is_short
+
+
+def _check_kept(series: ImageSeries, timeline: Timeline) -> None:
+    if timeline.n_kept:
+        return
+    counts = ", ".join(f"{reason} {np.count_nonzero(marks)}" for reason, marks in timeline.outliers.items())
+    raise TooFewVolumesError(
+        f"{series.path}: all {timeline.n_read - timeline.n_discarded} volumes that are not discarded are censored "
+        f"({counts}); raise the thresholds, lower --scrub_segment, or leave this run out."
+    )
