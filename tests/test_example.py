@@ -52,7 +52,7 @@ def region_signals(data_dir) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def denoised_signals(data_dir, region_signals) -> np.ndarray:
-    """What Params24, as in config.json, leaves of the volumes in the steady state."""
+    """What Params24 leaves of the volumes in the steady state."""
     strategy, options, _ = STRATEGIES["Params24"]
     confounds, steady = load_confounds(str(bold_path(data_dir, RUNS[0])), strategy=strategy, **options)
     regressors = confounds.assign(constant=1.0).to_numpy()[steady]

@@ -24,12 +24,27 @@ import pytest
 
 from niimasker.cli import main, make_parser
 from niimasker.config import read_config
-from niimasker.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_RUN_FAILED, EXIT_WRONG_USE
-from niimasker.inputs.strategies import FLEXIBLE_WORDS, STRATEGIES
+from niimasker.errors import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_RUN_FAILED,
+    EXIT_WRONG_USE,
+    TooFewVolumesError,
+    record_warnings,
+)
+from niimasker.inputs.confounds import Confounds, load_confounds
+from niimasker.inputs.images import T_R_MAX, T_R_MIN
+from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
+from niimasker.inputs.strategies import STRATEGIES
 from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
-from niimasker.regions.weights import LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
-from niimasker.settings import DEPRECATED, OPTIONS, config_template, make_settings
+from niimasker.regions.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
+from niimasker.settings import DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template, make_settings
+from niimasker.signals.coverage import NO_PERCENT
+from niimasker.signals.filtering import Cleaning
+from niimasker.signals.nuisance import prepare_nuisance
+from niimasker.signals.timeline import Timeline
+from niimasker.workflow import extract
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -54,11 +69,11 @@ def blocks(language: str) -> list[str]:
 
 
 def table(*header: str) -> list[list[str]]:
-    """The cells of the table under this header."""
-    lines = iter(README.splitlines())
-    assert f"| {' | '.join(header)} |" in lines
-    next(lines)
-    rows = itertools.takewhile(lambda line: line.startswith("|"), lines)
+    """The cells of all tables under this header."""
+    lines = README.splitlines()
+    starts = [n for n, line in enumerate(lines) if line == f"| {' | '.join(header)} |"]
+    assert starts
+    rows = [row for n in starts for row in itertools.takewhile(lambda line: line.startswith("|"), lines[n + 2 :])]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in rows]
 
 
@@ -202,7 +217,7 @@ def test_options_named_in_the_text_exist():
 
 
 def test_commands_on_the_example_write_a_table_per_run(outputs):
-    assert len(outputs) == 6
+    assert len(outputs) == 8
     for folder in outputs.values():
         summary = pd.read_csv(folder / "niimasker_data/summary.tsv", sep="\t")
         assert set(summary["status"]) == {"done"}
@@ -273,7 +288,7 @@ class TestR:
 
     def test_reads_the_examples_table(self, example):
         printed = self.run(example.folder, f"{self.block}\ncat(dim(signals), dim(correlation), signals[1, 1])")
-        assert printed == pytest.approx([119, 30, 30, 30, float(example.lines(SIGNALS, 2)[1][0])], rel=1e-6)
+        assert printed == pytest.approx([110, 30, 30, 30, float(example.lines(SIGNALS, 2)[1][0])], rel=1e-6)
 
     def test_reads_missing_values_and_names_with_spaces(self, tmp_path):
         shows = (
@@ -292,7 +307,7 @@ class TestOctave:
 
     def test_reads_the_examples_table(self, example):
         printed = self.run(example.folder, f"{self.block}\nprintf('%.8f ', size(signals), numel(names), first(1))")
-        assert printed == pytest.approx([119, 30, 30, float(example.lines(SIGNALS, 2)[1][0])])
+        assert printed == pytest.approx([110, 30, 30, float(example.lines(SIGNALS, 2)[1][0])])
 
     def test_reads_missing_values_and_names_with_spaces(self, tmp_path):
         shows = "printf('%g ', sum(isnan(signals)), first, signals(1:2, strcmp(names, 'B')))"
@@ -326,7 +341,48 @@ def test_words_of_harvard_oxford_are_those_of_juelich_after_a_part():
 
 
 def test_every_strategy_and_flexible_word_is_described():
-    assert [row[0] for row in table("strategy or word", "columns")] == [*STRATEGIES, *FLEXIBLE_WORDS]
+    words = [row[0] for row in table("strategy or word", "parameter", "columns")]
+    assert words == [*STRATEGIES, *WORDS, *VOLUME_WORDS]
+
+
+def test_parameters_of_words_are_the_codes_with_the_default_in_bold():
+    described = {word: parameter for word, parameter, _ in table("strategy or word", "parameter", "columns")}
+    expected = {
+        word: ", ".join(f"**{each}**" if each == DEFAULTS.get(word) else each for each in WORDS.get(word, ()))
+        for word in described
+    }
+    assert described == expected
+
+
+def test_number_of_compcor_components_is_the_codes():
+    columns = {row[0]: row[2] for row in table("strategy or word", "parameter", "columns")}
+    assert f"first {DEFAULTS['n_compcor']} components" in columns["compcor"]
+    assert f"first {STRATEGIES['AnatCompCor']['n_compcor']} a_comp_cor" in columns["AnatCompCor"]
+    assert f"first {STRATEGIES['TempCompCor']['n_compcor']} t_comp_cor" in columns["TempCompCor"]
+
+
+def test_methods_of_standardising_are_the_codes():
+    assert tuple(row[0] for row in table("`--standardize_method`", "columns become")) == STANDARDIZE_METHODS
+
+
+def test_scrub_example_censors_volumes_and_regresses(outputs):
+    facts = json.loads((outputs["scrub_output"] / f"{IMAGE}_timeseries.json").read_text("utf-8"))
+    n_kept = len(pd.read_csv(outputs["scrub_output"] / f"{IMAGE}_timeseries.tsv", sep="\t"))
+    assert facts["Volumes"]["Discarded"] == 1
+    assert facts["Volumes"]["Censored"] > 0
+    assert n_kept == facts["Volumes"]["Kept"] == 119 - facts["Volumes"]["Censored"]
+    assert {"trans_x_derivative1", "white_matter", "cosine00"} <= set(facts["Confounds"])
+
+
+def test_word_scrub_alone_leaves_censored_rows_empty_and_regresses_nothing_out(outputs):
+    folder = outputs["censored_output"]
+    facts = json.loads((folder / f"{IMAGE}_timeseries.json").read_text("utf-8"))
+    is_empty = pd.read_csv(folder / f"{IMAGE}_timeseries.tsv", sep="\t").isna().all(axis=1)
+    outliers = pd.read_csv(folder / f"{IMAGE}_outliers.tsv", sep="\t")
+    is_censored = outliers[outliers["discarded"] == 0].any(axis=1)
+    assert is_empty.tolist() == is_censored.tolist()
+    assert is_censored.sum() == facts["Volumes"]["Censored"] > 0
+    assert facts["Confounds"] == []
 
 
 def as_described(path: Path, folder: Path) -> str:
@@ -353,9 +409,29 @@ def test_columns_of_regions_are_those_that_are_described(example):
     assert names == example.lines(f"example_output/{IMAGE}_regions.tsv", 1)[0]
 
 
+def statuses() -> list[str]:
+    return [code for row in table("status", "column of the region") for code in code_in(row[0])]
+
+
 def test_every_status_of_a_region_is_named():
-    meaning = dict(table("column of `_regions.tsv`", "meaning"))["`status`"]
-    assert code_in(meaning) == [OK, OUTSIDE_IMAGE, LOST_IN_RESAMPLING, OUTSIDE_MASK, NO_SIGNAL]
+    *others, coverage = statuses()
+    assert others == [OK, OUTSIDE_IMAGE, LOST_IN_RESAMPLING, OUTSIDE_MASK, NO_SIGNAL, CONSTANT, NO_PERCENT]
+    assert coverage.startswith("coverage")
+
+
+def test_keys_of_the_sidecar_are_those_that_are_described(example):
+    facts = json.loads((example.folder / f"example_output/{IMAGE}_timeseries.json").read_text("utf-8"))
+    assert [key for row in table("key of `_timeseries.json`", "content") for key in code_in(row[0])] == list(facts)
+
+
+def test_columns_of_the_summary_are_those_that_are_described(example):
+    described = [name for row in table("column of `summary.tsv`", "meaning") for name in code_in(row[0])]
+    assert described == example.lines("example_output/niimasker_data/summary.tsv", 1)[0]
+
+
+def test_columns_of_outliers_are_those_that_are_described(example):
+    meaning = dict(table("file", "content"))["`<image>_outliers.tsv`"]
+    assert code_in(meaning) == example.lines(f"example_output/{IMAGE}_outliers.tsv", 1)[0]
 
 
 def test_columns_of_voxels_are_those_that_are_described(outputs):
@@ -384,3 +460,260 @@ def test_links_lead_to_files_and_headings():
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert [target for target in targets if target not in anchors and not (ROOT / target).is_file()] == []
+
+
+CHECKS = table("checked", "found", "what happens")
+PLAIN_RUN = {
+    "-i": [f"example_output/data/fmriprep/sub-01/func/{IMAGE}.nii.gz"],
+    "-r": [f"example_output/data/atlas/{ATLAS}"],
+    "--regressor_files": ["example_output/data/fmriprep/sub-01/func/sub-01_task-rest_desc-confounds_timeseries.tsv"],
+    "--regressors": ["csf"],
+    "--discard_scans": ["1"],
+}
+ATLAS_PATH, SEEDS = f"example_output/data/atlas/{ATLAS}", "example_output/data/atlas/seeds.tsv"
+ODD = "-i odd.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
+DENOISED = "-i sub-01_task-rest_space-MNI_desc-smoothAROMAnonaggr_bold.nii -r tpl-Odd_labels.nii"
+AROMA = "--regressor_files aroma.tsv --regressors ica_aroma=basic"
+# What is checked, words of what is found, options that it is found with, and words of the message.
+FOUND = [
+    ("options", "out of their range", "--low_pass -1", "above 0"),
+    ("options", "excluding each other", "--valid_voxels --smoothing_fwhm 4", "--valid_voxels"),
+    ("options", "without effect", "--standardize_method psc", "is ignored"),
+    ("files", "does not exist", "-i missing.nii.gz", "does not exist"),
+    ("files", "a pattern matches none", "-i missing*.nii.gz", "no file matches"),
+    ("output names", "two atlases", f"-r {ATLAS_PATH} {ATLAS_PATH}", "more than one atlas"),
+    ("pairs of image and table", "not as many tables", f"--censor_file {SEEDS} {SEEDS}", "give one per image"),
+    ("`--roi_file`", "one of the images", f"-r {PLAIN_RUN['-i'][0]}", "one of the --input_files"),
+    ("image", "no 4D", f"-i {ATLAS_PATH} -r {SEEDS} --regressor_files --regressors", "expected a 4D series"),
+    ("image", "ends early", "-i early.nii.gz --regressor_files --regressors", "broken"),
+    ("voxels of regions", "NaN", ODD, "1 of the voxels read"),
+    ("JSON file beside the image", "cannot be read", ODD, "odd.json cannot be read"),
+    ("tables of a run", "cannot be written", "taken_output", "cannot be written"),
+    ("files in `niimasker_data`", "cannot be written", "blocked_output", "cannot be written"),
+    ("parcellation", "no whole numbers", "-r halves.nii", "no region's index"),
+    ("maps", "NaN", "-r nan_maps.nii", "NaN or infinite"),
+    ("mask of `-m`", "one other value", f"-m {ATLAS_PATH}", "no mask"),
+    ("coordinates", "no columns x, y, z", f"-r {ATLAS_PATH.replace('.nii.gz', '.tsv')}", "no column x, y, z"),
+    ("coordinates", "no `--radius`", f"-r {SEEDS}", "no --radius"),
+    ("spheres", "share voxels", f"-r {SEEDS} --radius 30", "spheres overlap"),
+    ("`--as_voxels`", "coordinates", f"-r {SEEDS} --as_voxels", "holds coordinates"),
+    ("nilearn: query", "an unknown word", "-r nilearn:schafer", "no atlas 'schafer'"),
+    ("names", "too few", "--labels one two", "has 2 names"),
+    ("names", "used twice", f"--labels {'one ' * 30}", "index is appended"),
+    ("spaces in the names of image and atlas", "`space-` and `tpl-`", DENOISED, "space MNI, but tpl-Odd_labels.nii"),
+    ("header of the image", "codes are 0", ODD, "sform and qform codes are 0"),
+    ("field of view", "less than", ODD, "only 24% of the atlas"),
+    ("field of view and mask", "no region", "-r far.nii", "no region is left"),
+    ("coverage of a region", "below 0.5", ODD, "roi 3 0.45"),
+    ("coverage of a region", "`--min_coverage`", f"{ODD} --min_coverage 0.5", "(coverage too low): roi 3"),
+    ("signal of a region", "none that varies", ODD, "(constant): roi 2"),
+    ("signal of a region", "no voxel", ODD, "(empty: outside the image): roi 4"),
+    ("tables", "no UTF-8 text", f"--regressor_files {ATLAS_PATH}", "not UTF-8"),
+    ("rows", "not as many", f"--regressor_files {SEEDS}", "10 rows"),
+    ("columns used", "a gap", "--regressor_files gap.tsv --regressors b", "has no value in row 5"),
+    ("all columns", "without a name", "--regressor_files gap.tsv --regressors", "has no name"),
+    ("all columns", "more than", "--regressors", "more than a quarter"),
+    ("words", "unknown", "--regressors motoin", "nearest: motion"),
+    ("words", "a pattern without a match", "--regressors motoin*", "no column matches"),
+    ("words", "two parameters", "--regressors motion=basic motion=full", "motion=basic"),
+    ("words", "without `compcor`", "--regressors n_compcor=5", "add compcor"),
+    ("what words need", "columns", "--regressors ica_aroma", "aroma_motion"),
+    ("what words need", "not denoised", "--regressors ica_aroma=full", "ica_aroma=full"),
+    ("cosines", "not in the table", "--regressor_files short.tsv --regressors Params2", "no columns cosine00"),
+    ("CompCor", "fewer", "--regressors compcor high_pass n_compcor=20", "10 CompCor components of the 20"),
+    ("CompCor", "no high_pass", "--regressors compcor", "add high_pass"),
+    ("`ica_aroma=basic`", "denoised already", f"{DENOISED} {AROMA}", "has taken out of the image already"),
+    ("`--discard_scans`", "no volume is left", "--discard_scans 120", "leaves none"),
+    ("`--discard_scans`", "fewer volumes", "--discard_scans 0", "--discard_scans auto"),
+    ("`--scrub`", "a column is missing", "--regressor_files short.tsv --scrub", "no column framewise_displacement"),
+    ("`--censor_file`", "anything but 0 and 1", "--censor_file short.tsv", "expected 0, or 1"),
+    ("kept volumes", "none", "--scrub --fd_threshold 0.001", "all 119 volumes"),
+    ("kept volumes", "a single one", "--discard_scans 119 --detrend", "a single volume"),
+    ("repetition time", "given by `--t_r`", "--t_r 2000", "milliseconds"),
+    ("repetition time", "but not needed", DENOISED, "not recorded"),
+    ("repetition time", "none, with a filter", f"{ODD} --low_pass 0.1", "give --t_r"),
+    ("repetition time", "differs", "--t_r 2.1", "the sidecar says 2 s"),
+    ("cut-offs", "Nyquist", "--low_pass 0.3", "not below 0.25 Hz"),
+    ("cut-offs", "`--high_pass` not below", "--low_pass 0.1 --high_pass 0.1", "not below --low_pass"),
+    ("length", "with one cut-off", "--low_pass 0.1 --discard_scans 110", "too few for the filter"),
+    ("cosines", "together with `--high_pass`", "--regressors high_pass --high_pass 0.01", "filters twice"),
+    ("regressors", "constant", "--scrub --regressors motion_outlier00", "motion_outlier00 (constant)"),
+    ("degrees of freedom", "fewer than 1", "--regressors Params36 --low_pass 0.05", "leave nothing"),
+    ("degrees of freedom", "fewer than 20", "--regressors Params36 --low_pass 0.12", "unreliable"),
+]
+
+
+@pytest.fixture(scope="session")
+def spoilt(example) -> Example:
+    """The example with an image that is cut short, and tables that lack a value, and columns."""
+    whole = (example.folder / PLAIN_RUN["-i"][0]).read_bytes()
+    (example.folder / "early.nii.gz").write_bytes(whole[:-1000])
+    values = np.arange(240.0).reshape(120, 2)
+    short = pd.DataFrame(values, columns=["csf", "white_matter"])
+    short.to_csv(example.folder / "short.tsv", sep="\t", index=False)
+    short.set_axis(["aroma_motion_01", "aroma_motion_02"], axis=1).to_csv(
+        example.folder / "aroma.tsv", sep="\t", index=False
+    )
+    values[4, 1] = np.nan
+    pd.DataFrame(values, columns=["", "b"]).to_csv(example.folder / "gap.tsv", sep="\t", index=False)
+    (example.folder / "taken_output" / f"{IMAGE}_timeseries.tsv").mkdir(parents=True)
+    (example.folder / "blocked_output").mkdir()
+    (example.folder / "blocked_output/niimasker_data").write_text("a file", "utf-8")
+    write_odd_images(example.folder)
+    return example
+
+
+def write_odd_images(folder: Path) -> None:
+    """Write an image whose regions are good, constant, mostly constant with a NaN, and outside; and wrong atlases."""
+    volumes = np.random.default_rng(0).normal(100, 2, size=(6, 5, 4, 120)).astype(np.float32)
+    volumes[1] = 100
+    volumes[2].reshape(20, 120)[:10] = 100
+    volumes[2, 4, 3, 7] = np.nan
+    img = nib.Nifti1Image(volumes, np.diag([3.0, 3.0, 3.0, 1.0]))
+    img.set_sform(None, 0)
+    img.set_qform(None, 0)
+    for name, sidecar in (("odd", "{"), (DENOISED.split()[1].removesuffix(".nii"), '{"RepetitionTime": 2000}')):
+        nib.save(img, folder / f"{name}.nii")
+        (folder / f"{name}.json").write_text(sidecar, "utf-8")
+    affine = nib.load(folder / "odd.nii").affine
+    labels = np.zeros((6, 5, 42), dtype=np.int16)
+    labels[:3, :, :4] = np.arange(1, 4)[:, None, None]
+    labels[0, :, 4:] = 4
+    wrong = {"tpl-Odd_labels": labels, "halves": labels / 2, "far": labels, "nan_maps": np.full((6, 5, 4, 2), np.nan)}
+    for name, values in wrong.items():
+        shift = 10_000 if name == "far" else 0
+        stored = values if values.dtype == np.int16 else values.astype(np.float32)
+        nib.save(nib.Nifti1Image(stored, affine + np.pad([[shift]], ((0, 3), (3, 0)))), folder / f"{name}.nii")
+
+
+def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What the plain run does with other options, in README's words, and what it says."""
+    given: dict[str, list[str]] = {"": []}
+    for word in options.split():
+        if re.match("--?[a-z]", word):
+            given[word] = []
+        else:
+            given[[*given][-1]].append(word)
+    output = given.pop("") or ["checks_output"]
+    # An option of the plain run that is given without a value is left out.
+    asked = {**PLAIN_RUN, **given}
+    words = [word for flag, values in asked.items() if values or flag not in PLAIN_RUN for word in (flag, *values)]
+    code = example.run([*output, *words])
+    said = capsys.readouterr().err
+    done = "warning" if "niimasker: warning:" in said else "nothing"
+    return {EXIT_WRONG_USE: "error", EXIT_RUN_FAILED: "run fails", EXIT_DONE: done}[code], said
+
+
+def test_checks_find_nothing_in_the_plain_run(spoilt, capsys):
+    assert what_happens(spoilt, "", capsys) == ("nothing", "")
+
+
+@pytest.mark.parametrize(("checked", "found", "options", "message"), FOUND, ids=lambda text: text[:30])
+def test_checks_do_what_the_table_says(spoilt, capsys, checked, found, options, message):
+    (row,) = (row for row in CHECKS if row[0] == checked and found in row[1])
+    happens, said = what_happens(spoilt, options, capsys)
+    assert happens == row[2]
+    assert message in said
+
+
+def test_every_check_of_the_table_is_tried():
+    tried = [next(row for row in CHECKS if row[0] == checked and found in row[1]) for checked, found, *_ in FOUND]
+    assert [row for row in CHECKS if row not in tried] == []
+
+
+def test_what_a_check_does_is_explained():
+    assert {row[2] for row in CHECKS} == {row[0] for row in table("what happens", "meaning")}
+
+
+def bounds(checked: str, pattern: str) -> list[float]:
+    """The numbers that a pattern finds in the one row of the checks that it fits."""
+    (found,) = (match.groups() for name, text, _ in CHECKS if name == checked and (match := re.search(pattern, text)))
+    return [float(number) for number in found]
+
+
+def test_bounds_of_the_repetition_time_are_the_codes(spoilt, capsys):
+    assert bounds("repetition time", r"from ([\d.]+) to (\d+) s, given by") == [T_R_MIN, T_R_MAX]
+    assert bounds("repetition time", r"from ([\d.]+) to (\d+) s, but") == [T_R_MIN, T_R_MAX]
+    (within,) = bounds("repetition time", r"more than ([\d.]+) s")
+    assert what_happens(spoilt, f"--t_r {2 + 0.9 * within}", capsys)[0] == "nothing"
+    assert what_happens(spoilt, f"--t_r {2 + 1.1 * within}", capsys)[0] == "warning"
+
+
+@pytest.mark.parametrize(("place", "cut_offs"), [(0, "--low_pass 0.2"), (1, "--low_pass 0.2 --high_pass 0.01")])
+def test_bounds_of_the_length_are_the_codes(spoilt, capsys, place, cut_offs):
+    n_too_few = int(bounds("length", r"one cut-off at most (\d+) volumes, with both at most (\d+)")[place])
+    for n_volumes, fails in ((n_too_few, True), (n_too_few + 1, False)):
+        happens, said = what_happens(spoilt, f"{cut_offs} --discard_scans {120 - n_volumes}", capsys)
+        assert (happens == "run fails") == fails == ("too few for the filter" in said)
+
+
+def regress(n_volumes: int, n_left: int) -> list[str]:
+    """Warnings of regressors that leave so many degrees of freedom; the mean takes one."""
+    n_regressors = n_volumes - 1 - n_left
+    values = np.random.default_rng(0).normal(size=(n_volumes, n_regressors))
+    confounds = Confounds(tuple(f"c{number}" for number in range(n_regressors)), values)
+    with record_warnings() as said:
+        prepare_nuisance(confounds, Timeline(n_volumes, 0), Cleaning(False, None, None, None, None, None))
+    return said
+
+
+def test_bounds_of_the_degrees_of_freedom_are_the_codes():
+    (least,) = map(int, bounds("degrees of freedom", r"^fewer than (\d+)$"))
+    few, percent = map(int, bounds("degrees of freedom", r"fewer than (\d+), or than (\d+) %"))
+    with pytest.raises(TooFewVolumesError):
+        regress(50, least - 1)
+    assert [bool(regress(*counts)) for counts in ((50, least), (50, few - 1), (50, few))] == [True, True, False]
+    assert [bool(regress(500, n_left)) for n_left in (500 * percent // 100 - 1, 500 * percent // 100)] == [True, False]
+
+
+def test_bound_of_all_columns_is_the_codes(tmp_path):
+    (percent,) = bounds("all columns", r"more than (\d+) %")
+    n_most = int(40 * percent / 100)
+    for n_columns in (n_most, n_most + 1):
+        values = np.random.default_rng(0).normal(size=(40, n_columns))
+        pd.DataFrame(values).add_prefix("c").to_csv(tmp_path / "all.tsv", sep="\t", index=False)
+        with record_warnings() as said:
+            load_confounds(tmp_path / "all.tsv", (), n_volumes=40, image_path=tmp_path / "bold.nii.gz")
+        assert bool(said) == (n_columns > n_most)
+
+
+def cover(n_valid: int, n_outside: int, **options: object) -> tuple[list[str], str]:
+    """Warnings about an atlas of one row of 20 voxels, n_outside of them beyond the image, and the region's status."""
+    volumes = np.zeros((20 - n_outside, 5, 6, 12), dtype=np.float32)
+    volumes[:n_valid] = 100 + np.arange(12) % 2
+    labels = np.zeros((20, 5, 6), dtype=np.int16)
+    labels[:, 2, 2] = 1
+    for path, values in (("bold.nii", volumes), ("atlas.nii", labels)):
+        nib.save(nib.Nifti1Image(values, np.diag([3.0, 3.0, 3.0, 1.0])), path)
+    with record_warnings() as said:
+        (outcome,) = extract("out", input_files="bold.nii", roi_file="atlas.nii", **options)
+    return said, pd.read_csv(outcome.tables[0].regions_path, sep="\t")["status"][0]
+
+
+@pytest.fixture
+def in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_bound_of_coverage_is_the_codes():
+    (least,) = bounds("coverage of a region", r"below ([\d.]+)$")
+    n_least = round(20 * least)
+    assert cover(n_least, 0) == ([], OK)
+    (warning,), _ = cover(n_least - 1, 0)
+    assert f"coverage < {least:g}" in warning
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_bound_of_the_field_of_view_is_the_codes():
+    (percent,) = bounds("field of view", r"less than (\d+) %")
+    n_outside = round(20 * (1 - percent / 100))
+    assert cover(20, n_outside) == ([], OK)
+    (warning,), _ = cover(20, n_outside + 1)
+    assert "field of view" in warning
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_status_of_a_region_below_min_coverage_is_written_as_shown():
+    _, status = cover(6, 0, min_coverage=0.5)
+    assert status == statuses()[-1].replace("0.31", "0.30")

@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from niimasker.cli import read_command_line
 from niimasker.config import read_config
-from niimasker.errors import NiimaskerWarning, SettingsError
+from niimasker.errors import NiimaskerWarning, SettingsError, record_warnings
 from niimasker.settings import OPTIONS, config_template, make_settings
 
 ROOT = Path(__file__).parent.parent
@@ -31,12 +31,21 @@ SPECIFIED = [
     "radius",
     "allow_overlap",
     "standardize",
+    "standardize_method",
     "t_r",
     "high_pass",
     "low_pass",
     "detrend",
     "smoothing_fwhm",
     "discard_scans",
+    "scrub",
+    "fd_threshold",
+    "std_dvars_threshold",
+    "scrub_segment",
+    "censor_file",
+    "censored",
+    "min_coverage",
+    "valid_voxels",
     "n_jobs",
     "n_decimals",
     "atlas_dir",
@@ -74,6 +83,15 @@ NOT_TEXTS = [1.5, True, {"a": 1}, [None], [1.5], [["a"]], "a\0b"]
 NOT_PATHS = [1, True, ["a.nii", "b.nii"], {"a": 1}, "a\0b"]
 NOT_NUMBERS = [True, False, "2", [2, 3], {"a": 1}, float("nan"), float("inf"), -1, 10**400]
 NOT_COUNTS = [*NOT_NUMBERS[:-1], 1.5]
+# An object is words with parameters, see below; not every object is.
+NOT_WORDS = [
+    *[value for value in NOT_TEXTS if not isinstance(value, dict)],
+    {"motion": ["full"]},
+    {"motion": {"full": True}},
+    {"n_compcor": 1.5},
+    {"motion": "a\0b"},
+    {"a\0b": True},
+]
 WRONG_VALUES = {
     "output_dir": NOT_PATHS,
     "input_files": NOT_TEXTS,
@@ -85,14 +103,23 @@ WRONG_VALUES = {
     "allow_overlap": NOT_FLAGS,
     "atlas_dir": NOT_PATHS,
     "regressor_files": NOT_TEXTS,
-    "regressors": NOT_TEXTS,
+    "regressors": NOT_WORDS,
     "smoothing_fwhm": NOT_NUMBERS,
-    "discard_scans": NOT_COUNTS,
+    "discard_scans": [*NOT_COUNTS, "Auto", "all", ["auto", "auto"]],
+    "scrub": NOT_FLAGS,
+    "fd_threshold": NOT_NUMBERS,
+    "std_dvars_threshold": NOT_NUMBERS,
+    "scrub_segment": NOT_COUNTS,
+    "censor_file": NOT_TEXTS,
+    "censored": ["keep", "NaN", 0, True, ["drop", "nan"], {"a": 1}],
     "detrend": NOT_FLAGS,
     "high_pass": NOT_NUMBERS,
     "low_pass": NOT_NUMBERS,
     "t_r": [*NOT_NUMBERS, 0],
     "standardize": NOT_FLAGS,
+    "standardize_method": ["z", "PSC", 1, True, ["psc", "zscore"], {"a": 1}],
+    "min_coverage": [*NOT_NUMBERS, 1.0001, 50],
+    "valid_voxels": NOT_FLAGS,
     "n_decimals": NOT_COUNTS,
     "output_layout": ["nested", 1, True, ["flat", "mirror"], {"a": 1}],
     "engine": ["afni", 1, True, ["nilearn", "stream"], {"a": 1}],
@@ -116,12 +143,21 @@ VALID_VALUES = {
     "regressor_files": LISTS,
     "regressors": LISTS,
     "smoothing_fwhm": POSITIVE | st.integers(0, 20),
-    "discard_scans": st.integers(0, 50),
+    "discard_scans": st.integers(0, 50) | st.just("auto"),
+    "scrub": st.booleans(),
+    "fd_threshold": POSITIVE | st.just(0),
+    "std_dvars_threshold": POSITIVE,
+    "scrub_segment": st.integers(0, 50),
+    "censor_file": LISTS,
+    "censored": st.sampled_from(["drop", "nan"]),
     "detrend": st.booleans(),
     "high_pass": st.floats(1e-4, 0.05),
     "low_pass": st.floats(0.06, 0.5),
     "t_r": POSITIVE,
     "standardize": st.booleans(),
+    "standardize_method": st.sampled_from(["zscore_sample", "zscore", "psc"]),
+    "min_coverage": st.floats(0, 1),
+    "valid_voxels": st.booleans(),
     "n_decimals": st.integers(0, 15),
     "output_layout": st.sampled_from(["flat", "mirror"]),
     "engine": st.sampled_from(["stream", "nilearn"]),
@@ -207,9 +243,9 @@ def test_word_that_is_no_number_is_refused_on_the_command_line(name, word):
         make_settings(given_words)
 
 
-@pytest.mark.parametrize("name", ["discard_scans", "n_decimals", "n_jobs"])
+@pytest.mark.parametrize("name", ["discard_scans", "scrub_segment", "n_decimals", "n_jobs"])
 def test_whole_number_written_with_a_point_stays_whole(name):
-    value = getattr(make_settings({**MINIMAL, name: 2.0}), name)
+    value = getattr(make_settings({**MINIMAL, "regressor_files": ["a.tsv"], "scrub": True, name: 2.0}), name)
     assert (value, type(value)) == (2, int)
 
 
@@ -260,6 +296,154 @@ def test_lists_of_one_and_empty_objects_as_jsonlite_of_r_writes_them_are_taken(t
     path = write_config(tmp_path / "r.json", {"t_r": [2.5], "standardize": [True], "mask_img": {}, "roi_file": ["a"]})
     settings = make_settings({"output_dir": "out", "input_files": ["b.nii"]}, read_config(path))
     assert (settings.t_r, settings.standardize, settings.mask_img, settings.roi_file) == (2.5, True, None, ("a",))
+
+
+# Words with parameters
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"motion": "derivatives", "wm_csf": True}, ("motion=derivatives", "wm_csf")),
+        ({"high_pass": True, "compcor": "temporal", "n_compcor": 5}, ("high_pass", "compcor=temporal", "n_compcor=5")),
+        ({"compcor": True, "n_compcor": "all"}, ("compcor", "n_compcor=all")),
+        ({"Params6": True, "my column": True, "cosine*": True}, ("Params6", "my column", "cosine*")),
+        ({"motion": "full", "wm_csf": False, "global_signal": None}, ("motion=full",)),
+        (["motion=derivatives", "wm_csf", "a_comp_cor_0*"], ("motion=derivatives", "wm_csf", "a_comp_cor_0*")),
+        ("motion=full", ("motion=full",)),
+    ],
+)
+def test_regressors_in_json_are_words_or_an_object_of_them(config_path, value, words):
+    config = read_config(write_config(config_path, {"regressors": value, "regressor_files": "a.tsv"}))
+    assert make_settings(MINIMAL, config).regressors == words
+
+
+def test_regressors_from_python_may_be_an_object():
+    given = {**MINIMAL, "regressor_files": ["a.tsv"], "regressors": {"motion": "basic", "high_pass": True}}
+    assert make_settings(given).regressors == ("motion=basic", "high_pass")
+
+
+def test_regressors_of_an_empty_object_are_not_given(config_path):
+    assert read_config(write_config(config_path, {"regressors": {}})) == {}
+
+
+def test_word_given_twice_in_an_object_is_named(config_path):
+    message = refusal(config_path, '{"regressors": {"motion": "full", "motion": "basic"}}')
+    assert f"{config_path}: 'motion' is given twice" in message
+
+
+def test_words_of_the_command_line_may_hold_parameters():
+    words = ["motion=derivatives", "wm_csf", "n_compcor=all", "a_comp_cor_0*"]
+    typed = read_command_line(
+        ["out", "-i", "a.nii", "-r", "b.nii", "--regressor_files", "c.tsv", "--regressors", *words]
+    )
+    assert make_settings(typed).regressors == tuple(words)
+
+
+def test_object_in_json_that_says_what_the_command_line_says_gives_no_warning(config_path):
+    typed = {**MINIMAL, "regressor_files": ["a.tsv"], "regressors": ["motion=full", "high_pass"]}
+    config = read_config(write_config(config_path, {"regressors": {"motion": "full", "high_pass": True}}))
+    # A warning is an error in this test run.
+    assert make_settings(typed, config).regressors == ("motion=full", "high_pass")
+
+
+def test_object_in_json_wins_with_a_warning(config_path):
+    typed = {**MINIMAL, "regressor_files": ["a.tsv"], "regressors": ["motion=full"]}
+    config = read_config(write_config(config_path, {"regressors": {"motion": "basic"}}))
+    with pytest.warns(NiimaskerWarning, match="--regressors is .*motion=full.* on the command line .* JSON file wins"):
+        assert make_settings(typed, config).regressors == ("motion=basic",)
+
+
+def test_old_name_of_regressors_takes_an_object(config_path):
+    config = read_config(write_config(config_path, {"regressor_names": {"motion": "full"}, "regressor_files": "a.tsv"}))
+    with pytest.warns(NiimaskerWarning, match="'regressor_names' is deprecated"):
+        assert make_settings(MINIMAL, config).regressors == ("motion=full",)
+
+
+# Censoring, and options that go together
+
+
+@pytest.mark.parametrize("where", ["json", "command line"])
+def test_discard_scans_auto_is_taken(config_path, where):
+    words = ["out", "-i", "a.nii", "-r", "b.nii", "--regressor_files", "c.tsv"]
+    typed = read_command_line([*words, "--discard_scans", "auto"] if where == "command line" else words)
+    config = read_config(write_config(config_path, {"discard_scans": "auto"} if where == "json" else {}))
+    assert make_settings(typed, config).discard_scans == "auto"
+
+
+def test_defaults_of_censoring_are_nilearns():
+    built = make_settings(MINIMAL)
+    assert (built.fd_threshold, built.std_dvars_threshold, built.scrub_segment) == (0.5, 1.5, 5)
+    assert (built.scrub, built.censor_file, built.censored) == (False, (), "drop")
+
+
+@pytest.mark.parametrize(
+    ("option", "shown"), [({"scrub": True}, "--scrub "), ({"discard_scans": "auto"}, "--discard_scans auto ")]
+)
+def test_option_that_reads_the_confounds_is_refused_without_them(option, shown):
+    with pytest.raises(SettingsError, match=f"^{shown}.* --regressor_files, which is missing") as caught:
+        make_settings({**MINIMAL, **option})
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_censor_file_needs_no_confounds():
+    assert make_settings({**MINIMAL, "censor_file": "c.txt"}).censor_file == ("c.txt",)
+
+
+@pytest.mark.parametrize("option", [{"scrub": True}, {"regressors": ["csf", "scrub"]}, {"regressors": {"scrub": True}}])
+def test_scrubbing_is_asked_for_by_option_or_word(option):
+    built = make_settings({**MINIMAL, "regressor_files": ["a.tsv"], **option, "fd_threshold": 0.2, "scrub_segment": 0})
+    assert built.scrubs
+    assert (built.fd_threshold, built.scrub_segment) == (0.2, 0)
+
+
+def test_scrubbing_is_not_asked_for_by_other_words():
+    assert not make_settings({**MINIMAL, "regressor_files": ["a.tsv"], "regressors": ["motion", "scrubbed"]}).scrubs
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("fd_threshold", 0.2), ("std_dvars_threshold", 3), ("scrub_segment", 0), ("fd_threshold", 0)]
+)
+def test_threshold_without_scrubbing_warns(name, value):
+    with pytest.warns(NiimaskerWarning, match=f"^--{name} is ignored without --scrub"):
+        make_settings({**MINIMAL, name: value})
+
+
+def test_scrubbing_by_no_threshold_is_refused():
+    given = {**MINIMAL, "regressor_files": ["a.tsv"], "scrub": True, "fd_threshold": 0, "std_dvars_threshold": 0}
+    with pytest.raises(SettingsError, match="--fd_threshold and --std_dvars_threshold are both 0"):
+        make_settings(given)
+
+
+@pytest.mark.parametrize("name", ["fd_threshold", "std_dvars_threshold"])
+def test_scrubbing_by_one_threshold_is_allowed(name):
+    built = make_settings({**MINIMAL, "regressor_files": ["a.tsv"], "scrub": True, name: 0})
+    assert getattr(built, name) == 0
+
+
+def test_valid_voxels_with_smoothing_are_refused_with_a_reason():
+    with pytest.raises(SettingsError, match=r"--valid_voxels .* --smoothing_fwhm: smoothing has already spread"):
+        make_settings({**MINIMAL, "valid_voxels": True, "smoothing_fwhm": 6})
+
+
+def test_valid_voxels_with_smoothing_of_no_width_are_allowed():
+    assert make_settings({**MINIMAL, "valid_voxels": True, "smoothing_fwhm": 0}).valid_voxels
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.5])
+def test_min_coverage_is_a_share(value):
+    assert make_settings({**MINIMAL, "min_coverage": value}).min_coverage == value
+
+
+@pytest.mark.parametrize("method", ["zscore", "psc"])
+def test_standardize_method_without_standardize_warns(method):
+    with pytest.warns(NiimaskerWarning, match=f"--standardize_method {method} is ignored without --standardize"):
+        make_settings({**MINIMAL, "standardize_method": method})
+
+
+def test_standardize_method_with_standardize_is_quiet():
+    built = make_settings({**MINIMAL, "standardize": True, "standardize_method": "psc"})
+    assert (built.standardize, built.standardize_method) == (True, "psc")
 
 
 # The JSON file
@@ -506,8 +690,14 @@ def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
     chosen = [name for name in names if name in required or data.draw(st.booleans(), label=name)]
     options = {name: data.draw(VALID_VALUES[name], label=name) for name in chosen}
     config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
-    typed = make_settings(read_command_line(["out", *make_words(options)]))
-    assert typed == make_settings({"output_dir": "out"}, read_config(config_path))
+    # Smoothing is the one that does not go with another.
+    assume(not (options.get("valid_voxels") and options.get("smoothing_fwhm")))
+    with record_warnings() as of_typed:
+        typed = make_settings(read_command_line(["out", *make_words(options)]))
+    with record_warnings() as of_json:
+        in_json = make_settings({"output_dir": "out"}, read_config(config_path))
+    assert typed == in_json
+    assert of_typed == of_json
 
 
 # Old names

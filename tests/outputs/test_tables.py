@@ -262,7 +262,8 @@ class TestRegionsTable:
         weights = place_regions(regions, GRID, Mask(labels < 5, GRID))
         values = np.array([[1.0, 10, np.nan], [3, 20, np.nan]])
         return regions_table(
-            weights, Signals(values, np.array([70, 35, 0]), np.array([50, 60, np.nan]), weights.status)
+            weights,
+            Signals(values, np.array([70, 35, 0]), np.array([1, 0.5, 0]), np.array([50, 60, np.nan]), weights.status),
         )
 
     def test_columns_are_those_of_the_design(self, table):

@@ -11,18 +11,20 @@ from hypothesis import strategies as st
 from images import SHAPE, save
 from nilearn import signal
 
-from niimasker.errors import NiimaskerWarning, SignalsError
+from niimasker.errors import NiimaskerWarning, SignalsError, TooFewVolumesError, record_warnings
 from niimasker.inputs.confounds import Confounds
 from niimasker.inputs.images import open_series
 from niimasker.settings import make_settings
-from niimasker.signals.cleaning import Cleaning, clean, make_cleaning
+from niimasker.signals.cleaning import clean as clean_by
+from niimasker.signals.filtering import Cleaning, make_cleaning
+from niimasker.signals.nuisance import prepare_nuisance
 from niimasker.signals.timeline import Timeline
 
 N_VOLUMES = 60
 T_R = 2.0
-NOTHING = Cleaning(False, False, None, None, T_R, "header")
-DETREND = Cleaning(True, False, None, None, T_R, "header")
-STANDARDIZE = Cleaning(False, True, None, None, T_R, "header")
+NOTHING = Cleaning(False, None, None, None, T_R, "header")
+DETREND = Cleaning(True, None, None, None, T_R, "header")
+STANDARDIZE = Cleaning(False, "zscore_sample", None, None, T_R, "header")
 RNG = np.random.default_rng(0)
 VALUES = 1000 + RNG.normal(size=(N_VOLUMES, 5)).cumsum(axis=0)
 KEEP_ALL = Timeline(N_VOLUMES, 0)
@@ -34,6 +36,12 @@ TOLERANCE = 1e-9
 def make_confounds(n, n_volumes=N_VOLUMES, seed=0):
     values = 5 + np.random.default_rng([1, seed]).normal(size=(n_volumes, n)).cumsum(axis=0)
     return Confounds(tuple(f"c{number}" for number in range(n)), values)
+
+
+def clean(values, confounds, timeline, cleaning):
+    with record_warnings():  # Of few degrees of freedom, which runs of 60 volumes have.
+        nuisance = prepare_nuisance(confounds, timeline, cleaning)
+    return clean_by(values, nuisance, timeline, cleaning)
 
 
 def by_nilearn(values, confounds, cleaning):
@@ -54,10 +62,11 @@ def by_nilearn(values, confounds, cleaning):
 cleanings = st.builds(
     Cleaning,
     detrend=st.booleans(),
-    standardize=st.booleans(),
+    standardize=st.sampled_from([None, "zscore_sample"]),
     high_pass=st.none() | st.floats(0.005, 0.05),
-    low_pass=st.none() | st.floats(0.08, 0.2),
-    t_r=st.floats(0.5, 2.4),
+    # At least a fifth of all frequencies stays: something is left beside six regressors.
+    low_pass=st.none() | st.floats(0.15, 0.2),
+    t_r=st.floats(1.2, 2.4),
     t_r_source=st.just("header"),
 )
 
@@ -86,7 +95,7 @@ class TestAgainstNilearn:
 
     def test_order_is_that_of_nilearn(self):
         # Filtered confounds take out of filtered signals what unfiltered ones would not.
-        cleaning = Cleaning(True, True, 0.02, 0.1, T_R, "header")
+        cleaning = Cleaning(True, "zscore_sample", 0.02, 0.1, T_R, "header")
         confounds = make_confounds(3)
         found = clean(VALUES, confounds, KEEP_ALL, cleaning)
         np.testing.assert_allclose(found, by_nilearn(VALUES, confounds.values, cleaning), rtol=0, atol=TOLERANCE)
@@ -122,19 +131,25 @@ class TestArithmetic:
     def test_filter_keeps_the_band_alone(self, frequency, share):
         time = T_R * np.arange(600)
         wave = np.sin(2 * np.pi * frequency * time)[:, None]
-        cleaning = Cleaning(False, False, 0.03, 0.12, T_R, "header")
+        cleaning = Cleaning(False, None, 0.03, 0.12, T_R, "header")
         found = clean(wave, None, Timeline(600, 0), cleaning)
         # Away from the ends, where a filter has only half of what it needs.
         assert found[100:-100].std() / wave.std() == pytest.approx(share, abs=0.01)
 
-    def test_constant_signal_stays_finite(self):
+    def test_constant_signal_has_no_standardised_value(self):
         values = np.column_stack([VALUES[:, 0], np.full(N_VOLUMES, 7.0)])
-        found = clean(values, None, KEEP_ALL, Cleaning(True, True, None, None, T_R, "header"))
-        np.testing.assert_allclose(found[:, 1], 0, atol=1e-9)
+        found = clean(values, None, KEEP_ALL, Cleaning(True, "zscore_sample", None, None, T_R, "header"))
+        assert np.isnan(found[:, 1]).all()
+
+    def test_constant_signal_is_0_after_detrending(self):
+        values = np.column_stack([VALUES[:, 0], np.full(N_VOLUMES, 7.0)])
+        np.testing.assert_array_equal(clean(values, None, KEEP_ALL, DETREND)[:, 1], 0)
 
 
 class TestMissingColumns:
-    @pytest.mark.parametrize("cleaning", [NOTHING, Cleaning(True, True, 0.01, 0.1, T_R, "header")], ids=["no", "all"])
+    @pytest.mark.parametrize(
+        "cleaning", [NOTHING, Cleaning(True, "zscore_sample", 0.01, 0.1, T_R, "header")], ids=["no", "all"]
+    )
     @pytest.mark.parametrize("n_confounds", [0, 3])
     def test_columns_of_nan_stay_and_disturb_nothing(self, cleaning, n_confounds):
         confounds = make_confounds(n_confounds) if n_confounds else None
@@ -146,7 +161,7 @@ class TestMissingColumns:
 
     def test_nothing_but_nan_stays(self):
         nothing = np.full((N_VOLUMES, 2), np.nan)
-        cleaning = Cleaning(True, True, 0.01, 0.1, T_R, "header")
+        cleaning = Cleaning(True, "zscore_sample", 0.01, 0.1, T_R, "header")
         assert np.isnan(clean(nothing, make_confounds(3), KEEP_ALL, cleaning)).all()
 
 
@@ -169,21 +184,22 @@ class TestDiscarded:
 
 
 class TestTooShort:
-    @pytest.mark.parametrize(("n_regressors", "n_discarded"), [(59, 0), (61, 0), (54, 5)])
+    @pytest.mark.parametrize(("n_regressors", "n_discarded"), [(59, 0), (54, 5)])
     @pytest.mark.parametrize("cleaning", [NOTHING, STANDARDIZE], ids=["nothing", "standardize"])
     def test_no_more_volumes_than_regressors_and_mean_says_both_numbers(self, n_regressors, n_discarded, cleaning):
         with pytest.raises(SignalsError) as caught:
             clean(VALUES[n_discarded:], make_confounds(n_regressors), Timeline(N_VOLUMES, n_discarded), cleaning)
         assert str(caught.value) == (
-            f"{n_regressors} regressors, with the mean, leave nothing of {N_VOLUMES - n_discarded} volumes; "
-            "choose fewer --regressors."
+            f"{n_regressors} regressors and the mean leave nothing of {N_VOLUMES - n_discarded} volumes "
+            "(0 degrees of freedom); choose fewer --regressors."
         )
 
     def test_trend_is_one_regressor_more(self):
         with pytest.raises(SignalsError) as caught:
             clean(VALUES, make_confounds(58), KEEP_ALL, DETREND)
         assert str(caught.value) == (
-            "58 regressors, with the mean and the trend, leave nothing of 60 volumes; choose fewer --regressors."
+            "58 regressors, the mean and the trend leave nothing of 60 volumes (0 degrees of freedom); "
+            "choose fewer --regressors."
         )
 
     @pytest.mark.parametrize(("cleaning", "n_most"), [(NOTHING, 58), (DETREND, 57)], ids=["nothing", "detrend"])
@@ -194,11 +210,25 @@ class TestTooShort:
         assert sizes[0] > 1e-3
         assert sizes[1] < 1e-6 * sizes[0]
 
-    @pytest.mark.parametrize("n_volumes", [2, 5, 15])
-    def test_run_too_short_for_its_filter_says_so(self, n_volumes):
-        cleaning = Cleaning(False, False, 0.01, 0.1, T_R, "header")
-        with pytest.raises(SignalsError, match=rf"^{n_volumes} volumes are too few to be cleaned so \(.*padlen.*\)\.$"):
-            clean(VALUES[:n_volumes], None, Timeline(n_volumes, 0), cleaning)
+    @pytest.mark.parametrize(
+        ("options", "n_most"),
+        [({"high_pass": 0.01}, 18), ({"low_pass": 0.1}, 18), ({"high_pass": 0.01, "low_pass": 0.1}, 33)],
+    )
+    def test_run_too_short_for_its_filter_says_so(self, tmp_path, options, n_most):
+        path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 40)), t_r=T_R)
+        minimal = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii", **options}
+
+        def make(n_volumes):
+            return make_cleaning(make_settings(minimal), open_series(path), Timeline(40, 40 - n_volumes))
+
+        with pytest.raises(TooFewVolumesError, match=rf"^{path}: {n_most} volumes are too few for the filter, which"):
+            make(n_most)
+        enough = Timeline(n_most + 1, 0)
+        found = clean(VALUES[: n_most + 1], None, enough, make(n_most + 1))
+        np.testing.assert_allclose(found, by_nilearn(VALUES[: n_most + 1], None, make(n_most + 1)), atol=TOLERANCE)
+        # The bound is nilearn's own.
+        with pytest.raises(ValueError, match="padlen"):
+            by_nilearn(VALUES[:n_most], None, make(n_most + 1))
 
     @pytest.mark.parametrize("cleaning", [DETREND, STANDARDIZE], ids=["detrend", "standardize"])
     def test_single_volume_is_refused_and_not_left_as_it_is(self, cleaning):
@@ -212,17 +242,17 @@ def make(tmp_path):
     """A function that returns what is done to an image with a repetition time, given some options."""
 
     def make(t_r=T_R, unit="sec", **options):
-        path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 2)), t_r=t_r, unit=unit)
+        path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 40)), t_r=t_r, unit=unit)
         minimal = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii"}
-        return make_cleaning(make_settings({**minimal, **options}), open_series(path))
+        return make_cleaning(make_settings({**minimal, **options}), open_series(path), Timeline(40, 0))
 
     return make
 
 
 def make_with_option(folder, *, header, option, **options):
-    path = save(folder / "run.nii", np.zeros((*SHAPE, 2)), t_r=header)
+    path = save(folder / "run.nii", np.zeros((*SHAPE, 40)), t_r=header)
     minimal = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii", "t_r": option}
-    return make_cleaning(make_settings({**minimal, **options}), open_series(path))
+    return make_cleaning(make_settings({**minimal, **options}), open_series(path), Timeline(40, 0))
 
 
 def refusal(make, *arguments, **options):
@@ -248,7 +278,7 @@ class TestRepetitionTime:
 
     @pytest.mark.parametrize("options", [{}, {"low_pass": 0.1}], ids=["no filter", "filter"])
     def test_option_in_milliseconds_is_refused(self, tmp_path, options):
-        with pytest.raises(SignalsError, match=r"would be 2000 s \(from t_r\); expected 0\.05 to 20 s\. Perhaps"):
+        with pytest.raises(SignalsError, match=r"would be 2000 s \(from --t_r\); expected 0\.05 to 20 s\. Perhaps"):
             make_with_option(tmp_path, header=None, option=2000, **options)
 
     @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
@@ -270,8 +300,9 @@ class TestRepetitionTime:
     def test_milliseconds_with_their_unit_are_no_problem(self, make):
         assert make(2000.0, "msec", low_pass=0.1).t_r == pytest.approx(2.0)
 
-    def test_without_a_filter_any_is_accepted(self, make):
-        assert make(2000.0).t_r == 2000.0
+    def test_without_a_filter_milliseconds_in_the_header_are_not_recorded_with_a_warning(self, make):
+        with pytest.warns(NiimaskerWarning, match="2000 s, which is not believed and not recorded"):
+            assert make(2000.0).t_r is None
 
     @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
     @pytest.mark.parametrize(("cut_off", "shown"), [(0.25, "0.25"), (0.3, "0.3"), (100.0, "100")])

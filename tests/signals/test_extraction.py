@@ -19,9 +19,10 @@ from placing import flat, make_maps, make_mask, make_parcels, make_seeds
 from niimasker import extract
 from niimasker.errors import NiimaskerWarning, RegionsError
 from niimasker.inputs.images import open_series
-from niimasker.regions.weights import NO_SIGNAL, OK
-from niimasker.signals.extraction import accumulate, extract_signals, make_placement
-from niimasker.signals.timeline import Timeline, make_timeline
+from niimasker.regions.weights import CONSTANT, NO_SIGNAL, OK
+from niimasker.signals.accumulation import accumulate
+from niimasker.signals.extraction import extract_signals, make_placement
+from niimasker.signals.timeline import Timeline
 
 SHAPE = (9, 10, 11)
 N_VOLUMES = 20
@@ -147,7 +148,7 @@ def by_masker(masker, volumes, affine):
 
 def extract_file(path, placement, first=0):
     series = open_series(path)
-    return extract_signals(series, make_timeline(series, first), placement)
+    return extract_signals(series, Timeline(series.n_volumes, first), placement)
 
 
 @pytest.mark.parametrize("axes", AFFINES)
@@ -430,7 +431,7 @@ class TestFacts:
     def test_region_without_a_valid_voxel_has_no_tsnr(self, tmp_path, engine):
         volumes = self.make()
         volumes[4, :, 5] = 7
-        with pytest.warns(NiimaskerWarning, match=r"1 of 1 regions without signal \(no signal: .*\): roi 3\.$"):
+        with pytest.warns(NiimaskerWarning, match=r"1 of 1 regions without signal \(constant\): roi 3\.$"):
             found = self.facts(tmp_path, volumes, engine)
         assert found[:4] == pytest.approx([10, 0, 0, 7])
         assert np.isnan(found[4])
@@ -441,8 +442,17 @@ class TestFacts:
         labels = self.LABELS.copy()
         labels[5, :, 5] = 4
         signals = run(save(tmp_path / "run.nii", volumes), make_parcels(labels, OBLIQUE), engine=engine)
-        assert signals.status == (NO_SIGNAL, OK)
+        assert signals.status == (CONSTANT, OK)
         np.testing.assert_allclose(signals.values, np.where([True, False], 7, volumes[5, 0, 5][:, None]), rtol=1e-12)
+
+    @pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")
+    def test_region_without_a_finite_voxel_says_so(self, tmp_path, engine):
+        volumes = self.make()
+        volumes[4, :, 5] = np.nan
+        labels = self.LABELS.copy()
+        labels[5, :, 5] = 4
+        signals = run(save(tmp_path / "run.nii", volumes), make_parcels(labels, OBLIQUE), engine=engine)
+        assert signals.status == (NO_SIGNAL, OK)
 
     def test_voxels_have_the_facts_of_their_regions(self, tmp_path, engine):
         volumes = self.make()
@@ -535,6 +545,8 @@ def read_all(outcome):
     return [[path.read_bytes() for path in its_paths] for its_paths in paths]
 
 
+@pytest.mark.filterwarnings("ignore:.*less than half of their voxels")
+@pytest.mark.filterwarnings("ignore:.*field of view")
 @pytest.mark.parametrize("smoothing", [None, 6.0])
 @pytest.mark.parametrize(
     ("kinds", "options"),
@@ -571,8 +583,9 @@ def test_size_of_blocks_changes_nothing(kind, sizes, seed):
     grid = make_mask(np.ones(SHAPE), TILTED).grid
     operator = make_placement([regions], grid, None, smoothing_fwhm=6.0, engine="stream").extractor
     blocks = np.split(volumes, [cut for cut in np.cumsum(sizes) if cut < N_VOLUMES])
-    (found, found_facts), (expected, facts) = accumulate(blocks, operator), accumulate([volumes], operator)
-    assert_equal_in_sd(found, expected, 1e-12)
+    found, expected = accumulate(blocks, operator), accumulate([volumes], operator)
+    assert_equal_in_sd(found.values(operator), expected.values(operator), 1e-12)
+    found_facts, facts = found.facts, expected.facts
     np.testing.assert_array_equal(found_facts.is_finite, facts.is_finite)
     np.testing.assert_array_equal(found_facts.deviation > 0, facts.deviation > 0)
     np.testing.assert_allclose(found_facts.mean, facts.mean, rtol=1e-12)
@@ -586,7 +599,7 @@ def test_facts_are_means_and_deviations_of_voxels():
     regions = make_parcels(np.ones(SHAPE), TILTED)
     grid = make_mask(np.ones(SHAPE), TILTED).grid
     operator = make_placement([regions], grid, None, smoothing_fwhm=None, engine="stream").extractor
-    _, facts = accumulate(np.array_split(flat(volumes).T, 3), operator)
+    facts = accumulate(np.array_split(flat(volumes).T, 3), operator).facts
     np.testing.assert_allclose(facts.mean, flat(clean_of(volumes)).mean(axis=1), rtol=1e-13)
     np.testing.assert_allclose(facts.deviation, flat(clean_of(volumes)).std(axis=1), rtol=1e-9, atol=1e-12)
     assert np.flatnonzero(~facts.is_finite).tolist() == [1 + 9 * (1 + 10 * 1)]

@@ -6,7 +6,8 @@ from images import N_VOLUMES, SHAPE, save
 
 from niimasker.errors import ImageError
 from niimasker.inputs.images import open_series
-from niimasker.signals.timeline import Timeline, make_timeline
+from niimasker.settings import make_settings
+from niimasker.signals.timeline import make_timeline
 
 
 @pytest.fixture
@@ -14,15 +15,21 @@ def series(tmp_path):
     return open_series(save(tmp_path / "run.nii", np.zeros((*SHAPE, N_VOLUMES))))
 
 
+def settings(n_discarded):
+    minimal = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii"}
+    return make_settings({**minimal, "discard_scans": n_discarded})
+
+
 @pytest.mark.parametrize(("n_discarded", "n_kept"), [(0, 12), (1, 11), (11, 1)])
 def test_volumes_that_are_not_discarded_are_kept(series, n_discarded, n_kept):
-    timeline = make_timeline(series, n_discarded)
-    assert timeline == Timeline(12, n_discarded)
-    assert timeline.n_kept == n_kept
+    timeline = make_timeline(series, settings(n_discarded))
+    assert (timeline.n_read, timeline.n_discarded, timeline.n_censored) == (12, n_discarded, 0)
+    assert timeline.n_kept == np.count_nonzero(timeline.kept) == n_kept
+    assert timeline.kept[n_discarded:].all()
 
 
 @pytest.mark.parametrize("n_discarded", [12, 13, 10**9])
 def test_discarding_all_volumes_is_refused_with_both_numbers(series, n_discarded):
     with pytest.raises(ImageError) as caught:
-        make_timeline(series, n_discarded)
+        make_timeline(series, settings(n_discarded))
     assert str(caught.value) == f"run.nii has 12 volumes; --discard_scans {n_discarded} leaves none of them."
