@@ -204,11 +204,12 @@ def make_descriptions(data_dir: Path) -> dict[str, bytes]:
         "roi_file": f"{atlas}.nii.gz",
         "labels": f"{atlas}.tsv",
         "regressor_files": f"{runs}_desc-confounds_timeseries.tsv",
-        "regressors": "Params24",
-        "standardize": True,
-        "t_r": T_R,
+        "regressors": ["motion=derivatives", "wm_csf", "high_pass"],
+        "discard_scans": "auto",
+        "scrub": True,
         "low_pass": 0.1,
-        "discard_scans": N_NON_STEADY,
+        "t_r": T_R,
+        "standardize": True,
     }
     return {"fmriprep/dataset_description.json": to_json(description), "config.json": to_json(config)}
 
