@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "niimasker" / "__init__.py").read_text("utf-8"))[1]
 
-TEST = ["hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8"]
+TEST = ["hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8", "selenium>=4.20"]
 
 setup(
     name="niimasker",
@@ -18,6 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["niimasker", "niimasker.*"]),
+    package_data={"niimasker.outputs": ["assets/*", "templates/*"]},
     python_requires=">=3.10",
     install_requires=[
         "jinja2>=3.1",
@@ -28,6 +29,8 @@ setup(
         "nilearn>=0.13.1,!=0.14.0",  # 0.14.0 truncates every masker's output to the image's integer type
         "numpy>=1.24",
         "pandas>=2.2.1",
+        "pillow>=10.1",
+        "plotly>=6",
         "scipy>=1.13",
     ],
     extras_require={

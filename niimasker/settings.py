@@ -210,6 +210,7 @@ class Settings:
         OUTPUT,
         default="flat",
     )
+    no_report: bool = _option(FLAG, "write no HTML pages: tables alone, without reports/", OUTPUT, default=False)
     engine: str = _option(
         choice(ENGINES),
         "what extracts the signals: stream reads each image once in blocks, nilearn is nilearn's own masker",

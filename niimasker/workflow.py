@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import importlib
 import logging
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from niimasker.batch import attempt_all
+from niimasker.batch import attempt, attempt_all
 from niimasker.errors import record_warnings, warn
 from niimasker.inputs.runs import Run
 from niimasker.kinds import to_path
@@ -23,6 +24,7 @@ from niimasker.outputs.files import write_regions_used
 from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings, make_settings
+from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
 from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
 from niimasker.signals.extraction import Placement, Reading, Signals, extract_signals, make_placement
@@ -39,11 +41,12 @@ DATA_FOLDER = "niimasker_data"
 # pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
 # which leaves the interpreter idle: they are imported meanwhile.
 _NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
+_NEEDED_FOR_REPORTS = ("niimasker.outputs.report",)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker gets; `sources` are what the regions of each atlas come from."""
+    """What a worker gets: `sources` of each atlas's regions, and `command`, the words that started it all."""
 
     plan: Plan
     placement: Placement
@@ -51,6 +54,7 @@ class Task:
     sources: tuple[Mapping[str, SourceRecord], ...]
     settings: Settings
     study_warnings: tuple[str, ...]
+    command: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def run_study(
         write_regions_used(folder, roi_file, regions, study.grids, spheres_name=spheres_name)
     outcomes: dict[Run, Outcome] = {}
     try:
-        for outcome in _outcomes(study):
+        for outcome in _outcomes(study, command):
             outcomes[outcome.run] = outcome
             _log.debug("%s: %s in %.1f s", outcome.run.image_path, outcome.status, outcome.seconds)
             on_outcome(outcome)
@@ -129,21 +133,32 @@ def run_study(
         # After Ctrl-C too: what is done is listed.
         rows = [_summary_row(run, outcomes.get(run)) for run in study.runs]
         write_study(folder, study.settings, rows, command)
+        if not study.settings.no_report:
+            _write_index(study, rows)
     return [outcomes[run] for run in study.runs]
 
 
-def _outcomes(study: Study) -> Iterator[Outcome]:
+def _write_index(study: Study, rows: Sequence[Mapping[str, Any]]) -> None:
+    from niimasker.outputs.index_page import write_index
+
+    written = attempt(lambda output_dir: write_index(output_dir, rows), study.settings.output_dir)
+    if written.reason:
+        # What failed is a view of tables that are written.
+        warn(f"reports/index.html is not written: {written.reason}")
+
+
+def _outcomes(study: Study, command: Sequence[str]) -> Iterator[Outcome]:
     for run, reason in study.broken.items():
         yield Outcome(run, None, reason, 0.0)
     # Images on one grid come one after the other: its weights are made once and let go.
     places = {grid: place for place, grid in enumerate(study.grids)}
     plans = sorted(study.plans, key=lambda plan: places[plan.series.grid])
-    attempts = attempt_all(extract_run, _tasks(study, plans), n_jobs=study.settings.n_jobs)
-    for plan, attempt in zip(plans, attempts, strict=True):
-        yield Outcome(plan.run, attempt.value, attempt.reason, attempt.seconds, attempt.traceback, attempt.is_mistake)
+    attempts = attempt_all(extract_run, _tasks(study, plans, command), n_jobs=study.settings.n_jobs)
+    for plan, tried in zip(plans, attempts, strict=True):
+        yield Outcome(plan.run, tried.value, tried.reason, tried.seconds, tried.traceback, tried.is_mistake)
 
 
-def _tasks(study: Study, plans: Sequence[Plan]) -> Iterator[Task]:
+def _tasks(study: Study, plans: Sequence[Plan], command: Sequence[str]) -> Iterator[Task]:
     settings = study.settings
     sources = tuple(_region_sources(roi_file, study) for roi_file in settings.roi_file)
     keys = tuple(regions.key for regions in study.atlases)
@@ -154,7 +169,7 @@ def _tasks(study: Study, plans: Sequence[Plan]) -> Iterator[Task]:
             placement = make_placement(
                 study.atlases, grid, study.mask, smoothing_fwhm=settings.smoothing_fwhm, engine=settings.engine
             )
-        yield Task(plan, placement, keys, sources, settings, study.warnings)
+        yield Task(plan, placement, keys, sources, settings, study.warnings, tuple(command))
 
 
 def _region_sources(roi_file: str, study: Study) -> dict[str, SourceRecord]:
@@ -166,7 +181,7 @@ def _region_sources(roi_file: str, study: Study) -> dict[str, SourceRecord]:
 
 
 def extract_run(task: Task) -> Result:
-    """Extract one run, write its tables and return what was written.
+    """Extract one run, write its tables and report, and return what was written.
 
     Raises
     ------
@@ -176,7 +191,7 @@ def extract_run(task: Task) -> Result:
     extracted = _compute(task)
     from niimasker.outputs.results import write_run
 
-    return write_run(
+    result = write_run(
         task.plan,
         task.placement,
         extracted,
@@ -184,13 +199,56 @@ def extract_run(task: Task) -> Result:
         sources=task.sources,
         settings=task.settings,
     )
+    return result if task.settings.no_report else _add_report(task, extracted, result)
+
+
+def _add_report(task: Task, extracted: Extracted, result: Result) -> Result:
+    """Return the result with its report, or with a warning that says why there is none."""
+    written = attempt(lambda made_from: _write_report(*made_from), (task, extracted, result))
+    if written.value is not None:
+        return dataclasses.replace(result, report_path=written.value)
+    _log.debug("%s", written.traceback)
+    warning = f"the tables are written, but no report of them: {written.reason}"
+    return dataclasses.replace(result, warnings=(*result.warnings, warning))
+
+
+def _write_report(task: Task, extracted: Extracted, result: Result) -> Path:
+    from niimasker.outputs.report import report_path, write_report
+    from niimasker.outputs.results import run_sources
+    from niimasker.outputs.views import make_view
+
+    path = report_path(task.settings.output_dir, task.plan.run.output_stem)
+    # A page of an earlier call would tell of other tables, should this one fail.
+    path.unlink(missing_ok=True)
+    view = make_view(
+        task.plan,
+        task.placement,
+        extracted,
+        result,
+        keys=task.keys,
+        sources={**run_sources(task.plan, extracted), **_sources_of_atlases(task)},
+        settings=task.settings,
+        command=task.command,
+    )
+    write_report(path, view, task.settings.output_dir)
+    return path
+
+
+def _sources_of_atlases(task: Task) -> dict[str, SourceRecord]:
+    """Return what the regions of all atlases come from."""
+    return {
+        f"{what} ({key})" if what == "Regions" and len(task.keys) > 1 else what: source
+        for key, sources in zip(task.keys, task.sources, strict=True)
+        for what, source in sources.items()
+    }
 
 
 def _compute(task: Task) -> Extracted:
-    _start_imports()
+    _start_imports(_NEEDED_LATE if task.settings.no_report else _NEEDED_LATE + _NEEDED_FOR_REPORTS)
     plan = task.plan
     digest = hashlib.sha256()
-    reading = Reading(valid_voxels=task.settings.valid_voxels, digest=digest)
+    mean_volume = None if task.settings.no_report else MeanVolume()
+    reading = Reading(valid_voxels=task.settings.valid_voxels, digest=digest, mean_volume=mean_volume)
     with record_warnings() as recorded:
         confounds = load_run_confounds(plan.run, task.settings, plan.series)
         signals = extract_signals(plan.series, plan.timeline, task.placement, reading)
@@ -204,7 +262,13 @@ def _compute(task: Task) -> Extracted:
 
     warnings = tuple(dict.fromkeys([*task.study_warnings, *plan.warnings, *recorded]))
     signals, values = zip(*cleaned, strict=True)
-    return Extracted(signals, values, confounds, nuisance, digest.hexdigest(), warnings)
+    mean = None if mean_volume is None else _scale(mean_volume, plan)
+    return Extracted(signals, values, confounds, nuisance, digest.hexdigest(), warnings, mean)
+
+
+def _scale(mean_volume: MeanVolume, plan: Plan) -> np.ndarray:
+    voxels = plan.series.voxels
+    return np.asarray(voxels.slope * mean_volume.on(plan.series.grid) + voxels.intercept)
 
 
 def _clean_atlas(
@@ -219,19 +283,19 @@ def _clean_atlas(
     return signals, values
 
 
-def _start_imports() -> None:
-    if any(name not in sys.modules for name in _NEEDED_LATE):
-        threading.Thread(target=_import_late).start()
+def _start_imports(names: Sequence[str]) -> None:
+    if any(name not in sys.modules for name in names):
+        threading.Thread(target=_import_late, args=(names,)).start()
 
 
-def _import_late() -> None:
+def _import_late(names: Sequence[str]) -> None:
     # The threads that read and compute need the interpreter often and shortly: at its 5 ms they wait 0.6 s in all.
     interval = sys.getswitchinterval()
     sys.setswitchinterval(interval / 10)
     try:
         # After Ctrl-C an import cannot finish; of any other failure the import that needs the module tells.
         with contextlib.suppress(ImportError, RuntimeError):
-            for name in _NEEDED_LATE:
+            for name in names:
                 importlib.import_module(name)
     finally:
         sys.setswitchinterval(interval)

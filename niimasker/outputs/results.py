@@ -32,7 +32,13 @@ from niimasker.study import Plan
 
 @dataclass(frozen=True)
 class Extracted:
-    """A run's results in memory, signals and cleaned values per atlas."""
+    """A run's results in memory, signals and cleaned values per atlas.
+
+    Parameters
+    ----------
+    mean_volume
+        The mean of the kept volumes, in the image's units; None when no report is wanted.
+    """
 
     signals: tuple[Signals, ...]
     values: tuple[np.ndarray, ...]
@@ -40,6 +46,7 @@ class Extracted:
     nuisance: Nuisance
     image_sha256: str
     warnings: tuple[str, ...]
+    mean_volume: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Result:
     n_regions_without_signal: int
     median_tsnr: float
     min_coverage: float
+    report_path: Path | None = None
 
 
 def write_run(
@@ -87,7 +95,7 @@ def write_run(
         For each atlas what its files are called by, and what its regions come from.
     """
     _write_of_run(plan, extracted, settings)
-    shared = _run_sources(plan, extracted)
+    shared = run_sources(plan, extracted)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
     written = []
     for number, key in enumerate(keys):
@@ -132,7 +140,8 @@ def _with_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
     return rows
 
 
-def _run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
+def run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
+    """Return the files of a run, whatever the regions."""
     sources = {"Image": source_record(plan.series.voxels.path, extracted.image_sha256)}
     if plan.run.confounds_path is not None:
         sources["Confounds"] = source_record(plan.run.confounds_path)

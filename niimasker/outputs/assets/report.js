@@ -1,0 +1,156 @@
+/* Draws the figures of a run's page from the JSON in it, and lets a reader find a region and copy the methods. */
+"use strict";
+
+(() => {
+  const NARROW = 560;
+  const CONFIG = { displaylogo: false, displayModeBar: false, showTips: false };
+  const CODES = { 8: Int8Array, 16: Int16Array };
+  const MISSING = { 8: -128, 16: -32768 };
+
+  const readJson = (id) => JSON.parse(document.getElementById(id).textContent);
+
+  /** Return the rows of a packed array; null where a value is missing. */
+  function unpackRows({ packed, data, shape, scale, offset }) {
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    const codes = new CODES[packed](bytes.buffer);
+    const [nRows, nColumns] = shape;
+    const of = (values, row) => (Array.isArray(values) ? values[row] : values);
+    return Array.from({ length: nRows }, (_, row) =>
+      Array.from(codes.subarray(row * nColumns, (row + 1) * nColumns), (code) =>
+        code === MISSING[packed] ? null : code * of(scale, row) + of(offset, row)
+      )
+    );
+  }
+
+  /** Return places in equal steps from 0. */
+  const unpackPlaces = ({ places, step }) => Array.from({ length: places }, (_, place) => place * step);
+
+  function unpackTrace(trace) {
+    const unpacked = { ...trace };
+    for (const key of ["x", "y", "z"]) {
+      if (trace[key]?.packed) unpacked[key] = unpackRows(trace[key]);
+      else if (trace[key]?.places) unpacked[key] = unpackPlaces(trace[key]);
+    }
+    return unpacked;
+  }
+
+  /** Return the parts of a layout that depend on how wide the page is. */
+  function fitted(figure, width) {
+    const layout = { ...figure.layout, width };
+    const margin = { ...layout.margin };
+    if (width < NARROW) {
+      margin.l = Math.min(margin.l, 52);
+      margin.r = Math.min(margin.r, 44);
+      // Names would take the figure's place; hovering shows them.
+      for (const key of Object.keys(layout).filter((name) => /^yaxis/.test(name))) {
+        if (layout[key].type === "category" && !figure.square) layout[key] = { ...layout[key], showticklabels: false };
+      }
+    }
+    layout.margin = margin;
+    if (figure.square) layout.height = Math.min(width, 700) - margin.l - margin.r + margin.t + margin.b;
+    return layout;
+  }
+
+  const drawn = [];
+
+  function draw(place) {
+    const figure = readJson(place.dataset.figure);
+    const width = place.clientWidth;
+    Plotly.newPlot(place, figure.data.map(unpackTrace), fitted(figure, width), CONFIG);
+    drawn.push({ place, figure, width });
+  }
+
+  /** Fit every figure to a width in pixels, or to the place that it has. */
+  function fitAll(width = null) {
+    for (const each of drawn) {
+      const fitting = width ?? each.place.clientWidth;
+      if (fitting === each.width || !fitting) continue;
+      each.width = fitting;
+      const { shapes, annotations, ...layout } = fitted(each.figure, fitting);
+      for (const key of Object.keys(layout)) {
+        // What a reader has zoomed to stays.
+        if (/^[xy]axis/.test(key)) layout[key] = { ...each.place.layout[key], showticklabels: layout[key].showticklabels };
+      }
+      Plotly.relayout(each.place, layout);
+    }
+  }
+
+  /** Return the position of the name that was typed: the same, else beginning with it, else holding it. */
+  function findName(names, typed) {
+    const wanted = typed.trim().toLowerCase();
+    if (!wanted) return -1;
+    const lower = names.map((name) => name.toLowerCase());
+    const exact = names.indexOf(typed) >= 0 ? names.indexOf(typed) : lower.indexOf(wanted);
+    if (exact >= 0) return exact;
+    const starting = lower.findIndex((name) => name.startsWith(wanted));
+    return starting >= 0 ? starting : lower.findIndex((name) => name.includes(wanted));
+  }
+
+  function makeViewer(section) {
+    const place = section.querySelector(".viewer");
+    const field = section.querySelector(".find-region");
+    const found = section.querySelector(".found-region");
+    const signals = readJson(place.dataset.signals);
+    const before = unpackRows(signals.before);
+    const after = unpackRows(signals.after);
+    const nVolumes = place.data[0].x.length;
+    field.list.append(...signals.names.map((name) => Object.assign(document.createElement("option"), { value: name })));
+
+    const overAll = (values) => {
+      const all = new Array(nVolumes).fill(null);
+      signals.kept.forEach((volume, row) => (all[volume] = values[row]));
+      return all;
+    };
+    const show = (row) => {
+      const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
+      swatch.style.background = signals.colours[row];
+      const why = signals.status[row] ? ` (no signal: ${signals.status[row]})` : "";
+      found.replaceChildren(swatch, signals.names[row] + why);
+      const curves = { y: [overAll(before[row]), overAll(after[row])], "line.color": signals.colours[row] };
+      Plotly.restyle(place, curves);
+      place.setAttribute("aria-label", `Signal of ${signals.names[row]}, before and after cleaning`);
+    };
+    field.addEventListener("input", () => {
+      const row = findName(signals.names, field.value);
+      if (row >= 0) show(row);
+      else if (field.value.trim()) found.replaceChildren("no region of this name");
+    });
+    section.querySelector('[data-figure^="carpet-"]').on("plotly_click", ({ points }) => {
+      const row = signals.shown.indexOf(points[0].y);
+      if (row < 0) return;
+      field.value = signals.names[row];
+      show(row);
+    });
+    const first = signals.status.indexOf(null);
+    show(Math.max(first, 0));
+  }
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    const said = button.parentElement.querySelector("output");
+    const text = source.innerText.trim();
+    try {
+      await navigator.clipboard.writeText(text);
+      said.value = "copied";
+    } catch {
+      // Some browsers give a page from the disk no clipboard: select the text instead.
+      getSelection().selectAllChildren(source);
+      said.value = document.execCommand("copy") ? "copied" : "selected: press Ctrl-C";
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const place of document.querySelectorAll("[data-figure]")) draw(place);
+    for (const section of document.querySelectorAll(".atlas")) makeViewer(section);
+    for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
+    let waiting = null;
+    addEventListener("resize", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => fitAll(), 100);
+    });
+    // As wide as A4 less its margins, at 96 pixels an inch.
+    addEventListener("beforeprint", () => fitAll(680));
+    addEventListener("afterprint", () => fitAll());
+    document.documentElement.dataset.drawn = "all";
+  });
+})();

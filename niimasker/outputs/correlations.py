@@ -1,0 +1,31 @@
+"""Correlations of columns, which leave out those that have no value or do not vary."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# A column whose deviation is below this share of its largest value holds rounding errors.
+_FLAT = 1e-12
+
+
+def zscore(values: np.ndarray) -> np.ndarray:
+    """Return columns with mean 0 and population deviation 1; NaN for those that are constant or hold a NaN."""
+    centred = values - values.mean(axis=0)
+    deviation = centred.std(axis=0)
+    varies = deviation > _FLAT * np.abs(values).max(axis=0, initial=0.0)
+    return np.asarray(centred / np.where(varies, deviation, np.nan))
+
+
+def correlate(values: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of every pair of columns, of shape (n_columns, n_columns)."""
+    return correlate_with(values, values)
+
+
+def correlate_with(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of each column with each of others, NaN where there is none."""
+    return np.asarray(np.clip(zscore(values).T @ zscore(others) / len(values), -1.0, 1.0))
+
+
+def pairs_of(correlations: np.ndarray) -> np.ndarray:
+    """Return the correlation of each pair once."""
+    return np.asarray(correlations[np.triu_indices(len(correlations), k=1)])

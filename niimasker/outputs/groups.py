@@ -1,0 +1,66 @@
+"""Groups of regions that their names tell: hemisphere and network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# 7Networks_LH_Vis_1 of Schaefer et al. 2018, and the same without its first word.
+_NETWORK = re.compile(r"^(?:\d+networks?[_-])?(?P<side>[LR])H[_-](?P<network>[A-Za-z]+)(?=[_-]|$)", re.IGNORECASE)
+
+# Precentral_L, Left Putamen, ctx-lh-cuneus, L_V1_ROI
+_SIDES = (
+    re.compile(r"[_\s.-](?P<side>[LR])$"),
+    re.compile(r"^(?P<side>[LR])[_\s.-]"),
+    re.compile(r"(?:^|[_\s.-])(?P<side>[LR])(?:H|eft|ight)(?=[_\s.-]|$)", re.IGNORECASE),
+)
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """An order of regions in which those of a group stand together.
+
+    Parameters
+    ----------
+    order
+        Positions of the regions, group by group, within each as in the atlas.
+    names, starts
+        Of each group its name and the place of its first region in that order; none where the names tell nothing.
+    """
+
+    order: np.ndarray
+    names: tuple[str, ...]
+    starts: tuple[int, ...]
+
+
+def group_regions(names: Sequence[str]) -> Grouping:
+    """Return regions grouped by hemisphere, then network, where at least half of the names tell it."""
+    found = [_find_group(name) for name in names]
+    if 2 * sum(group is not None for group in found) < len(found) or len(set(found)) < 2:
+        return Grouping(np.arange(len(names)), (), ())
+    # Left before right, networks as the atlas has them, what no name tells last.
+    networks = list(dict.fromkeys(group[1] for group in found if group))
+    keys = [(group[0], networks.index(group[1])) if group else ("~", 0) for group in found]
+    order = sorted(range(len(names)), key=lambda position: keys[position])
+    starts = [place for place, position in enumerate(order) if not place or keys[order[place - 1]] != keys[position]]
+    labels = [_label(found[order[start]]) for start in starts]
+    return Grouping(np.array(order), tuple(labels), tuple(starts))
+
+
+def _find_group(name: str) -> tuple[str, str] | None:
+    match = _NETWORK.match(name)
+    if match:
+        return match["side"].upper(), match["network"]
+    side = next((found["side"] for pattern in _SIDES if (found := pattern.search(name))), None)
+    return None if side is None else (side.upper(), "")
+
+
+def _label(group: tuple[str, str] | None) -> str:
+    if group is None:
+        return OTHER
+    side, network = group
+    return f"{side}H {network}".strip() if network else {"L": "left", "R": "right"}[side]

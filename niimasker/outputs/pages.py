@@ -1,0 +1,63 @@
+"""HTML pages: templates to text, text to files, and the folder of assets that all pages share."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
+
+from niimasker.outputs.files import replacing
+
+REPORTS_FOLDER = "reports"
+_ASSETS_FOLDER = "assets"
+_OWN_ASSETS = ("style.css", "report.js", "table.js", "index.js")
+_PLOTLY = "plotly.min.js"
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a template's page; every value is escaped."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("niimasker.outputs"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    return environment
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page."""
+    _replace(path, text.encode("utf-8", "backslashreplace"))  # a file name that is no Unicode may be in it
+
+
+def write_assets(reports_folder: Path) -> None:
+    """Write the style sheet and scripts of all pages, where they are missing or of another version."""
+    source = files("niimasker.outputs") / "assets"
+    contents = {name: (source / name).read_bytes() for name in _OWN_ASSETS}
+    contents[_PLOTLY] = get_plotlyjs().encode("utf-8")
+    for name, content in contents.items():
+        path = reports_folder / _ASSETS_FOLDER / name
+        if not path.is_file() or path.read_bytes() != content:
+            _replace(path, content)
+
+
+def assets_from(page_path: Path, reports_folder: Path) -> str:
+    """Return the folder of assets as a page's links call it."""
+    depth = len(page_path.relative_to(reports_folder).parts) - 1
+    return "../" * depth + _ASSETS_FOLDER
+
+
+def _replace(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

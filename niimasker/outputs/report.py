@@ -1,0 +1,108 @@
+"""The page of a run: a view made HTML, and written with what it needs beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from niimasker.outputs.pages import REPORTS_FOLDER, assets_from, render, write_assets, write_page
+from niimasker.outputs.sections import make_section
+from niimasker.outputs.steps import REASONS_IN_WORDS, counted
+from niimasker.outputs.views import RunView
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands, in words; `kind` is good, warn or bad."""
+
+    words: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number of the run and what it is."""
+
+    value: str
+    label: str
+
+
+def report_path(output_dir: Path, output_stem: str) -> Path:
+    """Return where a run's page is; the stem may hold folders."""
+    return Path(f"{output_dir / REPORTS_FOLDER / output_stem}_report.html")
+
+
+def write_report(path: Path, run: RunView, output_dir: Path) -> None:
+    """Write a run's page and the assets beside it."""
+    folder = output_dir / REPORTS_FOLDER
+    page = make_report(run, assets=assets_from(path, folder))
+    write_assets(folder)
+    write_page(path, page)
+
+
+def make_report(run: RunView, *, assets: str) -> str:
+    """Return the HTML page of a run.
+
+    Parameters
+    ----------
+    assets
+        The folder of the style sheet and scripts, relative to the page.
+    """
+    return render(
+        "run.html.j2",
+        assets=assets,
+        run=run,
+        name=PurePath(run.image).name,
+        status=find_status(run),
+        facts=list(list_facts(run)),
+        sections=[make_section(atlas, run) for atlas in run.atlases],
+        settings={name: _shown(value) for name, value in run.settings.items()},
+        number=_number,
+    )
+
+
+def find_status(run: RunView) -> Status:
+    """Return where a run stands: bad without any signal, to be looked at with warnings, else good."""
+    result = run.result
+    if result.n_regions_without_signal == result.n_regions:
+        return Status("Done, but no region has a signal", "bad")
+    if result.warnings:
+        return Status(f"Done, with {counted(len(result.warnings), 'warning')}", "warn")
+    return Status("Done, nothing to note", "good")
+
+
+def list_facts(run: RunView) -> Iterator[Fact]:
+    """Yield the numbers of the head."""
+    result = run.result
+    source = {"t_r": "given by --t_r", "sidecar": "from the JSON file", "header": "from the header"}
+    t_r = "not known" if run.time.t_r is None else f"{run.time.t_r:.4g} s"
+    yield Fact(t_r, "TR" + (f", {source[run.t_r_source]}" if run.t_r_source else ""))
+    yield Fact(f"{run.time.n_volumes:,}", "volumes read")
+    yield Fact(f"{result.n_discarded:,}", "discarded")
+    by = ", ".join(f"{REASONS_IN_WORDS[reason]} {n}" for reason, n in run.censored_by.items())
+    yield Fact(f"{result.n_censored:,}", f"censored{f': {by}' if by else ''}")
+    yield Fact(f"{result.n_volumes:,}", f"kept ({result.n_volumes / run.time.n_volumes:.0%})")
+    yield Fact(f"{result.n_regions - result.n_regions_without_signal:,}", "regions with signal")
+    yield Fact(f"{result.n_regions_without_signal:,}", "regions without signal")
+    yield Fact(f"{result.degrees_of_freedom:.4g}", "degrees of freedom left")
+    if math.isfinite(result.median_tsnr):
+        yield Fact(f"{result.median_tsnr:.1f}", "median tSNR")
+    yield Fact(f"{result.min_coverage:.0%}", "lowest coverage")
+    if math.isfinite(result.mean_fd):
+        yield Fact(f"{result.mean_fd:.3f} mm", "mean framewise displacement")
+
+
+def _number(value: float, digits: int = 4) -> str:
+    """Return a number as a table shows it."""
+    if value is None or not np.isfinite(value):
+        return "n/a"
+    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,228 @@
+"""The figures and texts of one atlas on a run's page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from niimasker.outputs import brain, figures
+from niimasker.outputs.correlations import correlate, correlate_with, pairs_of, zscore
+from niimasker.outputs.groups import group_regions
+from niimasker.outputs.packing import pack_rows
+from niimasker.outputs.palette import region_colours
+from niimasker.outputs.spectra import power_spectrum
+from niimasker.outputs.steps import counted
+from niimasker.outputs.timeaxis import TimeAxis
+from niimasker.outputs.views import AtlasView, RunView
+from niimasker.regions.weights import OK
+
+# A correlation of fewer volumes says nothing.
+_LEAST_VOLUMES = 3
+# A Welch spectrum of fewer volumes neither.
+_LEAST_FOR_SPECTRUM = 16
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plotly figure with what a reader who does not see it is told, and what stands below it."""
+
+    figure: dict[str, Any]
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a page shows of one atlas; a part that cannot be is None, and `notes` say why."""
+
+    view: AtlasView
+    picture: str
+    picture_alt: str
+    carpet: Plot
+    viewer: dict[str, Any]
+    signals: dict[str, Any]
+    matrix: Plot | None
+    histogram: Plot | None
+    regressors: Plot | None
+    spectrum: Plot | None
+    notes: dict[str, str]
+    rows: list[dict[str, Any]]
+
+
+def make_section(atlas: AtlasView, run: RunView) -> Section:
+    """Return the section of an atlas."""
+    colours = region_colours(len(atlas.facts))
+    notes: dict[str, str] = {}
+    matrix, histogram = _connectivity(atlas, run, notes)
+    return Section(
+        view=atlas,
+        picture=_picture(atlas, run, colours),
+        picture_alt=_picture_alt(atlas),
+        carpet=_carpet(atlas, run),
+        viewer=figures.plot_viewer(run.time),
+        signals=_signals(atlas, run, colours),
+        matrix=matrix,
+        histogram=histogram,
+        regressors=_regressors(atlas, run, notes),
+        spectrum=_spectrum(atlas, run, notes),
+        notes=notes,
+        rows=_table_rows(atlas, colours),
+    )
+
+
+def _picture(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> str:
+    upright = brain.crop(brain.turn_upright(run.background, atlas.labels, run.affine))
+    return brain.to_data_uri(brain.plot_regions(upright, colours))
+
+
+def _picture_alt(atlas: AtlasView) -> str:
+    n_shown = len(np.unique(atlas.labels[atlas.labels > 0]))
+    return (
+        f"{n_shown} of {counted(len(atlas.facts), 'region')} in colour on the mean functional image, "
+        "in three rows of seven cuts along x, y and z"
+    )
+
+
+def _carpet(atlas: AtlasView, run: RunView) -> Plot:
+    above = {
+        title: values
+        for title, values in (
+            ("framewise displacement (mm)", run.framewise_displacement),
+            ("std DVARS", run.std_dvars),
+            (figures.MEAN_SIGNAL, _over_all_volumes(atlas.mean_raw, run.time)),
+        )
+        if values is not None
+    }
+    figure = figures.plot_carpet(zscore(atlas.cleaned), atlas.names, run.time, above)
+    rows = (
+        f"Rows are means of neighbouring columns, {len(atlas.names)} of {atlas.n_columns:,}."
+        if atlas.is_averaged
+        else "Rows are the columns of the table."
+    )
+    missing = "" if run.framewise_displacement is not None else _no_motion(run)
+    return Plot(
+        figure,
+        f"Carpet of {counted(len(atlas.names), 'row')} over {counted(run.time.n_volumes, 'volume')}"
+        + f", with {', '.join(above)} above it",
+        f"Cleaned signals as z-scores, grey from -2.5 to 2.5. {rows} The mean signal is before cleaning. {missing}",
+    )
+
+
+def _no_motion(run: RunView) -> str:
+    if not run.regressor_names:
+        return "Without a table of confounds, motion is not known."
+    return "The table of confounds has no framewise displacement."
+
+
+def _over_all_volumes(values: np.ndarray, time: TimeAxis) -> np.ndarray:
+    full = np.full(time.n_volumes, np.nan)
+    full[time.kept] = values
+    return full
+
+
+def _signals(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the viewer draws from."""
+    status = atlas.facts["status"].to_numpy()
+    return {
+        "names": list(atlas.names),
+        "shown": figures.shown_names(atlas.names),
+        "colours": [colours[region] for region in atlas.regions],
+        "status": [None if status[region] == OK else str(status[region]) for region in atlas.regions],
+        "kept": np.flatnonzero(run.time.kept).tolist(),
+        "before": pack_rows(atlas.raw.T),
+        "after": pack_rows(atlas.cleaned.T),
+    }
+
+
+def _connectivity(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> tuple[Plot | None, Plot | None]:
+    if atlas.is_averaged:
+        notes["connectivity"] = f"No matrix: {atlas.n_columns:,} columns are too many for one."
+        return None, None
+    if len(atlas.cleaned) < _LEAST_VOLUMES:
+        notes["connectivity"] = f"No matrix: {counted(len(atlas.cleaned), 'volume')} can not be correlated."
+        return None, None
+    has_signal = np.isfinite(zscore(atlas.cleaned)).all(axis=0)
+    n_left_out = int(np.count_nonzero(~has_signal))
+    if n_left_out:
+        notes["left_out"] = f"Left out are {counted(n_left_out, 'column')} without signal."
+    if np.count_nonzero(has_signal) < 2:
+        notes["connectivity"] = "No matrix: it needs two regions with a signal."
+        return None, None
+    names = [name for name, is_shown in zip(atlas.names, has_signal, strict=True) if is_shown]
+    correlations = correlate(atlas.cleaned[:, has_signal])
+    grouping = group_regions(names)
+    pairs = pairs_of(correlations)
+    median = float(np.median(pairs))
+    order = "grouped as the names say" if grouping.names else "in the atlas's order"
+    what = "Pearson correlation of cleaned signals"
+    matrix = Plot(
+        figures.plot_matrix(correlations, names, grouping),
+        f"Correlation matrix of {counted(len(names), 'region')}, {order}",
+        f"{what}, {order}. {notes.get('left_out', '')}",
+    )
+    low, high = np.percentile(pairs, (5, 95))
+    histogram = Plot(
+        figures.plot_histogram(pairs, median),
+        f"Histogram of {counted(len(pairs), 'correlation')}, median {median:.2f}",
+        f"{counted(len(pairs), 'pair')}: median {median:.2f} (dotted), 5 to 95 % from {low:.2f} to {high:.2f}.",
+    )
+    return matrix, histogram
+
+
+def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:
+    if not run.regressor_names:
+        notes["regressors"] = "No regressors: this run has no table of confounds."
+        return None
+    if len(run.regressors) < _LEAST_VOLUMES:
+        notes["regressors"] = f"{counted(len(run.regressors), 'volume')} can not be correlated."
+        return None
+    before = correlate_with(atlas.raw, run.regressors)
+    after = correlate_with(atlas.cleaned, run.regressors)
+    return Plot(
+        figures.plot_regressors(before, after, atlas.names, run.regressor_names),
+        f"Correlation of {counted(len(atlas.names), 'row')} with {counted(len(run.regressor_names), 'regressor')}, "
+        "before and after cleaning",
+        f"Correlation with the regressors as read. Largest before: {_largest(before)}, after: {_largest(after)}.",
+    )
+
+
+def _largest(correlations: np.ndarray) -> str:
+    known = np.abs(correlations[np.isfinite(correlations)])
+    return f"{known.max():.2f}" if len(known) else "n/a"
+
+
+def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:
+    means = {"before": atlas.mean_raw, "after": atlas.mean_cleaned}
+    if len(atlas.mean_raw) < _LEAST_FOR_SPECTRUM:
+        notes["spectrum"] = f"No spectrum: {counted(len(atlas.mean_raw), 'volume')} are too few."
+        return None
+    spectra = {
+        when: power_spectrum(mean, run.time.t_r)
+        for when, mean in means.items()
+        if np.isfinite(mean).all() and np.ptp(mean) > 0
+    }
+    if not spectra:
+        notes["spectrum"] = "No spectrum: the mean signal does not vary."
+        return None
+    frequencies = next(iter(spectra.values()))[0]
+    unit = "cycles per volume" if run.time.t_r is None else "Hz"
+    powers = {when: shares for when, (_, shares) in spectra.items()}
+    is_cut = any(cut_off is not None for cut_off in run.band)
+    return Plot(
+        figures.plot_spectrum(frequencies, powers, unit=unit, band=run.band),
+        f"Power spectrum of the mean signal {' and '.join(powers)} cleaning",
+        "Welch's power of the mean over columns, as shares of its sum."
+        + (" Grey is what the filter removes." if is_cut else " No filter.")
+        + (" Censored volumes are left out, which blurs the spectrum." if run.time.censored.any() else ""),
+    )
+
+
+def _table_rows(atlas: AtlasView, colours: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return a row per region, those without signal first."""
+    rows = [
+        {**row, "colour": colour, "is_ok": row["status"] == OK}
+        for row, colour in zip(atlas.facts.to_dict("records"), colours, strict=True)
+    ]
+    return sorted(rows, key=lambda row: bool(row["is_ok"]))

@@ -1,0 +1,76 @@
+"""What was done to a run, in order, with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from niimasker.regions.weights import RegionWeights
+from niimasker.settings import Settings
+from niimasker.signals.filtering import Cleaning
+from niimasker.signals.nuisance import Nuisance
+from niimasker.signals.timeline import Timeline
+
+REASONS_IN_WORDS = {
+    "non_steady_state": "non-steady state",
+    "framewise_displacement": "framewise displacement",
+    "std_dvars": "std DVARS",
+    "segment": "short segment",
+    "user": "censor file",
+}
+STANDARDIZED = {
+    "zscore_sample": "z-score (sample SD)",
+    "zscore": "z-score (population SD)",
+    "psc": "percent signal change",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what is done, and its numbers."""
+
+    verb: str
+    detail: str
+
+
+def list_steps(
+    settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance, weights: Sequence[RegionWeights]
+) -> tuple[Step, ...]:
+    """Return the steps that were done."""
+    steps = [
+        Step("discard", counted(timeline.n_discarded, "volume")) if timeline.n_discarded else None,
+        Step("smooth", f"{settings.smoothing_fwhm:g} mm FWHM") if settings.smoothing_fwhm else None,
+        Step("extract", " and ".join(_extracted(each) for each in weights)),
+        Step("censor", _censored(timeline)) if timeline.n_censored else None,
+        Step("detrend", "linear") if cleaning.detrend else None,
+        Step("filter", band_in_words(cleaning)) if cleaning.filters else None,
+        Step("regress", counted(len(nuisance.names), "regressor")) if nuisance.names else None,
+        Step("standardise", STANDARDIZED[cleaning.standardize]) if cleaning.standardize else None,
+    ]
+    return tuple(step for step in steps if step)
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def band_in_words(cleaning: Cleaning) -> str:
+    """Return the frequencies that a filter keeps."""
+    if cleaning.high_pass and cleaning.low_pass:
+        return f"{cleaning.high_pass:g} to {cleaning.low_pass:g} Hz"
+    return f"above {cleaning.high_pass:g} Hz" if cleaning.high_pass else f"below {cleaning.low_pass:g} Hz"
+
+
+def _extracted(weights: RegionWeights) -> str:
+    if weights.voxels is not None:
+        return f"{counted(len(weights.names), 'voxel')} of {counted(len(weights.of_regions.names), 'region')}"
+    nouns = {"labels": "region", "maps": "probabilistic map", "spheres": "sphere"}
+    return counted(len(weights.names), nouns[weights.kind])
+
+
+def _censored(timeline: Timeline) -> str:
+    by = [
+        f"{REASONS_IN_WORDS[reason]} {censors.sum()}" for reason, censors in timeline.outliers.items() if censors.any()
+    ]
+    return f"{counted(timeline.n_censored, 'volume')} ({', '.join(by)})"

@@ -1,0 +1,219 @@
+"""What a run's page shows, as plain values: numbers, names, arrays and texts of one run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from niimasker.inputs.confounds import Confounds
+from niimasker.outputs.methods import Paragraph, describe_methods
+from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
+from niimasker.outputs.results import Extracted, Result
+from niimasker.outputs.steps import Step, list_steps
+from niimasker.outputs.tables import regions_table
+from niimasker.outputs.timeaxis import TimeAxis
+from niimasker.regions.weights import RegionWeights
+from niimasker.settings import Settings
+from niimasker.signals.extraction import Placement
+from niimasker.study import Plan
+
+# More columns than these, as --as_voxels makes them, are averaged to about half as many rows.
+MOST_COLUMNS, _ROWS_INSTEAD = 1000, 500
+
+# Below this share of its largest weight, a voxel is not shown as part of a probabilistic map.
+_MAP_SHOWN = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class AtlasView:
+    """The regions of one atlas and their signals.
+
+    Parameters
+    ----------
+    title
+        The atlas, as it was given.
+    kind
+        "labels", "maps", "spheres" or "voxels".
+    facts
+        A row per region, as in regions.tsv.
+    labels
+        Position of the region counted from 1, on the image's grid; 0 for none.
+    names, raw, cleaned, regions
+        Of each row that is shown, a column of the table or a mean of neighbouring ones: its name, its signals of shape
+        (n_kept, n_rows) before and after cleaning, and its region's position.
+    n_columns, mean_raw, mean_cleaned
+        Of the table, the number of columns and their mean, of shape (n_kept,).
+    """
+
+    key: str
+    title: str
+    kind: str
+    facts: pd.DataFrame
+    labels: np.ndarray
+    names: tuple[str, ...]
+    raw: np.ndarray
+    cleaned: np.ndarray
+    regions: np.ndarray
+    n_columns: int
+    mean_raw: np.ndarray
+    mean_cleaned: np.ndarray
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether a row stands for several columns."""
+        return len(self.names) < self.n_columns
+
+
+@dataclass(frozen=True, eq=False)
+class RunView:
+    """Everything that a run's page shows."""
+
+    image: str
+    time: TimeAxis
+    t_r_source: str | None
+    result: Result
+    censored_by: Mapping[str, int]
+    steps: tuple[Step, ...]
+    band: tuple[float | None, float | None]
+    background: np.ndarray
+    affine: np.ndarray
+    framewise_displacement: np.ndarray | None
+    std_dvars: np.ndarray | None
+    regressor_names: tuple[str, ...]
+    regressors: np.ndarray
+    regressors_left_out: Mapping[str, str]
+    atlases: tuple[AtlasView, ...]
+    methods: Paragraph
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    command: str
+    sources: Mapping[str, SourceRecord]
+
+
+def make_view(
+    plan: Plan,
+    placement: Placement,
+    extracted: Extracted,
+    result: Result,
+    *,
+    keys: Sequence[str],
+    sources: Mapping[str, SourceRecord],
+    settings: Settings,
+    command: Sequence[str],
+) -> RunView:
+    """Return the view of a run from what was computed and written.
+
+    Parameters
+    ----------
+    sources
+        The files that the results were made from, by what they are.
+    """
+    assert extracted.mean_volume is not None
+    confounds, timeline = extracted.confounds, plan.timeline
+    marks = None if confounds is None else confounds.marks
+    names, values = _kept_regressors(confounds, timeline.kept)
+    atlases = tuple(_view_atlas(number, key, placement, extracted, settings) for number, key in enumerate(keys))
+    kinds = [weights.of_regions.kind for weights in placement.weights]
+    return RunView(
+        image=str(plan.run.image_path),
+        time=TimeAxis.of(timeline, plan.cleaning.t_r),
+        t_r_source=plan.cleaning.t_r_source,
+        result=result,
+        censored_by={reason: int(censors.sum()) for reason, censors in timeline.outliers.items() if censors.any()},
+        steps=list_steps(settings, plan.cleaning, timeline, extracted.nuisance, placement.weights),
+        band=(plan.cleaning.high_pass, plan.cleaning.low_pass),
+        background=extracted.mean_volume,
+        affine=plan.series.grid.matrix,
+        framewise_displacement=None if marks is None else marks.framewise_displacement,
+        std_dvars=None if marks is None else marks.std_dvars,
+        regressor_names=names,
+        regressors=values,
+        regressors_left_out=extracted.nuisance.left_out,
+        atlases=atlases,
+        methods=describe_methods(settings, plan.cleaning, timeline, extracted.nuisance, kinds),
+        settings=settings_record(settings),
+        versions=software_versions(),
+        command=shlex.join(command),
+        sources=sources,
+    )
+
+
+def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    if confounds is None:
+        return (), np.empty((np.count_nonzero(kept), 0))
+    return confounds.names, confounds.values[kept]
+
+
+def _view_atlas(number: int, key: str, placement: Placement, extracted: Extracted, settings: Settings) -> AtlasView:
+    weights, signals, cleaned = placement.weights[number], extracted.signals[number], extracted.values[number]
+    regions = np.arange(len(weights.names)) if weights.voxels is None else weights.voxels.rows
+    starts = _row_starts(regions)
+    return AtlasView(
+        key=key,
+        title=settings.roi_file[number],
+        kind=weights.kind,
+        facts=regions_table(weights, signals),
+        labels=draw_labels(weights.of_regions),
+        names=_row_names(weights.names, starts),
+        raw=_mean_of_stretches(signals.values, starts),
+        cleaned=_mean_of_stretches(cleaned, starts),
+        regions=regions[starts],
+        n_columns=len(weights.names),
+        mean_raw=_mean_of_stretches(signals.values, np.zeros(1, dtype=int))[:, 0],
+        mean_cleaned=_mean_of_stretches(cleaned, np.zeros(1, dtype=int))[:, 0],
+    )
+
+
+def _row_starts(regions: np.ndarray) -> np.ndarray:
+    """Return the columns with which each row begins: every one, or where there are too many, one in a few."""
+    n_columns = len(regions)
+    if n_columns <= MOST_COLUMNS:
+        return np.arange(n_columns)
+    size = -(-n_columns // _ROWS_INSTEAD)
+    firsts = np.flatnonzero(np.diff(regions, prepend=-1))
+    in_region = np.arange(n_columns) - np.repeat(firsts, np.diff([*firsts, n_columns]))
+    # More regions than rows: a row is then columns of several regions.
+    return np.flatnonzero(in_region % size == 0) if len(firsts) <= _ROWS_INSTEAD else np.arange(0, n_columns, size)
+
+
+def _row_names(names: Sequence[str], starts: np.ndarray) -> tuple[str, ...]:
+    ends = np.append(starts[1:], len(names)) - 1
+    return tuple(
+        names[start] if start == end else f"{names[start]} to {names[end]}"
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    )
+
+
+def _mean_of_stretches(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return means over stretches of columns, which leave missing values out; NaN where all are missing."""
+    if len(starts) == values.shape[1]:
+        return values
+    is_finite = np.isfinite(values)
+    totals = np.add.reduceat(np.where(is_finite, values, 0.0), starts, axis=1)
+    counts = np.add.reduceat(is_finite, starts, axis=1, dtype=np.int64)
+    return np.asarray(np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0))
+
+
+def draw_labels(weights: RegionWeights) -> np.ndarray:
+    """Return regions as a label image: their positions counted from 1.
+
+    Where spheres overlap the last one shows, where maps do the one whose weight there is highest.
+    """
+    entries: sparse.coo_array = weights.matrix.tocoo()
+    rows, voxels = entries.row, entries.col
+    if weights.kind == "maps":
+        highest = np.zeros(entries.shape[0])
+        np.maximum.at(highest, rows, np.abs(entries.data))
+        shares = np.abs(entries.data) / highest[rows]
+        order = np.argsort(shares)
+        order = order[shares[order] >= _MAP_SHOWN]
+        rows, voxels = rows[order], voxels[order]
+    labels = np.zeros(weights.grid.n_voxels, dtype=np.int32)
+    labels[voxels] = rows + 1
+    return labels.reshape(weights.grid.shape, order="F")
