@@ -1,0 +1,198 @@
+/* Makes every <table class="sortable"> sortable, and filterable and paged where its attributes say so.
+
+   data-filter="words"   a text field of this label above the table; a row stays if it has all words typed
+   data-page-size="100"  so many rows at once
+   <td data-value="2.5"> the value to sort by, where the text of the cell is not
+   <th data-fixed>       a column that does not sort
+
+   A table too long to be written out as HTML is given its rows by `sortableTable(table, source)`; `source` has
+   `rows`, any values; `value(row, column)`, what to sort by; `text(row)`, what is searched; `element(row)`, the <tr>. */
+"use strict";
+
+/** Return a new element; what it holds is text or elements, never markup. */
+function makeElement(tag, properties = {}, ...content) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...content);
+  return element;
+}
+
+const sortableTable = (() => {
+  const NATURAL = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+  const MISSING = new Set(["", "n/a", "nan", "–"]);
+
+  /** Return a cell's text as a number, as text, or as null when there is no value. */
+  function parse(text) {
+    const trimmed = text.trim();
+    if (MISSING.has(trimmed.toLowerCase())) return null;
+    const number = Number(trimmed.replace("−", "-").replace(/\s*%$/, ""));
+    return Number.isNaN(number) ? trimmed : number;
+  }
+
+  /** Order two values: numbers as numbers and before texts, texts in natural order. */
+  function compare(a, b) {
+    if (typeof a === "number" && typeof b === "number") return a - b;
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return NATURAL.compare(a, b);
+  }
+
+  /** Return rows in the order of a column; what has no value is last in either direction. */
+  function sorted(rows, value, direction) {
+    const keyed = rows.map((row) => ({ row, key: value(row) }));
+    const isMissing = ({ key }) => key === null || key === undefined;
+    const known = keyed.filter((entry) => !isMissing(entry)).sort((a, b) => direction * compare(a.key, b.key));
+    return known.concat(keyed.filter(isMissing)).map(({ row }) => row);
+  }
+
+  /** Return a test whether a text has every word typed, whatever the case. */
+  function matcher(query) {
+    const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+    return (text) => words.every((word) => text.includes(word));
+  }
+
+  /** The rows that a table's HTML holds already. */
+  function ownRows(table) {
+    return {
+      rows: [...table.tBodies[0].rows],
+      value: (row, column) => parse(row.cells[column]?.dataset.value ?? row.cells[column]?.textContent ?? ""),
+      text: (row) => [...row.cells].map((cell) => cell.textContent).join(" "),
+      element: (row) => row,
+    };
+  }
+
+  class SortableTable {
+    constructor(table, source) {
+      this.table = table;
+      this.body = table.tBodies[0];
+      this.source = source;
+      this.texts = new Map();
+      this.pageSize = Number(table.dataset.pageSize) || Infinity;
+      this.state = { column: null, direction: 1, query: "", page: 0 };
+      this.pagers = [];
+      this.order = this.shown = source.rows;
+      this.addHeaderButtons();
+      this.addTools();
+      this.draw();
+    }
+
+    /** Searched texts are made when first needed: most readers of 10,000 rows never type. */
+    textOf(row) {
+      if (!this.texts.has(row)) this.texts.set(row, this.source.text(row).toLowerCase());
+      return this.texts.get(row);
+    }
+
+    addHeaderButtons() {
+      this.headers = [...this.table.tHead.rows[0].cells];
+      this.headers.forEach((header, column) => {
+        if ("fixed" in header.dataset) return;
+        const button = makeElement("button", { type: "button", className: "sorter" }, ...header.childNodes);
+        button.addEventListener("click", () => this.turn(column));
+        header.append(button);
+      });
+    }
+
+    addTools() {
+      const anchor = this.table.closest(".frame") ?? this.table;
+      const tools = makeElement("div", { className: "tools" });
+      if (this.table.dataset.filter) tools.append(this.makeFilter());
+      this.count = makeElement("output", { className: "quiet" });
+      tools.append(this.count);
+      anchor.before(tools);
+      if (this.source.rows.length > this.pageSize) {
+        tools.append(this.makePager());
+        anchor.after(this.makePager());
+      }
+      if (!this.table.dataset.filter && !this.pagers.length) tools.hidden = true;
+    }
+
+    makeFilter() {
+      this.field = makeElement("input", { type: "search", autocomplete: "off", spellcheck: false });
+      this.field.addEventListener("input", () => this.filter(this.field.value));
+      return makeElement("label", { className: "filter" }, makeElement("span", {}, this.table.dataset.filter), " ", this.field);
+    }
+
+    makePager() {
+      const button = (text, label, step) => {
+        const made = makeElement("button", { type: "button", ariaLabel: label }, text);
+        made.addEventListener("click", () => this.go(step(this.state.page)));
+        return made;
+      };
+      const pager = {
+        back: [button("«", "First page", () => 0), button("‹", "Previous page", (page) => page - 1)],
+        label: makeElement("span", { className: "page" }),
+        on: [button("›", "Next page", (page) => page + 1), button("»", "Last page", () => this.nPages - 1)],
+      };
+      this.pagers.push(pager);
+      return makeElement("nav", { className: "pager", ariaLabel: "Pages of the table" }, ...pager.back, pager.label, ...pager.on);
+    }
+
+    get nPages() {
+      return Math.max(1, Math.ceil(this.shown.length / this.pageSize));
+    }
+
+    /** Sort by a column: up, then down, then the order that the table came in. */
+    turn(column) {
+      const { state } = this;
+      if (state.column !== column) Object.assign(state, { column, direction: 1 });
+      else if (state.direction === 1) state.direction = -1;
+      else state.column = null;
+      this.sort();
+    }
+
+    sort() {
+      const { column, direction } = this.state;
+      const value = (row) => this.source.value(row, column);
+      this.order = column === null ? this.source.rows : sorted(this.source.rows, value, direction);
+      this.filter(this.state.query);
+    }
+
+    /** Keep the rows that have every word of a query. */
+    filter(query) {
+      this.state.query = query;
+      if (this.field && this.field.value !== query) this.field.value = query;
+      const matches = matcher(query);
+      this.shown = query.trim() ? this.order.filter((row) => matches(this.textOf(row))) : this.order;
+      this.go(0);
+    }
+
+    go(page) {
+      this.state.page = Math.min(Math.max(page, 0), this.nPages - 1);
+      this.draw();
+    }
+
+    draw() {
+      const { page, column, direction } = this.state;
+      const first = page * (this.pageSize === Infinity ? 0 : this.pageSize);
+      const rows = this.shown.slice(first, first + this.pageSize);
+      this.body.replaceChildren(...rows.map((row) => this.source.element(row)));
+      this.headers.forEach((header, each) => {
+        const order = each === column ? (direction === 1 ? "ascending" : "descending") : "none";
+        if (!("fixed" in header.dataset)) header.setAttribute("aria-sort", order);
+      });
+      this.describe(first, rows.length);
+    }
+
+    describe(first, nRows) {
+      const number = (count) => count.toLocaleString("en");
+      const [all, shown] = [this.source.rows.length, this.shown.length];
+      const range = nRows < shown ? `rows ${number(first + 1)} to ${number(first + nRows)} of ` : "";
+      const rest = shown < all ? `${number(shown)} found among ${number(all)}` : `${number(all)}${range ? "" : " rows"}`;
+      this.count.value = shown ? range + rest : `nothing found among ${number(all)} rows`;
+      for (const { back, label, on } of this.pagers) {
+        label.textContent = `page ${number(this.state.page + 1)} of ${number(this.nPages)}`;
+        for (const button of back) button.disabled = this.state.page === 0;
+        for (const button of on) button.disabled = this.state.page === this.nPages - 1;
+      }
+    }
+  }
+
+  const made = new WeakMap();
+
+  return (table, source = ownRows(table)) => {
+    if (!made.has(table)) made.set(table, new SortableTable(table, source));
+    return made.get(table);
+  };
+})();
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll("table.sortable")) sortableTable(table);
+});

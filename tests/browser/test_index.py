@@ -1,0 +1,301 @@
+"""The page of a study in a browser: what its scripts draw, sort, find and link."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from datetime import datetime, timezone
+
+import pytest
+from browser.pages import (
+    TELEPHONE,
+    console_messages,
+    open_page,
+    requests,
+    requests_elsewhere,
+    scrolls_sideways,
+)
+from index_rows import HOSTILE, done, failed, not_started, study_rows
+
+from niimasker.outputs.index_page import make_index_page
+from niimasker.outputs.pages import write_assets, write_page
+
+DATE = datetime(2026, 11, 2, 9, 5, tzinfo=timezone.utc)
+KEPT, FD, TSNR, COVERAGE, FREEDOM, SECONDS, WARNINGS = range(2, 9)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of reports with its assets."""
+    path = tmp_path_factory.mktemp("out") / "reports"
+    write_assets(path)
+    return path
+
+
+@pytest.fixture
+def show(browser, folder):
+    """A function that writes the page of these runs, all with a page of their own if done, and opens it."""
+
+    def run(rows, **how):
+        links = [f"{row['output']}_report.html" if row["status"] == "done" else None for row in rows]
+        path = folder / "index.html"
+        write_page(path, make_index_page(rows, links, date=DATE, versions={"niimasker": "1.2.3"}))
+        open_page(browser, path, **how)
+        return browser
+
+    return run
+
+
+def find(browser, selector):
+    return browser.find_elements("css selector", selector)
+
+
+def column(browser, place):
+    """The texts of a column, of rows that have it."""
+    script = (
+        "return [...document.querySelectorAll('table.runs tbody tr')].map((row) => row.cells[arguments[0]]?.innerText)"
+    )
+    return [text for text in browser.execute_script(script, place) if text is not None]
+
+
+def names(browser):
+    script = """
+      const cells = [...document.querySelectorAll("td.name")];
+      return cells.map((cell) => (cell.querySelector("a, .unfinished") ?? cell).firstChild.textContent);"""
+    return browser.execute_script(script)
+
+
+def sort_by(browser, place):
+    find(browser, "table.runs thead button")[place].click()
+
+
+def counted(browser):
+    (count,) = find(browser, ".tools output")
+    return count.text
+
+
+def type_into_filter(browser, text):
+    (field,) = find(browser, ".tools input")
+    field.clear()
+    field.send_keys(text)
+
+
+def pager(browser, label):
+    return browser.find_element("css selector", f".tools button[aria-label='{label} page']")
+
+
+def pixels(browser, place, colour):
+    """How many pixels of a strip have a colour, about."""
+    script = """
+      const canvas = document.querySelectorAll("figure.strip canvas")[arguments[0]];
+      const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const near = (at, value) => Math.abs(data[at] - value) < 30;
+      const [red, green, blue] = arguments[1];
+      let count = 0;
+      for (let at = 0; at < data.length; at += 4)
+        count += data[at + 3] > 100 && near(at, red) && near(at + 1, green) && near(at + 2, blue);
+      return count;"""
+    return browser.execute_script(script, place, colour)
+
+
+BLUE, VERMILLION = (0, 114, 178), (213, 94, 0)
+
+
+def few_runs():
+    return [
+        done("sub-10", n_volumes=150, n_censored=46, mean_fd=0.31, n_warnings=2),
+        done("sub-9", n_volumes=190, n_censored=6, mean_fd=float("nan")),
+        failed("sub-2", reason="sub-2.tsv has 198 rows but sub-2.nii.gz has 200 volumes"),
+        done("sub-1", n_volumes=90, n_censored=106, mean_fd=0.2),
+        not_started("sub-3"),
+    ]
+
+
+class TestDrawing:
+    @pytest.mark.parametrize("n_runs", [3, 40])
+    @pytest.mark.parametrize("width", [1280, TELEPHONE])
+    def test_page_is_quiet_stays_on_the_disk_and_fits(self, show, n_runs, width):
+        browser = show(study_rows(n_runs), width=width)
+        assert console_messages(browser) == []
+        assert scrolls_sideways(browser) is False
+        asked = requests(browser)
+        assert len([url for url in asked if url.startswith("file://")]) == 4
+        assert [url for url in asked if not url.startswith(("file://", "data:"))] == []
+
+    def test_failed_runs_come_first_with_their_reason(self, show):
+        browser = show(few_runs())
+        assert names(browser) == ["sub-2", "sub-3", "sub-10", "sub-9", "sub-1"]
+        assert find(browser, "tr.bad .reason")[0].text == "sub-2.tsv has 198 rows but sub-2.nii.gz has 200 volumes"
+        assert column(browser, 0) == ["✕ failed", "○ not started", "✓ done", "✓ done", "✓ done"]
+
+    def test_numbers_are_written_with_what_they_are_of(self, show):
+        browser = show(few_runs())
+        assert column(browser, KEPT) == ["150 of 200", "190 of 200", "90 of 200"]
+        assert column(browser, FD) == ["0.310", "n/a", "0.200"]
+
+    def test_runs_link_to_their_pages(self, show):
+        browser = show([done("sub-1/50%#"), failed("b")])
+        links = find(browser, "td.name a")
+        assert [link.get_attribute("href").split("/reports/")[1] for link in links] == ["sub-1/50%25%23_report.html"]
+
+    def test_hostile_names_are_shown_and_not_run(self, show):
+        rows = [done(name, mean_fd=0.1 + place) for place, name in enumerate(HOSTILE)]
+        browser = show([*rows, failed("a", reason=HOSTILE[0])], width=TELEPHONE)
+        assert set(HOSTILE) < set(names(browser))
+        assert find(browser, ".reason")[0].text == HOSTILE[0]
+        assert find(browser, "table b, table img, td script") == []
+        assert len(find(browser, "script")) == 3
+        assert console_messages(browser) == []
+        assert scrolls_sideways(browser) is False
+
+
+class TestTable:
+    def test_numbers_sort_as_numbers_with_missing_ones_last(self, show):
+        browser = show(few_runs())
+        sort_by(browser, KEPT)
+        assert names(browser) == ["sub-1", "sub-10", "sub-9", "sub-2", "sub-3"]
+        sort_by(browser, KEPT)
+        assert names(browser) == ["sub-9", "sub-10", "sub-1", "sub-2", "sub-3"]
+        sort_by(browser, FD)
+        assert names(browser)[:2] == ["sub-1", "sub-10"]
+        sort_by(browser, FD)
+        assert names(browser)[:2] == ["sub-10", "sub-1"]
+
+    def test_names_sort_naturally(self, show):
+        browser = show(few_runs())
+        sort_by(browser, 1)
+        assert names(browser) == ["sub-1", "sub-2", "sub-3", "sub-9", "sub-10"]
+
+    def test_third_click_brings_failed_runs_back_to_the_top(self, show):
+        browser = show(few_runs())
+        before = names(browser)
+        for _ in range(3):
+            sort_by(browser, 1)
+        assert names(browser) == before
+
+    def test_every_column_sorts_and_says_so(self, show):
+        browser = show(few_runs())
+        for place, order in itertools.product(range(9), ("ascending", "descending", "none")):
+            sort_by(browser, place)
+            said = [header.get_attribute("aria-sort") for header in find(browser, "table.runs th")]
+            assert said == ["none"] * place + [order] + ["none"] * (8 - place)
+
+    def test_headers_are_reached_and_pressed_by_keyboard(self, show):
+        browser = show(few_runs())
+        browser.execute_script("document.querySelectorAll('table.runs thead button')[0].focus()")
+        browser.switch_to.active_element.send_keys("\ue004")  # tab
+        browser.switch_to.active_element.send_keys("\ue007")  # enter
+        assert names(browser)[0] == "sub-1"
+
+    @pytest.mark.parametrize(
+        ("words", "found"),
+        [
+            ("SUB-1", ["sub-10", "sub-1"]),
+            ("198 rows", ["sub-2"]),
+            ("sub done", ["sub-10", "sub-9", "sub-1"]),
+            ("has:warnings", ["sub-10"]),
+            ("nobody", []),
+        ],
+    )
+    def test_typing_leaves_rows_with_all_words(self, show, words, found):
+        browser = show(few_runs())
+        type_into_filter(browser, words)
+        assert names(browser) == found
+        assert counted(browser) == (f"{len(found)} found among 5" if found else "nothing found among 5 rows")
+
+    def test_found_rows_stay_in_the_order_chosen(self, show):
+        browser = show(few_runs())
+        sort_by(browser, KEPT)
+        type_into_filter(browser, "done")
+        assert names(browser) == ["sub-1", "sub-10", "sub-9"]
+
+    def test_count_in_the_head_shows_these_runs(self, show):
+        browser = show(few_runs())
+        (link,) = find(browser, ".counts .bad")
+        link.click()
+        assert names(browser) == ["sub-2"]
+
+    def test_pages_are_turned(self, show):
+        browser = show(study_rows(250))
+        assert (len(names(browser)), counted(browser)) == (100, "rows 1 to 100 of 250")
+        pager(browser, "Next").click()
+        assert counted(browser) == "rows 101 to 200 of 250"
+        pager(browser, "Last").click()
+        assert (len(names(browser)), counted(browser)) == (50, "rows 201 to 250 of 250")
+        assert not pager(browser, "Next").is_enabled()
+        pager(browser, "First").click()
+        assert not pager(browser, "Previous").is_enabled()
+
+    def test_sorting_sorts_all_pages(self, show):
+        browser = show(study_rows(250))
+        sort_by(browser, FD)
+        sort_by(browser, FD)
+        assert column(browser, FD)[:2] == ["0.250", "0.249"]
+
+    def test_few_runs_need_no_pages(self, show):
+        assert find(show(study_rows(40)), ".pager") == []
+
+
+class TestStrips:
+    def test_points_and_outliers_are_drawn(self, show):
+        rows = [done(f"sub-{k}", seconds=2 + k / 100) for k in range(20)]
+        browser = show([*rows, done("sub-x", seconds=60)])
+        assert pixels(browser, 5, BLUE) > 100
+        assert pixels(browser, 5, VERMILLION) > 50
+        assert pixels(browser, 1, VERMILLION) == 0
+
+    def test_every_picture_has_a_text(self, show):
+        browser = show(study_rows(40))
+        texts = [picture.get_attribute("aria-label") for picture in find(browser, "canvas, img, svg")]
+        assert len(texts) == 6
+        assert [text for text in texts if "over 38 runs: median" not in text] == []
+
+    def test_outlier_is_named_on_hover(self, show):
+        rows = [done(f"sub-{k}", seconds=2 + k / 100) for k in range(20)]
+        browser = show([*rows, done("sub-x<b>", seconds=60)])
+        webdriver = pytest.importorskip("selenium.webdriver")
+        canvas = find(browser, "figure.strip canvas")[5]
+        edge = canvas.size["width"] // 2 - 12
+        height = (canvas.size["height"] - 20) // 2 - canvas.size["height"] // 2
+        webdriver.ActionChains(browser).move_to_element_with_offset(canvas, edge, height).perform()
+        assert find(browser, ".tip")[5].text == "60.0 s sub-x<b>"
+        webdriver.ActionChains(browser).move_to_element(find(browser, "h1")[0]).perform()
+        assert not find(browser, ".tip")[5].is_displayed()
+
+    def test_outlier_is_named_and_linked_below_its_strip(self, show):
+        rows = [done(f"sub-{k}", seconds=2 + k / 100) for k in range(20)]
+        browser = show([*rows, done("sub-x", seconds=60)])
+        (link,) = find(browser, ".outliers a")
+        assert (link.text, link.get_attribute("href").rsplit("/", 1)[1]) == ("sub-x", "sub-x_report.html")
+
+    def test_more_outliers_are_shown_in_the_table(self, show):
+        rows = [done(f"sub-{k}", seconds=2 + k / 100) for k in range(30)]
+        browser = show([*rows, *(done(f"sub-x{k}", seconds=50 + k) for k in range(5))])
+        (more,) = find(browser, ".outliers [data-find]")
+        assert more.text == "and 2 more"
+        more.click()
+        assert names(browser) == [f"sub-x{k}" for k in range(5)]
+        assert [cell.text for cell in find(browser, "td.outlier")] == [f"{50 + k}.0" for k in range(5)]
+
+
+class TestTenThousandRuns:
+    @pytest.fixture
+    def large(self, show):
+        start = time.monotonic()
+        browser = show(study_rows(10_000))
+        assert time.monotonic() - start < 20
+        return browser
+
+    def test_page_stays_usable(self, large):
+        assert len(find(large, "table.runs tbody tr")) == 100
+        elements = large.execute_script("return document.querySelectorAll('*').length")
+        assert elements < 3000
+        for action in ("turn(1)", "turn(3)", "filter('sub-99')", "go(3)"):
+            took = large.execute_script(f"""
+              const table = sortableTable(document.querySelector("table.runs")), start = performance.now();
+              table.{action};
+              return performance.now() - start;""")
+            assert took < 1500, action
+        assert counted(large) == "rows 101 to 111 of 111 found among 10,000"
+        assert requests_elsewhere(large) == []
+        assert console_messages(large) == []

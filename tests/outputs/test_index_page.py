@@ -1,0 +1,220 @@
+"""The page of a study as text: what it says, in which order, and how large it gets."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+from images import make_labels, make_series, save
+from index_rows import HOSTILE, done, failed, not_started, study_rows
+
+from niimasker.cli import main
+from niimasker.outputs.index_page import (
+    MEASURES,
+    find_outliers,
+    make_index_page,
+    make_strip,
+    scaled_deviation,
+    short_names,
+    write_index,
+)
+
+DATE = datetime(2026, 11, 2, 9, 5, tzinfo=timezone.utc)
+VERSIONS = {"python": "3.12.1", "niimasker": "1.2.3", "nilearn": "0.14.1"}
+MEASURE = {measure.key: measure for measure in MEASURES}
+
+
+def make_page(rows, links=None):
+    return make_index_page(rows, links or [None] * len(rows), date=DATE, versions=VERSIONS)
+
+
+def study_of(page: str) -> dict:
+    (content,) = re.findall(r'<script type="application/json" id="study">(.*?)</script>', page, re.DOTALL)
+    return json.loads(content)
+
+
+def names_of(page: str) -> list[str]:
+    return [run[0] for run in study_of(page)["runs"]]
+
+
+class TestPage:
+    def test_failed_runs_come_first_and_each_kind_keeps_its_order(self):
+        rows = [done("a"), not_started("b"), failed("c"), done("d"), failed("e"), not_started("f")]
+        assert names_of(make_page(rows)) == ["c", "e", "b", "f", "a", "d"]
+
+    def test_links_stay_with_their_runs(self):
+        page = make_page([done("a"), failed("b"), done("c")], ["a_report.html", None, "c_report.html"])
+        assert {run[0]: run[4] for run in study_of(page)["runs"]} == {
+            "a": "a_report.html",
+            "b": None,
+            "c": "c_report.html",
+        }
+
+    @pytest.mark.parametrize(
+        ("link", "href"),
+        [
+            ("sub-1/100%#1?.html", "sub-1/100%25%231%3F.html"),
+            ("javascript:alert(1)_report.html", "javascript%3Aalert%281%29_report.html"),
+            ("é.html", "%C3%A9.html"),
+            ("\udcff.html", "%FF.html"),
+        ],
+    )
+    def test_link_is_a_file_name_and_not_a_url(self, link, href):
+        assert study_of(make_page([done("a")], [link]))["runs"][0][4] == href
+
+    def test_head_counts_runs(self):
+        page = make_page([done("a"), done("b", n_warnings=3), failed("c"), not_started("d")])
+        for words in ("4 runs", "2 done", "1 failed", "1 not started", "1 with warnings"):
+            assert words in page
+
+    def test_title_says_what_failed(self):
+        assert "<title>niimasker: 2 runs, 1 failed</title>" in make_page([done("a"), failed("b")])
+        assert "<title>niimasker: 1 run</title>" in make_page([done("a")])
+
+    def test_head_holds_date_and_version_and_foot_the_other_versions(self):
+        page = make_page([done("a")])
+        assert '<time datetime="2026-11-02T09:05:00+00:00">2 November 2026, 09:05</time>' in page
+        assert "niimasker 1.2.3" in page
+        assert "python 3.12.1, niimasker 1.2.3, nilearn 0.14.1" in page
+
+    def test_counts_are_there_without_javascript(self):
+        page = make_page([done("a"), failed("b"), not_started("c")])
+        (words,) = re.findall(r"<noscript>(.*?)</noscript>", page, re.DOTALL)
+        assert "1 of 3 runs are done, 1 failed and\n1 are not started" in words
+
+    def test_missing_numbers_are_null(self):
+        run = study_of(make_page([done("a", mean_fd=float("nan"), n_volumes=150, n_censored=46, n_discarded=4)]))[
+            "runs"
+        ][0]
+        assert run[7][:2] == [150, None]
+        assert run[6] == 200
+
+    def test_hostile_names_cannot_leave_the_text(self):
+        page = make_page([done(name) for name in HOSTILE] + [failed("x", reason=HOSTILE[0])] * 5)
+        assert page.count("<script") == 3
+        assert "alert(1)</script>" not in page
+        assert set(HOSTILE) <= set(names_of(page))
+
+    def test_page_without_a_run_done_has_no_strips(self):
+        assert "<figure" not in make_page([failed("a"), not_started("b")])
+
+    def test_strips_say_in_words_what_they_show(self):
+        rows = [done(f"sub-{k}_task-rest_bold", mean_fd=0.1 + k / 100) for k in range(20)]
+        rows[7] = done("sub-7_task-rest_bold", mean_fd=3.5)
+        page = make_page(rows)
+        labels = re.findall(r'<canvas role="img" aria-label="(.*?)"', page)
+        assert len(labels) == len(MEASURES)
+        assert labels[1] == ("Mean FD over 20 runs: median 0.205 mm, 0.100 to 3.500 mm. Outliers: sub-7 3.500 mm.")
+
+    def test_ten_thousand_runs_make_a_small_page_soon(self):
+        rows = study_rows(10_000)
+        start = time.process_time()
+        page = make_page(rows, [f"{row['output']}_report.html" for row in rows])
+        assert time.process_time() - start < 5
+        assert len(page) < 4_000_000
+        assert page.count("<tr") == 1
+        assert "<svg" not in page
+
+
+class TestOutliers:
+    def test_value_beyond_three_scaled_deviations_is_an_outlier(self):
+        # Median 50; of the 103 distances from it, 0, twice 1 to 50 and two larger ones, the median is 26.
+        values = np.append(np.arange(101.0), [50 - 115.6, 50 + 115.7])
+        assert 3 * scaled_deviation(values) == pytest.approx(3 * 1.4826 * 26) == pytest.approx(115.64, abs=0.01)
+        assert find_outliers(values) == (102,)
+
+    def test_low_and_high_ones_are_named_furthest_first(self):
+        assert find_outliers(np.array([10, 11, 9, 10.5, 9.5, 40, -30.0, np.nan, 200])) == (8, 6, 5)
+
+    def test_equal_values_but_few_have_these_as_outliers(self):
+        values = np.full(100, 200.0)
+        values[[3, 60]] = 150, 120
+        assert find_outliers(values) == (60, 3)
+
+    def test_equal_values_have_none(self):
+        assert find_outliers(np.full(50, 200.0)) == ()
+
+    def test_few_values_have_none(self):
+        assert find_outliers(np.array([1.0, 1.1, 1.2, 900.0, np.nan])) == ()
+
+    def test_failed_run_counts_for_nothing(self):
+        rows = [*(done(str(k), seconds=10.0 + k / 10) for k in range(10)), failed("x")]
+        strip = make_strip(rows, MEASURE["seconds"])
+        assert (len(strip.known), strip.outliers) == (10, ())
+
+    def test_far_outlier_does_not_stretch_the_axis(self):
+        rows = [*(done(str(k), seconds=10.0 + k / 10) for k in range(10)), done("x", seconds=1e6)]
+        low, high = make_strip(rows, MEASURE["seconds"]).drawn
+        assert low == 10.0
+        assert high < 20
+
+    def test_one_run_has_nothing_to_compare(self):
+        assert make_strip([done("a"), failed("b")], MEASURE["seconds"]) is None
+
+
+class TestShortNames:
+    @pytest.mark.parametrize(
+        ("names", "short"),
+        [
+            (["sub-01_task-rest_bold", "sub-02_task-rest_bold"], ["sub-01", "sub-02"]),
+            (["a/func/run-1_bold", "b/func/run-1_bold"], ["a", "b"]),
+            (["sub-01_bold", "sub-01_run-2_bold"], ["sub-01_bold", "sub-01_run-2_bold"]),
+            (["bold"], ["bold"]),
+            ([], []),
+        ],
+    )
+    def test_parts_that_all_share_are_left_out(self, names, short):
+        assert short_names(names) == short
+
+
+class TestWriting:
+    def test_only_pages_that_are_there_are_linked(self, tmp_path):
+        page = tmp_path / "reports" / "sub" / "a_report.html"
+        page.parent.mkdir(parents=True)
+        page.touch()
+        write_index(tmp_path, [done("sub/a"), done("b")])
+        text = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+        assert [run[4] for run in study_of(text)["runs"]] == ["sub/a_report.html", None]
+
+    def test_name_that_is_no_unicode_is_written(self, tmp_path):
+        write_index(tmp_path, [done(f"\udcff{k}", seconds=float(k == 5)) for k in range(6)])
+        assert "index.html" in [path.name for path in (tmp_path / "reports").iterdir()]
+
+    def test_everything_linked_beside_the_page_is_there(self, tmp_path):
+        write_index(tmp_path, [done("a")])
+        text = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+        linked = re.findall(r'(?:src|href)="(assets/.*?)"', text)
+        assert len(linked) == 3
+        assert [name for name in linked if not (tmp_path / "reports" / name).is_file()] == []
+
+    @pytest.fixture
+    def _images(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        labels = make_labels((1, 2))
+        save(Path("labels.nii.gz"), labels)
+        save(Path("a.nii.gz"), make_series(labels))
+        Path("b.nii.gz").write_bytes(Path("a.nii.gz").read_bytes()[:-400])
+
+    @pytest.mark.usefixtures("_images")
+    def test_run_of_the_program_writes_it(self):
+        assert main(["out", "-i", "a.nii.gz", "b.nii.gz", "-r", "labels.nii.gz"]) == 1
+        runs = study_of(Path("out/reports/index.html").read_text(encoding="utf-8"))["runs"]
+        assert [run[:3] for run in runs] == [["b", "b.nii.gz", "failed"], ["a", "a.nii.gz", "done"]]
+
+    @pytest.mark.usefixtures("_images")
+    def test_no_report_leaves_it_out(self):
+        main(["out", "-i", "a.nii.gz", "-r", "labels.nii.gz", "--no_report"])
+        assert not Path("out/reports").exists()
+
+    @pytest.mark.usefixtures("_images")
+    def test_page_that_cannot_be_written_costs_a_warning(self, capsys):
+        Path("out").mkdir()
+        Path("out/reports").write_text("in the way")
+        assert main(["out", "-i", "a.nii.gz", "-r", "labels.nii.gz"]) == 0
+        assert "niimasker: warning: reports/index.html is not written:" in capsys.readouterr().err
+        assert Path("out/niimasker_data/summary.tsv").is_file()
