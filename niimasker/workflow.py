@@ -134,14 +134,16 @@ def run_study(
         rows = [_summary_row(run, outcomes.get(run)) for run in study.runs]
         write_study(folder, study.settings, rows, command)
         if not study.settings.no_report:
-            _write_index(study, rows)
+            _write_index(study, rows, outcomes)
     return [outcomes[run] for run in study.runs]
 
 
-def _write_index(study: Study, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_index(study: Study, rows: Sequence[Mapping[str, Any]], outcomes: Mapping[Run, Outcome]) -> None:
     from niimasker.outputs.index_page import write_index
 
-    written = attempt(lambda output_dir: write_index(output_dir, rows), study.settings.output_dir)
+    results = [outcomes[run].result if run in outcomes else None for run in study.runs]
+    paths = [result.report_path if result else None for result in results]
+    written = attempt(lambda output_dir: write_index(output_dir, rows, paths), study.settings.output_dir)
     if written.reason:
         # What failed is a view of tables that are written.
         warn(f"reports/index.html is not written: {written.reason}")

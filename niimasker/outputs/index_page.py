@@ -79,14 +79,16 @@ class Strip:
         return f"median {self.measure.write(centre)}, {low:.{self.measure.decimals}f} to {self.measure.write(high)}"
 
 
-def write_index(output_dir: Path, rows: Sequence[Row]) -> None:
-    """Write the page of a study, and what it needs beside it; it links to the pages of runs that there are."""
+def write_index(output_dir: Path, rows: Sequence[Row], report_paths: Sequence[Path | None]) -> None:
+    """Write the page of a study, and what it needs beside it.
+
+    Parameters
+    ----------
+    report_paths
+        Each run's page, None where there is none.
+    """
     folder = output_dir / REPORTS_FOLDER
-    pages = [f"{row['output']}_report.html" for row in rows]
-    links = [
-        page if row["status"] == "done" and (folder / page).is_file() else None
-        for row, page in zip(rows, pages, strict=True)
-    ]
+    links = [path.relative_to(folder).as_posix() if path else None for path in report_paths]
     date = datetime.now().astimezone()
     write_assets(folder)
     write_page(folder / "index.html", make_index_page(rows, links, date=date, versions=software_versions()))

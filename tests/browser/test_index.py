@@ -61,7 +61,7 @@ def column(browser, place):
 def names(browser):
     script = """
       const cells = [...document.querySelectorAll("td.name")];
-      return cells.map((cell) => (cell.querySelector("a, .unfinished") ?? cell).firstChild.textContent);"""
+      return cells.map((cell) => cell.querySelector("a, span").textContent);"""
     return browser.execute_script(script)
 
 
@@ -225,6 +225,14 @@ class TestTable:
         assert not pager(browser, "Next").is_enabled()
         pager(browser, "First").click()
         assert not pager(browser, "Previous").is_enabled()
+
+    def test_turning_at_the_last_row_shows_the_first(self, show):
+        browser = show(study_rows(250))
+        below = find(browser, ".frame + .pager button[aria-label='Next page']")[0]
+        browser.execute_script("arguments[0].scrollIntoView({block: 'end'})", below)
+        below.click()
+        first = find(browser, "table.runs tbody tr")[0]
+        assert browser.execute_script("return arguments[0].getBoundingClientRect().top >= 0", first)
 
     def test_sorting_sorts_all_pages(self, show):
         browser = show(study_rows(250))

@@ -173,20 +173,17 @@ class TestShortNames:
 
 
 class TestWriting:
-    def test_only_pages_that_are_there_are_linked(self, tmp_path):
-        page = tmp_path / "reports" / "sub" / "a_report.html"
-        page.parent.mkdir(parents=True)
-        page.touch()
-        write_index(tmp_path, [done("sub/a"), done("b")])
+    def test_pages_that_there_are_are_linked(self, tmp_path):
+        write_index(tmp_path, [done("sub/a"), done("b")], [tmp_path / "reports" / "sub" / "a_report.html", None])
         text = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
         assert [run[4] for run in study_of(text)["runs"]] == ["sub/a_report.html", None]
 
     def test_name_that_is_no_unicode_is_written(self, tmp_path):
-        write_index(tmp_path, [done(f"\udcff{k}", seconds=float(k == 5)) for k in range(6)])
+        write_index(tmp_path, [done(f"\udcff{k}", seconds=float(k == 5)) for k in range(6)], [None] * 6)
         assert "index.html" in [path.name for path in (tmp_path / "reports").iterdir()]
 
     def test_everything_linked_beside_the_page_is_there(self, tmp_path):
-        write_index(tmp_path, [done("a")])
+        write_index(tmp_path, [done("a")], [None])
         text = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
         linked = re.findall(r'(?:src|href)="(assets/.*?)"', text)
         assert len(linked) == 3
@@ -205,6 +202,8 @@ class TestWriting:
         assert main(["out", "-i", "a.nii.gz", "b.nii.gz", "-r", "labels.nii.gz"]) == 1
         runs = study_of(Path("out/reports/index.html").read_text(encoding="utf-8"))["runs"]
         assert [run[:3] for run in runs] == [["b", "b.nii.gz", "failed"], ["a", "a.nii.gz", "done"]]
+        assert [run[4] for run in runs] == [None, "a_report.html"]
+        assert Path("out/reports/a_report.html").is_file()
 
     @pytest.mark.usefixtures("_images")
     def test_no_report_leaves_it_out(self):

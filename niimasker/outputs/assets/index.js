@@ -34,8 +34,14 @@
     return words.join("\n");
   }
 
+  /** A name as BIDS has them breaks behind its entities. */
+  function breakable(name) {
+    return name.split(/(?<=[_/])/).flatMap((part) => [part, makeElement("wbr")]);
+  }
+
   function nameCell(run) {
-    const name = run.page ? makeElement("a", { href: run.page }, run.name) : run.name;
+    const name = makeElement(run.page ? "a" : "span", {}, ...breakable(run.name));
+    if (run.page) name.href = run.page;
     const cell = makeElement("td", { className: "name", title: run.image });
     if (run.status === "done") {
       cell.append(name);

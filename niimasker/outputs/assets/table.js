@@ -92,7 +92,7 @@ const sortableTable = (() => {
 
     addTools() {
       const anchor = this.table.closest(".frame") ?? this.table;
-      const tools = makeElement("div", { className: "tools" });
+      const tools = (this.tools = makeElement("div", { className: "tools" }));
       if (this.table.dataset.filter) tools.append(this.makeFilter());
       this.count = makeElement("output", { className: "quiet" });
       tools.append(this.count);
@@ -113,7 +113,7 @@ const sortableTable = (() => {
     makePager() {
       const button = (text, label, step) => {
         const made = makeElement("button", { type: "button", ariaLabel: label }, text);
-        made.addEventListener("click", () => this.go(step(this.state.page)));
+        made.addEventListener("click", () => this.leaf(step(this.state.page)));
         return made;
       };
       const pager = {
@@ -157,6 +157,12 @@ const sortableTable = (() => {
     go(page) {
       this.state.page = Math.min(Math.max(page, 0), this.nPages - 1);
       this.draw();
+    }
+
+    /** Go to a page and to its first row, for a reader at the last row of another. */
+    leaf(page) {
+      this.go(page);
+      if (this.tools.getBoundingClientRect().top < 0) this.tools.scrollIntoView();
     }
 
     draw() {
