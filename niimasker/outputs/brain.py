@@ -18,7 +18,7 @@ N_CUTS = 7
 _AXES = "xyz"
 
 # In pixels: as wide as a page on a screen.
-_WIDTH, _TITLE = 1260, 20
+_WIDTH, _TITLE, _GAP = 1260, 20, 10
 _OPACITY = 0.6
 
 # What is darker, as a share of the brightest voxels, is air.
@@ -105,7 +105,7 @@ def choose_cuts(labels: np.ndarray, axis: int) -> list[int]:
 
 
 def _spread_evenly(n_places: int) -> list[int]:
-    return np.unique(np.linspace(0, n_places - 1, N_CUTS + 2).round().astype(int)[1:-1]).tolist()
+    return list(map(int, np.unique(np.linspace(0, n_places - 1, N_CUTS + 2).round()[1:-1])))
 
 
 def _from_the_middle(cuts: list[int]) -> list[int]:
@@ -130,7 +130,7 @@ def plot_regions(upright: Upright, colours: Sequence[str]) -> Image.Image:
     palette = np.array([(0, 0, 0), *map(ImageColor.getrgb, colours)])
     cuts = [choose_cuts(upright.labels, axis) for axis in range(3)]
     # One scale for all rows.
-    scale = min(_WIDTH / (N_CUTS * _extent(upright, axis, 0)) for axis in range(3))
+    scale = min((_WIDTH / N_CUTS - _GAP) / _extent(upright, axis, 0) for axis in range(3))
     heights = [round(scale * _extent(upright, axis, 1)) for axis in range(3)]
     picture = Image.new("RGB", (_WIDTH, sum(heights) + 3 * _TITLE))
     draw = ImageDraw.Draw(picture)
@@ -138,7 +138,7 @@ def plot_regions(upright: Upright, colours: Sequence[str]) -> Image.Image:
     for axis, its_cuts in enumerate(cuts):
         width = round(scale * _extent(upright, axis, 0))
         for number, cut in enumerate(its_cuts):
-            left = round(number * _WIDTH / N_CUTS + (_WIDTH / N_CUTS - width) / 2)
+            left = round((number + (N_CUTS - len(its_cuts)) / 2 + 0.5) * _WIDTH / N_CUTS - width / 2)
             grey = np.clip((_face(upright.background, axis, cut) - low) / (high - low), 0, 1)
             pixels = _enlarge(_paint(grey, _face(upright.labels, axis, cut), palette), heights[axis], width)
             picture.paste(Image.fromarray(pixels), (left, top))
@@ -166,7 +166,7 @@ def _extent(upright: Upright, axis: int, side: int) -> float:
 
 def _face(volume: np.ndarray, axis: int, cut: int) -> np.ndarray:
     """Return a cut as rows of pixels from top to bottom."""
-    return np.moveaxis(volume, axis, 0)[cut].T[::-1]
+    return np.asarray(np.moveaxis(volume, axis, 0)[cut].T[::-1])
 
 
 def _paint(grey: np.ndarray, labels: np.ndarray, palette: np.ndarray) -> np.ndarray:
@@ -180,7 +180,7 @@ def _enlarge(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return a picture at another size, each pixel the nearest voxel's."""
     rows = ((np.arange(height) + 0.5) * picture.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * picture.shape[1] / width).astype(int)
-    return picture[rows][:, columns]
+    return np.asarray(picture[rows][:, columns])
 
 
 def _write(draw: ImageDraw.ImageDraw, x: float, y: float, text: str) -> None:

@@ -19,7 +19,7 @@ Figure = dict[str, Any]
 
 # Names longer than this are cut in figures; the table has them whole.
 _LONGEST = 60
-_LONGEST_TICK = 16
+_LONGEST_TICK, _LONGEST_TILTED = 16, 26
 _MOST_TICKS = 30
 
 # Steps of correlations and of z-scores, in one byte each.
@@ -31,7 +31,9 @@ BEFORE, AFTER = "#8a949e", "#0072b2"
 _DISCARDED, _CENSORED = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
 
 # In pixels.
-_TRACE_HEIGHT, _GAP, _TOP, _BOTTOM = 62, 16, 12, 46
+_TRACE_HEIGHT, _GAP, _TOP, _BOTTOM = 52, 24, 12, 46
+# Of a letter, as ticks are written.
+_LETTER = 6.4
 
 # Blue for negative, red for positive: ColorBrewer's RdBu, which colour-blind readers tell apart.
 _DIVERGING = [
@@ -84,7 +86,6 @@ def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapp
         "zmin": -_Z_SHOWN,
         "zmax": _Z_SHOWN,
         "colorscale": "Greys",
-        "reversescale": True,
         "hoverongaps": False,
         "hovertemplate": f"%{{y}}<br>{time.hover}<br>z %{{z:.2f}}<extra></extra>",
         "colorbar": {
@@ -98,37 +99,35 @@ def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapp
             "tickvals": [-2, 0, 2],
         },
     }
-    layout = _layout(plots_height + _TOP + _BOTTOM)
+    layout = _layout(plots_height + _TOP + _BOTTOM + (_GAP if n_curves else 0))
+    layout["margin"] |= {"t": _TOP + (_GAP if n_curves else 0)} | {"l": _room_left(shown)}
     layout["xaxis"] = {**_axis(time.title), "range": time.range, "anchor": "y"}
     domain_top = carpet_height / plots_height
     layout["yaxis"] = {**_names_axis(shown), "domain": [0, domain_top]}
     data: list[Figure] = [heatmap]
-    for number, (title, values) in enumerate(reversed(above.items())):
+    for number, (title, values) in enumerate(reversed(list(above.items()))):
         low = (carpet_height + _GAP + number * (_TRACE_HEIGHT + _GAP)) / plots_height
         axis = f"y{number + 2}"
         layout[f"yaxis{number + 2}"] = {
             **_axis(),
             "domain": [low, low + _TRACE_HEIGHT / plots_height],
-            "nticks": 3,
+            "nticks": 4,
             "rangemode": "tozero" if np.nanmin(values, initial=0) >= 0 and title != MEAN_SIGNAL else "normal",
         }
-        layout["annotations"].append(
-            {
-                "text": title,
-                "xref": "paper",
-                "yref": "paper",
-                "x": 0,
-                "y": low + _TRACE_HEIGHT / plots_height,
-                "xanchor": "left",
-                "yanchor": "top",
-                "showarrow": False,
-                "font": {"size": 11, "color": _INK},
-                "bgcolor": "rgba(255,255,255,.7)",
-            }
-        )
+        layout["annotations"].append(_title(title, 0, low + _TRACE_HEIGHT / plots_height))
         data.append(_curve(time, values, axis=axis, colour=AFTER, name=title))
     layout["shapes"] = shade(time)
     return {"data": data, "layout": layout}
+
+
+def _room_left(shown: Sequence[str]) -> int:
+    return _room_for(_tick_texts(shown) if len(shown) <= _MOST_TICKS else (), 62)
+
+
+def _room_for(ticks: Sequence[str], least: int) -> int:
+    """Return the margin that names need."""
+    longest = max((len(html.unescape(tick)) for tick in ticks), default=0)
+    return max(least, round(16 + _LETTER * longest))
 
 
 MEAN_SIGNAL = "mean signal"
@@ -172,14 +171,17 @@ def _curve(time: TimeAxis, values: np.ndarray, *, axis: str, colour: str, name: 
     }
 
 
-def plot_viewer(time: TimeAxis) -> Figure:
+def plot_viewer(time: TimeAxis, units: tuple[str, str]) -> Figure:
     """Return the frame of the viewer, which report.js fills: a region before cleaning above, after it below."""
     layout = _layout(330)
     layout["xaxis"] = {**_axis(time.title), "range": time.range, "anchor": "y2"}
-    layout["yaxis"] = {**_axis("before"), "domain": [0.53, 1]}
-    layout["yaxis2"] = {**_axis("after"), "domain": [0, 0.47]}
+    layout["yaxis"] = {**_axis(), "domain": [0.55, 1]}
+    layout["yaxis2"] = {**_axis(), "domain": [0, 0.45]}
     layout["shapes"] = shade(time)
-    curves = [
+    titles = (f"before cleaning ({units[0]})", f"after cleaning ({units[1]})")
+    layout["annotations"] = [_title(title, 0, top) for title, top in zip(titles, (1, 0.45), strict=True)]
+    layout["margin"]["t"] = _TOP + _GAP
+    curves: list[Figure] = [
         {
             "type": "scatter",
             "mode": "lines" if time.n_volumes > 1 else "markers",
@@ -215,9 +217,9 @@ def plot_matrix(correlations: np.ndarray, names: Sequence[str], grouping: Groupi
                 {"y0": start - 0.5, "y1": start - 0.5, "x0": -0.5, "x1": len(names) - 0.5},
             )
         ]
-        layout["margin"] |= {"l": 96, "b": 96}
+        layout["margin"] |= {side: _room_for(grouping.names, 40) for side in "lb"}
     elif len(names) <= _MOST_TICKS:
-        layout["margin"] |= {"l": 120, "b": 120}
+        layout["margin"] |= {side: _room_for(_tick_texts(shown), 40) for side in "lb"}
     return {**figure, "square": True}
 
 
@@ -249,19 +251,18 @@ def plot_regressors(before: np.ndarray, after: np.ndarray, names: Sequence[str],
     figure = _plot_correlations(before, columns, shown, hover)
     second = {**_plot_correlations(after, columns, shown, hover)["data"][0], "xaxis": "x2", "showscale": False}
     layout = figure["layout"]
-    layout["height"] = int(np.clip(14 * len(names), 150, 420)) + 130
     has_ticks = len(regressors) <= _MOST_TICKS
+    ticks = _tick_texts(columns, _LONGEST_TILTED) if has_ticks else []
+    below = _room_for(ticks, 24)
+    layout["height"] = int(np.clip(14 * len(names), 150, 420)) + 26 + below
     horizontal = {**_axis(), "type": "category", "showticklabels": has_ticks, "tickangle": -60, "showgrid": False}
     if has_ticks:
-        horizontal |= {"tickvals": columns, "ticktext": _tick_texts(columns)}
+        horizontal |= {"tickvals": columns, "ticktext": ticks}
     layout["xaxis"] = {**horizontal, "domain": [0, 0.485]}
     layout["xaxis2"] = {**horizontal, "domain": [0.515, 1]}
-    layout["margin"] |= {"b": 105 if has_ticks else 24, "t": 26}
+    layout["margin"] |= {"b": below, "t": 26, "l": _room_left(shown)}
     for x, text in ((0, "before cleaning"), (0.515, "after cleaning")):
-        layout["annotations"].append(
-            {"text": text, "xref": "paper", "yref": "paper", "x": x, "y": 1, "xanchor": "left", "yanchor": "bottom",
-             "showarrow": False, "font": {"size": 12}}
-        )  # fmt: skip
+        layout["annotations"].append(_title(text, x, 1))
     return {"data": [figure["data"][0], second], "layout": layout}
 
 
@@ -299,7 +300,7 @@ def plot_spectrum(
     top = np.log10(highest) + 0.3 if highest > 0 else 0.0
     layout["xaxis"] = {**_axis(f"frequency ({unit})"), "range": [0, float(frequencies[-1])]}
     # What a filter removes is rounding noise some 30 decades below.
-    layout["yaxis"] = {**_axis("share of power"), "type": "log", "range": [top - 7, top], "exponentformat": "power"}
+    layout["yaxis"] = {**_axis("share of power"), "type": "log", "range": [top - 5, top], "exponentformat": "power"}
     layout["legend"] = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
     layout["showlegend"] = True
     layout["margin"]["t"] = 30
@@ -343,8 +344,8 @@ def _names_axis(shown: Sequence[str], with_ticks: bool = True) -> Figure:
     return {**axis, "tickmode": "array", "tickvals": list(shown), "ticktext": _tick_texts(shown)}
 
 
-def _tick_texts(shown: Sequence[str]) -> list[str]:
-    return [_cut(html.unescape(name), _LONGEST_TICK) for name in shown]
+def _tick_texts(shown: Sequence[str], longest: int = _LONGEST_TICK) -> list[str]:
+    return [_cut(html.unescape(name), longest) for name in shown]
 
 
 def _cut(name: str, longest: int) -> str:
@@ -365,6 +366,12 @@ def _axis(title: str | None = None) -> Figure:
         "fixedrange": False,
     }
     return axis if title is None else {**axis, "title": {"text": title, "standoff": 6}}
+
+
+def _title(text: str, x: float, y: float) -> Figure:
+    """Return a title above the left end of an axis."""
+    return {"text": text, "xref": "paper", "yref": "paper", "x": x, "y": y, "xanchor": "left", "yanchor": "bottom",
+            "showarrow": False, "font": {"size": 11.5, "color": _INK}}  # fmt: skip
 
 
 def _line(x: float, colour: str, dash: str) -> Figure:

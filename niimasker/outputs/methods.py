@@ -35,6 +35,9 @@ LINDQUIST_2019 = (
 )
 _REFERENCES = (ABRAHAM_2014, CIRIC_2017, LINDQUIST_2019, POWER_2014)
 
+# More regressors than these are counted, not named.
+_MOST_NAMED = 12
+
 _STANDARDIZED = {
     "zscore_sample": "standardised to zero mean and unit sample standard deviation",
     "zscore": "standardised to zero mean and unit population standard deviation",
@@ -146,8 +149,8 @@ def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisan
         yield f"Time series were {' and '.join(filter(None, done))}{also}{together}{gaps}."
     if nuisance.names:
         yield (
-            f"{_regressors(settings, nuisance)} then regressed out by ordinary least squares ({CIRIC_2017[0]}), which "
-            f"left {nuisance.degrees_of_freedom:.4g} degrees of freedom."
+            f"{_regressors(settings, nuisance)} were then regressed out by ordinary least squares ({CIRIC_2017[0]}), "
+            f"which left {nuisance.degrees_of_freedom:.4g} degrees of freedom."
         )
     if cleaning.standardize:
         yield f"Each time series was {_STANDARDIZED[cleaning.standardize]}."
@@ -163,9 +166,8 @@ def _filter(cleaning: Cleaning) -> str:
 
 def _regressors(settings: Settings, nuisance: Nuisance) -> str:
     n_regressors = len(nuisance.names)
-    were = "was" if n_regressors == 1 else "were"
     # Words that are no column stand for several: a strategy.
     words = [word for word in settings.regressors if word not in nuisance.names]
-    chosen = f" (chosen by {' '.join(words)})" if words else f" ({', '.join(nuisance.names)})"
-    shown = chosen if words or n_regressors <= 12 else ""
-    return f"{counted(n_regressors, 'nuisance regressor')}{shown} {were}"
+    chosen = f", chosen by {' '.join(words)}" if words else f": {', '.join(nuisance.names)}"
+    shown = chosen if words or n_regressors <= _MOST_NAMED else ""
+    return f"Nuisance regressors (n = {n_regressors}{shown})"

@@ -12,7 +12,7 @@ _GOLDEN = 0.6180339887498949
 def region_colours(n_regions: int) -> tuple[str, ...]:
     """Return a colour per region as #rrggbb: for a few, those that colour-blind readers tell apart.
 
-    For more, hues in golden steps at three brightnesses, so that regions next to each other in the atlas differ.
+    For more, hues in golden steps at three lightnesses, so that regions next to each other in the atlas differ.
     """
     if n_regions <= len(_FEW):
         return _FEW[:n_regions]
@@ -20,6 +20,7 @@ def region_colours(n_regions: int) -> tuple[str, ...]:
 
 
 def _spread(position: int) -> str:
-    saturation, value = ((0.75, 0.85), (0.55, 0.95), (0.9, 0.65))[position % 3]
-    parts = colorsys.hsv_to_rgb((0.55 + position * _GOLDEN) % 1.0, saturation, value)
+    # None so light that its line is lost on white.
+    lightness, saturation = ((0.45, 0.65), (0.56, 0.5), (0.32, 0.7))[position % 3]
+    parts = colorsys.hls_to_rgb((0.55 + position * _GOLDEN) % 1.0, lightness, saturation)
     return "#" + "".join(f"{round(255 * part):02x}" for part in parts)

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-import numpy as np
-
 from niimasker.outputs.pages import REPORTS_FOLDER, assets_from, render, write_assets, write_page
 from niimasker.outputs.sections import make_section
 from niimasker.outputs.steps import REASONS_IN_WORDS, counted
@@ -63,6 +61,7 @@ def make_report(run: RunView, *, assets: str) -> str:
         sections=[make_section(atlas, run) for atlas in run.atlases],
         settings={name: _shown(value) for name, value in run.settings.items()},
         number=_number,
+        fixed=_fixed,
     )
 
 
@@ -79,7 +78,7 @@ def find_status(run: RunView) -> Status:
 def list_facts(run: RunView) -> Iterator[Fact]:
     """Yield the numbers of the head."""
     result = run.result
-    source = {"t_r": "given by --t_r", "sidecar": "from the JSON file", "header": "from the header"}
+    source = {"t_r": "from --t_r", "sidecar": "from the JSON file", "header": "from the header"}
     t_r = "not known" if run.time.t_r is None else f"{run.time.t_r:.4g} s"
     yield Fact(t_r, "TR" + (f", {source[run.t_r_source]}" if run.t_r_source else ""))
     yield Fact(f"{run.time.n_volumes:,}", "volumes read")
@@ -97,11 +96,15 @@ def list_facts(run: RunView) -> Iterator[Fact]:
         yield Fact(f"{result.mean_fd:.3f} mm", "mean framewise displacement")
 
 
-def _number(value: float, digits: int = 4) -> str:
-    """Return a number as a table shows it."""
-    if value is None or not np.isfinite(value):
+def _number(value: float) -> str:
+    """Return a number with four digits, as a table shows it."""
+    if not math.isfinite(value):
         return "n/a"
-    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def _fixed(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if math.isfinite(value) else "n/a"
 
 
 def _shown(value: object) -> str:

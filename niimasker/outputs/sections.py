@@ -23,6 +23,9 @@ _LEAST_VOLUMES = 3
 # A Welch spectrum of fewer volumes neither.
 _LEAST_FOR_SPECTRUM = 16
 
+# Of cleaned signals, by how they are standardised.
+_UNITS = {None: "image units", "zscore_sample": "z", "zscore": "z", "psc": "%"}
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -61,7 +64,7 @@ def make_section(atlas: AtlasView, run: RunView) -> Section:
         picture=_picture(atlas, run, colours),
         picture_alt=_picture_alt(atlas),
         carpet=_carpet(atlas, run),
-        viewer=figures.plot_viewer(run.time),
+        viewer=figures.plot_viewer(run.time, ("image units", _UNITS[run.standardized])),
         signals=_signals(atlas, run, colours),
         matrix=matrix,
         histogram=histogram,
@@ -154,7 +157,7 @@ def _connectivity(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> tupl
     correlations = correlate(atlas.cleaned[:, has_signal])
     grouping = group_regions(names)
     pairs = pairs_of(correlations)
-    median = float(np.median(pairs))
+    median = round(float(np.median(pairs)), 2) + 0.0  # not -0
     order = "grouped as the names say" if grouping.names else "in the atlas's order"
     what = "Pearson correlation of cleaned signals"
     matrix = Plot(
@@ -221,8 +224,8 @@ def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | N
 
 def _table_rows(atlas: AtlasView, colours: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return a row per region, those without signal first."""
-    rows = [
-        {**row, "colour": colour, "is_ok": row["status"] == OK}
+    rows: list[dict[str, Any]] = [
+        {**{str(key): value for key, value in row.items()}, "colour": colour, "is_ok": row["status"] == OK}
         for row, colour in zip(atlas.facts.to_dict("records"), colours, strict=True)
     ]
     return sorted(rows, key=lambda row: bool(row["is_ok"]))

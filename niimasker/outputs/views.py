@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ class AtlasView:
 
     Parameters
     ----------
-    title
-        The atlas, as it was given.
+    source
+        Its file's name, or its query.
     kind
         "labels", "maps", "spheres" or "voxels".
     facts
@@ -52,7 +53,7 @@ class AtlasView:
     """
 
     key: str
-    title: str
+    source: str
     kind: str
     facts: pd.DataFrame
     labels: np.ndarray
@@ -81,6 +82,7 @@ class RunView:
     censored_by: Mapping[str, int]
     steps: tuple[Step, ...]
     band: tuple[float | None, float | None]
+    standardized: str | None
     background: np.ndarray
     affine: np.ndarray
     framewise_displacement: np.ndarray | None
@@ -128,6 +130,7 @@ def make_view(
         censored_by={reason: int(censors.sum()) for reason, censors in timeline.outliers.items() if censors.any()},
         steps=list_steps(settings, plan.cleaning, timeline, extracted.nuisance, placement.weights),
         band=(plan.cleaning.high_pass, plan.cleaning.low_pass),
+        standardized=plan.cleaning.standardize,
         background=extracted.mean_volume,
         affine=plan.series.grid.matrix,
         framewise_displacement=None if marks is None else marks.framewise_displacement,
@@ -156,7 +159,7 @@ def _view_atlas(number: int, key: str, placement: Placement, extracted: Extracte
     starts = _row_starts(regions)
     return AtlasView(
         key=key,
-        title=settings.roi_file[number],
+        source=PurePath(settings.roi_file[number]).name,
         kind=weights.kind,
         facts=regions_table(weights, signals),
         labels=draw_labels(weights.of_regions),

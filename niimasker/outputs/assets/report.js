@@ -38,13 +38,13 @@
   function fitted(figure, width) {
     const layout = { ...figure.layout, width };
     const margin = { ...layout.margin };
-    if (width < NARROW) {
-      margin.l = Math.min(margin.l, 52);
-      margin.r = Math.min(margin.r, 44);
+    if (width < NARROW && !figure.square) {
       // Names would take the figure's place; hovering shows them.
-      for (const key of Object.keys(layout).filter((name) => /^yaxis/.test(name))) {
-        if (layout[key].type === "category" && !figure.square) layout[key] = { ...layout[key], showticklabels: false };
+      for (const key of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
+        if (layout[key].type === "category") layout[key] = { ...layout[key], showticklabels: false };
       }
+      layout.height -= Math.max(0, margin.b - 56);
+      Object.assign(margin, { l: Math.min(margin.l, 52), r: Math.min(margin.r, 44), b: Math.min(margin.b, 56) });
     }
     layout.margin = margin;
     if (figure.square) layout.height = Math.min(width, 700) - margin.l - margin.r + margin.t + margin.b;
