@@ -29,6 +29,7 @@ OUTLIER_DEVIATIONS = 3.0
 MIN_RUNS_FOR_OUTLIERS = 5
 # What lies further out is drawn at the edge: one wild run must not press all others together.
 _DRAWN_DEVIATIONS = 12.0
+_LEAST_DIGITS_DRAWN = 10
 _MOST_NAMED = 3
 
 
@@ -41,6 +42,7 @@ class Measure:
     meaning: str
     unit: str
     decimals: int
+    highest: float = math.inf
 
     def write(self, value: float) -> str:
         """Return a value with its unit."""
@@ -51,7 +53,7 @@ MEASURES = (
     Measure("n_volumes", "Kept volumes", "volumes that are neither discarded nor censored", "", 0),
     Measure("mean_fd", "Mean FD", "mean framewise displacement", "mm", 3),
     Measure("median_tsnr", "Median tSNR", "median over regions of the temporal signal-to-noise ratio", "", 1),
-    Measure("min_coverage", "Worst coverage", "smallest share of a region's voxels that hold a signal", "", 2),
+    Measure("min_coverage", "Worst coverage", "smallest share of a region's voxels that hold a signal", "", 2, 1.0),
     Measure("degrees_of_freedom", "Degrees of freedom", "degrees of freedom left after cleaning", "", 1),
     Measure("seconds", "Seconds", "seconds that the run took", "s", 1),
 )
@@ -141,10 +143,18 @@ def make_strip(rows: Sequence[Row], measure: Measure) -> Strip | None:
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return None
-    centre, deviation = np.median(known), scaled_deviation(known)
-    reach = _DRAWN_DEVIATIONS * deviation
-    drawn = max(known.min(), centre - reach), min(known.max(), centre + reach)
-    return Strip(measure, values, find_outliers(values), drawn if deviation else (known.min(), known.max()))
+    return Strip(measure, values, find_outliers(values), _ends_of_axis(known, measure))
+
+
+def _ends_of_axis(known: np.ndarray, measure: Measure) -> tuple[float, float]:
+    centre, reach = np.median(known), _DRAWN_DEVIATIONS * scaled_deviation(known)
+    low, high = max(known.min(), centre - reach), min(known.max(), centre + reach)
+    # Differences that the digits written do not show stay small on the axis.
+    least = _LEAST_DIGITS_DRAWN * 10.0**-measure.decimals
+    if high - low < least:
+        low = max(min((low + high - least) / 2, measure.highest - least), 0.0)
+        high = low + least
+    return float(low), float(high)
 
 
 def _value(row: Row, measure: Measure) -> float:
@@ -203,7 +213,7 @@ def _study_data(rows: Sequence[Row], links: Sequence[str | None], strips: Sequen
         for row in strip.outliers:
             outlying.setdefault(row, []).append(places[strip.measure.key])
     return {
-        "measures": [vars(measure) for measure in MEASURES],
+        "measures": [{"key": each.key, "unit": each.unit, "decimals": each.decimals} for each in MEASURES],
         "strips": [
             {
                 "measure": places[strip.measure.key],

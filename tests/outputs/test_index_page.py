@@ -23,6 +23,9 @@ from niimasker.outputs.index_page import (
     short_names,
     write_index,
 )
+from niimasker.settings import make_settings
+from niimasker.study import prepare
+from niimasker.workflow import run_study
 
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=timezone.utc)
 VERSIONS = {"python": "3.12.1", "niimasker": "1.2.3", "nilearn": "0.14.1"}
@@ -153,6 +156,19 @@ class TestOutliers:
         assert low == 10.0
         assert high < 20
 
+    @pytest.mark.parametrize(
+        ("key", "values", "drawn"),
+        [
+            ("seconds", (1.8351, 1.8362), (1.33565, 2.33565)),
+            ("seconds", (0.2, 0.3), (0.0, 1.0)),
+            ("min_coverage", (1.0, 1.0), (0.9, 1.0)),
+            ("n_volumes", (150, 196), (150, 196)),
+        ],
+    )
+    def test_small_differences_stay_small_on_the_axis(self, key, values, drawn):
+        strip = make_strip([done(str(place), **{key: value}) for place, value in enumerate(values)], MEASURE[key])
+        assert strip.drawn == pytest.approx(drawn)
+
     def test_one_run_has_nothing_to_compare(self):
         assert make_strip([done("a"), failed("b")], MEASURE["seconds"]) is None
 
@@ -204,6 +220,19 @@ class TestWriting:
         assert [run[:3] for run in runs] == [["b", "b.nii.gz", "failed"], ["a", "a.nii.gz", "done"]]
         assert [run[4] for run in runs] == [None, "a_report.html"]
         assert Path("out/reports/a_report.html").is_file()
+
+    @pytest.mark.usefixtures("_images")
+    def test_after_ctrl_c_runs_that_are_not_started_are_listed(self):
+        Path("b.nii.gz").write_bytes(Path("a.nii.gz").read_bytes())
+        options = {"output_dir": "out", "input_files": ["a.nii.gz", "b.nii.gz"], "roi_file": "labels.nii.gz"}
+
+        def interrupt(outcome):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run_study(prepare(make_settings(options)), on_outcome=interrupt)
+        runs = study_of(Path("out/reports/index.html").read_text(encoding="utf-8"))["runs"]
+        assert [run[1:3] for run in runs] == [["b.nii.gz", "not started"], ["a.nii.gz", "done"]]
 
     @pytest.mark.usefixtures("_images")
     def test_no_report_leaves_it_out(self):
