@@ -36,7 +36,7 @@ def pack_rows(rows: np.ndarray) -> dict[str, Any]:
     low, high = np.where(has_values, low, 0.0), np.where(has_values, high, 0.0)
     offset, scale = (low + high) / 2, (high - low) / (2 * limit)
     steps = np.where(scale > 0, scale, 1.0)[:, None]
-    packed = _pack((rows - offset[:, None]) / steps, bits)
+    packed = _pack(np.where(is_finite, (rows - offset[:, None]) / steps, np.nan), bits)
     return {**packed, "scale": _digits(scale), "offset": _digits(offset)}
 
 

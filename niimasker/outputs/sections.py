@@ -149,7 +149,7 @@ def _connectivity(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> tupl
     has_signal = np.isfinite(zscore(atlas.cleaned)).all(axis=0)
     n_left_out = int(np.count_nonzero(~has_signal))
     if n_left_out:
-        notes["left_out"] = f"Left out are {counted(n_left_out, 'column')} without signal."
+        notes["left_out"] = f"Left out for want of a signal: {counted(n_left_out, 'column')}."
     if np.count_nonzero(has_signal) < 2:
         notes["connectivity"] = "No matrix: it needs two regions with a signal."
         return None, None
@@ -199,7 +199,7 @@ def _largest(correlations: np.ndarray) -> str:
 def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:
     means = {"before": atlas.mean_raw, "after": atlas.mean_cleaned}
     if len(atlas.mean_raw) < _LEAST_FOR_SPECTRUM:
-        notes["spectrum"] = f"No spectrum: {counted(len(atlas.mean_raw), 'volume')} are too few."
+        notes["spectrum"] = f"No spectrum: it needs {_LEAST_FOR_SPECTRUM} volumes."
         return None
     spectra = {
         when: power_spectrum(mean, run.time.t_r)
