@@ -78,7 +78,7 @@ def find_status(run: RunView) -> Status:
 def list_facts(run: RunView) -> Iterator[Fact]:
     """Yield the numbers of the head."""
     result = run.result
-    source = {"t_r": "from --t_r", "sidecar": "from the JSON file", "header": "from the header"}
+    source = {"t_r": "from the option t_r", "sidecar": "from the JSON file", "header": "from the header"}
     t_r = "not known" if run.time.t_r is None else f"{run.time.t_r:.4g} s"
     yield Fact(t_r, "TR" + (f", {source[run.t_r_source]}" if run.t_r_source else ""))
     yield Fact(f"{run.time.n_volumes:,}", "volumes read")
@@ -93,7 +93,7 @@ def list_facts(run: RunView) -> Iterator[Fact]:
         yield Fact(f"{result.median_tsnr:.1f}", "median tSNR")
     yield Fact(f"{result.min_coverage:.0%}", "lowest coverage")
     if math.isfinite(result.mean_fd):
-        yield Fact(f"{result.mean_fd:.3f} mm", "mean framewise displacement")
+        yield Fact(f"{result.mean_fd:.3f} mm", "mean FD")
 
 
 def _number(value: float) -> str:

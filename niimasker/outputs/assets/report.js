@@ -3,6 +3,8 @@
 
 (() => {
   const NARROW = 560;
+  // As wide as A4 less its margins, at 96 pixels an inch; and a square that leaves room for others.
+  const [A4, A4_SQUARE] = [680, 520];
   const CONFIG = { displaylogo: false, displayModeBar: false, showTips: false };
   const CODES = { 8: Int8Array, 16: Int16Array };
   const MISSING = { 8: -128, 16: -32768 };
@@ -35,7 +37,7 @@
   }
 
   /** Return the parts of a layout that depend on how wide the page is. */
-  function fitted(figure, width) {
+  function fitted(figure, width, largestSquare = 700) {
     const layout = { ...figure.layout, width };
     const margin = { ...layout.margin };
     if (width < NARROW && !figure.square) {
@@ -47,7 +49,10 @@
       Object.assign(margin, { l: Math.min(margin.l, 52), r: Math.min(margin.r, 44), b: Math.min(margin.b, 56) });
     }
     layout.margin = margin;
-    if (figure.square) layout.height = Math.min(width, 700) - margin.l - margin.r + margin.t + margin.b;
+    if (figure.square) {
+      layout.width = Math.min(width, largestSquare);
+      layout.height = layout.width - margin.l - margin.r + margin.t + margin.b;
+    }
     return layout;
   }
 
@@ -60,13 +65,13 @@
     drawn.push({ place, figure, width });
   }
 
-  /** Fit every figure to a width in pixels, or to the place that it has. */
-  function fitAll(width = null) {
+  /** Fit every figure to the place that it has, or to paper. */
+  function fitAll({ isPrinted } = {}) {
     for (const each of drawn) {
-      const fitting = width ?? each.place.clientWidth;
+      const fitting = isPrinted ? A4 : each.place.clientWidth;
       if (fitting === each.width || !fitting) continue;
       each.width = fitting;
-      const { shapes, annotations, ...layout } = fitted(each.figure, fitting);
+      const { shapes, annotations, ...layout } = fitted(each.figure, fitting, isPrinted ? A4_SQUARE : undefined);
       for (const key of Object.keys(layout)) {
         // What a reader has zoomed to stays.
         if (/^[xy]axis/.test(key)) layout[key] = { ...each.place.layout[key], showticklabels: layout[key].showticklabels };
@@ -148,8 +153,7 @@
       clearTimeout(waiting);
       waiting = setTimeout(() => fitAll(), 100);
     });
-    // As wide as A4 less its margins, at 96 pixels an inch.
-    addEventListener("beforeprint", () => fitAll(680));
+    addEventListener("beforeprint", () => fitAll({ isPrinted: true }));
     addEventListener("afterprint", () => fitAll());
     document.documentElement.dataset.drawn = "all";
   });
