@@ -28,7 +28,8 @@ from niimasker.settings import OPTIONS
 
 VOLUMES = np.arange(N_VOLUMES)
 LABELS = make_labels((1, 2, 5))
-RUN = ("out", "-i", "bold.nii.gz", "-r", "atlas.nii.gz")
+# Reports have tests of their own, and would cost most of the time here.
+RUN = ("out", "-i", "bold.nii.gz", "-r", "atlas.nii.gz", "--no_report")
 WITHOUT_NUMPY = """
 import sys
 {code}

@@ -64,7 +64,7 @@ def niimasker(capsys):
     def run(*words: str) -> Result:
         capsys.readouterr()
         try:
-            code = main(words)
+            code = main([*words, "--no_report"])
         except SystemExit as error:
             code = error.code
         return Result(code, capsys.readouterr().err)

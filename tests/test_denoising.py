@@ -71,7 +71,7 @@ def niimasker(capsys):
 
     def run(*words, images=("bold.nii",), roi="roi.nii", out="out"):
         capsys.readouterr()
-        code = main([out, "-i", *images, "-r", roi, *map(str, words)])
+        code = main([out, "-i", *images, "-r", roi, "--no_report", *map(str, words)])
         return code, capsys.readouterr().err
 
     return run

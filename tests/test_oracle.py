@@ -107,7 +107,13 @@ def by_niimasker(case: Case, files: Files, folder: Path, engine: str) -> np.ndar
     elif case.masked:
         options |= {"mask_img": files.mask}
     (outcome,) = extract(
-        folder / "out", input_files=str(files.image), roi_file=files.roi, engine=engine, n_decimals=12, **options
+        folder / "out",
+        no_report=True,
+        input_files=str(files.image),
+        roi_file=files.roi,
+        engine=engine,
+        n_decimals=12,
+        **options,
     )
     assert outcome.reason is None
     return pd.read_csv(outcome.tables[0].signals_path, sep="\t").to_numpy()
@@ -158,6 +164,7 @@ def test_filter_and_confounds_together_equal_nilearn_of_today(data_dir, tmp_path
     run, roi = data_dir / "bold/haxby/run-01", data_dir / "bold/haxby/masks/hoc.nii.gz"
     (outcome,) = extract(
         tmp_path,
+        no_report=True,
         input_files=str(run / "bold_25mm.nii.gz"),
         roi_file=roi,
         regressor_files=str(run / "motion.tsv"),

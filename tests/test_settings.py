@@ -51,6 +51,7 @@ SPECIFIED = [
     "atlas_dir",
     "engine",
     "output_layout",
+    "no_report",
     "verbose",
 ]
 
@@ -120,6 +121,7 @@ WRONG_VALUES = {
     "standardize_method": ["z", "PSC", 1, True, ["psc", "zscore"], {"a": 1}],
     "min_coverage": [*NOT_NUMBERS, 1.0001, 50],
     "valid_voxels": NOT_FLAGS,
+    "no_report": NOT_FLAGS,
     "n_decimals": NOT_COUNTS,
     "output_layout": ["nested", 1, True, ["flat", "mirror"], {"a": 1}],
     "engine": ["afni", 1, True, ["nilearn", "stream"], {"a": 1}],
@@ -158,6 +160,7 @@ VALID_VALUES = {
     "standardize_method": st.sampled_from(["zscore_sample", "zscore", "psc"]),
     "min_coverage": st.floats(0, 1),
     "valid_voxels": st.booleans(),
+    "no_report": st.booleans(),
     "n_decimals": st.integers(0, 15),
     "output_layout": st.sampled_from(["flat", "mirror"]),
     "engine": st.sampled_from(["stream", "nilearn"]),

@@ -108,7 +108,7 @@ class TestSeveralAtlases:
         assert len(outputs()) == 9
 
     def test_python_finds_the_tables_by_atlas(self):
-        (outcome,) = extract("out", input_files="bold.nii.gz", roi_file=list(ATLASES))
+        (outcome,) = extract("out", input_files="bold.nii.gz", roi_file=list(ATLASES), no_report=True)
         assert [tables.atlas for tables in outcome.tables] == ["a", "b.v2", "c"]
         assert outcome.tables[1].signals_path == Path("out/bold_atlas-b.v2_timeseries.tsv")
 
@@ -148,7 +148,9 @@ class TestSeveralAtlases:
         away[0, 3] += 1000
         save(Path("far.nii.gz"), LABELS, away)
         roi_file = ["far.nii.gz", "a.nii.gz"]
-        (outcome,) = extract("out", input_files="bold.nii.gz", roi_file=roi_file, engine=engine, **options)
+        (outcome,) = extract(
+            "out", input_files="bold.nii.gz", roi_file=roi_file, engine=engine, no_report=True, **options
+        )
         assert outcome.reason is None
         far, near = (read(tables.signals_path) for tables in outcome.tables)
         assert far.isna().all(axis=None)
@@ -202,7 +204,7 @@ class TestVoxels:
         save(Path("noise.nii.gz"), self.NOISE, affine)
         save(Path("roi.nii.gz"), roi.astype(np.int16), affine)
         options = {"as_voxels": True, "n_decimals": 15, "engine": engine, **options}
-        (outcome,) = extract("out", input_files="noise.nii.gz", roi_file="roi.nii.gz", **options)
+        (outcome,) = extract("out", input_files="noise.nii.gz", roi_file="roi.nii.gz", no_report=True, **options)
         return outcome.tables[0]
 
     @pytest.mark.parametrize("roi", [LABELS, np.sign(LABELS)], ids=["parcellation", "mask"])

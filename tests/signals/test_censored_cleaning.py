@@ -230,7 +230,7 @@ def extract_case(case, folder, engine, volumes, confounds):
     if case.kind == "spheres":
         options |= {"radius": 7.0, "allow_overlap": True}
     options |= {"as_voxels": case.kind == "mask voxels", "valid_voxels": case.valid_voxels and not case.smoothing_fwhm}
-    (outcome,) = extract(folder / "out", input_files=str(image), roi_file=str(roi_file), **options)
+    (outcome,) = extract(folder / "out", input_files=str(image), roi_file=str(roi_file), no_report=True, **options)
     assert outcome.reason is None
     sidecar = json.loads(Path(outcome.tables[0].sidecar_path).read_text(encoding="utf-8"))
     names = ("bold_timeseries.tsv", "bold_regions.tsv", "bold_outliers.tsv")

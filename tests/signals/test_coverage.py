@@ -57,7 +57,7 @@ def run(volumes, regions=LABELS, *, affine=OBLIQUE, **options):
 
 def run_files(image, roi_file, **options):
     with record_warnings() as said:
-        (outcome,) = extract("out", input_files=str(image), roi_file=str(roi_file), **options)
+        (outcome,) = extract("out", input_files=str(image), roi_file=str(roi_file), no_report=True, **options)
     assert outcome.reason is None
     tables = outcome.tables[0]
     signals, regions = (pd.read_csv(path, sep="\t") for path in (tables.signals_path, tables.regions_path))
@@ -380,7 +380,7 @@ def niimasker(capsys):
 
     def call(*words):
         capsys.readouterr()
-        code = main(words)
+        code = main([*words, "--no_report"])
         return code, capsys.readouterr().err
 
     return call

@@ -375,7 +375,12 @@ def facts_of(folder, volumes, labels, *, engine="stream", **options):
     save(folder / "bold.nii", volumes)
     save(folder / "atlas.nii", labels)
     (outcome,) = extract(
-        folder / engine, input_files=f"{folder}/bold.nii", roi_file=folder / "atlas.nii", engine=engine, **options
+        folder / engine,
+        no_report=True,
+        input_files=f"{folder}/bold.nii",
+        roi_file=folder / "atlas.nii",
+        engine=engine,
+        **options,
     )
     return pd.read_csv(outcome.tables[0].regions_path, sep="\t")
 
@@ -496,7 +501,9 @@ class TestFacts:
         stored = (self.make() - 100).astype(np.int16)
         save(tmp_path / "atlas.nii", self.LABELS)
         path = save_stored(tmp_path / "run.nii", stored, TILTED, slope=-0.5, intercept=30)
-        (outcome,) = extract(tmp_path / "out", input_files=str(path), roi_file=tmp_path / "atlas.nii", engine=engine)
+        (outcome,) = extract(
+            tmp_path / "out", input_files=str(path), roi_file=tmp_path / "atlas.nii", engine=engine, no_report=True
+        )
         table = pd.read_csv(outcome.tables[0].regions_path, sep="\t")
         assert table.loc[0, ["n_valid", "mean", "tsnr"]].tolist() == pytest.approx([10, 30, 30])
 
@@ -516,7 +523,9 @@ def test_both_engines_write_the_same_regions_table(tmp_path, kind, masked, smoot
         options["mask_img"] = save(tmp_path / "mask.nii", mask)
     tables = []
     for engine in ("stream", "nilearn"):
-        (outcome,) = extract(tmp_path / engine, **files, **options, smoothing_fwhm=smoothing, engine=engine)
+        (outcome,) = extract(
+            tmp_path / engine, **files, **options, smoothing_fwhm=smoothing, engine=engine, no_report=True
+        )
         tables.append(outcome.tables[0].regions_path.read_bytes())
     assert tables[0] == tables[1]
 
@@ -565,11 +574,11 @@ def test_several_atlases_in_one_pass_give_the_bytes_of_each_alone(tmp_path, kind
         "detrend": True,
     }
     paths = [write_atlas(tmp_path, kind) for kind in kinds]
-    (together,) = extract(tmp_path / "together", roi_file=paths, **shared, **options)
+    (together,) = extract(tmp_path / "together", roi_file=paths, no_report=True, **shared, **options)
     assert [tables.atlas for tables in together.tables] == [kind.replace(" ", "-") for kind in kinds]
     for path, found in zip(paths, read_all(together), strict=True):
         its_options = {} if options.get("radius") and path.suffix != ".tsv" else options
-        (alone,) = extract(tmp_path / path.stem, roi_file=path, **shared, **its_options)
+        (alone,) = extract(tmp_path / path.stem, roi_file=path, no_report=True, **shared, **its_options)
         assert read_all(alone) == [found]
 
 
