@@ -362,7 +362,11 @@ def test_every_image_broken_is_exit_code_1(niimasker):
     Path("broken.nii").write_bytes(b"")
     result = niimasker("out", "-i", "broken.nii", "-r", "atlas.nii.gz")
     assert result.code == 1
-    assert files_in("out") == {f"niimasker_data/{name}" for name in ("atlas.nii.gz", "parameters.json", "summary.tsv")}
+    written = {path for path in files_in("out") if not path.startswith("reports/assets/")}
+    assert written == {
+        *(f"niimasker_data/{name}" for name in ("atlas.nii.gz", "parameters.json", "summary.tsv")),
+        "reports/index.html",
+    }
 
 
 def test_failed_run_shows_its_traceback_when_verbose(niimasker):
@@ -756,13 +760,15 @@ def test_running_again_replaces_the_same_files(niimasker):
 def test_output_is_the_named_files_and_no_temporary_ones(niimasker):
     write_truncated("broken.nii")
     niimasker(*RUN[:3], "broken.nii", *RUN[3:])
-    assert files_in("out") == {
+    assert {path for path in files_in("out") if not path.startswith("reports/assets/")} == {
         "bold_timeseries.tsv",
         "bold_timeseries.json",
         "bold_regions.tsv",
         "niimasker_data/parameters.json",
         "niimasker_data/summary.tsv",
         "niimasker_data/atlas.nii.gz",
+        "reports/bold_report.html",
+        "reports/index.html",
     }
 
 

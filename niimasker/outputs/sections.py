@@ -10,6 +10,7 @@ import numpy as np
 from niimasker.outputs import brain, figures
 from niimasker.outputs.correlations import correlate, correlate_with, pairs_of, zscore
 from niimasker.outputs.groups import group_regions
+from niimasker.outputs.layout import shown_names
 from niimasker.outputs.packing import pack_rows
 from niimasker.outputs.palette import region_colours
 from niimasker.outputs.spectra import power_spectrum
@@ -130,7 +131,7 @@ def _signals(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> dict[s
     status = atlas.facts["status"].to_numpy()
     return {
         "names": list(atlas.names),
-        "shown": figures.shown_names(atlas.names),
+        "shown": shown_names(atlas.names),
         "colours": [colours[region] for region in atlas.regions],
         "status": [None if status[region] == OK else str(status[region]) for region in atlas.regions],
         "kept": np.flatnonzero(run.time.kept).tolist(),
