@@ -21,7 +21,7 @@ setup(
     package_data={"niimasker.outputs": ["assets/*", "templates/*"]},
     python_requires=">=3.10",
     install_requires=[
-        "jinja2>=3.1",
+        "jinja2>=3.1.2",
         "isal>=1.7",
         "joblib>=1.3",
         "natsort>=8",

@@ -205,8 +205,7 @@ def _tell_failure(settings: Settings) -> Callable[[Outcome], None]:
             return
         if outcome.traceback and (settings.verbose or outcome.is_mistake):
             print(outcome.traceback, file=sys.stderr, end="")
-        image = str(outcome.run.image_path)
-        _tell("failed", outcome.reason if image in outcome.reason else f"{image}: {outcome.reason}")
+        _tell("failed", outcome.reason)
 
     return tell
 
@@ -216,7 +215,7 @@ def _tell_warnings(outcomes: Sequence[Outcome]) -> None:
     images: dict[str, list[str]] = {}
     for outcome in outcomes:
         for warning in outcome.result.warnings if outcome.result else ():
-            images.setdefault(warning, []).append(outcome.run.image_path.name)
+            images.setdefault(warning, []).append(outcome.run.output_stem)
     for warning, names in images.items():
         about = names[0] if len(names) == 1 else f"{len(names)} runs, first {names[0]}"
         _tell("warning", f"{warning} ({about})")

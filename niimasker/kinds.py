@@ -124,9 +124,14 @@ def _words(value: Any) -> tuple[str, ...]:
     """Return texts; of an object {"motion": "full", "high_pass": true} the words motion=full high_pass."""
     if not isinstance(value, Mapping):
         return _texts(value)
-    given = {key: item for key, item in value.items() if item is not False and item is not None}
-    if not all(item is True or type(item) in (str, int) for item in given.values()):
-        raise ValueError
+    # R's jsonlite writes every value as a list.
+    single = {key: item[0] if isinstance(item, list) and len(item) == 1 else item for key, item in value.items()}
+    given = {key: item for key, item in single.items() if item is not False and item is not None}
+    wrong = [key for key, item in given.items() if item is not True and type(item) not in (str, int, float)]
+    if wrong:
+        raise HintError(f"{wrong[0]!r} takes one text, one number, true or false")
+    if not given:
+        raise HintError('no word in it is on; leave it out to use all columns, give "scrub" to use none')
     return _texts([key if item is True else f"{key}={item}" for key, item in given.items()])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from niimasker.errors import NiimaskerError, RegionsError, RunError, record_warnings, warn
+from niimasker.errors import ConfoundsError, NiimaskerError, RegionsError, RunError, record_warnings, warn
 from niimasker.inputs.censoring import load_censoring
 from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.images import Grid, ImageSeries, open_series
@@ -26,13 +26,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """A run whose header and confounds have been checked."""
+    """A run whose header and confounds have been checked; `unmatched` are patterns that match none of its columns."""
 
     run: Run
     series: ImageSeries
     timeline: Timeline
     cleaning: Cleaning
     warnings: tuple[str, ...]
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,22 @@ def _plan_all(
     if misfits:
         more = f" ({len(misfits) - 1} more of {len(runs)} runs do not fit either)" if len(misfits) > 1 else ""
         raise type(misfits[0])(f"{misfits[0]}{more}") from misfits[0]
+    if not broken:
+        _check_patterns(plans)
     return tuple(plans), broken
+
+
+def _check_patterns(plans: Sequence[Plan]) -> None:
+    """Refuse a pattern of --regressors that matches nothing in any run.
+
+    In some runs it may, and the tables of runs that are broken have not been read.
+    """
+    in_none = set.intersection(*(set(plan.unmatched) for plan in plans)) if plans else set()
+    if in_none:
+        raise ConfoundsError(
+            f"--regressors: no column of any table matches {', '.join(sorted(in_none))}; "
+            f"see the columns of {plans[0].run.confounds_path}."
+        )
 
 
 def _plan(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan:
@@ -151,7 +167,7 @@ def _plan(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan:
         cleaning = make_cleaning(settings, series, timeline)
         for regions in atlases:
             check_spaces(series, regions)
-    return Plan(run, series, timeline, cleaning, tuple(warnings))
+    return Plan(run, series, timeline, cleaning, tuple(warnings), () if confounds is None else confounds.unmatched)
 
 
 def _load_run_censoring(run: Run, series: ImageSeries) -> np.ndarray | None:

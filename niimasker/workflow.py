@@ -157,7 +157,13 @@ def _outcomes(study: Study, command: Sequence[str]) -> Iterator[Outcome]:
     plans = sorted(study.plans, key=lambda plan: places[plan.series.grid])
     attempts = attempt_all(extract_run, _tasks(study, plans, command), n_jobs=study.settings.n_jobs)
     for plan, tried in zip(plans, attempts, strict=True):
-        yield Outcome(plan.run, tried.value, tried.reason, tried.seconds, tried.traceback, tried.is_mistake)
+        told = _name_image(plan.run, tried.reason)
+        yield Outcome(plan.run, tried.value, told, tried.seconds, tried.traceback, tried.is_mistake)
+
+
+def _name_image(run: Run, reason: str | None) -> str | None:
+    image = str(run.image_path)
+    return reason if reason is None or image in reason else f"{image}: {reason}"
 
 
 def _tasks(study: Study, plans: Sequence[Plan], command: Sequence[str]) -> Iterator[Task]:
@@ -250,7 +256,8 @@ def _compute(task: Task) -> Extracted:
     plan = task.plan
     digest = hashlib.sha256()
     mean_volume = None if task.settings.no_report else MeanVolume()
-    reading = Reading(valid_voxels=task.settings.valid_voxels, digest=digest, mean_volume=mean_volume)
+    averages_valid = task.settings.valid_voxels and not task.settings.as_voxels
+    reading = Reading(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
     with record_warnings() as recorded:
         confounds = load_run_confounds(plan.run, task.settings, plan.series)
         signals = extract_signals(plan.series, plan.timeline, task.placement, reading)
@@ -281,7 +288,7 @@ def _clean_atlas(
         signals = require_coverage(signals, weights, min_coverage)
     values = clean(signals.values, nuisance, plan.timeline, plan.cleaning)
     signals = mark_flat(signals, values, weights, plan.cleaning.standardize)
-    warn_of_coverage(weights, signals, atlas)
+    warn_of_coverage(weights, signals, atlas, min_coverage)
     return signals, values
 
 

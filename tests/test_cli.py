@@ -358,6 +358,33 @@ def test_broken_image_is_in_the_records(niimasker, broken):
     assert [bool(record["reason"]) for record in records] == [False, True, False]
 
 
+@pytest.mark.parametrize("broken", ["header", "data", "space", "regressors"])
+def test_reason_names_the_image_wherever_it_is_told(niimasker, broken):
+    name = "sub-1/bold.nii.gz"
+    copy_runs(name)
+    words = ["-i", name, "-r", "atlas.nii.gz", "--no_report"]
+    if broken == "header":
+        Path(name).write_bytes(b"")
+    elif broken == "data":
+        write_truncated(name)
+    elif broken == "space":
+        far = OBLIQUE.copy()
+        far[:3, 3] += 1000
+        save(Path(name), make_series(LABELS), far)
+    else:
+        noise = np.random.default_rng(0).normal(size=(N_VOLUMES, 12))
+        pd.DataFrame(noise).add_prefix("c").to_csv("many.tsv", sep="\t", index=False)
+        words += ["--regressor_files", "many.tsv", "--regressors", "c*"]
+    result = niimasker("out", *words)
+    assert result.code == 1
+    reason = read("out/niimasker_data/summary.tsv")["reason"][0]
+    assert name in reason
+    assert f"{name}: {name}" not in reason
+    assert result.lines[-1] == f"niimasker: failed: {reason}"
+    (record,) = read_json("out/niimasker_data/parameters.json")["runs"]
+    assert record["reason"] == reason
+
+
 def test_every_image_broken_is_exit_code_1(niimasker):
     Path("broken.nii").write_bytes(b"")
     result = niimasker("out", "-i", "broken.nii", "-r", "atlas.nii.gz")
@@ -392,7 +419,8 @@ def test_more_regressors_than_volumes_fail_with_both_numbers(niimasker):
     result = niimasker(*RUN, "--regressor_files", "many.tsv", "--regressors", *(f"c{n}" for n in range(12)))
     assert result.code == 1
     # With the mean the first eleven span everything: the twelfth adds nothing.
-    assert "11 regressors and the mean leave nothing of 12 volumes" in result.err
+    assert "no degree of freedom is left of 12 volumes by 11 regressors and the mean (0); " in result.err
+    assert "choose fewer columns with --regressors." in result.err
     assert not Path("out/bold_timeseries.tsv").exists()
 
 
@@ -708,6 +736,21 @@ def test_emptied_region_has_its_reason_in_the_regions_table(emptied):
     assert regions["n_valid"].tolist() == [70, 0, 70]
 
 
+def test_warning_names_a_run_as_its_output_is_named(niimasker):
+    copy_runs("data/run-01/bold_25mm.nii.gz", "data/run-02/bold_25mm.nii.gz")
+    volumes = np.array(make_series(LABELS), dtype=np.float32)
+    volumes[3, 1, 2, 4] = np.nan
+    save(Path("data/run-02/bold_25mm.nii.gz"), volumes, t_r=2.0)
+    words = ["-i", "data/**/*.nii.gz", "-r", "atlas.nii.gz", "--output_layout", "mirror", "--no_report"]
+    result = niimasker("out", *words)
+    assert Path("out/run-02/bold_25mm_timeseries.tsv").is_file()
+    (line,) = result.lines
+    assert "NaN" in line
+    assert line.endswith(" (run-02/bold_25mm)")
+    result = niimasker("out", *words, *empty_by_mask())
+    assert [line for line in result.lines if line.endswith(" (2 runs, first run-01/bold_25mm)")]
+
+
 def test_warning_about_many_runs_is_told_once(niimasker):
     copy_runs("a.nii.gz", "b.nii.gz", "c.nii.gz")
     result = niimasker("out", "-i", "a.nii.gz", "b.nii.gz", "c.nii.gz", "-r", "atlas.nii.gz", *empty_by_mask())
@@ -760,15 +803,13 @@ def test_running_again_replaces_the_same_files(niimasker):
 def test_output_is_the_named_files_and_no_temporary_ones(niimasker):
     write_truncated("broken.nii")
     niimasker(*RUN[:3], "broken.nii", *RUN[3:])
-    assert {path for path in files_in("out") if not path.startswith("reports/assets/")} == {
+    assert files_in("out") == {
         "bold_timeseries.tsv",
         "bold_timeseries.json",
         "bold_regions.tsv",
         "niimasker_data/parameters.json",
         "niimasker_data/summary.tsv",
         "niimasker_data/atlas.nii.gz",
-        "reports/bold_report.html",
-        "reports/index.html",
     }
 
 
@@ -783,7 +824,9 @@ def test_sidecar_names_confounds_and_columns(finished):
     assert sidecar["ConfoundsLeftOut"] == {}
     assert sidecar["DegreesOfFreedom"] == 8
     (warning,) = sidecar["Warnings"]
-    assert "8 degrees of freedom of 10 volumes" in warning
+    assert warning == (
+        "8 degrees of freedom are left of 10 volumes by 1 regressor and the mean; correlations will be unreliable."
+    )
     assert {name: column["Index"] for name, column in sidecar["Columns"].items()} == {
         "roi 1": 1,
         "roi 2": 2,

@@ -202,7 +202,11 @@ def test_word_that_is_a_columns_name_is_that_column(niimasker, column):
         (["motion=more"], ["motion=more", "basic, power2, derivatives, full"]),
         (["motion", "motion=basic"], ["motion=full", "motion=basic", "give one of them"]),
         (["motion", "n_compcor=5"], ["n_compcor", "add compcor"]),
-        (["b_comp_cor_*"], ["confounds.tsv", "'b_comp_cor_*'"]),
+        (["b_comp_cor_*"], ["--regressors: no column of any table matches b_comp_cor_*; see ", " confounds.tsv."]),
+        (["mine", "motion", "x*", "b?"], ["--regressors: no column of any table matches b?, x*; see the columns of "]),
+        (["scrub=0.3"], ["'scrub=0.3' (options of their own say that: --fd_threshold, --scrub_segment, ...)"]),
+        (["motoin=derivatives"], ["'motoin=derivatives' (nearest: motion=derivatives)"]),
+        (["mine,csf"], ["'mine,csf' (words are separated by spaces, in JSON they are a list)"]),
         (["compcor", "high_pass"], ["confounds.json is missing", "fMRIPrep 1.4"]),
         (["ica_aroma=full"], ["bold.nii.gz", "ica_aroma=full", "ica_aroma=basic"]),
         (["tedana"], ["confounds.tsv", "desc-ICA_mixing.tsv"]),
@@ -215,10 +219,88 @@ def test_wrong_words_are_one_line_before_anything_is_written(niimasker, words, p
 
 
 def test_wrong_value_in_an_object_names_option_and_value(niimasker):
-    Path("config.json").write_text('{"regressors": {"motion": ["full"]}}')
+    Path("config.json").write_text('{"regressors": {"motion": ["full", "basic"]}}')
     assert_refused(
-        niimasker("out", *RUN, *TABLE, "-c", "config.json"), "--regressors: expected ", '{"motion": ["full"]}'
+        niimasker("out", *RUN, *TABLE, "-c", "config.json"),
+        "--regressors: expected ",
+        '{"motion": ["full", "basic"]}',
+        "('motion' takes one text, one number, true or false)",
     )
+
+
+@pytest.mark.parametrize(
+    ("in_json", "part"),
+    [
+        ('{"fd_threshold": 0.2}', "'fd_threshold=0.2' (options of their own say that: --fd_threshold)"),
+        ('{"scrub": [0.3]}', "'scrub=0.3' (options of their own say that: --fd_threshold, --scrub_segment, ...)"),
+        ('{"compcor": true, "n_compcor": 1.5}', "n_compcor=1.5 is not known; it takes a whole number above 0, or all"),
+        ('{"motion": false}', "(no word in it is on; "),
+    ],
+)
+def test_what_an_object_says_wrongly_is_one_line_with_a_way_out(niimasker, in_json, part):
+    Path("config.json").write_text(f'{{"regressors": {in_json}}}')
+    assert_refused(niimasker("out", *RUN, *TABLE, "-c", "config.json"), part)
+
+
+# Patterns that match in some runs
+
+
+def write_two_runs(*names: str) -> tuple[str, ...]:
+    """Write two runs, of which the second's table alone has these columns; return the words that name them."""
+    for number in (1, 2):
+        shutil.copy("bold.nii.gz", f"sub-{number}_bold.nii.gz")
+        write_confounds(Path(f"sub-{number}_confounds.tsv"), ["mine", *(names if number == 2 else ())])
+    images = ("-i", "sub-1_bold.nii.gz", "sub-2_bold.nii.gz", "-r", "atlas.nii.gz")
+    return (*images, "--regressor_files", "sub-1_confounds.tsv", "sub-2_confounds.tsv")
+
+
+def test_pattern_that_matches_in_one_run_takes_nothing_in_the_others(niimasker):
+    runs = write_two_runs("motion_outlier00", "motion_outlier01")
+    result = niimasker("out", *runs, "--regressors", "mine", "motion_outlier*")
+    assert (result.code, result.err) == (0, "")
+    columns = [read_sidecar(f"out/sub-{number}_bold_timeseries.json")["Confounds"] for number in (1, 2)]
+    assert columns == [["mine"], ["mine", "motion_outlier00", "motion_outlier01"]]
+
+
+def test_pattern_alone_that_matches_in_another_run_regresses_nothing_out(niimasker):
+    runs = write_two_runs("motion_outlier00")
+    result = niimasker("out", *runs, "--regressors", "motion_outlier*")
+    assert (result.code, result.err) == (0, "")
+    assert read_sidecar("out/sub-1_bold_timeseries.json")["Confounds"] == []
+    assert niimasker("raw", *RUN).code == 0
+    assert Path("out/sub-1_bold_timeseries.tsv").read_bytes() == Path("raw/bold_timeseries.tsv").read_bytes()
+    assert not Path("out/sub-1_bold_regressors.tsv").exists()
+
+
+def test_pattern_that_matches_in_no_run_is_refused_for_all(niimasker):
+    runs = write_two_runs("motion_outlier00")
+    result = niimasker("out", *runs, "--regressors", "mine", "motion_outlier*", "b_comp_cor_*")
+    assert_refused(result, "--regressors: no column of any table matches b_comp_cor_*; see the columns of ")
+    assert result.err.endswith("sub-1_confounds.tsv.\n")
+
+
+def test_patterns_that_match_in_one_run_each_are_both_fine(niimasker):
+    runs = write_two_runs("late")
+    write_confounds(Path("sub-1_confounds.tsv"), ["mine", "early"])
+    result = niimasker("out", *runs, "--regressors", "late*", "early*")
+    assert (result.code, result.err) == (0, "")
+    columns = [read_sidecar(f"out/sub-{number}_bold_timeseries.json")["Confounds"] for number in (1, 2)]
+    assert columns == [["early"], ["late"]]
+
+
+# Warnings
+
+
+def test_one_warning_about_the_confounds_of_many_runs_is_told_once(niimasker):
+    runs = write_two_runs()
+    for number in (1, 2):
+        write_confounds(Path(f"sub-{number}_confounds.tsv"), MOTION)
+    result = niimasker("out", *runs, "--regressors", "Params6")
+    assert result.code == 0
+    assert result.lines == [
+        "niimasker: warning: the confounds have no columns cosine00, ...; Params6 filters nothing here, "
+        "see --high_pass. (2 runs, first sub-1_bold)"
+    ]
 
 
 # The table of regressors
@@ -363,7 +445,7 @@ def test_censor_file_leaves_its_volumes_out(niimasker):
     assert Path(read_sidecar()["Sources"]["CensorFile"]["Path"]).name == "censor.txt"
 
 
-@pytest.mark.parametrize("shape", ["row", "header", "table", "csv"])
+@pytest.mark.parametrize("shape", ["row", "header", "table", "csv", "logical"])
 def test_censor_file_of_any_shape_says_the_same(niimasker, shape):
     column = write_vector(Path("column.txt"))
     path = Path(f"other.{'csv' if shape == 'csv' else 'tsv'}")
@@ -371,6 +453,8 @@ def test_censor_file_of_any_shape_says_the_same(niimasker, shape):
         write_vector(path, separator="," if shape == "csv" else "\t")
     elif shape == "header":
         path.write_text("censored\n" + column.read_text())
+    elif shape == "logical":
+        path.write_text("censored\n" + column.read_text().replace("1", "TRUE").replace("0", "FALSE"))
     else:
         rows = ["motion_outlier00\tmotion_outlier01", *(f"{int(row == 3)}\t{int(row == 30)}" for row in range(N))]
         path.write_text("\n".join(rows))

@@ -564,6 +564,31 @@ class TestRowsOfCensoredVolumes:
         assert not Path("out/bold_outliers.tsv").exists()
         assert len(signals()) == N_VOLUMES
 
+    def test_tables_of_an_earlier_command_go_where_the_new_one_writes_none(self, done):
+        write_table(make_table())
+        np.savetxt("censor.txt", np.arange(N_VOLUMES) == 1, fmt="%d")
+        save(Path("other.nii"), make_volumes(), t_r=2.0)
+        words = ("--censor_file", "censor.txt", "--regressor_files", "confounds.tsv", "--regressors", "a")
+        done(*words)
+        done(*words, images=["other.nii"])
+        Path("out/notes_outliers.tsv").write_text("mine")
+        done()
+        left = {path.name for path in Path("out").glob("*_outliers.tsv")}
+        left |= {path.name for path in Path("out").glob("*_regressors.tsv")}
+        assert left == {"other_outliers.tsv", "other_regressors.tsv", "notes_outliers.tsv"}
+
+    def test_each_table_goes_for_itself(self, done):
+        write_table(make_table())
+        np.savetxt("censor.txt", np.arange(N_VOLUMES) == 1, fmt="%d")
+        regressing = ("--regressor_files", "confounds.tsv", "--regressors", "a")
+        done("--censor_file", "censor.txt", *regressing)
+        done(*regressing)
+        assert not Path("out/bold_outliers.tsv").exists()
+        assert read("bold_regressors.tsv").columns.tolist() == ["a"]
+        done("--censor_file", "censor.txt")
+        assert not Path("out/bold_regressors.tsv").exists()
+        assert censored() == [1]
+
 
 # Regressors as they are written
 
@@ -605,7 +630,8 @@ class TestRegressors:
         assert sidecar()["Confounds"] == ["a", "b"]
         assert list(sidecar()["ConfoundsLeftOut"]) == ["flat", "again", "both"]
         assert sidecar()["DegreesOfFreedom"] == N_VOLUMES - 1 - 2
-        assert set(said) == {f"niimasker: warning: {line} (bold.nii)" for line in sidecar()["Warnings"]}
+        assert set(said) == {f"niimasker: warning: {line} (bold)" for line in sidecar()["Warnings"]}
+        assert [line for line in said if line.endswith("; ConfoundsLeftOut in the JSON file lists them. (bold)")]
 
     def test_ones_that_add_nothing_change_nothing(self, done):
         table = make_table()
@@ -667,7 +693,26 @@ class TestDegreesOfFreedom:
         values = np.random.default_rng(0).normal(size=(N_VOLUMES, 25))
         pd.DataFrame(values, columns=[f"c{number}" for number in range(25)]).to_csv("c.tsv", sep="\t", index=False)
         said = done("--regressor_files", "c.tsv", "--regressors", "c*")
-        assert [line for line in said if re.search(r"\b14\b.*degrees of freedom", line) and "40" in line]
+        assert said == [
+            "niimasker: warning: 14 degrees of freedom are left of 40 volumes by 25 regressors and the mean; "
+            "correlations will be unreliable. (bold)"
+        ]
+
+    def test_line_through_two_volumes_fails_that_run_alone(self, niimasker):
+        save(Path("short.nii"), make_volumes(n_volumes=2), t_r=2.0)
+        line = one_line(niimasker("--detrend", images=["short.nii", "bold.nii"]), code=1)
+        assert line == (
+            "niimasker: failed: short.nii: no degree of freedom is left of 2 volumes by the mean and the trend (0); "
+            "leave --detrend out."
+        )
+        assert not list(Path("out").glob("short*"))
+        assert len(signals()) == N_VOLUMES
+
+    def test_one_volume_left_by_censoring_alone_is_written(self, done):
+        np.savetxt("censor.txt", np.arange(N_VOLUMES) != 7, fmt="%d")
+        (line,) = done("--censor_file", "censor.txt")
+        assert "0 degrees of freedom are left of 1 volume by the mean; " in line
+        np.testing.assert_allclose(signals(), regional_means()[[7]], atol=1e-7)
 
     def test_filter_and_censoring_count(self, done):
         np.savetxt("censor.txt", np.isin(np.arange(N_VOLUMES), [4, 20]), fmt="%d")
@@ -699,6 +744,29 @@ class TestConstantRegions:
         assert read("bold_regions.tsv")["status"].tolist()[1].startswith("constant")
         assert signals()["roi 2"].isna().all()
         assert signals()[["roi 1", "roi 5"]].notna().all(axis=None)
+
+    @pytest.mark.parametrize("method", ["zscore_sample", "zscore", "psc"])
+    @pytest.mark.parametrize("as_voxels", [(), ("--as_voxels",)], ids=str)
+    def test_rounding_of_a_large_baseline_is_constant(self, done, method, as_voxels):
+        volumes = make_volumes()
+        volumes[LABELS == 2] = 1e7 + 0.3 * np.arange(N_VOLUMES)
+        save(Path("bold.nii"), volumes, t_r=2.0)
+        done("--standardize", "--standardize_method", method, "--detrend", *as_voxels)
+        assert read("bold_regions.tsv")["status"].tolist() == ["ok", "constant", "ok"]
+        is_missing = signals().isna().all()
+        assert {name.partition(" voxel")[0] for name in is_missing.index[is_missing]} == {"roi 2"}
+        assert is_missing.sum() == ((LABELS == 2).sum() if as_voxels else 1)
+
+    @pytest.mark.parametrize(("n_flat", "status"), [(11, "ok"), (12, "constant")])
+    def test_region_of_voxels_is_constant_when_all_of_them_are(self, done, n_flat, status):
+        volumes = make_volumes()
+        # Lines, which are valid until they are detrended.
+        for i, j, k in np.argwhere(LABELS == 2)[:n_flat]:
+            volumes[i, j, k] = 700 + np.linspace(0, 3, N_VOLUMES)
+        save(Path("bold.nii"), volumes, t_r=2.0)
+        done("--as_voxels", "--standardize", "--detrend")
+        assert read("bold_regions.tsv")["status"].tolist() == ["ok", status, "ok"]
+        assert signals().isna().all().sum() == n_flat
 
     def test_left_alone_they_keep_their_value(self, done):
         done()
@@ -742,6 +810,51 @@ class TestConstantRegions:
         done("--standardize", "--standardize_method", method, "--detrend", "--engine", engine)
         assert read("bold_regions.tsv")["status"].tolist() == ["ok", "constant", "ok"]
         assert signals()["roi 2"].isna().all()
+
+
+class TestPercentOfNothing:
+    """Data whose mean was removed, as other programs write them."""
+
+    PSC = ("--standardize", "--standardize_method", "psc")
+    STATUS = "no percent: its mean is not clearly above 0"
+
+    def write(self, mean=0.0):
+        """Write an image of which regions 2 and 5 have no mean; of region 5 some voxels have one."""
+        volumes = make_volumes()
+        centred = volumes - volumes.mean(axis=-1, keepdims=True)
+        volumes = np.where((LABELS == 2)[..., None], centred + mean, volumes)
+        some = (LABELS == 5) & (np.arange(SHAPE[2]) < 3)
+        volumes = np.where((LABELS == 5)[..., None], centred + 1000 * some[..., None], volumes)
+        save(Path("bold.nii"), volumes, t_r=2.0)
+        return some
+
+    @pytest.mark.parametrize("mean", [0.0, 1e-9, -50.0])
+    @pytest.mark.parametrize("words", [(), ("--detrend",), ("--high_pass", "0.02")], ids=str)
+    @pytest.mark.parametrize("engine", ["stream", "nilearn"])
+    def test_region_has_none_and_says_why(self, done, mean, words, engine):
+        self.write(mean)
+        said = done(*self.PSC, *words, "--engine", engine)
+        assert read("bold_regions.tsv")["status"].tolist() == ["ok", self.STATUS, "ok"]
+        assert signals()["roi 2"].isna().all()
+        assert signals()[["roi 1", "roi 5"]].notna().all(axis=None)
+        assert said == [f"niimasker: warning: 1 of 3 regions without signal ({self.STATUS}): roi 2. (bold)"]
+
+    @pytest.mark.parametrize("engine", ["stream", "nilearn"])
+    def test_region_of_voxels_says_so_when_none_of_them_has_any(self, done, engine):
+        some = self.write()
+        said = done(*self.PSC, "--as_voxels", "--engine", engine)
+        assert read("bold_regions.tsv")["status"].tolist() == ["ok", self.STATUS, "ok"]
+        is_missing = signals().isna()
+        assert (is_missing.all() == is_missing.any()).all()
+        names = pd.Series(is_missing.columns[is_missing.all()]).str.partition(" voxel")[0].value_counts()
+        assert names.to_dict() == {"roi 2": (LABELS == 2).sum(), "roi 5": ((LABELS == 5) & ~some).sum()}
+        assert said == [f"niimasker: warning: 1 of 3 regions without signal ({self.STATUS}): roi 2. (bold)"]
+
+    @pytest.mark.parametrize("method", ["zscore_sample", "zscore"])
+    def test_z_scores_need_no_mean(self, done, method):
+        self.write()
+        assert done("--standardize", "--standardize_method", method) == []
+        assert signals().notna().all(axis=None)
 
 
 def test_processes_count_volumes_alike(done):

@@ -388,7 +388,9 @@ def test_word_scrub_alone_leaves_censored_rows_empty_and_regresses_nothing_out(o
 def as_described(path: Path, folder: Path) -> str:
     """A file's name as the table of outputs writes it."""
     name = path.relative_to(folder).as_posix()
-    name = re.sub(r"^sub-0[12]_task-rest_space-MNI152NLin2009aSym_desc-preproc_bold(_atlas-.*(?=_))?", "<image>", name)
+    stem = r"sub-0[12]_task-rest_space-MNI152NLin2009aSym_desc-preproc_bold"
+    name = re.sub(rf"^(reports/)?{stem}(_atlas-.*(?=_))?", r"\1<image>", name)
+    name = re.sub(r"^reports/assets/.*", "reports/assets/", name)
     name = re.sub(r"^niimasker_data/spheres_img_seeds\.", "niimasker_data/spheres_img_<atlas>.", name)
     return re.sub(r"^niimasker_data/(tpl|sub|seeds).*", "niimasker_data/<roi file>", name)
 
@@ -401,6 +403,11 @@ def test_files_written_are_those_that_are_described(outputs):
         if path.is_file() and "data" not in path.relative_to(folder).parts and path.name != "standard_deviation.nii.gz"
     ]
     assert set(files) == {file for row in table("file", "content") for file in code_in(row[0])}
+
+
+def test_picture_of_the_report_is_there_and_small():
+    (picture,) = re.findall(r"!\[[^\]]+\]\((\S+)\)", README)
+    assert 10_000 < (ROOT / picture).stat().st_size < 300_000
 
 
 def test_columns_of_regions_are_those_that_are_described(example):
@@ -505,7 +512,7 @@ FOUND = [
     ("field of view", "less than", ODD, "only 24% of the atlas"),
     ("field of view and mask", "no region", "-r far.nii", "no region is left"),
     ("coverage of a region", "below 0.5", ODD, "roi 3 0.45"),
-    ("coverage of a region", "`--min_coverage`", f"{ODD} --min_coverage 0.5", "(coverage too low): roi 3"),
+    ("coverage of a region", "below `--min_coverage`", f"{ODD} --min_coverage 0.5", "(coverage too low): roi 3"),
     ("signal of a region", "none that varies", ODD, "(constant): roi 2"),
     ("signal of a region", "no voxel", ODD, "(empty: outside the image): roi 4"),
     ("tables", "no UTF-8 text", f"--regressor_files {ATLAS_PATH}", "not UTF-8"),
@@ -514,7 +521,7 @@ FOUND = [
     ("all columns", "without a name", "--regressor_files gap.tsv --regressors", "has no name"),
     ("all columns", "more than", "--regressors", "more than a quarter"),
     ("words", "unknown", "--regressors motoin", "nearest: motion"),
-    ("words", "a pattern without a match", "--regressors motoin*", "no column matches"),
+    ("words", "a pattern that matches in no run", "--regressors motoin*", "no column of any table matches motoin*"),
     ("words", "two parameters", "--regressors motion=basic motion=full", "motion=basic"),
     ("words", "without `compcor`", "--regressors n_compcor=5", "add compcor"),
     ("what words need", "columns", "--regressors ica_aroma", "aroma_motion"),
@@ -528,7 +535,7 @@ FOUND = [
     ("`--scrub`", "a column is missing", "--regressor_files short.tsv --scrub", "no column framewise_displacement"),
     ("`--censor_file`", "anything but 0 and 1", "--censor_file short.tsv", "expected 0, or 1"),
     ("kept volumes", "none", "--scrub --fd_threshold 0.001", "all 119 volumes"),
-    ("kept volumes", "a single one", "--discard_scans 119 --detrend", "a single volume"),
+    ("kept volumes", "a single one", "--discard_scans 119 --standardize", "found 1 volume"),
     ("repetition time", "given by `--t_r`", "--t_r 2000", "milliseconds"),
     ("repetition time", "but not needed", DENOISED, "not recorded"),
     ("repetition time", "none, with a filter", f"{ODD} --low_pass 0.1", "give --t_r"),
@@ -538,7 +545,7 @@ FOUND = [
     ("length", "with one cut-off", "--low_pass 0.1 --discard_scans 110", "too few for the filter"),
     ("cosines", "together with `--high_pass`", "--regressors high_pass --high_pass 0.01", "filters twice"),
     ("regressors", "constant", "--scrub --regressors motion_outlier00", "motion_outlier00 (constant)"),
-    ("degrees of freedom", "fewer than 1", "--regressors Params36 --low_pass 0.05", "leave nothing"),
+    ("degrees of freedom", "fewer than 1", "--regressors Params36 --low_pass 0.05", "no degree of freedom is left"),
     ("degrees of freedom", "fewer than 20", "--regressors Params36 --low_pass 0.12", "unreliable"),
 ]
 
@@ -658,7 +665,7 @@ def regress(n_volumes: int, n_left: int) -> list[str]:
 
 
 def test_bounds_of_the_degrees_of_freedom_are_the_codes():
-    (least,) = map(int, bounds("degrees of freedom", r"^fewer than (\d+)$"))
+    (least,) = map(int, bounds("degrees of freedom", r"^fewer than (\d+), with"))
     few, percent = map(int, bounds("degrees of freedom", r"fewer than (\d+), or than (\d+) %"))
     with pytest.raises(TooFewVolumesError):
         regress(50, least - 1)
@@ -697,7 +704,7 @@ def in_empty_folder(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_bound_of_coverage_is_the_codes():
-    (least,) = bounds("coverage of a region", r"below ([\d.]+)$")
+    (least,) = bounds("coverage of a region", r"below ([\d.]+),")
     n_least = round(20 * least)
     assert cover(n_least, 0) == ([], OK)
     (warning,), _ = cover(n_least - 1, 0)

@@ -87,11 +87,16 @@ NOT_COUNTS = [*NOT_NUMBERS[:-1], 1.5]
 # An object is words with parameters, see below; not every object is.
 NOT_WORDS = [
     *[value for value in NOT_TEXTS if not isinstance(value, dict)],
-    {"motion": ["full"]},
+    {"motion": ["full", "basic"]},
+    {"motion": []},
+    {"motion": [["full"]]},
     {"motion": {"full": True}},
-    {"n_compcor": 1.5},
+    {"motion": [{"full": True}]},
     {"motion": "a\0b"},
     {"a\0b": True},
+    {},
+    {"motion": False},
+    {"motion": None, "high_pass": [False]},
 ]
 WRONG_VALUES = {
     "output_dir": NOT_PATHS,
@@ -312,6 +317,13 @@ def test_lists_of_one_and_empty_objects_as_jsonlite_of_r_writes_them_are_taken(t
         ({"compcor": True, "n_compcor": "all"}, ("compcor", "n_compcor=all")),
         ({"Params6": True, "my column": True, "cosine*": True}, ("Params6", "my column", "cosine*")),
         ({"motion": "full", "wm_csf": False, "global_signal": None}, ("motion=full",)),
+        # As jsonlite of R writes it, unless it is told to unbox.
+        (
+            {"motion": ["derivatives"], "high_pass": [True], "wm_csf": [False], "n_compcor": [5], "compcor": [True]},
+            ("motion=derivatives", "high_pass", "n_compcor=5", "compcor"),
+        ),
+        # Refused with a hint, once the table is read.
+        ({"fd_threshold": 0.2, "n_compcor": [1.5]}, ("fd_threshold=0.2", "n_compcor=1.5")),
         (["motion=derivatives", "wm_csf", "a_comp_cor_0*"], ("motion=derivatives", "wm_csf", "a_comp_cor_0*")),
         ("motion=full", ("motion=full",)),
     ],
@@ -328,6 +340,19 @@ def test_regressors_from_python_may_be_an_object():
 
 def test_regressors_of_an_empty_object_are_not_given(config_path):
     assert read_config(write_config(config_path, {"regressors": {}})) == {}
+
+
+@pytest.mark.parametrize("value", [["full", "basic"], [], {"full": True}, [[True]]])
+def test_wrong_value_in_an_object_names_its_word(config_path, value):
+    message = refusal(config_path, json.dumps({"regressors": {"high_pass": True, "motion": value, "wm_csf": {}}}))
+    assert message.endswith(" ('motion' takes one text, one number, true or false).")
+
+
+@pytest.mark.parametrize("value", [{"motion": False}, {"motion": [False], "wm_csf": None}])
+def test_object_in_which_no_word_is_on_does_not_mean_all_columns(config_path, value):
+    message = refusal(config_path, json.dumps({"regressors": value, "regressor_files": "a.tsv"}))
+    assert message.startswith("--regressors: expected ")
+    assert message.endswith(' (no word in it is on; leave it out to use all columns, give "scrub" to use none).')
 
 
 def test_word_given_twice_in_an_object_is_named(config_path):

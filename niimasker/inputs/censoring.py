@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import ConfoundsError
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
+from niimasker.inputs.text_tables import HOW_ROWS_COUNT, LOGICALS, TextTable, parse_number, read_text_table
 
 
 def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarray:
@@ -48,12 +48,12 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
 
 def _read_mark(table: TextTable, row: int, cell: str) -> bool:
     try:
-        value = parse_number(cell)
+        value = parse_number(LOGICALS.get(cell.strip().lower(), cell))
     except ValueError:
         value = float("nan")
     if value not in (0.0, 1.0):
         raise ConfoundsError(
             f"{table.path} holds {cell[:40]!r} in row {row} ({HOW_ROWS_COUNT}, where there is one); "
-            "expected 0, or 1 for a censored volume."
+            "expected 0, or 1 for a censored volume, and no names of rows."
         )
     return value == 1.0

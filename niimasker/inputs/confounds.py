@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import ConfoundsError, warn
-from niimasker.inputs.regressor_words import Source, choose_columns
+from niimasker.inputs.regressor_words import Source, choose_columns, find_unmatched
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
 
 # What fMRIPrep calls the measures by which volumes are censored, 1.2 and later first, then 1.0 and 1.1.
@@ -58,12 +58,15 @@ class Confounds:
         What the table says of the volumes themselves.
     lacks_first : ndarray of shape (n_regressors,), bool, optional
         Which regressors have no value of their own in the first row.
+    unmatched : tuple of str
+        Patterns that no column of this table matches: some columns are written only for runs that need them.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
     marks: ScanMarks | None = None
     lacks_first: np.ndarray | None = None
+    unmatched: tuple[str, ...] = ()
 
     def filled(self, kept: np.ndarray) -> np.ndarray:
         """Return the values with those that the table lacks in the first row taken from the next volume that is kept.
@@ -112,7 +115,8 @@ def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: in
     values = _fill_first_row(table, names, numbers)
     if not regressors:
         _warn_of_many(table, names)
-    return Confounds(names, values, _read_marks(table), np.isnan(numbers[0]) if len(numbers) else None)
+    lacks_first = np.isnan(numbers[0]) if len(numbers) else None
+    return Confounds(names, values, _read_marks(table), lacks_first, find_unmatched(regressors, source))
 
 
 def _read_marks(table: TextTable) -> ScanMarks:
@@ -199,6 +203,6 @@ def _warn_of_many(table: TextTable, names: Sequence[str]) -> None:
     n_volumes = len(table.rows)
     if 4 * len(names) > n_volumes:
         warn(
-            f"{table.path}: all {len(names)} columns are used for {n_volumes} volumes, more than a quarter, which can "
-            "remove the signal itself; choose columns or a strategy with --regressors."
+            f"all {len(names)} columns of the confounds are used for {n_volumes} volumes, more than a quarter, which "
+            "can remove the signal itself; choose columns or a strategy with --regressors."
         )

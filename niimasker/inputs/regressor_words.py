@@ -86,8 +86,8 @@ def choose_columns(words: Sequence[str], source: Source) -> tuple[str, ...]:
 def _warn_of_slow_drifts(words: Sequence[str], chosen: Sequence[str], source: Source) -> None:
     if "high_pass" not in words and not any("cosine" in name for name in chosen):
         warn(
-            f"{source.table_path}: fMRIPrep computes CompCor components after its high-pass filter; "
-            "add high_pass to --regressors."
+            "fMRIPrep computes CompCor components after its high-pass filter; "
+            "add high_pass to --regressors, in place of --high_pass."
         )
 
 
@@ -113,13 +113,14 @@ def _choose_alone(word: str, source: Source) -> tuple[str, ...]:
     return _match(word, source)
 
 
+def find_unmatched(words: Sequence[str], source: Source) -> tuple[str, ...]:
+    """Return the patterns among the words that no column matches."""
+    alone = [word for word in words if word not in source.names and _key(word) not in (*WORDS, _N_COMPCOR)]
+    return tuple(word for word in alone if glob.has_magic(word) and not _match(word, source))
+
+
 def _match(pattern: str, source: Source) -> tuple[str, ...]:
-    matches = tuple(name for name in source.names if name and fnmatch.fnmatchcase(name, pattern))
-    if not matches:
-        raise ConfoundsError(
-            f"{source.table_path}: no column matches {pattern!r} of --regressors; it has {shorten(source.names)}."
-        )
-    return matches
+    return tuple(name for name in source.names if name and fnmatch.fnmatchcase(name, pattern))
 
 
 def _gather(words: Sequence[str], source: Source) -> dict[str, str]:
@@ -144,6 +145,8 @@ def _explain_parameter(key: str, value: str, source: Source) -> str:
             "rejected components together, which takes the signal out with the noise; give tedana=aggressive, or the "
             "image that tedana has denoised."
         )
+    if "," in value or " " in value:
+        return f"--regressors: in {key}={value} words are not separated; give them apart, in JSON as a list."
     taken = f"it takes {', '.join(WORDS[key])}" if WORDS[key] else "it takes no parameter"
     return f"--regressors: {key}={value} is not known; {taken}."
 
@@ -175,7 +178,8 @@ def _choose_components(gathered: Mapping[str, str], source: Source) -> tuple[str
     arguments: dict[str, Any] = {key: value for key, value in strategy.items() if value}
     if "compcor" in strategy:
         arguments[_N_COMPCOR] = _read_n_compcor(gathered.get(_N_COMPCOR, DEFAULTS[_N_COMPCOR]))
-    label = " ".join(f"{key}={value}" if value else key for key, value in strategy.items())
+    asked = {**strategy, **{key: value for key, value in gathered.items() if key == _N_COMPCOR}}
+    label = " ".join(f"{key}={value}" if value else key for key, value in asked.items())
     arguments["strategy"] = tuple(strategy)
     return rejected + choose_by_strategy(source.names, source.table_path, label=label, arguments=arguments)
 
@@ -205,7 +209,11 @@ def _explain_unknown(words: Iterable[str], source: Source) -> str:
 def _explain_word(word: str, known: Iterable[str]) -> str:
     key = word.partition("=")[0]
     if key in _OPTIONS:
-        option = "scrub_segment" if key == "scrub" else key
-        return f"{word!r} (an option of its own: --{option})"
+        options = "--fd_threshold, --scrub_segment, ..." if key == "scrub" else f"--{key}"
+        return f"{word!r} (options of their own say that: {options})"
+    if "," in word:
+        return f"{word!r} (words are separated by spaces, in JSON they are a list)"
     name = nearest(key, known)
-    return repr(word) if name is None else f"{word!r} (nearest: {name})"
+    value = word.partition("=")[2]
+    close = f"{name}={value}" if name is not None and value in WORDS.get(name, ()) else name
+    return repr(word) if name is None else f"{word!r} (nearest: {close})"

@@ -245,13 +245,14 @@ def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
 
 def _warn_of_less(request: _Request, chosen: Sequence[str]) -> None:
     """Warn where fMRIPrep wrote less than the strategy asks for."""
-    path, label, strategy = request.path, request.label, request.arguments["strategy"]
+    label, strategy = request.label, request.arguments["strategy"]
     # fMRIPrep writes no cosines for a run shorter than its filter's 128 s, so this cannot be an error.
     if "high_pass" in strategy and not any("cosine" in name for name in chosen):
-        warn(f"{path} has no columns cosine00, ...; {label} filters nothing here, see --high_pass.")
+        warn(f"the confounds have no columns cosine00, ...; {label} filters nothing here, see --high_pass.")
     if "compcor" not in strategy:
         return
     n_found, n_each = sum("_comp_cor_" in name for name in chosen), request.arguments["n_compcor"]
     n_asked = 0 if n_each == "all" else n_each * _COMPCOR[request.arguments["compcor"]][1]
-    if n_found < n_asked:
-        warn(f"{path} has {n_found} CompCor components of the {n_asked} that {label} takes.")
+    # That there are fewer than the default is no news: nobody has asked for so many.
+    if n_found < n_asked and (label in STRATEGIES or "n_compcor=" in label):
+        warn(f"the confounds have {n_found} CompCor components of the {n_asked} that {label} takes.")

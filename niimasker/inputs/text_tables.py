@@ -10,6 +10,9 @@ from pathlib import Path
 from niimasker.errors import NiimaskerError, count, shorten
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
+# As R and MATLAB write them.
+LOGICALS = {"true": "1", "false": "0"}
+
 HOW_ROWS_COUNT = "the first row below the header is row 1"
 
 
@@ -41,7 +44,7 @@ def read_text_table(
     expected : str
         What the table should be, for messages.
     needs_header : bool
-        Whether a table of numbers alone is refused; else its columns are called 1, 2, ...
+        Whether a table of numbers or logical values alone is refused; else its columns are called 1, 2, ...
 
     Raises
     ------
@@ -63,7 +66,7 @@ def read_text_table(
         raise error_type(f"{path} is not a table ({error}); give {expected}.") from error
     if not rows:
         raise error_type(f"{path} is empty; give {expected}.")
-    if not needs_header and all(_is_number(cell) for cell in rows[0]):
+    if not needs_header and all(_is_number(cell) or cell.strip().lower() in LOGICALS for cell in rows[0]):
         _check_rectangular(path, rows, f"{count(len(rows[0]), 'value')} in row 1", error_type)
         return TextTable(path, tuple(str(n) for n in range(1, len(rows[0]) + 1)), tuple(rows))
     names = tuple(" ".join(cell.split()) for cell in rows[0])

@@ -126,11 +126,15 @@ def write_run(
 def _write_of_run(plan: Plan, extracted: Extracted, settings: Settings) -> None:
     """Write what a run has once, whatever the number of atlases."""
     stem, timeline, confounds = settings.output_dir / plan.run.output_stem, plan.timeline, extracted.confounds
+    outliers_path, regressors_path = Path(f"{stem}_outliers.tsv"), Path(f"{stem}_regressors.tsv")
+    # Those of an earlier call would tell of other tables.
+    outliers_path.unlink(missing_ok=True)
+    regressors_path.unlink(missing_ok=True)
     if timeline.n_kept < timeline.n_read or timeline.outliers:
-        write_records(Path(f"{stem}_outliers.tsv"), outliers_table(timeline))
+        write_records(outliers_path, outliers_table(timeline))
     if confounds is not None and confounds.names:
         # As many digits as fMRIPrep writes.
-        write_records(Path(f"{stem}_regressors.tsv"), regressors_table(confounds, timeline), "%.10g")
+        write_records(regressors_path, regressors_table(confounds, timeline), "%.10g")
 
 
 def _with_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:

@@ -51,10 +51,6 @@ def write_records(path: Path, table: pd.DataFrame, float_format: str = "%.6g") -
 def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
     """Return a row of facts per region; coverage is the share of its voxels that hold a signal."""
     regions = weights.of_regions
-    means = signals.values.mean(axis=0)
-    if weights.voxels is not None:
-        by_region = pd.Series(means).groupby(weights.voxels.rows).mean()
-        means = by_region.reindex(range(len(regions.names))).to_numpy()
     x, y, z = regions.centres.T
     return pd.DataFrame(
         {
@@ -66,7 +62,7 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
             "n_voxels": regions.n_voxels,
             "n_valid": signals.n_valid,
             "coverage": signals.coverage,
-            "mean": means,
+            "mean": signals.mean,
             "tsnr": signals.tsnr,
             "status": signals.status,
         }

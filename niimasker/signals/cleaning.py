@@ -9,8 +9,12 @@ from niimasker.signals.filtering import Cleaning, clean_by_nilearn, detrend_and_
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
 
-# Below this share of its standard deviation before cleaning, a column holds rounding errors.
-_REGRESSED_AWAY = 1e-10
+# Below this share of its standard deviation before cleaning, or of the digits of its values, a column holds rounding
+# errors.
+_REGRESSED_AWAY, _BELOW_DIGITS = 1e-10, 100 * np.finfo(np.float64).eps
+
+# A mean below this share of the standard deviation is the rounding error of data whose mean has been removed.
+_NO_MEAN = 1e-3
 
 
 def clean(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning) -> np.ndarray:
@@ -36,7 +40,7 @@ def clean(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, cleaning: 
         return cleaned
     if len(values) < 2:
         raise SignalsError(
-            "a single volume cannot be cleaned; leave --detrend, --standardize, --regressors and filters out."
+            "found 1 volume, but cleaning needs more; leave --detrend, --standardize, --regressors and filters out."
         )
     # Of a constant, filters and regression leave rounding noise, which z-scoring would blow up to a signal.
     is_constant = np.ptp(values, axis=0) == 0
@@ -59,7 +63,8 @@ def _clean_varying(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, c
         cleaned = clean_by_nilearn(cleaned - means, confounds=nuisance.values) + means
     if cleaning.standardize is None:
         return cleaned
-    is_flat = cleaned.std(axis=0) <= _REGRESSED_AWAY * values.std(axis=0)
+    rounding = np.maximum(_REGRESSED_AWAY * values.std(axis=0), _BELOW_DIGITS * np.abs(values).max(axis=0))
+    is_flat = cleaned.std(axis=0) <= rounding
     return np.where(is_flat, np.nan, STANDARDIZE[cleaning.standardize](cleaned, values))
 
 
@@ -73,10 +78,14 @@ def _zscore(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _percent_of_mean(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return percent of the mean before cleaning, NaN where that is not above 0."""
-    means = values.mean(axis=0)
     # nilearn divides by the mean that filtering has left, unless it finds it small.
-    return np.asarray(100 * (cleaned - cleaned.mean(axis=0)) / np.where(means > 0, means, np.nan))
+    return np.asarray(100 * (cleaned - cleaned.mean(axis=0)) / percent_base(values))
+
+
+def percent_base(values: np.ndarray) -> np.ndarray:
+    """Return what 100 percent are: the means of signals before cleaning, NaN where they are not clearly above 0."""
+    means = values.mean(axis=0)
+    return np.where(means > _NO_MEAN * values.std(axis=0), means, np.nan)
 
 
 STANDARDIZE = {"zscore_sample": _zscore_sample, "zscore": _zscore, "psc": _percent_of_mean}

@@ -8,12 +8,13 @@ import numpy as np
 
 from niimasker.errors import shorten, warn
 from niimasker.regions.weights import CONSTANT, OK, RegionWeights
+from niimasker.signals.cleaning import percent_base
 from niimasker.signals.extraction import Signals
 
 # Without --min_coverage, less of a region than this is worth a warning; so is less of an atlas in the field of view.
 _LITTLE, _LITTLE_IN_VIEW = 0.5, 0.9
 
-NO_PERCENT = "no percent: its mean is not above 0"
+NO_PERCENT = "no percent: its mean is not clearly above 0"
 
 
 def require_coverage(signals: Signals, weights: RegionWeights, min_coverage: float) -> Signals:
@@ -38,28 +39,28 @@ def mark_flat(signals: Signals, cleaned: np.ndarray, weights: RegionWeights, met
     method
         How columns are standardised.
     """
-    if weights.voxels is not None:
-        return signals
-    is_flat = np.isnan(cleaned).all(axis=0) & np.isfinite(signals.values).all(axis=0)
-    is_flat &= np.array(signals.status) == OK
-    reason = np.where((method == "psc") & (signals.values.mean(axis=0) <= 0), NO_PERCENT, CONSTANT)
+    rows = np.arange(cleaned.shape[1]) if weights.voxels is None else weights.voxels.rows
+    n_left = np.bincount(rows, ~np.isnan(cleaned).any(axis=0), minlength=len(signals.status))
+    n_percent = np.bincount(rows, np.isfinite(percent_base(signals.values)), minlength=len(signals.status))
+    is_flat = (n_left == 0) & (np.array(signals.status) == OK)
+    reason = np.where((method == "psc") & (n_percent == 0), NO_PERCENT, CONSTANT)
     return dataclasses.replace(signals, status=tuple(np.where(is_flat, reason, signals.status).tolist()))
 
 
-def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str) -> None:
-    """Name the regions without a signal, by reason, and those of which the image holds little."""
+def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_coverage: float | None) -> None:
+    """Name the regions without a signal, by reason; without --min_coverage also those with a signal in few voxels."""
     names, status = np.array(weights.of_regions.names), np.array(signals.status)
     reasons = ["coverage too low" if text.startswith("coverage") else text for text in status]
     for reason in sorted(set(reasons) - {OK}):
         silent = names[[text == reason for text in reasons]].tolist()
-        warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({reason}): {', '.join(silent)}.")
+        warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({reason}): {shorten(silent)}.")
     is_little = (status == OK) & (signals.coverage < _LITTLE)
-    if is_little.any():
+    if min_coverage is None and is_little.any():
         listed = [
             f"{name} {share:.2f}" for name, share in zip(names[is_little], signals.coverage[is_little], strict=True)
         ]
         warn(
-            f"{atlas}{len(listed)} of {len(names)} regions have less than half of their voxels in the scanned brain "
+            f"{atlas}{len(listed)} of {len(names)} regions hold a signal in less than half of their voxels "
             f"(coverage < {_LITTLE}): {shorten(listed)}; see --min_coverage and --valid_voxels."
         )
     warn_of_view(weights.of_regions, atlas)

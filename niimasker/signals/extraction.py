@@ -35,6 +35,8 @@ class Signals:
         Voxels of each region that are finite and not constant over time, of shape (n_regions,).
     coverage
         Share of each region, as its atlas has it, that such voxels make up, of shape (n_regions,).
+    mean
+        Over time of each region's signal, of shape (n_regions,); NaN for a region without voxels.
     tsnr
         Mean over those voxels of temporal mean by temporal standard deviation, of shape (n_regions,).
     status
@@ -44,6 +46,7 @@ class Signals:
     values: np.ndarray
     n_valid: np.ndarray
     coverage: np.ndarray
+    mean: np.ndarray
     tsnr: np.ndarray
     status: tuple[str, ...]
 
@@ -147,7 +150,19 @@ def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights)
     # Least squares would tell of a map without signal what the others leave over.
     no_values = ~weights.filled | (is_silent if weights.kind == "maps" else False)
     coverage = _cover(regions, n_valid)
-    return Signals(np.where(no_values, np.nan, values), n_valid, coverage, means, tuple(status.tolist()))
+    values = np.where(no_values, np.nan, values)
+    return Signals(values, n_valid, coverage, _average(values, weights), means, tuple(status.tolist()))
+
+
+def _average(values: np.ndarray, weights: RegionWeights) -> np.ndarray:
+    """Return the mean over time of each region, over its columns where each voxel is one."""
+    means = values.mean(axis=0)
+    if weights.voxels is None:
+        return np.asarray(means)
+    rows, n_regions = weights.voxels.rows, len(weights.of_regions.names)
+    n_columns = np.bincount(rows, minlength=n_regions)
+    sums = np.bincount(rows, means, minlength=n_regions)
+    return np.asarray(np.divide(sums, n_columns, out=np.full(n_regions, np.nan), where=n_columns > 0))
 
 
 def _cover(regions: RegionWeights, n_valid: np.ndarray) -> np.ndarray:

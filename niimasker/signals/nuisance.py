@@ -102,47 +102,50 @@ def find_redundant(names: tuple[str, ...], values: np.ndarray, filtered: np.ndar
 def _count_freedom(n_regressors: int, timeline: Timeline, cleaning: Cleaning) -> float:
     # A high-pass filter takes mean and trend with the band that it removes.
     n_slow = 0 if cleaning.high_pass else 1 + cleaning.detrend
-    return timeline.n_kept * cleaning.band - n_regressors - n_slow
+    # Rounded: a share of frequencies of 0.36 is not quite that.
+    return round(timeline.n_kept * cleaning.band - n_regressors - n_slow, 9)
 
 
 def _warn_of_nuisance(nuisance: Nuisance, cleaning: Cleaning) -> None:
     if nuisance.left_out:
         listed = [f"{name} ({reason})" for name, reason in nuisance.left_out.items()]
-        warn(f"regressors left out: {shorten(listed)}.")
+        warn(f"regressors left out: {shorten(listed)}; ConfoundsLeftOut in the JSON file lists them.")
     if cleaning.high_pass and any(name.lower().startswith("cosine") for name in nuisance.names):
         warn(
             "--high_pass and the cosine regressors both take out slow drifts, which filters twice; "
-            "leave --high_pass or the cosines (high_pass in --regressors) out."
+            "leave --high_pass out, or, without CompCor, the cosines (high_pass in --regressors)."
         )
 
 
 def _check_freedom(nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning) -> None:
-    if not (nuisance.names or cleaning.filters or timeline.n_censored):
-        return
     n_left, n_kept = nuisance.degrees_of_freedom, timeline.n_kept
-    if n_left < 1:
+    takes = bool(nuisance.names) or cleaning.filters
+    takers = _name_takers(nuisance, cleaning)
+    if n_left < 1 and (takes or cleaning.detrend):
         raise TooFewVolumesError(
-            f"{_name_takers(nuisance, cleaning)} leave nothing of {n_kept} volumes ({n_left:.3g} degrees of freedom); "
+            f"no degree of freedom is left of {count(n_kept, 'volume')} by {takers} ({n_left:.3g}); "
             f"{' or '.join(_name_ways_out(nuisance, timeline, cleaning))}."
         )
-    if n_left < max(_FEW, _FEW_SHARE * n_kept):
+    # A short run from which nothing but its mean or line is taken needs no telling that it is short.
+    if n_left < max(_FEW, _FEW_SHARE * n_kept) and (takes or timeline.n_censored):
         warn(
-            f"{_name_takers(nuisance, cleaning)} leave {n_left:.3g} degrees of freedom of {n_kept} volumes; "
+            f"{max(n_left, 0):.3g} degrees of freedom are left of {count(n_kept, 'volume')} by {takers}; "
             "correlations will be unreliable."
         )
 
 
 def _name_ways_out(nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning) -> list[str]:
     ways_out = {
-        "choose fewer --regressors": bool(nuisance.names),
+        "choose fewer columns with --regressors": bool(nuisance.names),
         "choose a wider filter": cleaning.filters,
         "censor less": timeline.n_censored > 0,
+        "leave --detrend out": cleaning.detrend and not nuisance.names,
     }
     return [way_out for way_out, helps in ways_out.items() if helps]
 
 
 def _name_takers(nuisance: Nuisance, cleaning: Cleaning) -> str:
-    """Return what takes degrees of freedom, as the subject of a sentence."""
+    """Return what takes degrees of freedom."""
     slow = [] if cleaning.high_pass else ["the mean", "the trend"][: 1 + cleaning.detrend]
     regressors = [count(len(nuisance.names), "regressor")] if nuisance.names else []
     filters = [f"a filter that leaves {cleaning.band:.0%} of all frequencies"] if cleaning.filters else []

@@ -13,7 +13,7 @@ from niimasker.inputs.images import ImageSeries
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT
 from niimasker.settings import Settings
 
-# Why a volume is censored, in the order in which the reasons are looked at.
+# Why a volume is censored, in the order of the columns of _outliers.tsv.
 REASONS = ("non_steady_state", "framewise_displacement", "std_dvars", "segment", "user")
 
 
@@ -165,8 +165,13 @@ def find_short_segments(censored: np.ndarray, n_least: int) -> np.ndarray:
 def _check_kept(series: ImageSeries, timeline: Timeline) -> None:
     if timeline.n_kept:
         return
+    ways_out = {
+        "segment": "raise the thresholds, lower --scrub_segment",
+        "user": "mend its --censor_file (1 is censored)",
+    }
+    helpful = [way_out for reason, way_out in ways_out.items() if reason in timeline.outliers]
     counts = ", ".join(f"{reason} {np.count_nonzero(marks)}" for reason, marks in timeline.outliers.items())
     raise TooFewVolumesError(
         f"{series.path}: all {timeline.n_read - timeline.n_discarded} volumes that are not discarded are censored "
-        f"({counts}); raise the thresholds, lower --scrub_segment, or leave this run out."
+        f"({counts}); {', '.join([*helpful, 'or leave this run out' if helpful else 'leave this run out'])}."
     )

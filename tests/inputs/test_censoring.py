@@ -49,6 +49,9 @@ def refuse(path: Path, n_volumes: int = 4) -> str:
         ("c", "0\n1\n0\n1\n"),
         ("c.txt", "\ufeff0\n1\n0\n1\n"),
         ("c.txt", "0\n1\n0\n1\n\n\n"),
+        ("c.csv", "censored\nFALSE\nTRUE\nFALSE\nTRUE\n"),
+        ("c.txt", "False\ntrue\n0\nTrue\n"),
+        ("c.csv", "FALSE,TRUE,FALSE,TRUE\n"),
     ],
     ids=[
         "column",
@@ -65,6 +68,9 @@ def refuse(path: Path, n_volumes: int = 4) -> str:
         "no-suffix",
         "bom",
         "blank-lines-at-the-end",
+        "logical-of-r",
+        "logical-in-any-case-without-header",
+        "row-of-logicals",
     ],
 )
 def test_vector_says_which_volumes_are_censored(tmp_path, name, text):
@@ -78,8 +84,9 @@ def test_vector_says_which_volumes_are_censored(tmp_path, name, text):
         ("c.tsv", "0\t0\n1\t0\n0\t0\n0\t1\n"),
         ("c.csv", "a,b,c\n0,0,0\n1,1,0\n0,0,0\n1,1,1\n"),
         ("c.txt", "0  0\n1  0\n0  0\n0  1\n"),
+        ("c.csv", "a,b\nFALSE,FALSE\nTRUE,FALSE\nFALSE,FALSE\nFALSE,TRUE\n"),
     ],
-    ids=["fmriprep", "without-header", "both", "fsl"],
+    ids=["fmriprep", "without-header", "both", "fsl", "logical"],
 )
 def test_one_in_any_column_censors_its_volume(tmp_path, name, text):
     assert load(write(tmp_path / name, text)) == [False, True, False, True]
@@ -123,11 +130,19 @@ def test_header_without_rows_counts_as_wrong_length(tmp_path):
     assert f"has 0 rows but {IMAGE} has 4 volumes" in refuse(write(tmp_path / "c.tsv", "censored\n"))
 
 
-@pytest.mark.parametrize("cell", ["2", "-1", "0.5", "n/a", "nan", "inf", "x", "True", "1_0", "1;"])
+@pytest.mark.parametrize("cell", ["2", "-1", "0.5", "n/a", "nan", "inf", "x", "T", "yes", "True1", "1_0", "1;"])
 def test_value_that_is_neither_0_nor_1_is_named_with_its_row(tmp_path, cell):
     message = refuse(write(tmp_path / "c.tsv", f"censored\n0\n1\n{cell}\n0\n"))
     assert f"holds {cell!r} in row 3 (" in message
-    assert "expected 0, or 1 for a censored volume" in message
+    assert "expected 0, or 1 for a censored volume, and no names of rows." in message
+
+
+def test_names_of_rows_are_said_to_be_none_of_the_marks(tmp_path):
+    # As write.csv of R writes a table, unless it is told not to.
+    path = write(tmp_path / "c.csv", '"","censored"\n"1",0\n"2",1\n"3",0\n"4",0\n')
+    message = refuse(path)
+    assert "holds '2' in row 2 (" in message
+    assert "no names of rows" in message
 
 
 def test_first_value_that_is_missing_is_no_header(tmp_path):

@@ -84,8 +84,8 @@ def test_all_columns_warn_above_a_quarter_of_the_volumes(tmp_path):
     with pytest.warns(NiimaskerWarning) as caught:
         load(path, (), 11)
     assert [str(warning.message) for warning in caught] == [
-        f"{path}: all 3 columns are used for 11 volumes, more than a quarter, which can remove the signal itself; "
-        "choose columns or a strategy with --regressors."
+        "all 3 columns of the confounds are used for 11 volumes, more than a quarter, which can remove the signal "
+        "itself; choose columns or a strategy with --regressors."
     ]
 
 
@@ -260,6 +260,23 @@ def test_words_about_volumes_alone_give_no_regressor(tmp_path, word):
     confounds = load(write_table(tmp_path, ["a", "framewise_displacement", "std_dvars"]), [word])
     assert confounds.names == ()
     assert confounds.values.shape == (3, 0)
+
+
+def test_pattern_without_match_gives_no_column_and_is_told_of(tmp_path):
+    path = write_table(tmp_path, ["a", "c1", "c0"])
+    confounds = load(path, ["b*", "c?", "a", "d[0-9]"])
+    assert confounds.names == ("c1", "c0", "a")
+    assert confounds.values[0].tolist() == [10, 20, 0]
+    assert confounds.unmatched == ("b*", "d[0-9]")
+
+
+def test_pattern_without_match_alone_gives_no_regressor_and_not_all_columns(tmp_path):
+    confounds = load(write_table(tmp_path, ["a", "b"]), ["c*"])
+    assert (confounds.names, confounds.values.shape, confounds.unmatched) == ((), (3, 0), ("c*",))
+
+
+def test_without_words_nothing_is_unmatched(tmp_path):
+    assert load(write_table(tmp_path, ["a"], 12), (), 12).unmatched == ()
 
 
 # Marks of volumes

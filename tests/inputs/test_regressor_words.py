@@ -27,7 +27,7 @@ from confounds_tables import (
 from nilearn.interfaces import fmriprep
 
 from niimasker.errors import ConfoundsError, NiimaskerWarning
-from niimasker.inputs.regressor_words import Source, choose_columns
+from niimasker.inputs.regressor_words import Source, choose_columns, find_unmatched
 from niimasker.inputs.strategies import STRATEGIES
 
 # nilearn returns what it is asked for in one alphabetical order.
@@ -140,9 +140,25 @@ def test_pattern_matches_whole_names():
 
 
 @pytest.mark.parametrize("pattern", ["COSINE*", "b_comp_cor_0*", "cosine0[2-9]"])
-def test_pattern_without_match_is_named_with_what_there_is(pattern):
-    message = refuse_words("csf", pattern, names=("csf", *COSINES))
-    assert all(part in message for part in ("run.tsv", repr(pattern), "csf, cosine00, cosine01"))
+def test_pattern_without_match_stands_for_no_column_and_is_found(pattern):
+    names = ("csf", *COSINES)
+    assert choose("csf", pattern, names=names) == ("csf",)
+    assert choose(pattern, names=names) == ()
+    assert find_unmatched(["csf", pattern], Source(names, TABLE, IMAGE)) == (pattern,)
+
+
+def test_patterns_without_match_are_found_among_patterns_with_one_and_words():
+    words = ["a[01]", "cosine*", "motion", "high_pass", "Params6", "b_comp_cor_*", "scrub", "n_compcor=5", "mine", "?"]
+    assert find_unmatched(words, Source(NAMES, TABLE, IMAGE)) == ("a[01]", "b_comp_cor_*", "?")
+
+
+def test_column_whose_name_is_a_pattern_matches():
+    # As a pattern, a[01] would match a0 and a1 alone.
+    assert find_unmatched(["a[01]"], Source(("csf", "a[01]"), TABLE, IMAGE)) == ()
+
+
+def test_column_without_a_name_is_no_match():
+    assert find_unmatched(["*"], Source(("", ""), TABLE, IMAGE)) == ("*",)
 
 
 def test_pattern_leaves_columns_without_a_name_out():
@@ -261,13 +277,32 @@ def test_n_compcor_counts_in_each_mask(tmp_path):
     [
         (("compcor=temporal", "n_compcor=4"), 3, 4),
         (("compcor=temporal_anat_combined", "n_compcor=6"), 3 + 5, 12),
-        (("compcor=anat_combined",), 5, 10),
+        (("compcor=anat_combined", "n_compcor=10"), 5, 10),
     ],
 )
 def test_fewer_components_than_asked_for_are_warned_of_with_both_numbers(tmp_path, words, n_found, n_asked):
     path = write_components(tmp_path, {"a": 5, "t": 3})
-    with pytest.warns(NiimaskerWarning, match=f"has {n_found} CompCor components of the {n_asked} that "):
+    with pytest.warns(NiimaskerWarning) as caught:
         load(path, [*words, "high_pass"])
+    kind, n_compcor = words
+    assert [str(warning.message) for warning in caught] == [
+        f"the confounds have {n_found} CompCor components of the {n_asked} that {kind} high_pass {n_compcor} takes."
+    ]
+
+
+@pytest.mark.parametrize("word", ["compcor", "compcor=anat_combined", "compcor=temporal_anat_combined"])
+def test_fewer_components_than_the_default_are_no_news(tmp_path, word):
+    path = write_components(tmp_path, {"a": 5, "t": 3})
+    # A warning is an error in this test run.
+    n_found = 8 if "temporal" in word else 5
+    assert len(load(path, [word, "high_pass"]).names) == n_found + len(COSINES)
+
+
+@pytest.mark.parametrize("words", [("n_compcor=5",), ("n_compcor=4",)])
+def test_as_many_components_as_asked_for_are_no_news(tmp_path, words):
+    path = write_components(tmp_path, {"a": 5})
+    # A warning is an error in this test run.
+    assert load(path, ["compcor", *words, "high_pass"]).names
 
 
 def test_n_compcor_all_never_asks_for_too_many(tmp_path):
@@ -308,8 +343,13 @@ def test_components_of_another_run_are_named_in_every_mask(tmp_path):
         ("non_steady", "non_steady_state"),
         ("highpass", "high_pass"),
         ("cosin00", "cosine00"),
-        ("motoin=derivatives", "motion"),
-        ("wmcsf=full", "wm_csf"),
+        ("motoin=derivatives", "motion=derivatives"),
+        ("wmcsf=full", "wm_csf=full"),
+        ("tedanna=aggressive", "tedana=aggressive"),
+        # The nearest takes no such parameter.
+        ("motoin=aggressive", "motion"),
+        ("highpass=full", "high_pass"),
+        ("motoin=", "motion"),
         ("Params6=full", "Params6"),
         ("ncompcor=5", "n_compcor"),
     ],
@@ -323,6 +363,17 @@ def test_unknown_word_like_nothing_has_no_nearest():
     message = refuse_words("qqqq")
     assert "'qqqq'" in message
     assert "nearest" not in message
+
+
+@pytest.mark.parametrize("word", ["motion,wm_csf", "motion, wm_csf", "csf,cosine00", "Params6,qqqq"])
+def test_words_with_commas_are_told_how_words_are_separated(word):
+    message = refuse_words(word)
+    assert f"{word!r} (words are separated by spaces, in JSON they are a list)" in message
+
+
+@pytest.mark.parametrize("word", ["motion=basic,wm_csf=full", "motion=basic wm_csf", "compcor=temporal,n_compcor=5"])
+def test_words_joined_behind_a_parameter_are_told_that_they_are_not_separated(word):
+    assert f"in {word} words are not separated; give them apart, in JSON as a list" in refuse_words(word)
 
 
 def test_all_unknown_words_are_named_at_once():
@@ -344,14 +395,13 @@ def test_unknown_word_shows_what_there_is():
         ("fd_threshold=0.2", "--fd_threshold"),
         ("fd_threshold", "--fd_threshold"),
         ("std_dvars_threshold=3", "--std_dvars_threshold"),
-        # nilearn's parameter scrub is the shortest stretch that is kept.
-        ("scrub=5", "--scrub_segment"),
+        # nilearn's parameter scrub is the shortest stretch that is kept; who writes 0.3 means the displacement.
+        ("scrub=5", "--fd_threshold, --scrub_segment, ..."),
+        ("scrub=0.3", "--fd_threshold, --scrub_segment, ..."),
     ],
 )
 def test_parameter_that_is_an_option_points_to_it(word, option):
-    message = refuse_words("scrub", word)
-    assert repr(word) in message
-    assert option in message
+    assert f"{word!r} (options of their own say that: {option})" in refuse_words("scrub", word)
 
 
 # ICA-AROMA
@@ -548,7 +598,6 @@ def test_tables_of_fmriprep_are_refused_for_tedana(data_dir, name):
         (["high_pass"], "cosine00, ..."),
         (["compcor"], "run-01/motion.json"),
         (["ica_aroma"], "aroma_motion_01, ..."),
-        (["cosine*"], "'cosine*'"),
         (["trans_x"], "'trans_x'"),
     ],
     ids=lambda part: part if isinstance(part, str) else " ".join(part),
@@ -561,7 +610,9 @@ def test_table_of_another_program_lacks_what_words_take(data_dir, words, lacking
 
 
 def test_table_of_another_program_serves_columns_and_patterns(data_dir):
-    assert load(data_dir / HAXBY, ["motion_6", "motion_[12]"], 121).names == ("motion_6", "motion_1", "motion_2")
+    confounds = load(data_dir / HAXBY, ["motion_6", "motion_[12]", "cosine*"], 121)
+    assert confounds.names == ("motion_6", "motion_1", "motion_2")
+    assert confounds.unmatched == ("cosine*",)
 
 
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if "CompCor" not in name])

@@ -129,7 +129,7 @@ def test_strategy_without_cosines_warns_and_goes_on(tmp_path):
         confounds = load(path, ["Params6"])
     assert set(confounds.names) == set(MOTION)
     assert [str(warning.message) for warning in caught] == [
-        f"{path} has no columns cosine00, ...; Params6 filters nothing here, see --high_pass."
+        "the confounds have no columns cosine00, ...; Params6 filters nothing here, see --high_pass."
     ]
 
 
@@ -165,7 +165,8 @@ def test_compcor_without_high_pass_takes_no_cosines_and_warns(tmp_path):
     with pytest.warns(NiimaskerWarning) as caught:
         assert set(load(path, ["compcor"]).names) == set(names)
     assert [str(warning.message) for warning in caught] == [
-        f"{path}: fMRIPrep computes CompCor components after its high-pass filter; add high_pass to --regressors."
+        "fMRIPrep computes CompCor components after its high-pass filter; "
+        "add high_pass to --regressors, in place of --high_pass."
     ]
 
 
@@ -176,7 +177,7 @@ def test_fewer_components_than_asked_for_warn_with_both_numbers(tmp_path):
     with pytest.warns(NiimaskerWarning) as caught:
         assert set(load(path, ["TempCompCor"]).names) == {*names, *COSINES}
     assert [str(warning.message) for warning in caught] == [
-        f"{path} has 3 CompCor components of the 6 that TempCompCor takes."
+        "the confounds have 3 CompCor components of the 6 that TempCompCor takes."
     ]
 
 
@@ -249,7 +250,9 @@ def test_json_that_describes_no_combined_component_is_said(tmp_path, entry):
 
 @pytest.mark.parametrize(("name", "n_found"), [(RUN_1, 3), (REST, 3)])
 def test_fmriprep_tables_with_three_temporal_components_warn(data_dir, name, n_found):
-    with pytest.warns(NiimaskerWarning, match=f"has {n_found} CompCor components of the 6 that TempCompCor takes"):
+    with pytest.warns(
+        NiimaskerWarning, match=f"^the confounds have {n_found} CompCor components of the 6 that TempCompCor takes"
+    ):
         load(data_dir / "confounds" / name, ["TempCompCor"], N_VOLUMES[name])
 
 

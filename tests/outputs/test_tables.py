@@ -261,10 +261,14 @@ class TestRegionsTable:
         regions = load(save(tmp_path / "atlas.nii", labels, LAS))
         weights = place_regions(regions, GRID, Mask(labels < 5, GRID))
         values = np.array([[1.0, 10, np.nan], [3, 20, np.nan]])
-        return regions_table(
-            weights,
-            Signals(values, np.array([70, 35, 0]), np.array([1, 0.5, 0]), np.array([50, 60, np.nan]), weights.status),
-        )
+        facts = {
+            "n_valid": np.array([70, 35, 0]),
+            "coverage": np.array([1, 0.5, 0]),
+            # Not of these values: of the signals as they were read.
+            "mean": np.array([3, 16, np.nan]),
+            "tsnr": np.array([50, 60, np.nan]),
+        }
+        return regions_table(weights, Signals(values, **facts, status=weights.status))
 
     def test_columns_are_those_of_the_design(self, table):
         expected = ["index", "name", "x", "y", "z", "n_voxels", "n_valid", "coverage", "mean", "tsnr", "status"]
@@ -273,7 +277,7 @@ class TestRegionsTable:
     def test_row_holds_a_region(self, table):
         row = table.iloc[1]
         assert row[["index", "name", "n_voxels", "n_valid", "coverage", "mean", "tsnr", "status"]].tolist() == [
-            *(2, "roi 2", 70, 35, 0.5, 15, 60, "ok")
+            *(2, "roi 2", 70, 35, 0.5, 16, 60, "ok")
         ]
         assert row[["x", "y", "z"]].tolist() == pytest.approx((LAS @ [3, 3.5, 4, 1])[:3])
 

@@ -190,16 +190,16 @@ class TestTooShort:
         with pytest.raises(SignalsError) as caught:
             clean(VALUES[n_discarded:], make_confounds(n_regressors), Timeline(N_VOLUMES, n_discarded), cleaning)
         assert str(caught.value) == (
-            f"{n_regressors} regressors and the mean leave nothing of {N_VOLUMES - n_discarded} volumes "
-            "(0 degrees of freedom); choose fewer --regressors."
+            f"no degree of freedom is left of {N_VOLUMES - n_discarded} volumes by {n_regressors} regressors and "
+            "the mean (0); choose fewer columns with --regressors."
         )
 
     def test_trend_is_one_regressor_more(self):
         with pytest.raises(SignalsError) as caught:
             clean(VALUES, make_confounds(58), KEEP_ALL, DETREND)
         assert str(caught.value) == (
-            "58 regressors, the mean and the trend leave nothing of 60 volumes (0 degrees of freedom); "
-            "choose fewer --regressors."
+            "no degree of freedom is left of 60 volumes by 58 regressors, the mean and the trend (0); "
+            "choose fewer columns with --regressors."
         )
 
     @pytest.mark.parametrize(("cleaning", "n_most"), [(NOTHING, 58), (DETREND, 57)], ids=["nothing", "detrend"])
@@ -233,8 +233,17 @@ class TestTooShort:
     @pytest.mark.parametrize("cleaning", [DETREND, STANDARDIZE], ids=["detrend", "standardize"])
     def test_single_volume_is_refused_and_not_left_as_it_is(self, cleaning):
         # nilearn skips both steps, with a warning that nobody sees.
-        with pytest.raises(SignalsError, match="volume"):
+        with pytest.raises(SignalsError, match=r"\b1 volume\b.*leave --detrend.* out"):
             clean(VALUES[:1], None, Timeline(1, 0), cleaning)
+
+    def test_two_volumes_are_refused_a_line_and_not_made_0(self):
+        with pytest.raises(TooFewVolumesError, match=r"\b2 volumes by the mean and the trend \(0\)"):
+            clean(VALUES[:2], None, Timeline(2, 0), DETREND)
+        assert np.abs(clean(VALUES[:3], None, Timeline(3, 0), DETREND)).max() > 1e-3
+
+    def test_two_volumes_can_be_standardised(self):
+        found = clean(VALUES[:2], None, Timeline(2, 0), STANDARDIZE)
+        np.testing.assert_allclose(np.abs(found), np.sqrt(0.5), rtol=1e-12)
 
 
 @pytest.fixture

@@ -107,6 +107,53 @@ class TestCoverage:
         said = about_coverage(run(self.spoil(n_dead), engine=engine)[2])
         assert len(said) == warns
         assert all("roi 5" in line and "roi 3" not in line and "roi 8" not in line for line in said)
+        assert all(
+            line.startswith("1 of 3 regions hold a signal in less than half of their voxels (coverage < 0.5): roi 5 0.")
+            for line in said
+        )
+
+    @pytest.mark.parametrize("min_coverage", [0.0, 0.1, 0.3])
+    def test_who_says_what_coverage_is_enough_is_not_told_of_less_than_half(self, engine, min_coverage):
+        _, regions, said = run(self.spoil(6), engine=engine, min_coverage=min_coverage)
+        assert regions["status"].tolist() == ["ok", "ok", "ok"]
+        assert said == []
+
+    @pytest.mark.parametrize(("min_coverage", "standardize"), [(0.9, False), (0.9, True), (0.6, False)])
+    def test_mean_is_of_the_signal_that_was_read_also_where_it_is_left_out(self, engine, min_coverage, standardize):
+        _, regions, _ = run(self.spoil(4), engine=engine, min_coverage=min_coverage, standardize=standardize)
+        # Dead voxels count as 0.
+        assert regions["mean"].tolist() == pytest.approx([130, 90, 180])
+
+    def test_mean_over_single_voxels_is_of_the_signal_that_was_read_too(self, engine):
+        volumes = self.spoil(4)
+        volumes[3, 2, 1] += 10
+        _, regions, _ = run(volumes, engine=engine, min_coverage=0.9, as_voxels=True, standardize=True)
+        assert regions["status"].tolist() == ["ok", "coverage 0.60 < 0.9", "ok"]
+        assert regions["mean"].tolist() == pytest.approx([131, 90, 180])
+
+    @pytest.mark.parametrize("as_voxels", [False, True])
+    def test_region_outside_of_the_mask_has_no_mean(self, engine, as_voxels):
+        mask = save(Path("mask.nii"), (LABELS != 5).astype(np.uint8))
+        roi = LABELS.copy()
+        with record_warnings():
+            options = {"mask_img": mask} if not as_voxels else {}
+            if as_voxels:
+                # The region lies outside of the field of view instead.
+                roi = np.pad(np.where(LABELS == 5, 0, LABELS), ((0, 0), (0, 2), (0, 0)))
+                roi[3, 9, 1:11] = 5
+            _, regions, _ = run(make_volumes(), roi.astype(np.int16), engine=engine, as_voxels=as_voxels, **options)
+        assert regions["mean"].isna().tolist() == [False, True, False]
+        assert regions["mean"].dropna().tolist() == pytest.approx([130, 180])
+
+    def test_names_of_regions_without_signal_are_shortened_to_six(self, engine):
+        labels = np.zeros(SHAPE, dtype=np.int16)
+        for index in range(1, 11):
+            labels[3, 4, index] = index
+        volumes = make_volumes()
+        volumes[3, 4, 1:9] = 7
+        said = run(volumes, labels, engine=engine)[2]
+        listed = ", ".join(f"roi {number}" for number in range(1, 7))
+        assert said == [f"8 of 10 regions without signal (constant): {listed}, ... (8 in all)."]
 
     def test_less_than_half_still_has_its_signal(self, engine):
         with record_warnings():
@@ -252,6 +299,22 @@ class TestValidVoxels:
         (line,) = run(volumes, engine=engine, valid_voxels=True)[2]
         assert "4 of the voxels" in line
         assert "count as 0" not in line
+
+    @pytest.mark.parametrize("value", [np.nan, 0.0], ids=["NaN", "dead"])
+    def test_single_voxels_are_read_as_without_it(self, engine, value):
+        volumes = make_volumes()
+        volumes[3, 4, 1:5, 9] = value
+        volumes[3, 4, 5] = 0
+        options = {"engine": engine, "as_voxels": True}
+        plain, plain_regions, plainly_said = run(volumes, **options)
+        valid, valid_regions, said = run(volumes, **options, valid_voxels=True)
+        assert valid.equals(plain)
+        assert valid_regions.equals(plain_regions)
+        # The value itself counts as 0, the others of its voxel as they are.
+        assert (valid.iloc[9] == 0).sum() == 5
+        assert [line for line in said if "NaN" in line] == [line for line in plainly_said if "NaN" in line]
+        counted = ["4 of the voxels read hold NaN or infinite values; those values count as 0."]
+        assert [line for line in said if "NaN" in line] == (counted if np.isnan(value) else [])
 
     @pytest.mark.parametrize("standardize", [False, True])
     @QUIETLY

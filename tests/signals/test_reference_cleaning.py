@@ -14,7 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from niimasker.inputs.confounds import Confounds
 from niimasker.settings import STANDARDIZE_METHODS
-from niimasker.signals.cleaning import clean
+from niimasker.signals.cleaning import clean, percent_base
 from niimasker.signals.filtering import Cleaning, fill_gaps
 from niimasker.signals.nuisance import prepare_nuisance
 from niimasker.signals.timeline import Timeline
@@ -277,6 +277,32 @@ def test_percent_is_of_each_columns_own_mean_after_a_filter():
     np.testing.assert_allclose(wide[:, 0] * means[0], wide[:, 1] * means[1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("mean", [0.0, 1e-13, -1e-13, 0.9e-3, -0.9e-3, -5.0])
+def test_mean_that_is_not_clearly_above_0_is_no_base_of_percent(mean):
+    # The mean of data that were demeaned, or z-scored, by another program is rounding.
+    values = np.column_stack([WAVE + mean, WAVE + 100])
+    found = standardize(values, "psc")
+    assert np.isnan(found[:, 0]).all()
+    np.testing.assert_allclose(found[:, 1], WAVE, atol=1e-12)
+    np.testing.assert_allclose(percent_base(values), [np.nan, 100], rtol=1e-12)
+
+
+def test_mean_above_a_thousandth_of_the_deviation_is_a_base_of_percent():
+    values = (WAVE + 1.1e-3)[:, None]
+    np.testing.assert_allclose(percent_base(values), [1.1e-3], rtol=1e-9)
+    np.testing.assert_allclose(standardize(values, "psc")[:, 0], 100 * WAVE / 1.1e-3, rtol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1.0, 1e9])
+def test_base_of_percent_does_not_hang_on_units(factor):
+    values = factor * np.column_stack([WAVE + 0.9e-3, WAVE + 1.1e-3])
+    assert np.isnan(percent_base(values)).tolist() == [True, False]
+
+
+def test_column_without_values_is_no_base_of_percent():
+    assert np.isnan(percent_base(np.column_stack([np.full(40, np.nan), WAVE + 5]))).tolist() == [True, False]
+
+
 def test_percent_counts_the_kept_volumes_alone():
     censored = np.zeros(40, dtype=bool)
     censored[30:] = True
@@ -319,6 +345,34 @@ def test_column_that_is_regressed_away_wholly_is_not_blown_up(method):
     nuisance = prepare_nuisance(confounds, PLAIN, cleaning)
     found = clean(1000 + 3 * confounds.values, nuisance, PLAIN, cleaning)
     assert np.isnan(found).all() or np.abs(found).max() < 1e-9
+
+
+@pytest.mark.parametrize("method", STANDARDIZE_METHODS)
+@pytest.mark.parametrize("slope", [0.3, -0.7])
+def test_rounding_of_a_large_baseline_is_no_signal(method, slope):
+    # What a line leaves of 1e7 is rounding, of 1e-9: more than 1e-10 of the line's own deviation.
+    line = 1e7 + slope * np.arange(40)
+    rounding = without_line(line[:, None])
+    assert rounding.std() > 0
+    found = standardize(np.column_stack([line, line + 1e-3 * WAVE, 50 + WAVE]), method, detrend=True)
+    assert np.isnan(found[:, 0]).all()
+    assert np.isfinite(found[:, 1:]).all()
+
+
+@pytest.mark.parametrize("method", STANDARDIZE_METHODS)
+def test_rounding_of_a_large_baseline_is_no_signal_beside_regressors(method):
+    confounds = Confounds(("a",), np.random.default_rng(0).normal(size=(40, 1)))
+    cleaning = Cleaning(False, method, None, None, 2.0, "header")
+    nuisance = prepare_nuisance(confounds, PLAIN, cleaning)
+    found = clean(1e7 + 0.3 * confounds.values, nuisance, PLAIN, cleaning)
+    assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize(("method", "ddof"), [("zscore_sample", 1), ("zscore", 0)])
+def test_small_signal_on_a_large_baseline_is_kept(method, ddof):
+    found = standardize((1e7 + 1e-3 * WAVE)[:, None], method)
+    # Rounding of 1e7 is of 1e-9, a millionth of the signal.
+    np.testing.assert_allclose(found[:, 0], WAVE / WAVE.std(ddof=ddof), atol=1e-5)
 
 
 def test_column_without_variance_stays_as_it_is_without_standardising():

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from confounds_tables import load, write_table
 from images import N_VOLUMES, SHAPE, save
 
-from niimasker.errors import ImageError
+from niimasker.errors import ImageError, TooFewVolumesError
 from niimasker.inputs.images import open_series
 from niimasker.settings import make_settings
 from niimasker.signals.timeline import make_timeline
@@ -33,3 +34,28 @@ def test_discarding_all_volumes_is_refused_with_both_numbers(series, n_discarded
     with pytest.raises(ImageError) as caught:
         make_timeline(series, settings(n_discarded))
     assert str(caught.value) == f"run.nii has 12 volumes; --discard_scans {n_discarded} leaves none of them."
+
+
+@pytest.mark.parametrize("by_user", [True, False], ids=["user", "motion"])
+def test_censoring_all_volumes_is_refused_with_the_ways_out_of_what_censors(tmp_path, series, by_user):
+    path = write_table(tmp_path, ["x", "framewise_displacement", "std_dvars"], N_VOLUMES)
+    minimal = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii"}
+    if by_user:
+        given, marks, user = {"censor_file": "c.txt"}, None, np.ones(N_VOLUMES, dtype=bool)
+    else:
+        # Every value of these columns is 10 or more.
+        given, user = {"regressor_files": [str(path)], "regressors": ["scrub"]}, None
+        marks = load(path, ["scrub"], N_VOLUMES).marks
+    with pytest.raises(TooFewVolumesError) as caught:
+        make_timeline(series, make_settings({**minimal, **given}), marks, user)
+    counts, ways_out = {
+        True: ("user 12", "mend its --censor_file (1 is censored),"),
+        False: (
+            "framewise_displacement 12, std_dvars 12, segment 0",
+            "raise the thresholds, lower --scrub_segment,",
+        ),
+    }[by_user]
+    assert str(caught.value) == (
+        f"{series.path}: all 12 volumes that are not discarded are censored ({counts}); "
+        f"{ways_out} or leave this run out."
+    )
