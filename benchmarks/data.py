@@ -18,6 +18,7 @@ AFFINE = np.array([[2.0, 0, 0, -96], [0, 2, 0, -132], [0, 0, 2, -78], [0, 0, 0, 
 # Another 2 mm grid, left to right, as that of Schaefer's own files.
 ATLAS_SHAPE = (91, 109, 91)
 ATLAS_AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
+SMALL_SHAPE = (20, 24, 20)
 T_R = 2.0
 
 
@@ -32,6 +33,11 @@ def make_data(folder: Path) -> None:
         "spheres_264.tsv": lambda path: write_seeds(path, 264),
         "maps_64.nii.gz": lambda path: write_maps(path, 64),
         "mask_2000.nii.gz": lambda path: write_mask(path, 2000),
+        "mask_20000.nii.gz": lambda path: write_mask(path, 20_000),
+        "small_bold_1200.nii.gz": lambda path: write_small_series(path, 1200),
+        "small_regions_400.nii.gz": write_small_parcellation,
+        "confounds_200.tsv": lambda path: write_confounds(path, 200),
+        "confounds_1200.tsv": lambda path: write_confounds(path, 1200),
         **{
             f"regions_{n}.nii.gz": lambda path, n=n: write_parcellation(path, n, np.int16, SHAPE, AFFINE)
             for n in (110, 210, 310, 410)
@@ -70,6 +76,29 @@ def write_series(path: Path, n_volumes: int, seed: int) -> None:
         for _ in range(n_volumes):
             volume[inside] = baseline + rng.standard_normal(len(baseline), dtype=np.float32) * 100
             file.write(volume.tobytes())
+
+
+def write_small_series(path: Path, n_volumes: int) -> None:
+    """Write a long run of few voxels, where what a report costs depends on regions and volumes alone."""
+    values = np.random.default_rng(0).normal(10_000, 100, (*SMALL_SHAPE, n_volumes)).astype(np.float32)
+    img = nib.Nifti1Image(values, AFFINE)
+    img.header.set_zooms((2, 2, 2, T_R))
+    img.header.set_xyzt_units("mm", "sec")
+    nib.save(img, path)
+
+
+def write_small_parcellation(path: Path) -> None:
+    """Write 400 regions of few voxels."""
+    labels = np.arange(np.prod(SMALL_SHAPE)).reshape(SMALL_SHAPE) % 400 + 1
+    nib.save(nib.Nifti1Image(labels.astype(np.int16), AFFINE), path)
+
+
+def write_confounds(path: Path, n_volumes: int) -> None:
+    """Write a table as fMRIPrep's, with 24 regressors and the measures of motion."""
+    rng = np.random.default_rng(0)
+    motion = {f"motion_{n:02d}": rng.normal(size=n_volumes).cumsum() for n in range(24)}
+    measures = {"framewise_displacement": rng.gamma(2, 0.1, n_volumes), "std_dvars": rng.gamma(20, 0.05, n_volumes)}
+    pd.DataFrame({**motion, **measures}).to_csv(path, sep="\t", index=False)
 
 
 def write_parcellation(path: Path, n_regions: int, dtype: type, shape: tuple[int, ...], affine: np.ndarray) -> None:

@@ -23,7 +23,8 @@ from data import make_data
 
 HERE = Path(__file__).parent
 NIIMASKER = [sys.executable, "-m", "niimasker"]
-CLEANING = ["--detrend", "--high_pass", "0.01", "--standardize"]
+# Reports have rows of their own: a nilearn script writes none.
+CLEANING = ["--detrend", "--high_pass", "0.01", "--standardize", "--no_report"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,42 @@ ROWS = (
 )
 
 
+@dataclass(frozen=True)
+class ReportRow:
+    """One kind of report, and the processor seconds and MB that it should stay below."""
+
+    name: str
+    files: tuple[str, str, str]
+    flags: tuple[str, ...]
+    most_seconds: float
+    most_megabytes: float
+
+
+REPORT_ROWS = (
+    ReportRow(
+        "100 regions, 200 volumes",
+        ("bold_200.nii.gz", "regions_100.nii.gz", "confounds_200.tsv"),
+        (),
+        1.5,
+        float("inf"),
+    ),
+    ReportRow(
+        "400 regions, 1,200 volumes",
+        ("small_bold_1200.nii.gz", "small_regions_400.nii.gz", "confounds_1200.tsv"),
+        (),
+        4.0,
+        3.0,
+    ),
+    ReportRow(
+        "20,000 voxels, 200 volumes",
+        ("bold_200.nii.gz", "mask_20000.nii.gz", "confounds_200.tsv"),
+        ("as_voxels",),
+        6.0,
+        4.0,
+    ),
+)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,6 +113,7 @@ def main() -> None:
         bench = Bench(arguments.folder, Path(out), arguments.repeats)
         print_rows(bench)
         print_others(bench)
+        print_reports(bench)
 
 
 @dataclass(frozen=True)
@@ -148,6 +186,23 @@ def print_others(bench: Bench) -> None:
     print("|---|---|---|")
     for name, wanted, measure in OTHERS:
         print(f"| {name} | {measure(bench):.2f} | {wanted} |", flush=True)
+
+
+def print_reports(bench: Bench) -> None:
+    """Print what reports cost beyond extraction."""
+    print("\n| report | processor time | page |")
+    print("|---|---|---|")
+    for row in REPORT_ROWS:
+        paths = [str(bench.folder / name) for name in row.files]
+        command = [sys.executable, "-W", "ignore", str(HERE / "inside.py"), "report_cost", *paths, *row.flags]
+        said = [
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(bench.repeats)
+        ]
+        seconds, megabytes = (
+            statistics.median(map(float, column)) for column in zip(*map(str.split, said), strict=True)
+        )
+        shown = f"{compare(seconds, row.most_seconds)} s", f"{compare(megabytes, row.most_megabytes)} MB"
+        print(f"| {row.name} | {' | '.join(shown)} |", flush=True)
 
 
 def extraction_by_decompression(bench: Bench) -> float:
