@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from niimasker.outputs.steps import counted
+import numpy as np
+
+from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.settings import Settings
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
@@ -41,7 +43,7 @@ _MOST_NAMED = 12
 _STANDARDIZED = {
     "zscore_sample": "standardised to zero mean and unit sample standard deviation",
     "zscore": "standardised to zero mean and unit population standard deviation",
-    "psc": "expressed as percent of its mean before detrending and filtering",
+    "psc": "expressed as percent signal change relative to its mean before cleaning",
 }
 
 
@@ -65,6 +67,7 @@ def describe_methods(
     """
     sentences = [
         _extraction(settings, kinds),
+        *_left_out(settings),
         *_volumes(settings, timeline),
         *_cleaning(settings, cleaning, timeline, nuisance),
     ]
@@ -77,23 +80,36 @@ def _extraction(settings: Settings, kinds: Sequence[str]) -> str:
     what = {
         "labels": f"the regions of {{}} as {of_voxels}",
         "maps": "the probabilistic maps of {} by least squares",
-        "spheres": f"{_spheres(settings)} around the coordinates of {{}} as the mean over voxels",
+        "spheres": (
+            f"spheres of {settings.radius:g} mm radius around the coordinates of {{}} as the mean over voxels"
+            if settings.radius
+            else "the voxels nearest to the coordinates of {}"
+        ),
     }
     listed = " and ".join(what[kind].format(_cited(roi)) for kind, roi in zip(kinds, settings.roi_file, strict=True))
-    mask = f", restricted to the mask {_file_name(str(settings.mask_img))}" if settings.mask_img else ""
+    is_masked = settings.mask_img is not None and not settings.as_voxels
+    mask = f", restricted to the mask {_file_name(str(settings.mask_img))}" if is_masked else ""
     smoothing = (
         f" after smoothing with a Gaussian kernel of {settings.smoothing_fwhm:g} mm full width at half maximum"
         if settings.smoothing_fwhm
         else ""
     )
+    nilearn = f"nilearn {version('nilearn')} ({ABRAHAM_2014[0]})"
+    how = {"stream": f"which follows the definitions of {nilearn}", "nilearn": f"by the maskers of {nilearn}"}
     return (
-        f"Time series were extracted from {listed}{mask}{smoothing}, with niimasker {version('niimasker')}, which "
-        f"follows the definitions of nilearn {version('nilearn')} ({ABRAHAM_2014[0]})."
+        f"Time series were extracted from {listed}{mask}{smoothing}, with niimasker {version('niimasker')}, "
+        f"{how[settings.engine]}."
     )
 
 
-def _spheres(settings: Settings) -> str:
-    return f"spheres of {settings.radius:g} mm radius" if settings.radius else "the nearest voxels"
+def _left_out(settings: Settings) -> Iterator[str]:
+    if settings.valid_voxels and not settings.as_voxels:
+        yield "Voxels that were not finite or did not vary over time were left out."
+    if settings.min_coverage:
+        yield (
+            f"Regions of which less than {100 * settings.min_coverage:g} % was covered by voxels that were finite and "
+            "varied over time were left out."
+        )
 
 
 def _cited(roi_file: str) -> str:
@@ -110,27 +126,28 @@ def _file_name(path: str) -> str:
 
 def _volumes(settings: Settings, timeline: Timeline) -> Iterator[str]:
     if timeline.n_discarded:
-        was = "was" if timeline.n_discarded == 1 else "were"
-        yield f"The first {counted(timeline.n_discarded, 'volume')} of the run {was} discarded."
+        volumes = (
+            "volume of the run was" if timeline.n_discarded == 1 else f"{timeline.n_discarded} volumes of the run were"
+        )
+        yield f"The first {volumes} discarded."
     if settings.scrubs:
         limits = [
             f"a framewise displacement above {settings.fd_threshold:g} mm" if settings.fd_threshold else "",
             f"standardised DVARS above {settings.std_dvars_threshold:g}" if settings.std_dvars_threshold else "",
         ]
+        # A stretch of a single volume is not shorter than one.
         segments = (
-            f", as were stretches of fewer than {counted(settings.scrub_segment, 'volume')} between them"
-            if settings.scrub_segment
+            f", as were stretches of fewer than {settings.scrub_segment} volumes between them"
+            if settings.scrub_segment > 1
             else ""
         )
-        yield (
-            f"Volumes with {' or '.join(filter(None, limits))} were censored{segments} ({POWER_2014[0]}); "
-            f"{timeline.n_kept} of {timeline.n_read} volumes were kept."
-        )
-    elif timeline.n_censored:
-        yield (
-            f"{counted(timeline.n_censored, 'volume')} marked beforehand were censored; "
-            f"{timeline.n_kept} of {timeline.n_read} volumes were kept."
-        )
+        yield f"Volumes with {' or '.join(filter(None, limits))} were censored{segments} ({POWER_2014[0]})."
+    for reason, marked in (("non_steady_state", "as not in the steady state"), ("user", "beforehand")):
+        n_marked = np.count_nonzero(timeline.outliers.get(reason, ()))
+        if n_marked:
+            yield f"Volumes marked {marked} (n = {n_marked}) were censored."
+    if settings.scrubs or timeline.n_censored:
+        yield f"In all, {timeline.n_kept} of {timeline.n_read} volumes were kept."
 
 
 def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance) -> Iterator[str]:
@@ -166,8 +183,9 @@ def _filter(cleaning: Cleaning) -> str:
 
 def _regressors(settings: Settings, nuisance: Nuisance) -> str:
     n_regressors = len(nuisance.names)
-    # Words that are no column stand for several: a strategy.
-    words = [word for word in settings.regressors if word not in nuisance.names]
-    chosen = f", chosen by {' '.join(words)}" if words else f": {', '.join(nuisance.names)}"
-    shown = chosen if words or n_regressors <= _MOST_NAMED else ""
-    return f"Nuisance regressors (n = {n_regressors}{shown})"
+    words = [word for word in settings.regressors if word not in VOLUME_WORDS]
+    # A word that is no column stands for several: a strategy or a pattern.
+    if not {*nuisance.names, *nuisance.left_out}.issuperset(words):
+        return f"Nuisance regressors (n = {n_regressors}, chosen by {', '.join(words)})"
+    named = f": {', '.join(nuisance.names)}" if n_regressors <= _MOST_NAMED else ""
+    return f"Nuisance regressors (n = {n_regressors}{named})"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from niimasker.errors import NiimaskerWarning
 from niimasker.outputs.methods import CIRIC_2017, LINDQUIST_2019, POWER_2014, describe_methods
 from niimasker.settings import make_settings
 from niimasker.signals.filtering import Cleaning
@@ -12,9 +13,12 @@ from niimasker.signals.timeline import Timeline
 NONE = np.zeros(100, dtype=bool)
 
 
-def describe(*, n_discarded=0, censored=(), regressors=(), n_left=80.0, kinds=("labels",), **given):
-    """The paragraph of a run of 100 volumes."""
+def describe(
+    *, n_discarded=0, censored=(), regressors=(), words=(), left_out=(), n_left=80.0, kinds=("labels",), **given
+):
+    """The paragraph of a run of 100 volumes, with regressors that words choose."""
     if regressors:
+        given["regressors"] = list(words)
         given.setdefault("regressor_files", ["confounds.tsv"])
     settings = make_settings({"output_dir": "out", "input_files": ["a.nii"], "roi_file": ["x/atlas.nii"], **given})
     marks = NONE.copy()
@@ -22,7 +26,9 @@ def describe(*, n_discarded=0, censored=(), regressors=(), n_left=80.0, kinds=("
     timeline = Timeline(100, n_discarded, {"user": marks} if censored else {})
     standardize = settings.standardize_method if settings.standardize else None
     cleaning = Cleaning(settings.detrend, standardize, settings.high_pass, settings.low_pass, 2.0, "header")
-    nuisance = Nuisance(tuple(regressors), np.zeros((100, len(regressors))), {}, n_left)
+    nuisance = Nuisance(
+        tuple(regressors), np.zeros((100, len(regressors))), dict.fromkeys(left_out, "constant"), n_left
+    )
     return describe_methods(settings, cleaning, timeline, nuisance, kinds)
 
 
@@ -39,14 +45,17 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"smoothing_fwhm": 6}, "a Gaussian kernel of 6 mm full width at half maximum"),
         ({"mask_img": "x/mask.nii"}, "restricted to the mask mask.nii"),
         ({"kinds": ("spheres",), "radius": 5}, "spheres of 5 mm radius around the coordinates of atlas.nii"),
-        ({"kinds": ("spheres",)}, "the nearest voxels around the coordinates"),
+        ({"kinds": ("spheres",)}, "extracted from the voxels nearest to the coordinates of atlas.nii, with"),
         ({"kinds": ("maps",)}, "the probabilistic maps of atlas.nii by least squares"),
         ({"as_voxels": True}, "as the signal of each voxel"),
         ({"roi_file": ["nilearn:schaefer:n_rois=100"]}, "nilearn's atlas schaefer:n_rois=100"),
         ({"roi_file": ["a.nii", "b.nii"], "kinds": ("labels", "maps")}, "a.nii as the mean over voxels and the prob"),
-        ({"n_discarded": 1}, "The first 1 volume of the run was discarded."),
+        ({"n_discarded": 1}, "The first volume of the run was discarded."),
         ({"n_discarded": 4}, "The first 4 volumes of the run were discarded."),
-        ({"censored": (5, 6)}, "2 volumes marked beforehand were censored; 98 of 100 volumes were kept."),
+        ({"censored": (5, 6)}, "Volumes marked beforehand (n = 2) were censored. In all, 98 of 100 volumes were kept."),
+        ({"valid_voxels": True}, "Voxels that were not finite or did not vary over time were left out."),
+        ({"min_coverage": 0.6}, "Regions of which less than 60 % was covered by voxels"),
+        ({"engine": "nilearn"}, "by the maskers of nilearn"),
         ({"detrend": True}, "Time series were linearly detrended."),
         ({"high_pass": 0.01, "low_pass": 0.1}, "band-pass filtered from 0.01 to 0.1 Hz"),
         ({"low_pass": 0.1}, "low-pass filtered at 0.1 Hz"),
@@ -54,7 +63,7 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"regressors": ["csf", "wm"]}, "Nuisance regressors (n = 2: csf, wm) were then regressed out"),
         ({"regressors": ["csf"], "n_left": 12.5}, "left 12.5 degrees of freedom"),
         ({"standardize": True}, "zero mean and unit sample standard deviation"),
-        ({"standardize": True, "standardize_method": "psc"}, "percent of its mean"),
+        ({"standardize": True, "standardize_method": "psc"}, "percent signal change relative to its mean before"),
     ],
 )
 def test_what_was_done_is_said_with_its_numbers(given, part):
@@ -83,6 +92,33 @@ def test_scrubbing_says_its_thresholds():
     assert "Volumes with a framewise displacement above 0.3 mm were censored" in text
     assert "DVARS" not in text
     assert "99 of 100 volumes were kept" in text
+
+
+def test_single_voxels_are_not_said_to_be_masked_nor_averaged():
+    with pytest.warns(NiimaskerWarning, match="--valid_voxels is ignored"):
+        text = describe(as_voxels=True, mask_img="mask.nii", valid_voxels=True).text
+    assert "mask.nii" not in text
+    assert "left out" not in text
+
+
+def test_volumes_censored_beside_scrubbing_are_told_apart():
+    text = describe(scrub=True, regressor_files=["c.tsv"], scrub_segment=1, censored=(4, 9)).text
+    assert "standardised DVARS above 1.5 were censored (Power et al., 2014)." in text
+    assert "Volumes marked beforehand (n = 2) were censored." in text
+
+
+@pytest.mark.parametrize(
+    ("words", "left_out", "part"),
+    [
+        (["csf", "scrub"], (), "(n = 1: csf)"),
+        (["csf", "flat"], ("flat",), "(n = 1: csf)"),
+        (["csf", "Params6"], (), "(n = 1, chosen by csf, Params6)"),
+        ([], (), "(n = 1: csf)"),
+    ],
+)
+def test_regressors_are_said_to_be_chosen_by_words_that_choose_several(words, left_out, part):
+    text = describe(regressors=["csf"], words=words, left_out=left_out).text
+    assert f"Nuisance regressors {part} were then regressed out" in text
 
 
 def test_many_regressors_are_counted_not_named():
