@@ -150,7 +150,7 @@ def make_view(
 def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     if confounds is None:
         return (), np.empty((np.count_nonzero(kept), 0))
-    return confounds.names, confounds.values[kept]
+    return confounds.names, confounds.filled(kept)[kept]
 
 
 def _view_atlas(number: int, key: str, placement: Placement, extracted: Extracted, settings: Settings) -> AtlasView:
