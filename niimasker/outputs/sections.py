@@ -85,7 +85,7 @@ def _picture_alt(atlas: AtlasView) -> str:
     n_shown = len(np.unique(atlas.labels[atlas.labels > 0]))
     return (
         f"{n_shown} of {counted(len(atlas.facts), 'region')} in colour on the mean functional image, "
-        "in three rows of seven cuts along x, y and z"
+        "in three rows of cuts along x, y and z"
     )
 
 
@@ -203,7 +203,7 @@ def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | N
         notes["spectrum"] = f"No spectrum: it needs {_LEAST_FOR_SPECTRUM} volumes."
         return None
     spectra = {
-        when: power_spectrum(mean, run.time.t_r)
+        when: power_spectrum(_over_all_volumes(mean, run.time), run.time.t_r)
         for when, mean in means.items()
         if np.isfinite(mean).all() and np.ptp(mean) > 0
     }
@@ -219,7 +219,11 @@ def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | N
         f"Power spectrum of the mean signal {' and '.join(powers)} cleaning",
         "Welch's power of the mean over columns, as shares of its sum."
         + (" Grey is what the filter removes." if is_cut else " No filter.")
-        + (" Censored volumes are left out, which blurs the spectrum." if run.time.censored.any() else ""),
+        + (
+            " Straight lines bridge censored volumes, which moves some power to low frequencies."
+            if run.time.censored.any()
+            else ""
+        ),
     )
 
 

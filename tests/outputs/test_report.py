@@ -9,6 +9,7 @@ import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -156,6 +157,15 @@ class TestFigures:
         np.testing.assert_allclose(before, np.corrcoef(read_table().T, regressors.T)[:3, 3:], atol=0.005)
         np.testing.assert_allclose(after, 0, atol=0.005)
 
+    def test_regressor_that_lacks_its_first_value_is_shown_as_it_is_regressed_out(self):
+        table = pd.read_csv("confounds.tsv", sep="\t").assign(x_derivative1=lambda table: table["x"].diff())
+        # The first volume has the value of the next one that is kept, which is not this one.
+        table.loc[1, "x_derivative1"] = 1000.0
+        table.to_csv("confounds.tsv", sep="\t", index=False, na_rep="n/a")
+        np.savetxt("censor.txt", np.arange(N_VOLUMES) == 1, fmt="%d")
+        page = report(regressor_files=["confounds.tsv"], regressors=["x_derivative1"], censor_file=["censor.txt"])
+        np.testing.assert_allclose(unpack(page.figure("regressors")["data"][1]["z"]), 0, atol=0.005)
+
     def test_motion_is_shown_over_all_volumes_on_the_carpet_s_axis(self):
         figure = report(discard_scans=3, scrub=True, scrub_segment=0, **CONFOUNDS).figure("carpet")
         names = [annotation["text"] for annotation in figure["layout"]["annotations"]]
@@ -184,8 +194,16 @@ class TestFigures:
         assert report("seeds.tsv", radius=6).all("img")[0]["alt"].startswith("1 of 1 region in colour")
 
     def test_censored_volumes_do_not_touch_the_spectrum(self):
-        page = report(scrub=True, scrub_segment=0, low_pass=0.1, **CONFOUNDS)
-        assert "Censored volumes are left out, which blurs the spectrum." in page.text
+        np.savetxt("censor.txt", np.arange(N_VOLUMES) == 30, fmt="%d")
+        spectra = []
+        for spike in (0, 1e6):
+            values = nib.load("bold.nii.gz").get_fdata()
+            values[..., 30] += spike
+            save(Path("spike.nii.gz"), values.astype(np.float32), t_r=2.0)
+            page = report(image="spike.nii.gz", censor_file=["censor.txt"])
+            spectra.append([trace["y"] for trace in page.figure("spectrum")["data"]])
+        np.testing.assert_allclose(spectra[0], spectra[1], rtol=1e-3)
+        assert "Straight lines bridge censored volumes" in page.text
 
     def test_every_picture_is_described(self):
         page = report(**CONFOUNDS)
