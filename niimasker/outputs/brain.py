@@ -56,7 +56,7 @@ class Upright:
         centre = (np.array(self.labels.shape) - 1) / 2
         centre[axis] = cut
         # Not -0.
-        return round(float(nib.affines.apply_affine(self.affine, centre)[axis])) + 0.0
+        return round(float(nib.affines.apply_affine(self.affine, centre)[axis]), 1) + 0.0
 
 
 def turn_upright(background: np.ndarray, labels: np.ndarray, affine: np.ndarray) -> Upright:
@@ -142,7 +142,7 @@ def plot_regions(upright: Upright, colours: Sequence[str]) -> Image.Image:
             grey = np.clip((_face(upright.background, axis, cut) - low) / (high - low), 0, 1)
             pixels = _enlarge(_paint(grey, _face(upright.labels, axis, cut), palette), heights[axis], width)
             picture.paste(Image.fromarray(pixels), (left, top))
-            _write(draw, left + width / 2, top - _TITLE / 2, f"{_AXES[axis]} = {upright.millimetres(axis, cut):.0f} mm")
+            _write(draw, left + width / 2, top - _TITLE / 2, f"{_AXES[axis]} = {upright.millimetres(axis, cut):g} mm")
             if axis:  # along x a cut shows one side alone
                 _write(draw, left + 7, top + 8, "L")
                 _write(draw, left + width - 7, top + 8, "R")

@@ -147,7 +147,8 @@ def _curve(time: TimeAxis, values: np.ndarray, *, on: str, colour: str, name: st
         "type": "scatter",
         "mode": "lines" if len(values) > 1 else "markers",
         "x": time.packed(),
-        "y": numbers(values),
+        # A mean signal of 100,000 may vary by 5.
+        "y": numbers(values, 9),
         "yaxis": on,
         "line": {"color": colour, "width": 1.1},
         "hovertemplate": f"{name} %{{y}}<br>{time.hover}<extra></extra>",

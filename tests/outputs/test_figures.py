@@ -97,6 +97,11 @@ class TestCarpet:
         assert layout["xaxis"]["title"]["text"] == "volume"
         assert layout["xaxis"]["range"] == [-0.5, 45.5]
 
+    def test_small_changes_of_a_high_mean_are_kept(self, time):
+        values = 1e5 + RNG.normal(size=46)
+        curve = figures.plot_carpet(zscore(SIGNALS), NAMES, time, {"mean signal": values})["data"][1]
+        np.testing.assert_allclose(curve["y"], values, rtol=0, atol=1e-3)
+
     def test_curves_above_share_the_time_axis_and_hold_every_volume(self, time):
         motion = RNG.random(46)
         motion[0] = np.nan
@@ -195,6 +200,14 @@ class TestGroups:
 
 
 class TestSpectrum:
+    def test_gaps_keep_the_phase_of_what_goes_on(self):
+        signal = np.sin(2 * np.pi * 0.05 * np.arange(400) * 2.0)
+        frequencies, whole = power_spectrum(signal, 2.0)
+        signal[[0, 1, *range(50, 400, 37), *range(51, 400, 37), 399]] = np.nan
+        gappy = power_spectrum(signal, 2.0)[1]
+        np.testing.assert_allclose(gappy[np.argmax(whole)], whole.max(), rtol=0.05)
+        assert gappy[frequencies > 0.1].sum() < 0.01
+
     def test_shares_are_scipys(self):
         frequencies, shares = power_spectrum(SIGNALS[:, 0], 2.0)
         expected_frequencies, power = welch(SIGNALS[:, 0], fs=0.5, nperseg=40)
@@ -247,6 +260,12 @@ class TestBrain:
         assert len(cuts) == 7
         assert min(np.diff(cuts)) >= 5
         assert all(10 <= cut < 50 for cut in cuts)
+
+    def test_cuts_are_named_by_the_middle_of_their_voxels(self):
+        affine = np.diag([3.0, 3.0, 12.5, 1.0])
+        affine[:3, 3] = -4.5, 0.0, -12.5
+        upright = brain.turn_upright(np.ones((7, 8, 9)), np.zeros((7, 8, 9), dtype=np.int32), affine)
+        assert [upright.millimetres(axis, 2) for axis in range(3)] == [1.5, 6.0, 12.5]
 
     def test_image_of_few_planes_is_cut_in_each(self):
         assert brain.choose_cuts(np.ones((3, 4, 5), dtype=np.int32), 0) == [0, 1, 2]
