@@ -145,6 +145,7 @@ def _write_index(study: Study, rows: Sequence[Mapping[str, Any]], outcomes: Mapp
     paths = [result.report_path if result else None for result in results]
     written = attempt(lambda output_dir: write_index(output_dir, rows, paths), study.settings.output_dir)
     if written.reason:
+        _log.debug("%s", written.traceback)
         # What failed is a view of tables that are written.
         warn(f"reports/index.html is not written: {written.reason}")
 
