@@ -84,10 +84,10 @@ def crop(upright: Upright) -> Upright:
 
 
 def choose_cuts(labels: np.ndarray, axis: int) -> list[int]:
-    """Return up to seven cuts along an axis where the regions are, in ascending order.
+    """Return seven cuts along an axis where the regions are, in ascending order; all planes where there are fewer.
 
     Every region counts the same, however large it is. Of a few regions each is cut; otherwise the cuts are the
-    quantiles of where regions lie.
+    quantiles of where regions lie. Regions in fewer planes are shown with the planes beside them.
     """
     by_place = np.moveaxis(labels, axis, 0).reshape(labels.shape[axis], -1)
     n_all, n_places = int(labels.max()) + 1, len(by_place)
@@ -96,10 +96,12 @@ def choose_cuts(labels: np.ndarray, axis: int) -> list[int]:
     if not len(counts):
         return _spread_evenly(n_places)
     n_regions, shares = len(counts), counts / counts.sum(axis=1, keepdims=True)
+    held = shares.sum(axis=0)
     cuts = _cut_each(shares) if n_regions <= _FEW_REGIONS else []
-    cumulated = np.cumsum(shares.sum(axis=0)) / n_regions
+    cumulated = np.cumsum(held) / n_regions
     middles = np.searchsorted(cumulated, (np.arange(N_CUTS) + 0.5) / N_CUTS)
-    nearby = sorted(set(np.flatnonzero(shares.sum(axis=0)).tolist()), key=lambda cut: -shares[:, cut].sum())
+    with_regions = np.flatnonzero(held)
+    nearby = sorted(range(n_places), key=lambda cut: (np.abs(with_regions - cut).min(), -held[cut]))
     chosen = list(dict.fromkeys([*cuts, *_from_the_middle(middles.tolist()), *nearby]))[:N_CUTS]
     return sorted(chosen)
 
