@@ -3,6 +3,8 @@
 
 (() => {
   const NARROW = 560;
+  // Pixels that a tick of a matrix needs; groups differ in size.
+  const TICK = 16;
   // As wide as A4 less its margins, at 96 pixels an inch; and a square that leaves room for others.
   const [A4, A4_SQUARE] = [680, 520];
   const CONFIG = { displaylogo: false, displayModeBar: false, showTips: false };
@@ -46,11 +48,16 @@
         if (layout[key].type === "category") layout[key] = { ...layout[key], showticklabels: false };
       }
       layout.height -= Math.max(0, margin.b - 56);
-      Object.assign(margin, { l: Math.min(margin.l, 52), r: Math.min(margin.r, 44), b: Math.min(margin.b, 56) });
+      Object.assign(margin, { l: Math.min(margin.l, 62), r: Math.min(margin.r, 44), b: Math.min(margin.b, 56) });
     }
     layout.margin = margin;
     if (figure.square) {
       layout.width = Math.min(width, largestSquare);
+      const side = layout.width - margin.l - margin.r;
+      if (width < NARROW && (layout.xaxis.tickvals?.length ?? 0) * TICK > side) {
+        for (const key of ["xaxis", "yaxis"]) layout[key] = { ...layout[key], showticklabels: false };
+        Object.assign(margin, { l: 40, b: 40 });
+      }
       layout.height = layout.width - margin.l - margin.r + margin.t + margin.b;
     }
     return layout;

@@ -179,10 +179,11 @@ const sortableTable = (() => {
 
     describe(first, nRows) {
       const number = (count) => count.toLocaleString("en");
+      const rows = (count) => `${number(count)} row${count === 1 ? "" : "s"}`;
       const [all, shown] = [this.source.rows.length, this.shown.length];
       const range = nRows < shown ? `rows ${number(first + 1)} to ${number(first + nRows)} of ` : "";
-      const rest = shown < all ? `${number(shown)} found among ${number(all)}` : `${number(all)}${range ? "" : " rows"}`;
-      this.count.value = shown ? range + rest : `nothing found among ${number(all)} rows`;
+      const rest = shown < all ? `${number(shown)} found among ${number(all)}` : range ? number(all) : rows(all);
+      this.count.value = shown ? range + rest : `nothing found among ${rows(all)}`;
       for (const { back, label, on } of this.pagers) {
         label.textContent = `page ${number(this.state.page + 1)} of ${number(this.nPages)}`;
         for (const button of back) button.disabled = this.state.page === 0;
