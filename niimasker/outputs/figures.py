@@ -31,8 +31,8 @@ from niimasker.outputs.layout import (
 from niimasker.outputs.packing import numbers, pack_steps
 from niimasker.outputs.timeaxis import TimeAxis
 
-# Steps of correlations and of z-scores, in one byte each.
-_CORRELATION_STEP, _Z_STEP = 0.01, 0.04
+# Steps of correlations and of z-scores, in one byte each; a spike's z-score may be far above what is black or white.
+_CORRELATION_STEP, _Z_STEP = 0.01, 0.1
 _Z_SHOWN = 2.5
 
 MEAN_SIGNAL = "mean signal"
@@ -103,7 +103,7 @@ def _make_carpet(z: np.ndarray, shown: Sequence[str], time: TimeAxis, height: in
         "zmax": _Z_SHOWN,
         "colorscale": "Greys",
         "hoverongaps": False,
-        "hovertemplate": f"%{{y}}<br>{time.hover}<br>z %{{z:.2f}}<extra></extra>",
+        "hovertemplate": f"%{{y}}<br>{time.hover}<br>z %{{z:.1f}}<extra></extra>",
         "colorbar": {
             "title": {"text": "z", "side": "top"},
             "thickness": 10,

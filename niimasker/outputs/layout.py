@@ -43,10 +43,10 @@ def room_for(ticks: Sequence[str], least: int) -> int:
     return max(least, round(16 + _LETTER * longest))
 
 
-def names_axis(shown: Sequence[str], with_ticks: bool = True) -> Figure:
+def names_axis(shown: Sequence[str]) -> Figure:
     """Return an axis of names, from top to bottom; where they are too many for ticks, hovering names them."""
     base = {**axis(), "type": "category", "autorange": "reversed", "showgrid": False}
-    if not with_ticks or len(shown) > MOST_TICKS:
+    if len(shown) > MOST_TICKS:
         return {**base, "showticklabels": False, "ticks": ""}
     return {**base, "tickmode": "array", "tickvals": list(shown), "ticktext": tick_texts(shown)}
 

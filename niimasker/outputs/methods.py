@@ -156,7 +156,7 @@ def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisan
         f"{_filter(cleaning)} with a Butterworth filter of order 5" if cleaning.filters else "",
     ]
     if any(done):
-        also = " and so were the regressors" if nuisance.names else ""
+        also = ", and so were the regressors" if nuisance.names else ""
         gaps = (
             "; in place of censored volumes, values interpolated by cubic splines were used and then removed"
             if timeline.n_censored

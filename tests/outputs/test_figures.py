@@ -74,7 +74,13 @@ class TestCarpet:
     def test_rows_are_z_scores_of_kept_volumes(self, time):
         z = unpack(heatmap_of(figures.plot_carpet(zscore(SIGNALS), NAMES, time, {}))["z"])
         expected = (SIGNALS - SIGNALS.mean(axis=0)) / SIGNALS.std(axis=0)
-        np.testing.assert_allclose(z[:, time.kept], expected.T, atol=0.02)
+        np.testing.assert_allclose(z[:, time.kept], expected.T, atol=0.051)
+
+    def test_spike_has_its_z_score(self, time):
+        spike = np.zeros((40, 1))
+        spike[7] = 1.0
+        z = unpack(heatmap_of(figures.plot_carpet(zscore(spike), NAMES[:1], time, {}))["z"])
+        assert np.nanmax(z) == pytest.approx(np.sqrt(39), abs=0.051)
 
     def test_volumes_that_are_not_kept_are_gaps(self, time):
         z = unpack(heatmap_of(figures.plot_carpet(zscore(SIGNALS), NAMES, time, {}))["z"])
@@ -266,6 +272,12 @@ class TestBrain:
         affine[:3, 3] = -4.5, 0.0, -12.5
         upright = brain.turn_upright(np.ones((7, 8, 9)), np.zeros((7, 8, 9), dtype=np.int32), affine)
         assert [upright.millimetres(axis, 2) for axis in range(3)] == [1.5, 6.0, 12.5]
+
+    @pytest.mark.parametrize(("place", "cuts"), [(4, [1, 2, 3, 4, 5, 6, 7]), (0, [0, 1, 2, 3, 4, 5, 6])])
+    def test_region_in_a_single_plane_is_shown_with_the_planes_beside_it(self, place, cuts):
+        labels = np.zeros((9, 4, 5), dtype=np.int32)
+        labels[place, 2, 2] = 1
+        assert brain.choose_cuts(labels, 0) == cuts
 
     def test_image_of_few_planes_is_cut_in_each(self):
         assert brain.choose_cuts(np.ones((3, 4, 5), dtype=np.int32), 0) == [0, 1, 2]
