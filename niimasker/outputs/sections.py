@@ -115,7 +115,7 @@ def _carpet(atlas: AtlasView, run: RunView) -> Plot:
 
 
 def _no_motion(run: RunView) -> str:
-    if not run.regressor_names:
+    if "Confounds" not in run.sources:
         return "Without a table of confounds, motion is not known."
     return "The table of confounds has no framewise displacement."
 
@@ -177,7 +177,9 @@ def _connectivity(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> tupl
 
 def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:
     if not run.regressor_names:
-        notes["regressors"] = "No regressors: this run has no table of confounds."
+        has_table = "Confounds" in run.sources
+        why = "none of the table's columns is regressed out" if has_table else "this run has no table of confounds"
+        notes["regressors"] = f"No regressors: {why}."
         return None
     if len(run.regressors) < _LEAST_VOLUMES:
         notes["regressors"] = f"{counted(len(run.regressors), 'volume')} can not be correlated."

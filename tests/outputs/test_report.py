@@ -180,6 +180,11 @@ class TestFigures:
         assert "Without a table of confounds, motion is not known." in page.text
         assert "No regressors: this run has no table of confounds." in page.text
 
+    def test_table_of_confounds_that_only_censors_is_not_said_to_be_missing(self):
+        page = report(regressor_files=["confounds.tsv"], regressors=["scrub"])
+        assert "No regressors: none of the table's columns is regressed out." in page.text
+        assert "no table of confounds" not in page.text
+
     def test_several_atlases_have_a_section_each(self):
         save(Path("maps.nii"), np.stack([LABELS == 1, LABELS == 2], axis=-1).astype(np.float32))
         page = report(["atlas.nii.gz", "maps.nii"])
