@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "niimasker" / "__init__.py").read_text("utf-8"))[1]
 
-TEST = ["hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8", "selenium>=4.20"]
+TEST = ["hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8", "pytest-xdist>=3.5", "selenium>=4.20"]
 
 setup(
     name="niimasker",

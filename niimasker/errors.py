@@ -97,7 +97,7 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 
 def count(n: int, noun: str) -> str:
     """Return a number with its noun."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def shorten(names: Sequence[str]) -> str:

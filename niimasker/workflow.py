@@ -20,7 +20,7 @@ from niimasker.batch import attempt, attempt_all
 from niimasker.errors import record_warnings, warn
 from niimasker.inputs.runs import Run
 from niimasker.kinds import to_path
-from niimasker.outputs.files import write_regions_used
+from niimasker.outputs.files import report_path, write_regions_used
 from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings, make_settings
@@ -197,6 +197,9 @@ def extract_run(task: Task) -> Result:
     NiimaskerError
         The run cannot be extracted; nothing of it is written.
     """
+    # A page of an earlier call would tell of other tables than these, or than none.
+    with contextlib.suppress(OSError):
+        report_path(task.settings.output_dir, task.plan.run.output_stem).unlink()
     extracted = _compute(task)
     from niimasker.outputs.results import write_run
 
@@ -222,13 +225,11 @@ def _add_report(task: Task, extracted: Extracted, result: Result) -> Result:
 
 
 def _write_report(task: Task, extracted: Extracted, result: Result) -> Path:
-    from niimasker.outputs.report import report_path, write_report
+    from niimasker.outputs.report import write_report
     from niimasker.outputs.results import run_sources
     from niimasker.outputs.views import make_view
 
     path = report_path(task.settings.output_dir, task.plan.run.output_stem)
-    # A page of an earlier call would tell of other tables, should this one fail.
-    path.unlink(missing_ok=True)
     view = make_view(
         task.plan,
         task.placement,

@@ -20,6 +20,13 @@ from niimasker.kinds import to_path
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
 from niimasker.regions.weights import place_regions
 
+REPORTS_FOLDER = "reports"
+
+
+def report_path(output_dir: Path, output_stem: str) -> Path:
+    """Return where a run's page is; the stem may hold folders."""
+    return Path(f"{output_dir / REPORTS_FOLDER / output_stem}_report.html")
+
 
 @contextlib.contextmanager
 def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from niimasker.outputs.pages import REPORTS_FOLDER, render, write_assets, write_page
+from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
 
 Row = Mapping[str, Any]

@@ -167,7 +167,7 @@ def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisan
     if nuisance.names:
         yield (
             f"{_regressors(settings, nuisance)} were then regressed out by ordinary least squares ({CIRIC_2017[0]}), "
-            f"which left {nuisance.degrees_of_freedom:.4g} degrees of freedom."
+            f"leaving {nuisance.degrees_of_freedom:.4g} degrees of freedom in all."
         )
     if cleaning.standardize:
         yield f"Each time series was {_STANDARDIZED[cleaning.standardize]}."

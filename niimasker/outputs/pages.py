@@ -12,7 +12,6 @@ from plotly.offline import get_plotlyjs
 
 from niimasker.outputs.files import replacing
 
-REPORTS_FOLDER = "reports"
 _ASSETS_FOLDER = "assets"
 _OWN_ASSETS = ("style.css", "report.js", "table.js", "index.js")
 _PLOTLY = "plotly.min.js"

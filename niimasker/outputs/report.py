@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from niimasker.outputs.pages import REPORTS_FOLDER, assets_from, render, write_assets, write_page
+from niimasker.errors import count
+from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.pages import assets_from, render, write_assets, write_page
 from niimasker.outputs.sections import make_section
-from niimasker.outputs.steps import REASONS_IN_WORDS, counted
+from niimasker.outputs.steps import REASONS_IN_WORDS
 from niimasker.outputs.views import RunView
 
 
@@ -28,11 +30,6 @@ class Fact:
 
     value: str
     label: str
-
-
-def report_path(output_dir: Path, output_stem: str) -> Path:
-    """Return where a run's page is; the stem may hold folders."""
-    return Path(f"{output_dir / REPORTS_FOLDER / output_stem}_report.html")
 
 
 def write_report(path: Path, run: RunView, output_dir: Path) -> None:
@@ -71,7 +68,7 @@ def find_status(run: RunView) -> Status:
     if result.n_regions_without_signal == result.n_regions:
         return Status("Done, but no region has a signal", "bad")
     if result.warnings:
-        return Status(f"Done, with {counted(len(result.warnings), 'warning')}", "warn")
+        return Status(f"Done, with {count(len(result.warnings), 'warning')}", "warn")
     return Status("Done, nothing to note", "good")
 
 

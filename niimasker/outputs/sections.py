@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from niimasker.errors import count
 from niimasker.outputs import brain, figures
 from niimasker.outputs.correlations import correlate, correlate_with, pairs_of, zscore
 from niimasker.outputs.groups import group_regions
@@ -14,7 +15,6 @@ from niimasker.outputs.layout import shown_names
 from niimasker.outputs.packing import pack_rows
 from niimasker.outputs.palette import region_colours
 from niimasker.outputs.spectra import power_spectrum
-from niimasker.outputs.steps import counted
 from niimasker.outputs.timeaxis import TimeAxis
 from niimasker.outputs.views import AtlasView, RunView
 from niimasker.regions.weights import OK
@@ -84,7 +84,7 @@ def _picture(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> str:
 def _picture_alt(atlas: AtlasView) -> str:
     n_shown = len(np.unique(atlas.labels[atlas.labels > 0]))
     return (
-        f"{n_shown} of {counted(len(atlas.facts), 'region')} in colour on the mean functional image, "
+        f"{n_shown} of {count(len(atlas.facts), 'region')} in colour on the mean functional image, "
         "in three rows of cuts along x, y and z"
     )
 
@@ -108,7 +108,7 @@ def _carpet(atlas: AtlasView, run: RunView) -> Plot:
     missing = "" if run.framewise_displacement is not None else _no_motion(run)
     return Plot(
         figure,
-        f"Carpet of {counted(len(atlas.names), 'row')} over {counted(run.time.n_volumes, 'volume')}"
+        f"Carpet of {count(len(atlas.names), 'row')} over {count(run.time.n_volumes, 'volume')}"
         + f", with {', '.join(above)} above it",
         f"Cleaned signals as z-scores, grey from -2.5 to 2.5. {rows} The mean signal is before cleaning. {missing}",
     )
@@ -145,12 +145,12 @@ def _connectivity(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> tupl
         notes["connectivity"] = f"No matrix: {atlas.n_columns:,} columns are too many for one."
         return None, None
     if len(atlas.cleaned) < _LEAST_VOLUMES:
-        notes["connectivity"] = f"No matrix: {counted(len(atlas.cleaned), 'volume')} can not be correlated."
+        notes["connectivity"] = f"No matrix: {count(len(atlas.cleaned), 'volume')} can not be correlated."
         return None, None
     has_signal = np.isfinite(zscore(atlas.cleaned)).all(axis=0)
     n_left_out = int(np.count_nonzero(~has_signal))
     if n_left_out:
-        notes["left_out"] = f"Left out for want of a signal: {counted(n_left_out, 'column')}."
+        notes["left_out"] = f"Left out for want of a signal: {count(n_left_out, 'column')}."
     if np.count_nonzero(has_signal) < 2:
         notes["connectivity"] = "No matrix: it needs two regions with a signal."
         return None, None
@@ -163,14 +163,14 @@ def _connectivity(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> tupl
     what = "Pearson correlation of cleaned signals"
     matrix = Plot(
         figures.plot_matrix(correlations, names, grouping),
-        f"Correlation matrix of {counted(len(names), 'region')}, {order}",
+        f"Correlation matrix of {count(len(names), 'region')}, {order}",
         f"{what}, {order}. {notes.get('left_out', '')}",
     )
     low, high = np.percentile(pairs, (5, 95))
     histogram = Plot(
         figures.plot_histogram(pairs, median),
-        f"Histogram of {counted(len(pairs), 'correlation')}, median {median:.2f}",
-        f"{counted(len(pairs), 'pair')}: median {median:.2f} (dotted), 5 to 95 % from {low:.2f} to {high:.2f}.",
+        f"Histogram of {count(len(pairs), 'correlation')}, median {median:.2f}",
+        f"{count(len(pairs), 'pair')}: median {median:.2f} (dotted), 5 to 95 % from {low:.2f} to {high:.2f}.",
     )
     return matrix, histogram
 
@@ -182,13 +182,13 @@ def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot |
         notes["regressors"] = f"No regressors: {why}."
         return None
     if len(run.regressors) < _LEAST_VOLUMES:
-        notes["regressors"] = f"{counted(len(run.regressors), 'volume')} can not be correlated."
+        notes["regressors"] = f"{count(len(run.regressors), 'volume')} can not be correlated."
         return None
     before = correlate_with(atlas.raw, run.regressors)
     after = correlate_with(atlas.cleaned, run.regressors)
     return Plot(
         figures.plot_regressors(before, after, atlas.names, run.regressor_names),
-        f"Correlation of {counted(len(atlas.names), 'row')} with {counted(len(run.regressor_names), 'regressor')}, "
+        f"Correlation of {count(len(atlas.names), 'row')} with {count(len(run.regressor_names), 'regressor')}, "
         "before and after cleaning",
         f"Correlation with the regressors as read. Largest before: {_largest(before)}, after: {_largest(after)}.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from niimasker.errors import count
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.filtering import Cleaning
@@ -38,21 +39,16 @@ def list_steps(
 ) -> tuple[Step, ...]:
     """Return the steps that were done."""
     steps = [
-        Step("discard", counted(timeline.n_discarded, "volume")) if timeline.n_discarded else None,
+        Step("discard", count(timeline.n_discarded, "volume")) if timeline.n_discarded else None,
         Step("smooth", f"{settings.smoothing_fwhm:g} mm FWHM") if settings.smoothing_fwhm else None,
         Step("extract", " and ".join(_extracted(each) for each in weights)),
         Step("censor", _censored(timeline)) if timeline.n_censored else None,
         Step("detrend", "linear") if cleaning.detrend else None,
         Step("filter", band_in_words(cleaning)) if cleaning.filters else None,
-        Step("regress", counted(len(nuisance.names), "regressor")) if nuisance.names else None,
+        Step("regress", count(len(nuisance.names), "regressor")) if nuisance.names else None,
         Step("standardise", STANDARDIZED[cleaning.standardize]) if cleaning.standardize else None,
     ]
     return tuple(step for step in steps if step)
-
-
-def counted(n: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def band_in_words(cleaning: Cleaning) -> str:
@@ -64,13 +60,13 @@ def band_in_words(cleaning: Cleaning) -> str:
 
 def _extracted(weights: RegionWeights) -> str:
     if weights.voxels is not None:
-        return f"{counted(len(weights.names), 'voxel')} of {counted(len(weights.of_regions.names), 'region')}"
+        return f"{count(len(weights.names), 'voxel')} of {count(len(weights.of_regions.names), 'region')}"
     nouns = {"labels": "region", "maps": "probabilistic map", "spheres": "sphere"}
-    return counted(len(weights.names), nouns[weights.kind])
+    return count(len(weights.names), nouns[weights.kind])
 
 
 def _censored(timeline: Timeline) -> str:
     by = [
         f"{REASONS_IN_WORDS[reason]} {censors.sum()}" for reason, censors in timeline.outliers.items() if censors.any()
     ]
-    return f"{counted(timeline.n_censored, 'volume')} ({', '.join(by)})"
+    return f"{count(timeline.n_censored, 'volume')} ({', '.join(by)})"

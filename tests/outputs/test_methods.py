@@ -61,7 +61,7 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"low_pass": 0.1}, "low-pass filtered at 0.1 Hz"),
         ({"detrend": True, "high_pass": 0.01}, "linearly detrended and high-pass filtered at 0.01 Hz"),
         ({"regressors": ["csf", "wm"]}, "Nuisance regressors (n = 2: csf, wm) were then regressed out"),
-        ({"regressors": ["csf"], "n_left": 12.5}, "left 12.5 degrees of freedom"),
+        ({"regressors": ["csf"], "n_left": 12.5}, "leaving 12.5 degrees of freedom in all"),
         ({"standardize": True}, "zero mean and unit sample standard deviation"),
         ({"standardize": True, "standardize_method": "psc"}, "percent signal change relative to its mean before"),
     ],
