@@ -8,7 +8,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "niimasker" / "__init__.py").read_text("utf-8"))[1]
 
-TEST = ["hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8", "pytest-xdist>=3.5", "selenium>=4.20"]
+DASK = ["distributed>=2023.5"]
+TEST = [*DASK, "hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8", "pytest-xdist>=3.5", "selenium>=4.20"]
 
 setup(
     name="niimasker",
@@ -32,12 +33,15 @@ setup(
         "pillow>=10.1",
         "plotly>=6",
         "scipy>=1.13",
+        "threadpoolctl>=3.1",
+        "tqdm>=4.64",
     ],
     extras_require={
+        "dask": DASK,
         "test": TEST,
         "dev": [*TEST, "import-linter>=2", "mypy>=1.10", "pandas-stubs", "ruff>=0.5"],
     },
-    entry_points={"console_scripts": ["niimasker = niimasker.cli:main"]},
+    entry_points={"console_scripts": ["niimasker = niimasker.__main__:run"]},
     classifiers=[
         "Environment :: Console",
         "Intended Audience :: Science/Research",

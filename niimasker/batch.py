@@ -1,17 +1,14 @@
-"""Apply one function to many tasks, in this process or in several; a broken task costs that task alone."""
+"""What becomes of a task: a broken one costs that task alone."""
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
-from niimasker.errors import NiimaskerError
+from niimasker.errors import NiimaskerError, OutputLostError, record_warnings
 
 Task = TypeVar("Task")
 Value = TypeVar("Value")
@@ -29,6 +26,12 @@ class Attempt(Generic[Value]):
         Where a failure comes from.
     is_mistake
         Whether the failure is one of this program and not of its user.
+    is_lost
+        Whether the process that did it is gone, or was ended: what it wrote may be incomplete.
+    ends_all
+        Whether any other task would fail for the same reason.
+    warnings
+        Of a task that failed; a value brings its own.
     """
 
     value: Value | None
@@ -36,43 +39,36 @@ class Attempt(Generic[Value]):
     reason: str | None = None
     traceback: str = ""
     is_mistake: bool = False
+    is_lost: bool = False
+    ends_all: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
     """Return what became of one task."""
     start = time.perf_counter()
-    try:
-        value = function(task)
-    except Exception as error:
-        is_mistake = not isinstance(error, NiimaskerError)
-        reason = f"unexpected {type(error).__name__}: {error}" if is_mistake else str(error)
-        seconds = time.perf_counter() - start
-        return Attempt(None, seconds, " ".join(reason.split()), traceback.format_exc(), is_mistake)
+    with record_warnings() as recorded:
+        try:
+            value = function(task)
+        except Exception as error:
+            is_mistake = not isinstance(error, NiimaskerError)
+            reason = f"unexpected {type(error).__name__}: {error}" if is_mistake else str(error)
+            return Attempt(
+                None,
+                time.perf_counter() - start,
+                " ".join(reason.split()),
+                traceback.format_exc(),
+                is_mistake,
+                ends_all=isinstance(error, OutputLostError),
+                warnings=tuple(recorded),
+            )
     return Attempt(value, time.perf_counter() - start)
 
 
-def _attempt_in(folder: Path, function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
-    # Ctrl-C reaches every process of a terminal; it is for the parent, which ends the others, to speak of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # joblib keeps its processes; they stay in the folder that this one was in when they were started.
-    os.chdir(folder)
-    return attempt(function, task)
-
-
-def attempt_all(function: Callable[[Task], Value], tasks: Iterable[Task], *, n_jobs: int) -> Iterator[Attempt[Value]]:
-    """Yield what became of each task, in order.
-
-    Parameters
-    ----------
-    tasks
-        Taken one by one, a few ahead of the processes.
-    n_jobs
-        1 is this process alone, -1 one process per core.
-    """
-    if n_jobs == 1:
-        return (attempt(function, task) for task in tasks)
-    from joblib import Parallel, delayed  # 0.3 s that one process does not need
-
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    results: Iterator[Attempt[Value]] = parallel(delayed(_attempt_in)(Path.cwd(), function, task) for task in tasks)
-    return results
+def attempt_here(
+    function: Callable[[Task], Value], tasks: Iterable[Task], *, on_start: Callable[[Task], None]
+) -> Iterator[tuple[Task, Attempt[Value]]]:
+    """Yield each task with what became of it in this process, one after the other."""
+    for task in tasks:
+        on_start(task)
+        yield task, attempt(function, task)

@@ -8,7 +8,8 @@ import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,7 +37,7 @@ from niimasker.settings import (
 )
 
 if TYPE_CHECKING:
-    from niimasker.workflow import Outcome
+    from niimasker.outcomes import Outcome
 
 EPILOG = """examples:
   niimasker out -i 'sub-*/func/*_bold.nii.gz' -r atlas.nii.gz --labels atlas.tsv
@@ -45,6 +46,8 @@ EPILOG = """examples:
 
 The JSON file takes the same names. Precedence: defaults < command line < JSON file.
 Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."""
+
+_MOST_REASONS = 3
 
 
 class _Parser(argparse.ArgumentParser):
@@ -128,11 +131,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run niimasker and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
     settings: Settings | None = None
-    with _warnings_on_stderr():
+    with _warnings_on_stderr(is_quiet=bool({"-q", "--quiet"} & set(argv))):
         try:
             settings = _read_settings(argv)
             _configure_logging(settings)
-            return _run(settings, argv)
+            return _dry_run(settings) if settings.dry_run else _run(settings, argv)
         except NiimaskerError as error:
             if settings.verbose if settings else {"-v", "--verbose"} & set(argv):
                 traceback.print_exc()
@@ -154,16 +157,52 @@ def _read_settings(argv: Sequence[str]) -> Settings:
 
 def _run(settings: Settings, argv: Sequence[str]) -> int:
     # Only now: --help, --version and most mistakes need none of the scientific libraries.
+    from niimasker.progress import Silence, make_progress
     from niimasker.study import prepare
+    from niimasker.warning_kinds import group_warnings
     from niimasker.workflow import run_study
 
-    outcomes = run_study(prepare(settings), command=["niimasker", *argv], on_outcome=_tell_failure(settings))
-    _tell_warnings(outcomes)
+    study = prepare(settings)
+    # With -v each step is a line of its own.
+    is_told = not (settings.quiet or settings.verbose)
+    progress = make_progress(len(study.runs), sys.stderr, _tell_progress) if is_told else Silence()
+
+    def tell(outcome: Outcome) -> None:
+        progress.end(outcome)
+        if outcome.status == "failed":
+            with progress.aside():
+                _tell_failure(outcome, settings)
+
+    with contextlib.closing(progress):
+        outcomes = run_study(study, command=["niimasker", *argv], on_start=progress.start, on_outcome=tell)
+    if not settings.quiet:
+        for kind in group_warnings(outcomes):
+            _tell("warning", str(kind))
     return _summarise(outcomes, settings)
 
 
+def _dry_run(settings: Settings) -> int:
+    from niimasker.dry_run import describe, foreseen, problems
+    from niimasker.study import survey
+    from niimasker.task import share
+    from niimasker.warning_kinds import group_warnings
+    from niimasker.workflow import find_finished
+
+    study = survey(settings)
+    finished = {outcome.run for outcome in find_finished(study, share(study, ()))}
+    if not settings.quiet:
+        for line in describe(study, finished):
+            _say(line)
+        for kind in group_warnings(foreseen(study)):
+            _tell("warning", str(kind))
+    wrong = problems(study)
+    for problem in wrong:
+        _tell("error", problem)
+    return EXIT_WRONG_USE if wrong else EXIT_DONE
+
+
 def _write_example(given: dict[str, Any], config_path: str | None) -> Path:
-    if config_path or given.keys() - {"output_dir", "verbose", "n_jobs"}:
+    if config_path or given.keys() - {"output_dir", "verbose", "quiet", "n_jobs"}:
         raise SettingsError("--example brings its own options; give it the output_dir alone.")
     from niimasker.example import write_example
 
@@ -183,13 +222,13 @@ def _configure_logging(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _warnings_on_stderr() -> Iterator[None]:
+def _warnings_on_stderr(*, is_quiet: bool) -> Iterator[None]:
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
         if issubclass(category, NiimaskerWarning):
             _tell("warning", str(message))
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", NiimaskerWarning)
+        warnings.simplefilter("ignore" if is_quiet else "always", NiimaskerWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
 
@@ -199,36 +238,51 @@ def _tell(kind: str, message: str) -> None:
     print(f"niimasker: {kind}: {' '.join(message.splitlines())}", file=sys.stderr)
 
 
-def _tell_failure(settings: Settings) -> Callable[[Outcome], None]:
-    def tell(outcome: Outcome) -> None:
-        if outcome.reason is None:
-            return
-        if outcome.traceback and (settings.verbose or outcome.is_mistake):
-            print(outcome.traceback, file=sys.stderr, end="")
-        _tell("failed", outcome.reason)
-
-    return tell
+def _tell_progress(line: str) -> None:
+    print(f"niimasker: {line}", file=sys.stderr, flush=True)
 
 
-def _tell_warnings(outcomes: Sequence[Outcome]) -> None:
-    """Say each warning once, however many runs it is about."""
-    images: dict[str, list[str]] = {}
-    for outcome in outcomes:
-        for warning in outcome.result.warnings if outcome.result else ():
-            images.setdefault(warning, []).append(outcome.run.output_stem)
-    for warning, names in images.items():
-        about = names[0] if len(names) == 1 else f"{len(names)} runs, first {names[0]}"
-        _tell("warning", f"{warning} ({about})")
+def _tell_failure(outcome: Outcome, settings: Settings) -> None:
+    if outcome.traceback and (settings.verbose or outcome.is_mistake):
+        print(outcome.traceback, file=sys.stderr, end="")
+    _tell("failed", _reason(outcome))
+
+
+def _say(line: str) -> None:
+    # A folder's name need not be Unicode.
+    print(line.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _summarise(outcomes: Sequence[Outcome], settings: Settings) -> int:
-    n_failed = sum(outcome.result is None for outcome in outcomes)
-    n_done = len(outcomes) - n_failed
+    counts = Counter(outcome.status for outcome in outcomes)
+    if not settings.quiet:
+        for line in _summary(outcomes, counts, settings):
+            _say(line)
+    return EXIT_RUN_FAILED if counts["failed"] else EXIT_DONE
+
+
+def _summary(outcomes: Sequence[Outcome], counts: Mapping[str, int], settings: Settings) -> Iterator[str]:
+    """Yield the lines that tell what became of the runs, and where it is."""
     n_tables = sum(len(outcome.tables) for outcome in outcomes)
-    tables = "1 table" if n_tables == 1 else f"{n_tables} tables"
-    runs = "1 run" if n_done == 1 else f"{n_done} runs"
-    failed = f"; {n_failed} of {len(outcomes)} runs failed" if n_failed else ""
-    summary = f"{runs} done, {tables} of time series in {settings.output_dir}{failed}"
-    # A folder's name need not be Unicode.
-    print(summary.encode("utf-8", "backslashreplace").decode("utf-8"))
-    return EXIT_RUN_FAILED if n_failed else EXIT_DONE
+    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    rest = [f"{counts[status]} of {len(outcomes)} runs {status}" for status in ("failed", "not started")]
+    rest = [each for each in rest if not each.startswith("0 ")]
+    tables = f"{_count(n_tables, 'table')} of time series in {settings.output_dir}"
+    yield "; ".join([f"{_count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    yield from (f"failed: {_reason(outcome)}" for outcome in failed[:_MOST_REASONS])
+    if len(failed) > _MOST_REASONS:
+        summary_path = settings.output_dir / "niimasker_data" / "summary.tsv"
+        yield f"and {len(failed) - _MOST_REASONS} more, with their reasons in {summary_path}"
+    index_path = settings.output_dir / "reports" / "index.html"
+    if not settings.no_report and index_path.is_file():
+        yield f"reports: {index_path}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _reason(outcome: Outcome) -> str:
+    image, reason = str(outcome.run.image_path), outcome.reason or ""
+    return " ".join((reason if image in reason else f"{image}: {reason}").splitlines())

@@ -60,6 +60,10 @@ class OutputError(NiimaskerError):
     """An output cannot be written."""
 
 
+class OutputLostError(OutputError):
+    """No output can be written any more: the disk is full or read-only, or the output directory is gone."""
+
+
 class NiimaskerWarning(UserWarning):
     """Something a user should know about a result that is still written."""
 
@@ -79,11 +83,16 @@ def warn(message: str) -> None:
 
 @contextlib.contextmanager
 def record_warnings() -> Iterator[list[str]]:
-    """Collect what would be told to the user into a list."""
+    """Collect what would be told to the user into a list; after an error, into the list of who records around."""
     recorded: list[str] = []
+    outer = _recorded.get()
     token = _recorded.set(recorded)
     try:
         yield recorded
+    except BaseException:
+        if outer is not None:
+            outer.extend(recorded)
+        raise
     finally:
         _recorded.reset(token)
 

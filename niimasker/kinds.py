@@ -113,6 +113,26 @@ def _read_count_or_auto(word: str) -> Any:
     return word if word == "auto" else json.loads(word)
 
 
+@dataclass(frozen=True)
+class Shard:
+    """One part of a study: every run whose place, counted from 1, is `number` but for multiples of `of`."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+def _shard(value: Any) -> Shard:
+    if isinstance(value, Shard):
+        return value
+    number, _, of = _text(value).partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise ValueError
+    return Shard(int(number), int(of))
+
+
 def _share(value: Any) -> float:
     share = _number(0, above=False)(value)
     if share > 1:
@@ -156,3 +176,5 @@ SHARE = Kind("a number from 0 to 1", _share, float, {"metavar": "SHARE"})
 THRESHOLD = Kind("a number, 0 or above", _number(0, above=False), float, {"metavar": "VALUE"})
 DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), json.loads, {"metavar": "N"})
 PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), json.loads, {"metavar": "N"})
+SCHEDULER = Kind("an address or a .json file", _text, argparse={"metavar": "ADDRESS"})
+SHARD = Kind("a part and their number, such as 3/40", _shard, argparse={"metavar": "I/N"})

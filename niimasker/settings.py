@@ -26,7 +26,9 @@ from niimasker.kinds import (
     PROCESSES,
     RADIUS,
     ROIS,
+    SCHEDULER,
     SECONDS,
+    SHARD,
     SHARE,
     TEXTS,
     THRESHOLD,
@@ -34,6 +36,7 @@ from niimasker.kinds import (
     WORDS,
     HintError,
     Kind,
+    Shard,
     choice,
 )
 
@@ -54,6 +57,7 @@ class Option:
     group: str
     short: str | None
     only_command_line: bool
+    shapes_results: bool
 
     @property
     def positional(self) -> bool:
@@ -73,9 +77,24 @@ GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, OUTPUT, RUNNING = (
 
 
 def _option(
-    kind: Kind, text: str, group: str, *, default: Any = None, short: str | None = None, only_command_line: bool = False
+    kind: Kind,
+    text: str,
+    group: str,
+    *,
+    default: Any = None,
+    short: str | None = None,
+    only_command_line: bool = False,
+    shapes_results: bool = True,
 ) -> Any:
-    metadata = {"kind": kind, "help": text, "group": group, "short": short, "only_command_line": only_command_line}
+    """Return the declaration of an option; `shapes_results` but for files, whose content does, and for how to run."""
+    metadata = {
+        "kind": kind,
+        "help": text,
+        "group": group,
+        "short": short,
+        "only_command_line": only_command_line,
+        "shapes_results": shapes_results,
+    }
     return field(default=default, metadata=metadata)
 
 
@@ -84,7 +103,12 @@ class Settings:
     """Every option's checked value; what the command line, JSON and `niimasker.extract` agree on."""
 
     output_dir: Path = _option(
-        FOLDER, "folder for the results, created with its parents", OUTPUT, short="", only_command_line=True
+        FOLDER,
+        "folder for the results, created with its parents",
+        OUTPUT,
+        short="",
+        only_command_line=True,
+        shapes_results=False,
     )
     input_files: tuple[str, ...] = _option(
         FILES,
@@ -92,6 +116,7 @@ class Settings:
         INPUT,
         short="-i",
         default=(),
+        shapes_results=False,
     )
     roi_file: tuple[str, ...] = _option(
         ROIS,
@@ -100,12 +125,14 @@ class Settings:
         REGIONS,
         short="-r",
         default=(),
+        shapes_results=False,
     )
     mask_img: Path | None = _option(
         FILE,
         "mask that restricts a parcellation, maps or spheres to its voxels; ignored with --as_voxels",
         REGIONS,
         short="-m",
+        shapes_results=False,
     )
     labels: tuple[str, ...] = _option(
         TEXTS,
@@ -114,6 +141,7 @@ class Settings:
         "with several atlases a table for each",
         REGIONS,
         default=(),
+        shapes_results=False,
     )
     as_voxels: bool = _option(
         FLAG, "each voxel of a mask or of every region, instead of their mean", REGIONS, default=False
@@ -125,7 +153,10 @@ class Settings:
         FLAG, "permit spheres that share voxels, an error without this option", REGIONS, default=False
     )
     atlas_dir: Path | None = _option(
-        FOLDER, "folder where nilearn: atlases are kept and looked for; nilearn's own folder without it", REGIONS
+        FOLDER,
+        "folder where nilearn: atlases are kept and looked for; nilearn's own folder without it",
+        REGIONS,
+        shapes_results=False,
     )
     regressor_files: tuple[str, ...] = _option(
         FILES,
@@ -133,6 +164,7 @@ class Settings:
         "paired by BIDS entities where the names have them, else by order",
         CONFOUNDS,
         default=(),
+        shapes_results=False,
     )
     regressors: tuple[str, ...] = _option(
         WORDS,
@@ -176,6 +208,7 @@ class Settings:
         "a table or vector of 0 and 1 (1: censored) for each image, or patterns; paired like --regressor_files",
         CENSORING,
         default=(),
+        shapes_results=False,
     )
     censored: str = _option(
         choice(CENSORED_ROWS),
@@ -209,8 +242,11 @@ class Settings:
         "flat: all tables in one folder; mirror: the images' folders below their common root are kept",
         OUTPUT,
         default="flat",
+        shapes_results=False,
     )
-    no_report: bool = _option(FLAG, "write no HTML pages: tables alone, without reports/", OUTPUT, default=False)
+    no_report: bool = _option(
+        FLAG, "write no HTML pages: tables alone, without reports/", OUTPUT, default=False, shapes_results=False
+    )
     engine: str = _option(
         choice(ENGINES),
         "what extracts the signals: stream reads each image once in blocks, nilearn is nilearn's own masker",
@@ -218,9 +254,49 @@ class Settings:
         default="stream",
     )
     n_jobs: int = _option(
-        PROCESSES, "number of processes; 1 is this process alone, -1 is one per core", RUNNING, default=1
+        PROCESSES,
+        "number of processes; 1 is this process alone, -1 is one per core",
+        RUNNING,
+        default=1,
+        shapes_results=False,
     )
-    verbose: bool = _option(FLAG, "tell each step, and show tracebacks", RUNNING, default=False, short="-v")
+    timeout: float | None = _option(
+        SECONDS,
+        "time after which a run that has not ended fails; its process is ended",
+        RUNNING,
+        shapes_results=False,
+    )
+    scheduler: str | None = _option(
+        SCHEDULER,
+        "run on a Dask cluster: the address of its scheduler, or the JSON file that it writes",
+        RUNNING,
+        shapes_results=False,
+    )
+    shard: Shard | None = _option(
+        SHARD,
+        "do part I of N, every N-th run from the I-th on; the last part to end merges the summaries of all",
+        RUNNING,
+        shapes_results=False,
+    )
+    resume: bool = _option(
+        FLAG,
+        "skip runs whose outputs are complete and made from the same files, regions and settings",
+        RUNNING,
+        default=False,
+        shapes_results=False,
+    )
+    dry_run: bool = _option(
+        FLAG,
+        "tell what would be done and everything that does not fit, read headers and tables, and write nothing",
+        RUNNING,
+        default=False,
+        shapes_results=False,
+    )
+    fail_fast: bool = _option(FLAG, "stop at the first run that fails", RUNNING, default=False, shapes_results=False)
+    quiet: bool = _option(FLAG, "say nothing but errors", RUNNING, default=False, short="-q", shapes_results=False)
+    verbose: bool = _option(
+        FLAG, "tell each step, and show tracebacks", RUNNING, default=False, short="-v", shapes_results=False
+    )
 
     @property
     def scrubs(self) -> bool:
@@ -232,6 +308,9 @@ OPTIONS: tuple[Option, ...] = tuple(
     Option(name=item.name, default=item.default, **item.metadata) for item in dataclasses.fields(Settings)
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
+
+# How a call is run, of which its results know nothing: the same come out of a later call with --resume.
+OF_ONE_CALL = frozenset(option.name for option in OPTIONS if option.group == RUNNING and not option.shapes_results)
 
 # Names of 0.0.4 that are still taken, with a warning. Its template had sphere_size; its command line never did.
 DEPRECATED = {"regressor_names": "regressors", "sphere_size": "radius"}
@@ -330,6 +409,12 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--roi_file is missing; give an atlas, a mask, a table of coordinates or nilearn:<atlas>.")
     _check_confounds(settings)
     _check_scrubbing(settings)
+    if settings.scheduler and settings.timeout:
+        raise SettingsError("--timeout ends processes of this machine; it does not go with --scheduler.")
+    if settings.scheduler and settings.n_jobs != 1:
+        warn("--n_jobs is ignored: with --scheduler the cluster's workers do the runs.")
+    if settings.quiet and settings.verbose:
+        raise SettingsError("--quiet and --verbose contradict each other; leave one of them out.")
     if settings.valid_voxels and settings.smoothing_fwhm:
         raise SettingsError(
             "--valid_voxels does not go with --smoothing_fwhm: smoothing has already spread the invalid voxels' values "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
 
 _log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -42,23 +45,36 @@ class Study:
 
     Parameters
     ----------
-    runs
+    all_runs
         In the order given.
+    runs
+        Those of them that are to be done: all, or a shard.
     plans
         Of the runs that can be started, in the same order.
-    broken
-        The reasons why the others cannot be done.
+    misfits
+        What is wrong with the others.
     warnings
         What holds for every run.
     """
 
     settings: Settings
+    all_runs: tuple[Run, ...]
     runs: tuple[Run, ...]
     plans: tuple[Plan, ...]
-    broken: Mapping[Run, str]
+    misfits: Mapping[Run, tuple[NiimaskerError, ...]]
     atlases: tuple[Regions, ...]
     mask: Mask | None
     warnings: tuple[str, ...]
+
+    @property
+    def broken(self) -> dict[Run, str]:
+        """The reasons why runs cannot be done."""
+        return {run: str(errors[0]) for run, errors in self.misfits.items()}
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the files of each atlas are called by."""
+        return tuple(regions.key for regions in self.atlases)
 
     @property
     def grids(self) -> list[Grid]:
@@ -74,7 +90,32 @@ def prepare(settings: Settings) -> Study:
     NiimaskerError
         The first mistake of the user's, with the number of further runs that have one.
     """
-    runs = find_runs(
+    study = survey(settings)
+    # A damaged image is no mistake of the user's: that run fails.
+    mistakes = [
+        error
+        for errors in study.misfits.values()
+        if (error := next((each for each in errors if not isinstance(each, RunError)), None))
+    ]
+    if mistakes:
+        n_more, first = len(mistakes) - 1, mistakes[0]
+        more = f" ({n_more} more of {len(study.runs)} runs do not fit either)" if n_more else ""
+        raise type(first)(f"{first}{more}") from first
+    # The tables of runs that are broken, or of other shards, have not been read.
+    if not study.misfits and settings.shard is None:
+        _check_patterns(study.plans)
+    return study
+
+
+def survey(settings: Settings) -> Study:
+    """Return the study with everything that is wrong with its runs.
+
+    Raises
+    ------
+    NiimaskerError
+        The runs cannot be told, or the regions are not usable.
+    """
+    all_runs = find_runs(
         settings.input_files,
         settings.regressor_files,
         settings.censor_file,
@@ -89,9 +130,11 @@ def prepare(settings: Settings) -> Study:
             radius=settings.radius,
             atlas_dir=settings.atlas_dir,
         )
-    _check_roi_files(runs, settings)
-    plans, broken = _plan_all(runs, settings, atlases)
-    study = Study(settings, tuple(runs), plans, broken, atlases, mask, tuple(recorded))
+    _check_roi_files(all_runs, settings)
+    shard = settings.shard
+    runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
+    plans, misfits = _plan_all(runs, settings, atlases)
+    study = Study(settings, tuple(all_runs), tuple(runs), plans, misfits, atlases, mask, tuple(recorded))
     if not settings.allow_overlap:
         for regions in atlases:
             _check_spheres(regions, study)
@@ -124,31 +167,22 @@ def _load_mask(settings: Settings) -> Mask | None:
 
 def _plan_all(
     runs: Sequence[Run], settings: Settings, atlases: Sequence[Regions]
-) -> tuple[tuple[Plan, ...], dict[Run, str]]:
+) -> tuple[tuple[Plan, ...], dict[Run, tuple[NiimaskerError, ...]]]:
     plans: list[Plan] = []
-    broken: dict[Run, str] = {}
-    misfits: list[NiimaskerError] = []
+    misfits: dict[Run, tuple[NiimaskerError, ...]] = {}
     for run in runs:
         _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
-        try:
-            plans.append(_plan(run, settings, atlases))
-        except RunError as error:
-            broken[run] = str(error)
-        except NiimaskerError as error:
-            misfits.append(error)
-    if misfits:
-        more = f" ({len(misfits) - 1} more of {len(runs)} runs do not fit either)" if len(misfits) > 1 else ""
-        raise type(misfits[0])(f"{misfits[0]}{more}") from misfits[0]
-    if not broken:
-        _check_patterns(plans)
-    return tuple(plans), broken
+        errors: list[NiimaskerError] = []
+        plan = _plan(run, settings, atlases, errors)
+        if plan is None:
+            misfits[run] = tuple(errors)
+        else:
+            plans.append(plan)
+    return tuple(plans), misfits
 
 
 def _check_patterns(plans: Sequence[Plan]) -> None:
-    """Refuse a pattern of --regressors that matches nothing in any run.
-
-    In some runs it may, and the tables of runs that are broken have not been read.
-    """
+    """Refuse a pattern of --regressors that matches nothing in any run; in some it may."""
     in_none = set.intersection(*(set(plan.unmatched) for plan in plans)) if plans else set()
     if in_none:
         raise ConfoundsError(
@@ -157,17 +191,34 @@ def _check_patterns(plans: Sequence[Plan]) -> None:
         )
 
 
-def _plan(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan:
+def _plan(run: Run, settings: Settings, atlases: Sequence[Regions], errors: list[NiimaskerError]) -> Plan | None:
+    """Return a run's plan, None when something is wrong with it, all of which is added to the errors."""
     with record_warnings() as warnings:
-        series = open_series(run.image_path)
+        series = _tried(errors, lambda: open_series(run.image_path))
+        if series is None:
+            return None
         # Read to be checked; the worker reads it again, which costs less than to hold every table of a study.
-        confounds = load_run_confounds(run, settings, series)
+        confounds = _tried(errors, lambda: load_run_confounds(run, settings, series))
         marks = None if confounds is None else confounds.marks
-        timeline = make_timeline(series, settings, marks, _load_run_censoring(run, series))
-        cleaning = make_cleaning(settings, series, timeline)
+        censoring = _tried(errors, lambda: _load_run_censoring(run, series))
+        if errors:
+            return None
+        timeline = _tried(errors, lambda: make_timeline(series, settings, marks, censoring))
+        cleaning = None if timeline is None else _tried(errors, lambda: make_cleaning(settings, series, timeline))
         for regions in atlases:
             check_spaces(series, regions)
+    if timeline is None or cleaning is None:
+        return None
     return Plan(run, series, timeline, cleaning, tuple(warnings), () if confounds is None else confounds.unmatched)
+
+
+def _tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | None:
+    """Return what a check returns, None when it fails, which is added to the errors."""
+    try:
+        return check()
+    except NiimaskerError as error:
+        errors.append(error)
+        return None
 
 
 def _load_run_censoring(run: Run, series: ImageSeries) -> np.ndarray | None:

@@ -213,7 +213,7 @@ def test_commands_hold_options_that_the_parser_knows(words):
 
 
 def test_options_named_in_the_text_exist():
-    assert set(re.findall(r"(?<![\w-])--[a-z_]+", README)) - {"--repeats"} <= FLAGS
+    assert set(re.findall(r"(?<![\w-])--[a-z_]+", README)) - {"--repeats", "--mem"} <= FLAGS
 
 
 def test_commands_on_the_example_write_a_table_per_run(outputs):

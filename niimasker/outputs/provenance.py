@@ -6,12 +6,14 @@ import dataclasses
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from niimasker.kinds import Shard
 from niimasker.regions.weights import RegionWeights
-from niimasker.settings import Settings
+from niimasker.settings import OF_ONE_CALL, Settings
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -21,19 +23,21 @@ PACKAGES = ("niimasker", "isal", "numpy", "scipy", "pandas", "scikit-learn", "ni
 SourceRecord = dict[str, str | int]
 
 
+@cache
 def software_versions() -> dict[str, str]:
     """Return the versions of Python, niimasker and the packages that its numbers depend on."""
+    # Kept: looking them up takes 3 ms, once per table.
     packages = {package: version(package) for package in PACKAGES}
     return {"python": platform.python_version(), **packages}
 
 
 def settings_record(settings: Settings) -> dict[str, Any]:
     """Return every setting as resolved, as JSON values."""
-    return {name: _plain(value) for name, value in dataclasses.asdict(settings).items()}
+    return {field.name: _plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
+    if isinstance(value, (Path, Shard)):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
 
@@ -77,8 +81,8 @@ def make_sidecar(
         "ConfoundsLeftOut": dict(nuisance.left_out),
         "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
         "Columns": {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)},
-        "Settings": settings_record(settings),
-        "Software": software_versions(),
+        "Settings": {name: value for name, value in settings_record(settings).items() if name not in OF_ONE_CALL},
+        "Software": dict(software_versions()),
         "Warnings": list(warnings),
         "Sources": dict(sources),
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
-from niimasker.outputs.files import write_json
+from niimasker.outputs.files import check_output_dir, summary_name, write_json
 from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
 from niimasker.outputs.tables import (
     outliers_table,
@@ -22,7 +24,7 @@ from niimasker.outputs.tables import (
     write_records,
     write_signals,
 )
-from niimasker.regions.weights import OK
+from niimasker.regions.weights import OK, RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance
@@ -78,6 +80,12 @@ class Result:
     report_path: Path | None = None
 
 
+NUMBERS = tuple(field.name for field in dataclasses.fields(Result) if field.type in ("int", "float"))
+
+# What a run has once, whatever the number of atlases.
+_OF_RUN = ("outliers", "regressors")
+
+
 def write_run(
     plan: Plan,
     placement: Placement,
@@ -85,56 +93,117 @@ def write_run(
     *,
     keys: Sequence[str],
     sources: Sequence[Mapping[str, SourceRecord]],
+    fingerprint: Mapping[str, str],
     settings: Settings,
 ) -> Result:
-    """Write the files of a run, for each atlas, and return what was written.
+    """Write the files of a run, for each atlas, and return what was written; all of them or none.
 
     Parameters
     ----------
     keys, sources
         For each atlas what its files are called by, and what its regions come from.
+    fingerprint
+        What the files are made from, as `niimasker.fingerprint` says it.
     """
-    _write_of_run(plan, extracted, settings)
-    shared = run_sources(plan, extracted)
+    check_output_dir(settings.output_dir)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
-    written = []
-    for number, key in enumerate(keys):
-        weights, values = placement.weights[number], extracted.values[number]
-        atlas = f"_atlas-{key}" if len(keys) > 1 else ""
-        tables = _name_tables(f"{settings.output_dir / plan.run.output_stem}{atlas}", key, weights.voxels is not None)
-        if settings.censored == "nan":
-            values = _with_censored(values, plan.timeline)
-        write_signals(tables.signals_path, values, weights.names, n_decimals=settings.n_decimals)
-        write_records(tables.regions_path, facts[number])
-        if tables.voxels_path is not None:
-            write_records(tables.voxels_path, voxels_table(weights))
-        sidecar = make_sidecar(
-            settings=settings,
-            timeline=plan.timeline,
-            cleaning=plan.cleaning,
-            weights=weights,
-            nuisance=extracted.nuisance,
-            sources={**shared, **sources[number]},
-            warnings=extracted.warnings,
-        )
-        # Last: it vouches for the others.
-        write_json(tables.sidecar_path, sidecar)
-        written.append(tables)
-    return _make_result(written, pd.concat(facts), extracted, plan.timeline)
+    tables = [
+        name_tables(settings.output_dir, plan.run.output_stem, key, keys, has_voxels=weights.voxels is not None)
+        for key, weights in zip(keys, placement.weights, strict=True)
+    ]
+    result = _make_result(tables, pd.concat(facts), extracted, plan.timeline)
+    with _whole_or_nothing(settings.output_dir, plan.run.output_stem, keys):
+        paths = _write_of_run(plan, extracted, settings)
+        for number, its_tables in enumerate(tables):
+            weights, values = placement.weights[number], extracted.values[number]
+            paths += _write_tables(its_tables, weights, values, facts[number], plan.timeline, settings)
+        records = {
+            "Summary": numbers_of(result),
+            "Files": {path.relative_to(settings.output_dir).as_posix(): path.stat().st_size for path in paths},
+            "Fingerprint": dict(fingerprint),
+        }
+        shared = run_sources(plan, extracted)
+        for number, its_tables in enumerate(tables):
+            sidecar = make_sidecar(
+                settings=settings,
+                timeline=plan.timeline,
+                cleaning=plan.cleaning,
+                weights=placement.weights[number],
+                nuisance=extracted.nuisance,
+                sources={**shared, **sources[number]},
+                warnings=extracted.warnings,
+            )
+            # Last: they vouch for the others.
+            write_json(its_tables.sidecar_path, {**sidecar, **records})
+    return result
 
 
-def _write_of_run(plan: Plan, extracted: Extracted, settings: Settings) -> None:
-    """Write what a run has once, whatever the number of atlases."""
+def _write_tables(
+    tables: Tables,
+    weights: RegionWeights,
+    values: np.ndarray,
+    facts: pd.DataFrame,
+    timeline: Timeline,
+    settings: Settings,
+) -> list[Path]:
+    if settings.censored == "nan":
+        values = _with_censored(values, timeline)
+    write_signals(tables.signals_path, values, weights.names, n_decimals=settings.n_decimals)
+    write_records(tables.regions_path, facts)
+    if tables.voxels_path is None:
+        return [tables.signals_path, tables.regions_path]
+    write_records(tables.voxels_path, voxels_table(weights))
+    return [tables.signals_path, tables.regions_path, tables.voxels_path]
+
+
+@contextlib.contextmanager
+def _whole_or_nothing(output_dir: Path, output_stem: str, keys: Sequence[str]) -> Iterator[None]:
+    paths = list(_possible_files(output_dir, output_stem, keys))
+    # Those of an earlier call, sidecars first: nothing vouches for a mixture.
+    _remove(paths)
+    with contextlib.ExitStack() as undo:
+        undo.callback(_remove, paths)
+        yield
+        undo.pop_all()
+
+
+def remove_incomplete(output_dir: Path, output_stem: str, keys: Sequence[str]) -> None:
+    """Remove the files of a run that its process was ended in the midst of."""
+    paths = list(_possible_files(output_dir, output_stem, keys))
+    if not all(path.is_file() for path in paths if path.suffix == ".json"):
+        _remove(paths)
+
+
+def _possible_files(output_dir: Path, output_stem: str, keys: Sequence[str]) -> Iterator[Path]:
+    """Yield every file that a run may write but its report, sidecars first."""
+    tables = [name_tables(output_dir, output_stem, key, keys, has_voxels=True) for key in keys]
+    yield from (each.sidecar_path for each in tables)
+    for each in tables:
+        yield from (each.signals_path, each.regions_path)
+        if each.voxels_path is not None:
+            yield each.voxels_path
+    yield from (Path(f"{output_dir / output_stem}_{ending}.tsv") for ending in _OF_RUN)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _write_of_run(plan: Plan, extracted: Extracted, settings: Settings) -> list[Path]:
+    """Write what a run has once, whatever the number of atlases, and return the files."""
     stem, timeline, confounds = settings.output_dir / plan.run.output_stem, plan.timeline, extracted.confounds
-    outliers_path, regressors_path = Path(f"{stem}_outliers.tsv"), Path(f"{stem}_regressors.tsv")
-    # Those of an earlier call would tell of other tables.
-    outliers_path.unlink(missing_ok=True)
-    regressors_path.unlink(missing_ok=True)
+    outliers_path, regressors_path = (Path(f"{stem}_{ending}.tsv") for ending in _OF_RUN)
+    paths = []
     if timeline.n_kept < timeline.n_read or timeline.outliers:
         write_records(outliers_path, outliers_table(timeline))
+        paths.append(outliers_path)
     if confounds is not None and confounds.names:
         # As many digits as fMRIPrep writes.
         write_records(regressors_path, regressors_table(confounds, timeline), "%.10g")
+        paths.append(regressors_path)
+    return paths
 
 
 def _with_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
@@ -154,7 +223,9 @@ def run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
     return sources
 
 
-def _name_tables(stem: str, key: str, has_voxels: bool) -> Tables:
+def name_tables(output_dir: Path, output_stem: str, key: str, keys: Sequence[str], *, has_voxels: bool) -> Tables:
+    """Return the files of a run for one atlas among some, called by their keys."""
+    stem = f"{output_dir / output_stem}{f'_atlas-{key}' if len(keys) > 1 else ''}"
     return Tables(
         key,
         Path(f"{stem}_timeseries.tsv"),
@@ -162,6 +233,11 @@ def _name_tables(stem: str, key: str, has_voxels: bool) -> Tables:
         Path(f"{stem}_regions.tsv"),
         Path(f"{stem}_voxels.tsv") if has_voxels else None,
     )
+
+
+def numbers_of(result: Result) -> dict[str, float]:
+    """Return the numbers that sum a run up, by their names in `Result`."""
+    return {name: getattr(result, name) for name in NUMBERS}
 
 
 def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted, timeline: Timeline) -> Result:
@@ -202,4 +278,9 @@ def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, An
             "runs": [{key: row[key] for key in named} for row in rows],
         },
     )
-    write_records(folder / "summary.tsv", pd.DataFrame(rows))
+    write_summary(folder / summary_name(None), rows)
+
+
+def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a row per run."""
+    write_records(path, pd.DataFrame(rows))

@@ -2,7 +2,13 @@
 "use strict";
 
 (() => {
-  const SYMBOLS = { failed: ["bad", "✕ failed"], "not started": ["warn", "○ not started"], done: ["good", "✓ done"] };
+  const SYMBOLS = {
+    failed: ["bad", "✕ failed"],
+    "not started": ["warn", "○ not started"],
+    done: ["good", "✓ done"],
+    skipped: ["good", "✓ skipped"],
+  };
+  const hasNumbers = (run) => run.status === "done" || run.status === "skipped";
   const STATUSES = Object.keys(SYMBOLS);
   const FIRST_MEASURE = 2;
   const EDGE = 10; // pixels beside the outermost points
@@ -43,7 +49,7 @@
     const name = makeElement(run.page ? "a" : "span", {}, ...breakable(run.name));
     if (run.page) name.href = run.page;
     const cell = makeElement("td", { className: "name", title: run.image });
-    if (run.status === "done") {
+    if (hasNumbers(run)) {
       cell.append(name);
     } else {
       // A run without numbers leaves their place to the reason.
@@ -73,7 +79,7 @@
     const [tone, words] = SYMBOLS[run.status];
     const row = makeElement("tr", { className: run.status === "failed" ? "bad" : "" });
     row.append(makeElement("td", {}, makeElement("span", { className: `status ${tone}` }, words)), nameCell(run));
-    if (run.status === "done") row.append(...numberCells(run));
+    if (hasNumbers(run)) row.append(...numberCells(run));
     return row;
   }
 

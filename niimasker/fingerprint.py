@@ -1,0 +1,86 @@
+"""What a run's tables are made from, in a few words that differ as soon as the tables might."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from niimasker.inputs.images import image_stem
+from niimasker.regions.definitions import Maps, Parcellation, Regions
+from niimasker.settings import OPTIONS, Settings
+from niimasker.study import Plan
+
+Fingerprint = dict[str, str]
+
+
+def fingerprint_study(
+    settings: Settings, atlases: Sequence[Regions], sources: Sequence[Mapping[str, Mapping[str, Any]]]
+) -> Fingerprint:
+    """Return what all runs of a study have in common.
+
+    Parameters
+    ----------
+    sources
+        For each atlas what its regions come from, with checksums.
+    """
+    shaping = {option.name: getattr(settings, option.name) for option in OPTIONS if option.shapes_results}
+    regions = [
+        {
+            "key": each.key,
+            "content": _content_of(each, its_sources["Regions"]),
+            "mask": its_sources.get("Mask", {}).get("SHA256"),
+            "names": each.names,
+            "indices": each.indices,
+        }
+        for each, its_sources in zip(atlases, sources, strict=True)
+    ]
+    return {
+        "settings": _checksum(shaping),
+        "software": ", ".join(f"{package} {version(package)}" for package in ("niimasker", "nilearn")),
+        "regions": _checksum(regions),
+    }
+
+
+def _content_of(regions: Regions, source: Mapping[str, Any]) -> str:
+    if "SHA256" in source:
+        return str(source["SHA256"])
+    definition = regions.definition
+    # An atlas that was fetched has no file of its own.
+    values = np.zeros(0)
+    if isinstance(definition, (Parcellation, Maps)):
+        values = definition.labels if isinstance(definition, Parcellation) else definition.weights
+    return hashlib.sha256(values.tobytes()).hexdigest()
+
+
+def _checksum(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def fingerprint_run(plan: Plan) -> Fingerprint:
+    """Return the state of the files that one run is made from; missing ones that would be read count too."""
+    run = plan.run
+    paths = {
+        "image": run.image_path,
+        "voxels": plan.series.voxels.path,
+        "image's JSON": run.image_path.with_name(f"{image_stem(run.image_path)}.json"),
+    }
+    if run.confounds_path is not None:
+        paths |= {"confounds": run.confounds_path, "confounds' JSON": run.confounds_path.with_suffix(".json")}
+    if run.censor_path is not None:
+        paths["censor file"] = run.censor_path
+    return {what: _state_of(path) for what, path in paths.items()}
+
+
+def _state_of(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return "missing"
+    return f"{found.st_size} bytes of {found.st_mtime_ns}"

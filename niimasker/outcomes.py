@@ -1,0 +1,75 @@
+"""What became of a run, and its row in the summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from niimasker.inputs.runs import Run
+
+if TYPE_CHECKING:
+    from niimasker.outputs.results import Result, Tables
+
+DONE, SKIPPED, FAILED, NOT_STARTED = "done", "skipped", "failed", "not started"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: its result, or the reason why there is none; neither when it was not started.
+
+    Parameters
+    ----------
+    seconds
+        That the run took; None where it is not known.
+    is_skipped
+        Whether the result is that of an earlier call.
+    ends_all
+        Whether no other run can be done, for the same reason.
+    warnings
+        About the run, whatever became of it.
+    """
+
+    run: Run
+    result: Result | None = None
+    reason: str | None = None
+    seconds: float | None = None
+    traceback: str = ""
+    is_mistake: bool = False
+    is_skipped: bool = False
+    ends_all: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """One of done, skipped, failed, not started."""
+        if self.result is None:
+            return NOT_STARTED if self.reason is None else FAILED
+        return SKIPPED if self.is_skipped else DONE
+
+    @property
+    def tables(self) -> tuple[Tables, ...]:
+        """The files written, an entry per atlas; none when the run failed."""
+        return () if self.result is None else self.result.tables
+
+
+def summary_row(outcome: Outcome) -> dict[str, Any]:
+    """Return what summary.tsv says of a run."""
+    run, result = outcome.run, outcome.result
+    return {
+        "image": str(run.image_path),
+        "confounds": str(run.confounds_path) if run.confounds_path else None,
+        "output": run.output_stem,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
+        "n_volumes": result.n_volumes if result else None,
+        "n_discarded": result.n_discarded if result else None,
+        "n_censored": result.n_censored if result else None,
+        "degrees_of_freedom": result.degrees_of_freedom if result else None,
+        "mean_fd": result.mean_fd if result else None,
+        "n_regions": result.n_regions if result else None,
+        "n_regions_without_signal": result.n_regions_without_signal if result else None,
+        "median_tsnr": result.median_tsnr if result else None,
+        "min_coverage": result.min_coverage if result else None,
+        "n_warnings": None if outcome.status == NOT_STARTED else len(outcome.warnings),
+    }

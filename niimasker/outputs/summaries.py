@@ -1,0 +1,37 @@
+"""summary.tsv as it is read back: a row of facts per run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+Row = dict[str, Any]
+
+_TEXTS = ("image", "confounds", "output", "status", "reason")
+
+
+def read_summary(path: Path) -> list[Row] | None:
+    """Return the rows of a summary, None in place of n/a; None when there is no summary."""
+    try:
+        table = pd.read_csv(
+            path,
+            sep="\t",
+            na_values=["n/a"],
+            keep_default_na=False,
+            dtype=dict.fromkeys(_TEXTS, str),
+            encoding="utf-8",
+            encoding_errors="surrogateescape",
+        )
+    except pd.errors.EmptyDataError:
+        return []  # a shard without runs
+    except (OSError, ValueError):
+        return None
+    return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() else value

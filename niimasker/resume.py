@@ -1,0 +1,96 @@
+"""Runs that an earlier call has done: found by what their sidecars vouch for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from niimasker.fingerprint import Fingerprint, fingerprint_run
+from niimasker.outcomes import Outcome
+from niimasker.outputs.files import DATA_FOLDER, shard_summaries, summary_name
+from niimasker.outputs.results import NUMBERS, Result, Tables, name_tables
+from niimasker.outputs.summaries import read_summary
+from niimasker.settings import Settings
+from niimasker.study import Study
+from niimasker.task import Shared
+
+_log = logging.getLogger(__name__)
+
+
+def find_outcomes(study: Study, shared: Shared) -> Iterator[Outcome]:
+    """Yield the outcomes of the runs that an earlier call has done."""
+    folder = study.settings.output_dir / DATA_FOLDER
+    paths = [*shard_summaries(folder), folder / summary_name(None)]
+    seconds = {row["output"]: row["seconds"] for path in paths for row in read_summary(path) or []}
+    for plan in study.plans:
+        stem = plan.run.output_stem
+        result = find_result(stem, study.keys, {**shared.fingerprint, **fingerprint_run(plan)}, study.settings)
+        if result is not None:
+            yield Outcome(plan.run, result, seconds=seconds.get(stem), is_skipped=True, warnings=result.warnings)
+
+
+def find_result(output_stem: str, keys: Sequence[str], fingerprint: Fingerprint, settings: Settings) -> Result | None:
+    """Return the result of an earlier call when it is complete and made from the same, None when it is not.
+
+    Parameters
+    ----------
+    keys
+        What the files of each atlas are called by.
+    """
+    output_dir = settings.output_dir
+    tables = [name_tables(output_dir, output_stem, key, keys, has_voxels=settings.as_voxels) for key in keys]
+    sidecars = [_read(each.sidecar_path) for each in tables]
+    page_path = None if settings.no_report else _page_path(output_dir, output_stem)
+    reason = next((why for sidecar in sidecars if (why := _why_not(sidecar, fingerprint, output_dir))), None)
+    if reason is None and page_path is not None and not page_path.is_file():
+        reason = "it has no report"
+    if reason is not None:
+        _log.debug("%s: not skipped, for %s", output_stem, reason)
+        return None
+    return _result(tables, sidecars[0], page_path)
+
+
+def _page_path(output_dir: Path, output_stem: str) -> Path:
+    # Pages need libraries that tables do not.
+    from niimasker.outputs.files import report_path
+
+    return report_path(output_dir, output_stem)
+
+
+def _read(sidecar_path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(sidecar_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _why_not(sidecar: Mapping[str, Any], fingerprint: Fingerprint, output_dir: Path) -> str | None:
+    if not sidecar.keys() >= {"Fingerprint", "Files", "Summary", "Warnings"}:
+        return "its JSON file is missing or of another version"
+    theirs = sidecar["Fingerprint"]
+    changed = [what for what in {**fingerprint, **theirs} if fingerprint.get(what) != theirs.get(what)]
+    if changed:
+        return f"its {', '.join(changed)} changed"
+    for name, n_bytes in sidecar["Files"].items():
+        if _size_of(output_dir / name) != n_bytes:
+            return f"{name} is missing or changed"
+    return None
+
+
+def _size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _result(tables: Sequence[Tables], sidecar: Mapping[str, Any], page_path: Path | None) -> Result:
+    numbers: dict[str, Any] = {
+        name: math.nan if (value := sidecar["Summary"].get(name)) is None else value for name in NUMBERS
+    }
+    return Result(tuple(tables), tuple(sidecar["Warnings"]), **numbers, report_path=page_path)

@@ -1,0 +1,47 @@
+"""Parts of a study that run apart, as jobs of an array: each with its own summary, merged by the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from niimasker.inputs.runs import Run
+from niimasker.kinds import Shard
+from niimasker.outcomes import Outcome, summary_row
+from niimasker.outputs.files import shard_summaries, summary_name
+from niimasker.outputs.summaries import Row, read_summary
+
+
+def merge_shards(folder: Path, shard: Shard, runs: Sequence[Run], write: Callable[[list[Row]], None]) -> None:
+    """Write what all shards have done, once each has its summary; until then nothing.
+
+    Two that end at once both write. Neither holds a lock, which a killed job would leave behind: who finds that a
+    summary has changed since it was read writes again.
+
+    Parameters
+    ----------
+    runs
+        Of the whole study, in order.
+    write
+        Takes a row per run.
+    """
+    paths = [folder / summary_name(Shard(number, shard.of)) for number in range(1, shard.of + 1)]
+    while (states := _states(paths)) is not None:
+        rows = {row["output"]: row for path in paths for row in read_summary(path) or []}
+        write([rows.get(run.output_stem) or summary_row(Outcome(run)) for run in runs])
+        if _states(paths) == states:
+            return
+
+
+def _states(paths: Sequence[Path]) -> list[tuple[int, int, int]] | None:
+    try:
+        found = [path.stat() for path in paths]
+    except OSError:
+        return None
+    return [(each.st_mtime_ns, each.st_size, each.st_ino) for each in found]
+
+
+def remove_shard_summaries(folder: Path) -> None:
+    """Remove the summaries of shards: that of the whole study says more, and later."""
+    for path in shard_summaries(folder):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,230 @@
+"""What a worker does: one run, from its image to its tables and report."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib
+import logging
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from niimasker.batch import attempt
+from niimasker.errors import record_warnings
+from niimasker.fingerprint import Fingerprint, fingerprint_study
+from niimasker.kinds import to_path
+from niimasker.outputs.files import report_path
+from niimasker.outputs.provenance import SourceRecord, source_record
+from niimasker.placements import HeldPlacement, StoredPlacement
+from niimasker.regions.weights import RegionWeights
+from niimasker.settings import Settings
+from niimasker.signals.accumulation import MeanVolume
+from niimasker.signals.cleaning import clean
+from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
+from niimasker.signals.extraction import Placement, Reading, Signals, extract_signals
+from niimasker.signals.nuisance import Nuisance, prepare_nuisance
+from niimasker.study import Plan, Study, load_run_confounds
+
+if TYPE_CHECKING:
+    from niimasker.outputs.results import Extracted, Result
+
+_log = logging.getLogger(__name__)
+
+# pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
+# which leaves the interpreter idle: they are imported meanwhile.
+_NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
+_NEEDED_FOR_REPORTS = ("niimasker.outputs.report",)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all tasks of a study have in common.
+
+    Parameters
+    ----------
+    keys, sources
+        For each atlas what its files are called by, and what its regions come from.
+    fingerprint
+        Of everything but a run's own files.
+    study_warnings
+        What holds for every run.
+    command
+        The words that started it all.
+    """
+
+    settings: Settings
+    keys: tuple[str, ...]
+    sources: tuple[Mapping[str, SourceRecord], ...]
+    fingerprint: Fingerprint
+    study_warnings: tuple[str, ...]
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker gets: one run, with the fingerprint of what it is made from."""
+
+    plan: Plan
+    placement: HeldPlacement | StoredPlacement
+    fingerprint: Fingerprint
+    shared: Shared
+
+
+def extract_run(task: Task) -> Result:
+    """Extract one run, write its tables and report, and return what was written.
+
+    Raises
+    ------
+    NiimaskerError
+        The run cannot be extracted; nothing of it is written.
+    """
+    # A page of an earlier call would tell of other tables than these, or than none.
+    with contextlib.suppress(OSError):
+        report_path(task.shared.settings.output_dir, task.plan.run.output_stem).unlink()
+    placement = task.placement.load()
+    extracted = _compute(task, placement)
+    from niimasker.outputs.results import write_run
+
+    start = time.perf_counter()
+    result = write_run(
+        task.plan,
+        placement,
+        extracted,
+        keys=task.shared.keys,
+        sources=task.shared.sources,
+        fingerprint=task.fingerprint,
+        settings=task.shared.settings,
+    )
+    _tell_step(task, "tables written", start)
+    return result if task.shared.settings.no_report else _add_report(task, placement, extracted, result)
+
+
+def _tell_step(task: Task, what: str, start: float) -> None:
+    _log.debug("%s: %s in %.3f s", task.plan.run.image_path, what, time.perf_counter() - start)
+
+
+def _add_report(task: Task, placement: Placement, extracted: Extracted, result: Result) -> Result:
+    """Return the result with its report, or with a warning that says why there is none."""
+    start = time.perf_counter()
+    written = attempt(lambda made_from: _write_report(*made_from), (task, placement, extracted, result))
+    if written.value is not None:
+        _tell_step(task, "report written", start)
+        return dataclasses.replace(result, report_path=written.value)
+    _log.debug("%s", written.traceback)
+    warning = f"the tables are written, but no report of them: {written.reason}"
+    return dataclasses.replace(result, warnings=(*result.warnings, warning))
+
+
+def _write_report(task: Task, placement: Placement, extracted: Extracted, result: Result) -> Path:
+    from niimasker.outputs.report import write_report
+    from niimasker.outputs.results import run_sources
+    from niimasker.outputs.views import make_view
+
+    path = report_path(task.shared.settings.output_dir, task.plan.run.output_stem)
+    view = make_view(
+        task.plan,
+        placement,
+        extracted,
+        result,
+        keys=task.shared.keys,
+        sources={**run_sources(task.plan, extracted), **_sources_of_atlases(task)},
+        settings=task.shared.settings,
+        command=task.shared.command,
+    )
+    write_report(path, view, task.shared.settings.output_dir)
+    return path
+
+
+def _sources_of_atlases(task: Task) -> dict[str, SourceRecord]:
+    """Return what the regions of all atlases come from."""
+    return {
+        f"{what} ({key})" if what == "Regions" and len(task.shared.keys) > 1 else what: source
+        for key, sources in zip(task.shared.keys, task.shared.sources, strict=True)
+        for what, source in sources.items()
+    }
+
+
+def _compute(task: Task, placement: Placement) -> Extracted:
+    _start_imports(_NEEDED_LATE if task.shared.settings.no_report else _NEEDED_LATE + _NEEDED_FOR_REPORTS)
+    plan = task.plan
+    digest = hashlib.sha256()
+    mean_volume = None if task.shared.settings.no_report else MeanVolume()
+    averages_valid = task.shared.settings.valid_voxels and not task.shared.settings.as_voxels
+    reading = Reading(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
+    with record_warnings() as recorded:
+        start = time.perf_counter()
+        confounds = load_run_confounds(plan.run, task.shared.settings, plan.series)
+        signals = extract_signals(plan.series, plan.timeline, placement, reading)
+        _tell_step(task, "signals extracted", start)
+        start = time.perf_counter()
+        # Not before the image is read: nilearn is imported meanwhile.
+        nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
+        cleaned = [
+            _clean_atlas(task, nuisance, weights, each, f"{key}: " if len(task.shared.keys) > 1 else "")
+            for key, weights, each in zip(task.shared.keys, placement.weights, signals, strict=True)
+        ]
+        _tell_step(task, "signals cleaned", start)
+    from niimasker.outputs.results import Extracted
+
+    warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *recorded]))
+    signals, values = zip(*cleaned, strict=True)
+    mean = None if mean_volume is None else _scale(mean_volume, plan)
+    return Extracted(signals, values, confounds, nuisance, digest.hexdigest(), warnings, mean)
+
+
+def _scale(mean_volume: MeanVolume, plan: Plan) -> np.ndarray:
+    voxels = plan.series.voxels
+    return np.asarray(voxels.slope * mean_volume.on(plan.series.grid) + voxels.intercept)
+
+
+def _clean_atlas(
+    task: Task, nuisance: Nuisance, weights: RegionWeights, signals: Signals, atlas: str
+) -> tuple[Signals, np.ndarray]:
+    plan, min_coverage = task.plan, task.shared.settings.min_coverage
+    if min_coverage is not None:
+        signals = require_coverage(signals, weights, min_coverage)
+    values = clean(signals.values, nuisance, plan.timeline, plan.cleaning)
+    signals = mark_flat(signals, values, weights, plan.cleaning.standardize)
+    warn_of_coverage(weights, signals, atlas, min_coverage)
+    return signals, values
+
+
+def _start_imports(names: Sequence[str]) -> None:
+    if any(name not in sys.modules for name in names):
+        threading.Thread(target=_import_late, args=(names,)).start()
+
+
+def _import_late(names: Sequence[str]) -> None:
+    # The threads that read and compute need the interpreter often and shortly: at its 5 ms they wait 0.6 s in all.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(interval / 10)
+    try:
+        # After Ctrl-C an import cannot finish; of any other failure the import that needs the module tells.
+        with contextlib.suppress(ImportError, RuntimeError):
+            for name in names:
+                importlib.import_module(name)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def share(study: Study, command: Sequence[str]) -> Shared:
+    """Return what all tasks of a study have in common."""
+    sources = tuple(_region_sources(roi_file, study) for roi_file in study.settings.roi_file)
+    fingerprint = fingerprint_study(study.settings, study.atlases, sources)
+    return Shared(study.settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
+
+
+def _region_sources(roi_file: str, study: Study) -> dict[str, SourceRecord]:
+    roi_path, mask_path = to_path(roi_file), study.settings.mask_img
+    regions: SourceRecord = source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}
+    if study.mask is None or mask_path is None:
+        return {"Regions": regions}
+    return {"Regions": regions, "Mask": source_record(mask_path)}

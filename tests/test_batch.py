@@ -1,0 +1,440 @@
+"""Many runs: a process that is lost costs one run, whatever ends it; what is there is complete."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from images import LAS, make_series, save
+from studies import LABELS, children_of, kill, results_in, start, summary, wait_until, write_study
+
+from niimasker import extract, placements
+from niimasker.batch import attempt, attempt_here
+from niimasker.cli import main
+from niimasker.errors import OutputError, OutputLostError, RunError, record_warnings, warn
+from niimasker.outputs.files import temporary_prefix
+from niimasker.workers import THREAD_VARIABLES, Worker, attempt_in_processes
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def raise_for_3(number: int) -> int:
+    if number == 3:
+        raise RunError("three is no good")
+    return number
+
+
+def end_itself(by: int) -> int:
+    if by < 0:
+        os.kill(os.getpid(), -by)
+    elif by:
+        os._exit(by)
+    return by
+
+
+def warn_and_fail(text: str) -> None:
+    warn(text)
+    raise RunError("failed")
+
+
+def wait_for(path: Path) -> str:
+    """Say that the task is under way, and wait for ever."""
+    path.write_text(str(os.getpid()))
+    threading.Event().wait()
+    return "never"
+
+
+def read_environment(names: tuple[str, ...]) -> tuple[str | None, ...]:
+    return tuple(os.environ.get(name) for name in names)
+
+
+def log(text: str) -> None:
+    logging.getLogger("niimasker.test").debug("%s", text)
+
+
+def print_noise(text: str) -> str:
+    print(text)  # noqa: T201
+    os.write(1, text.encode())
+    return text
+
+
+def nothing(_: object) -> None:
+    """Take no notice."""
+
+
+def in_processes(function, tasks, n_jobs=2, timeout=None):
+    tried = attempt_in_processes(function, tasks, n_jobs=n_jobs, timeout=timeout, on_start=nothing)
+    return dict(tried)
+
+
+@pytest.fixture
+def worker():
+    worker = Worker()
+    yield worker
+    worker.end()
+
+
+class TestAttempt:
+    def test_value_has_no_reason(self):
+        tried = attempt(square, 3)
+        assert (tried.value, tried.reason, tried.is_mistake) == (9, None, False)
+
+    def test_users_mistake_is_its_text(self):
+        tried = attempt(raise_for_3, 3)
+        assert (tried.value, tried.reason, tried.is_mistake) == (None, "three is no good", False)
+
+    def test_mistake_of_the_program_is_told_from_it(self):
+        tried = attempt(int, "x\ny")
+        assert tried.is_mistake
+        assert tried.reason.startswith("unexpected ValueError: ")
+        assert "Traceback" in tried.traceback
+
+    def test_failed_task_keeps_its_warnings(self):
+        assert attempt(warn_and_fail, "look").warnings == ("look",)
+
+    def test_warnings_recorded_inside_of_it_are_kept_too(self):
+        def record_and_fail(text):
+            with record_warnings():
+                warn_and_fail(text)
+
+        assert attempt(record_and_fail, "look").warnings == ("look",)
+
+    @pytest.mark.parametrize(("kind", "ends_all"), [(OutputError, False), (OutputLostError, True)])
+    def test_lost_output_ends_all(self, kind, ends_all):
+        def fail(text):
+            raise kind(text)
+
+        assert attempt(fail, "full").ends_all is ends_all
+
+
+class TestManyTasks:
+    def test_here_they_come_in_order(self):
+        started = []
+        tried = list(attempt_here(square, [3, 1, 2], on_start=started.append))
+        assert [(task, each.value) for task, each in tried] == [(3, 9), (1, 1), (2, 4)]
+        assert started == [3, 1, 2]
+
+    @pytest.mark.parametrize("n_jobs", [1, 2, 3])
+    def test_in_processes_each_has_its_value(self, n_jobs):
+        tried = in_processes(square, range(20), n_jobs)
+        assert {task: each.value for task, each in tried.items()} == {n: n * n for n in range(20)}
+
+    def test_one_that_fails_costs_itself(self):
+        tried = in_processes(raise_for_3, range(8))
+        assert {task: each.reason for task, each in tried.items() if each.reason} == {3: "three is no good"}
+
+    @pytest.mark.parametrize(
+        ("by", "reason"),
+        [
+            (-signal.SIGKILL, "its process was killed by signal 9 (SIGKILL), as the system does when memory runs out"),
+            (-signal.SIGSEGV, "its process crashed by a segmentation fault, signal 11 (SIGSEGV)"),
+            (-signal.SIGTERM, "its process was ended by signal 15 (SIGTERM)"),
+            (7, "its process ended by itself (exit code 7)"),
+        ],
+    )
+    def test_one_that_loses_its_process_costs_itself(self, by, reason):
+        tried = in_processes(end_itself, [0, 0.0, by, False])
+        assert tried[by].reason == reason
+        assert tried[by].is_lost
+        assert [each.reason for task, each in tried.items() if task != by] == [None]
+
+    def test_one_that_takes_too_long_is_ended(self, tmp_path):
+        tried = in_processes(wait_for, [tmp_path / "pid"], timeout=2.0)
+        (lost,) = tried.values()
+        assert lost.reason == "it takes longer than the 2 s of --timeout; its process was ended"
+        pid = int((tmp_path / "pid").read_text())
+        assert not Path(f"/proc/{pid}").exists()
+
+    def test_tasks_are_taken_as_they_are_needed(self):
+        taken = []
+
+        def tasks():
+            for number in range(1000):
+                taken.append(number)
+                yield number
+
+        tried = attempt_in_processes(square, tasks(), n_jobs=2, timeout=None, on_start=nothing)
+        next(tried)
+        tried.close()
+        assert len(taken) < 10
+
+    def test_closing_ends_what_is_under_way(self, tmp_path):
+        paths = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+        tasks = iter([*paths[:2]])
+        tried = attempt_in_processes(wait_for, tasks, n_jobs=2, timeout=None, on_start=nothing)
+        waiting = threading.Thread(target=lambda: [*tried])
+        before = set(children_of(os.getpid()))
+        waiting.start()
+        wait_until(lambda: all(path.exists() and path.read_text() for path in paths[:2]), "both are under way")
+        for pid in set(children_of(os.getpid())) - before:
+            kill(pid)
+        waiting.join(60)
+        assert not waiting.is_alive()
+        assert set(children_of(os.getpid())) <= before
+
+
+class TestWorker:
+    def test_process_is_kept_from_task_to_task(self, worker):
+        pids = {worker.attempt(os.getpgid, 0).value for _ in range(3)}
+        assert pids == {worker.pid}
+
+    def test_lost_process_is_replaced(self, worker):
+        assert worker.attempt(end_itself, -signal.SIGKILL).is_lost
+        first = worker.pid
+        assert worker.attempt(square, 3).value == 9
+        assert worker.pid != first
+
+    def test_libraries_have_one_thread(self, worker):
+        assert worker.attempt(read_environment, THREAD_VARIABLES).value == ("1",) * len(THREAD_VARIABLES)
+
+    def test_what_it_logs_is_logged_here(self, worker, caplog):
+        with caplog.at_level(logging.DEBUG, "niimasker"):
+            worker.attempt(log, "step one")
+        assert [record.getMessage() for record in caplog.records] == ["step one"]
+
+    def test_what_it_prints_is_no_answer(self, worker, capfd):
+        assert worker.attempt(print_noise, "noise").value == "noise"
+        assert "noise" in capfd.readouterr().err
+
+    def test_ended_worker_starts_no_process(self, worker):
+        worker.end()
+        assert worker.attempt(square, 2).reason == "interrupted"
+        assert worker.pid is None
+
+
+# A study
+
+
+HELD = "sub-03_bold"
+
+
+@pytest.fixture
+def study(tmp_path) -> list[str]:
+    """The words that extract 12 runs."""
+    return write_study(tmp_path, 12)
+
+
+def hold(image_path: Path, pid_path: Path) -> str:
+    """Return code that makes the run of an image wait for ever, and its process's number known."""
+    return f"""
+import os, pathlib, threading, time
+from niimasker import workers, workflow
+
+run_study, attempt = workflow.run_study, workers.Worker.attempt
+
+def run_held_study(*args, **kwargs):
+    os.unlink({str(image_path)!r})
+    os.mkfifo({str(image_path)!r})  # a run that opens it waits for somebody to write
+    return run_study(*args, **kwargs)
+
+def tell_pid(worker):
+    while worker.pid is None:
+        time.sleep(0.01)
+    temporary = pathlib.Path({str(pid_path)!r} + ".tmp")
+    temporary.write_text(str(worker.pid))
+    temporary.rename({str(pid_path)!r})
+
+def attempt_and_tell(worker, function, task):
+    if str(task.plan.run.image_path) == {str(image_path)!r}:
+        threading.Thread(target=tell_pid, args=(worker,)).start()
+    return attempt(worker, function, task)
+
+workflow.run_study, workers.Worker.attempt = run_held_study, attempt_and_tell
+"""
+
+
+@dataclass
+class Held:
+    """A study of 12 runs under way, of which one waits for ever."""
+
+    folder: Path
+    words: list[str]
+
+    def __post_init__(self):
+        self.out = self.folder / "out"
+        self.image_path = self.folder / f"{HELD}.nii.gz"
+        self.pid_path = self.folder / "pid"
+        self.content = self.image_path.read_bytes()
+        self.before = self.image_path.stat()
+
+    def start(self, *words):
+        return start(self.out, *self.words, *words, code=hold(self.image_path, self.pid_path))
+
+    def restore(self):
+        self.image_path.unlink()
+        self.image_path.write_bytes(self.content)
+        os.utime(self.image_path, ns=(self.before.st_atime_ns, self.before.st_mtime_ns))
+
+    def finished(self) -> list[Path]:
+        return sorted(self.out.glob("*_timeseries.json"))
+
+    def resume(self, *words):
+        process = start(self.out, *self.words, "--resume", *words)
+        printed, said = process.communicate(timeout=60)
+        return process.returncode, printed, said
+
+    def undisturbed(self) -> dict[str, bytes]:
+        """The files of a call that nothing disturbs."""
+        self.out.rename(self.folder / "disturbed")
+        assert main([str(self.out), *self.words]) == 0
+        return results_in(self.out)
+
+
+@pytest.fixture
+def held(tmp_path, study) -> Held:
+    return Held(tmp_path, study)
+
+
+def test_killed_process_costs_one_run_of_12_and_resume_does_it(held):
+    process = held.start("--n_jobs", "2")
+    wait_until(held.pid_path.exists, "the run is under way")
+    wait_until(held.finished, "another run is done")
+    kill(int(held.pid_path.read_text()))
+    printed, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "11 runs done" in printed
+    (line,) = [line for line in said.splitlines() if "failed: " in line]
+    assert f"{HELD}.nii.gz: its process was killed by signal 9 (SIGKILL)" in line
+    rows = summary(held.out)
+    assert rows["status"].drop(HELD).eq("done").all()
+    assert "SIGKILL" in rows.loc[HELD, "reason"]
+    assert not list(held.out.glob(f"{HELD}*"))
+    held.restore()
+    code, printed, said = held.resume("--n_jobs", "2")
+    assert (code, said) == (0, "")
+    assert "1 run done, 11 skipped" in printed
+    rows = summary(held.out)
+    assert rows["status"].value_counts().to_dict() == {"skipped": 11, "done": 1}
+    disturbed = results_in(held.out)
+    assert disturbed == held.undisturbed()
+    compared = [name for name in rows.columns if name not in ("status", "seconds")]
+    pd.testing.assert_frame_equal(rows[compared], summary(held.out)[compared])
+
+
+@pytest.mark.parametrize("n_jobs", ["1", "2"])
+def test_killed_parent_leaves_complete_files_and_resume_does_the_rest(held, n_jobs):
+    process = held.start("--n_jobs", n_jobs)
+    wait_until(lambda: len(held.finished()) == (11 if n_jobs == "2" else 3), "others are done")
+    workers = children_of(process.pid)
+    kill(process.pid)
+    process.communicate(timeout=60)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "its processes are gone")
+    assert all(len(path.read_text().splitlines()) == 13 for path in held.out.glob("*_timeseries.tsv"))
+    for path in held.finished():
+        files = json.loads(path.read_text())["Files"]
+        assert {name: (held.out / name).stat().st_size for name in files} == files
+    n_finished = len(held.finished())
+    held.restore()
+    code, printed, said = held.resume("--n_jobs", n_jobs)
+    assert (code, said) == (0, "")
+    assert f"{12 - n_finished} runs done, {n_finished} skipped" in printed.replace("1 run d", "1 runs d")
+    disturbed = results_in(held.out)
+    assert disturbed == held.undisturbed()
+
+
+def test_run_that_takes_too_long_costs_itself(held):
+    process = held.start("--n_jobs", "2", "--timeout", "5")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"{HELD}.nii.gz: it takes longer than the 5 s of --timeout" in said
+    assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "failed": 1}
+
+
+def test_time_limit_holds_for_one_process_too(held):
+    process = held.start("--timeout", "5")
+    process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "failed": 1}
+
+
+def test_interrupt_leaves_what_is_finished_listed(held):
+    process = held.start("--n_jobs", "2")
+    wait_until(held.pid_path.exists, "the run is under way")
+    wait_until(lambda: len(held.finished()) == 11, "the others are done")
+    workers = children_of(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("niimasker: interrupted: ")
+    assert "Traceback" not in said
+    assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "not started": 1}
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert not list(held.out.rglob(".*"))
+
+
+def test_fail_fast_stops_at_the_first(tmp_path, study):
+    (tmp_path / "sub-03_bold.nii.gz").write_bytes(b"no image")
+    assert main([str(tmp_path / "out"), *study, "--fail_fast"]) == 1
+    assert summary(tmp_path / "out")["status"].value_counts().to_dict() == {"not started": 11, "failed": 1}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_regions_that_cannot_be_placed_on_a_grid_cost_its_runs(tmp_path, study, monkeypatch, n_jobs):
+    for number in (2, 5):
+        save(tmp_path / f"sub-{number:02}_bold.nii.gz", make_series(LABELS), LAS, t_r=2.0)
+    place = placements.make_placement
+
+    def fail_on_one(atlases, grid, *args, **kwargs):
+        if np.allclose(grid.matrix, LAS):
+            raise MemoryError("no room")
+        return place(atlases, grid, *args, **kwargs)
+
+    monkeypatch.setattr(placements, "make_placement", fail_on_one)
+    outcomes = extract(tmp_path / "out", input_files=study[1], roi_file=study[3], no_report=True, n_jobs=n_jobs)
+    assert [place for place, outcome in enumerate(outcomes) if outcome.reason] == [2, 5]
+    assert outcomes[2].reason == "unexpected MemoryError: no room"
+
+
+@pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")
+def test_failed_run_keeps_its_warnings(tmp_path, study):
+    path = tmp_path / "sub-03_bold.nii.gz"
+    save(path, make_series(LABELS), t_r=5000.0)
+    path.write_bytes(path.read_bytes()[:-20])
+    outcomes = extract(tmp_path / "out", input_files=str(path), roi_file=study[3], no_report=True)
+    assert outcomes[0].status == "failed"
+    assert any("milliseconds" in warning for warning in outcomes[0].warnings)
+    assert summary(tmp_path / "out")["n_warnings"].tolist() == [len(outcomes[0].warnings)]
+
+
+@pytest.mark.parametrize("options", [[], ["--smoothing_fwhm", "5"], ["--engine", "nilearn"]], ids=" ".join)
+def test_same_bytes_for_any_number_of_processes(tmp_path, study, options):
+    for n_jobs in ("1", "2"):
+        assert main([str(tmp_path / n_jobs), *study, "--n_jobs", n_jobs, "--detrend", "--standardize", *options]) == 0
+    first = results_in(tmp_path / "1")
+    assert len(first) == 36
+    second = results_in(tmp_path / "2")
+    tables = [name for name in first if name.endswith(".tsv")]
+    assert [name for name in tables if first[name] != second[name]] == []
+
+
+def test_shared_weights_are_removed_at_the_end(tmp_path, study, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    assert main([str(tmp_path / "out"), *study, "--n_jobs", "2"]) == 0
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path, study):
+    out = tmp_path / "out"
+    out.mkdir()
+    worker = Worker()
+    pid = worker.attempt(os.getpgid, 0) and worker.pid
+    worker.end()
+    own = temporary_prefix()
+    left = out / f"{own.replace(str(os.getpid()), str(pid))}0.tmp"
+    others = [out / f".niimasker-00000000-{pid}-0.tmp", out / f"{own}0.tmp", out / ".niimasker-notes"]
+    for path in [left, *others]:
+        path.touch()
+    assert main([str(out), *study]) == 0
+    assert not left.exists()
+    assert all(path.exists() for path in others)

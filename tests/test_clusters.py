@@ -1,0 +1,177 @@
+"""Runs on a real Dask cluster of processes: a worker that is lost costs one run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from studies import kill, results_in, summary, write_study
+
+from niimasker import extract, workflow
+from niimasker.cli import main
+from niimasker.clusters import _Job, attempt_on_cluster, attempt_once, connect
+from niimasker.errors import RunError, SettingsError
+from niimasker.outputs import results
+from niimasker.task import extract_run
+
+distributed = pytest.importorskip("distributed")
+
+# What the cluster's own machinery leaves behind when its processes are killed.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two processes of one thread each, which are started again when they are killed."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+    ) as cluster:
+        yield cluster
+
+
+def kill_at_5(number: int) -> int:
+    if number == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def raise_for_3(number: int) -> int:
+    if number == 3:
+        raise RunError("three is no good")
+    return number
+
+
+def on_cluster(cluster, function, tasks, folder):
+    with connect(cluster.scheduler_address) as client:
+        return dict(attempt_on_cluster(function, tasks, client=client, marks_folder=folder, on_start=lambda task: None))
+
+
+def test_task_that_fails_costs_itself(cluster, tmp_path):
+    tried = on_cluster(cluster, raise_for_3, range(6), tmp_path)
+    assert {task: each.reason for task, each in tried.items() if each.reason} == {3: "three is no good"}
+    assert [each.value for task, each in sorted(tried.items())] == [0, 1, 2, None, 4, 5]
+
+
+def test_killed_worker_costs_its_task_alone(cluster, tmp_path):
+    tried = on_cluster(cluster, kill_at_5, range(12), tmp_path)
+    assert {task: each.value for task, each in tried.items() if task != 5} == {n: n * n for n in range(12) if n != 5}
+    assert tried[5].is_lost
+    assert tried[5].reason.startswith("its worker is lost")
+
+
+def test_task_that_has_begun_is_not_begun_again(tmp_path):
+    job = _Job(3, raise_for_3, tmp_path / "begun-0", Path.cwd(), logging.WARNING)
+    job.mark_path.touch()
+    assert attempt_once(job).tried.is_lost
+
+
+def test_mark_is_taken_away_at_the_end(tmp_path):
+    job = _Job(4, raise_for_3, tmp_path / "begun-0", Path.cwd(), logging.WARNING)
+    assert attempt_once(job).tried.value == 4
+    assert not job.mark_path.exists()
+
+
+def test_worker_that_does_not_see_the_folder_ends_all(tmp_path):
+    tried = attempt_once(_Job(4, raise_for_3, tmp_path / "away/begun-0", Path.cwd(), logging.WARNING)).tried
+    assert tried.ends_all
+    assert "on a disk that they share" in tried.reason
+
+
+# A study
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch, cluster) -> list[str]:
+    """The words that extract 12 runs on the cluster, from the current folder."""
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path, 12)
+    words = ["out", "-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "--no_report"]
+    return [*words, "--scheduler", cluster.scheduler_address]
+
+
+def test_cluster_writes_the_same_bytes(study):
+    assert main(study) == 0
+    there = results_in(Path("out"))
+    assert main(study[:-2]) == 0
+    assert results_in(Path("out")) == there
+    assert len(there) == 36
+
+
+def test_scheduler_may_be_named_by_its_file(study, cluster):
+    Path("scheduler.json").write_text(json.dumps({"address": cluster.scheduler_address}))
+    outcomes = extract(
+        "out", input_files="sub-*_bold.nii.gz", roi_file="atlas.nii.gz", no_report=True, scheduler="scheduler.json"
+    )
+    assert {outcome.status for outcome in outcomes} == {"done"}
+
+
+def test_broken_image_costs_itself(study, capsys):
+    path = Path("sub-03_bold.nii.gz")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert main(study) == 1
+    assert "1 of 12 runs failed" in capsys.readouterr().out
+
+
+def test_steps_of_every_run_are_told_when_verbose(study, capsys):
+    assert main([*study, "-v"]) == 0
+    said = capsys.readouterr().err
+    assert all(f"sub-{n:02}_bold.nii.gz: signals extracted in " in said for n in range(12))
+
+
+def test_killed_worker_costs_one_run_of_12_and_resume_does_it(study, monkeypatch, capsys):
+    held = Path("sub-03_bold.nii.gz").absolute()
+    content, before = held.read_bytes(), held.stat()
+    monkeypatch.setattr(workflow, "extract_run", KillIn(held.name))
+    assert main(study) == 1
+    monkeypatch.setattr(workflow, "extract_run", extract_run)
+    printed, said = capsys.readouterr()
+    assert "11 runs done" in printed
+    (line,) = [line for line in said.splitlines() if line.startswith("niimasker: failed")]
+    assert "sub-03_bold.nii.gz: its worker is lost" in line
+    assert summary(Path("out"))["status"].drop("sub-03_bold").eq("done").all()
+    assert not list(Path("out").glob("sub-03*"))
+    assert not list(Path("out").rglob(".niimasker-*"))
+    assert (held.read_bytes(), held.stat().st_mtime_ns) == (content, before.st_mtime_ns)
+    assert main([*study, "--resume"]) == 0
+    assert summary(Path("out"))["status"].value_counts().to_dict() == {"skipped": 11, "done": 1}
+    disturbed = results_in(Path("out"))
+    Path("out").rename("disturbed")
+    assert main(study) == 0
+    assert results_in(Path("out")) == disturbed
+
+
+class KillIn:
+    """Does a run as niimasker does, but in the midst of one run's files its process is killed."""
+
+    def __init__(self, image_name: str) -> None:
+        self.image_name = image_name
+
+    def __call__(self, task):
+        if task.plan.run.image_path.name == self.image_name:
+            results.write_json = lambda *_: kill(os.getpid())
+        return extract_run(task)
+
+
+def test_missing_scheduler_is_wrong_use(study, capsys):
+    assert main([*study[:-1], "nowhere.json"]) == 2
+    assert "--scheduler: nowhere.json does not exist" in capsys.readouterr().err
+
+
+def test_scheduler_that_does_not_answer_is_wrong_use(monkeypatch):
+    monkeypatch.setattr("niimasker.clusters._SECONDS_TO_CONNECT", 1)
+    with pytest.raises(SettingsError, match="no Dask scheduler answers at tcp://127"):
+        connect("tcp://127.0.0.1:9")
+
+
+def test_time_limit_does_not_go_with_a_cluster(study, capsys):
+    assert main([*study, "--timeout", "5"]) == 2
+    assert "--timeout" in capsys.readouterr().err

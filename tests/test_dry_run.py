@@ -1,0 +1,94 @@
+"""--dry_run tells what would be done, finds everything that does not fit, and writes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from images import make_series, save
+from studies import LABELS, write_study
+
+from niimasker.cli import main
+
+N_RUNS = 4
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> list[str]:
+    """The words of a study in the current folder, a table of confounds for each of its runs."""
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path, N_RUNS)
+    for number in range(N_RUNS):
+        Path(f"sub-{number:02}_confounds.tsv").write_text("x\n" + "".join(f"{row % 5}\n" for row in range(12)))
+    confounds = ["--regressor_files", "sub-*_confounds.tsv", "--regressors", "x"]
+    return ["out", "-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "--no_report", *confounds]
+
+
+@pytest.fixture
+def dry_run(study, capsys):
+    """A function that returns exit code, what is printed and what is said."""
+
+    def run(*words: str):
+        capsys.readouterr()
+        code = main([*study, "--dry_run", *words])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def rows_of(printed: str) -> list[list[str]]:
+    return [line.split() for line in printed.splitlines() if line.startswith("sub-")]
+
+
+def test_runs_are_listed_and_nothing_is_written(dry_run):
+    code, printed, said = dry_run()
+    assert (code, said) == (0, "")
+    assert rows_of(printed) == [
+        [f"sub-0{n}_bold.nii.gz", "12", "2", f"sub-0{n}_confounds.tsv", "none", f"sub-0{n}_bold", "do"]
+        for n in range(N_RUNS)
+    ]
+    assert printed.splitlines()[0] == "atlas.nii.gz: 3 regions"
+    assert printed.splitlines()[-1].startswith("4 runs: 4 to do, 0 to skip, 0 that do not fit.")
+    assert not Path("out").exists()
+
+
+def test_runs_that_resume_skips_are_marked(dry_run, study):
+    assert main(study) == 0
+    Path("out/sub-02_bold_regions.tsv").unlink()
+    before = sorted(Path("out").rglob("*"))
+    code, printed, _ = dry_run("--resume")
+    assert code == 0
+    assert [row[-1] for row in rows_of(printed)] == ["skip", "skip", "do", "skip"]
+    assert sorted(Path("out").rglob("*")) == before
+
+
+def test_every_problem_of_every_run_is_told(dry_run):
+    save(Path("sub-00_bold.nii.gz"), make_series(LABELS)[..., 0])
+    Path("sub-01_bold.nii.gz").write_bytes(b"no image")
+    Path("sub-02_confounds.tsv").write_text("y\n1\n")
+    for number in range(N_RUNS):
+        n_rows = 7 if number == 2 else 12
+        Path(f"sub-{number:02}_censor.txt").write_text("0\n" * n_rows)
+    code, printed, said = dry_run("--censor_file", "sub-*_censor.txt")
+    assert code == 2
+    assert [line.split()[-1] for line in printed.splitlines() if line.startswith("sub-")] == [*["fit"] * 3, "do"]
+    assert "1 to do, 0 to skip, 3 that do not fit" in printed
+    lines = said.splitlines()
+    assert all(line.startswith("niimasker: error: ") for line in lines)
+    names = ["sub-00_bold.nii.gz", "sub-01_bold.nii.gz", "sub-02_confounds.tsv", "sub-02_censor.txt"]
+    assert [name for name, line in zip(names, lines, strict=True) if name not in line] == []
+    assert not Path("out").exists()
+
+
+def test_cut_off_that_does_not_fit_is_told_for_each_run(dry_run):
+    code, _, said = dry_run("--low_pass", "0.3")
+    assert (code, len(said.splitlines())) == (2, N_RUNS)
+
+
+def test_unknown_regions_end_it(dry_run):
+    code, printed, said = dry_run("-r", "nope.nii.gz")
+    assert (code, printed, len(said.splitlines())) == (2, "", 1)
+
+
+def test_quiet_tells_problems_alone(dry_run):
+    assert dry_run("--quiet") == (0, "", "")

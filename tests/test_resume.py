@@ -1,0 +1,187 @@
+"""--resume skips what is complete and made from the same, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from images import make_series, save
+from studies import LABELS, results_in, summary, write_study
+
+from niimasker.cli import main
+from niimasker.settings import OF_ONE_CALL, OPTIONS
+
+N_RUNS = 3
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A folder with a study of 3 runs and its outputs."""
+    folder = tmp_path_factory.mktemp("finished")
+    words = write_study(folder, N_RUNS)
+    for number in range(N_RUNS):
+        rows = "".join(f"{number + row % 5}\t{row}\n" for row in range(12))
+        (folder / f"sub-{number:02}_confounds.tsv").write_text(f"x\tframewise_displacement\n{rows}")
+    (folder / "names.tsv").write_text("index\tname\n1\ta\n2\tb\n5\tc\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["out", *WORDS]) == 0
+    assert words
+    return folder
+
+
+WORDS = (
+    *("-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "--labels", "names.tsv"),
+    *("--regressor_files", "sub-*_confounds.tsv", "--regressors", "x", "--discard_scans", "2", "--no_report"),
+)
+
+
+@pytest.fixture
+def study(finished, tmp_path, monkeypatch) -> Path:
+    """The current folder: a copy of the study, with the times of its files."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def resume(*words: str) -> list[str]:
+    """Resume, and return what became of each run."""
+    assert main(["out", *WORDS, "--resume", *words]) == 0
+    return summary(Path("out"))["status"].tolist()
+
+
+def test_finished_runs_are_skipped(study):
+    before = results_in(study / "out")
+    assert resume() == ["skipped"] * N_RUNS
+    assert results_in(study / "out") == before
+
+
+def test_without_resume_all_is_done_again(study):
+    assert main(["out", *WORDS]) == 0
+    assert summary(Path("out"))["status"].tolist() == ["done"] * N_RUNS
+
+
+def test_numbers_of_skipped_runs_are_complete(study):
+    before = summary(study / "out").drop(columns="status")
+    resume()
+    assert summary(study / "out").drop(columns="status").equals(before)
+    assert before["mean_fd"].tolist() == [6.5] * N_RUNS
+
+
+def test_resume_is_in_the_record(study):
+    resume()
+    assert json.loads(Path("out/niimasker_data/parameters.json").read_text())["parameters"]["resume"] is True
+
+
+@pytest.mark.parametrize(
+    "words", [["--n_jobs", "2"], ["--verbose"], ["--quiet"], ["--fail_fast"], ["--timeout", "60"]], ids=" ".join
+)
+def test_how_it_is_run_changes_nothing(study, words):
+    assert resume(*words) == ["skipped"] * N_RUNS
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--detrend"],
+        ["--n_decimals", "3"],
+        ["--min_coverage", "0.5"],
+        ["--regressors", "framewise_displacement"],
+        ["--discard_scans", "1"],
+        ["--labels", "x", "y", "z"],
+        ["--engine", "nilearn"],
+    ],
+    ids=" ".join,
+)
+def test_changed_setting_redoes_all(study, words):
+    assert resume(*words) == ["done"] * N_RUNS
+    assert resume(*words) == ["skipped"] * N_RUNS
+
+
+def touch(path: Path) -> None:
+    found = path.stat()
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
+
+
+@pytest.mark.parametrize("name", ["sub-01_bold.nii.gz", "sub-01_confounds.tsv"])
+def test_touched_source_redoes_its_run(study, name):
+    touch(study / name)
+    assert resume() == ["skipped", "done", "skipped"]
+
+
+def test_new_json_beside_the_image_redoes_its_run(study):
+    (study / "sub-01_bold.json").write_text('{"RepetitionTime": 3.0}')
+    assert resume() == ["skipped", "done", "skipped"]
+
+
+def test_touched_atlas_of_the_same_content_changes_nothing(study):
+    touch(study / "atlas.nii.gz")
+    assert resume() == ["skipped"] * N_RUNS
+
+
+def test_changed_atlas_redoes_all(study):
+    labels = LABELS.copy()
+    labels[1, 1, 1] = 0
+    save(study / "atlas.nii.gz", labels)
+    assert resume() == ["done"] * N_RUNS
+
+
+def test_changed_names_redo_all(study):
+    (study / "names.tsv").write_text("index\tname\n1\ta\n2\tb\n5\tother\n")
+    assert resume() == ["done"] * N_RUNS
+
+
+@pytest.mark.parametrize("ending", ["timeseries.tsv", "timeseries.json", "regions.tsv", "outliers.tsv"])
+@pytest.mark.parametrize("how", ["missing", "cut"])
+def test_incomplete_outputs_are_made_again(study, ending, how):
+    path = study / f"out/sub-01_bold_{ending}"
+    before = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(before[:-10])
+    assert resume() == ["skipped", "done", "skipped"]
+    assert path.read_bytes() == before
+
+
+def test_new_image_leaves_the_others(study):
+    save(study / "sub-03_bold.nii.gz", make_series(LABELS), t_r=2.0)
+    shutil.copy("sub-02_confounds.tsv", "sub-03_confounds.tsv")
+    assert resume() == ["skipped"] * N_RUNS + ["done"]
+
+
+def test_wanted_report_that_is_missing_is_made(study):
+    words = [word for word in WORDS if word != "--no_report"]
+    for expected in ("done", "skipped"):
+        assert main(["out", *words, "--resume"]) == 0
+        assert summary(Path("out"))["status"].tolist() == [expected] * N_RUNS
+    Path("out/reports/sub-01_bold_report.html").unlink()
+    assert main(["out", *words, "--resume"]) == 0
+    assert summary(Path("out"))["status"].tolist() == ["skipped", "done", "skipped"]
+    assert resume() == ["skipped"] * N_RUNS
+    page = Path("out/reports/index.html").read_text("utf-8")
+    assert "sub-01_bold_report.html" in page
+
+
+def test_several_atlases_are_one_run(study):
+    shutil.copy("atlas.nii.gz", "other.nii.gz")
+    words = ["both", "-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "other.nii.gz", "--no_report"]
+    assert main(words) == 0
+    Path("both/sub-01_bold_atlas-other_regions.tsv").unlink()
+    assert main([*words, "--resume"]) == 0
+    assert summary(Path("both"))["status"].tolist() == ["skipped", "done", "skipped"]
+
+
+def test_verbose_says_why_a_run_is_not_skipped(study, capsys):
+    resume("-v", "--detrend")
+    assert "sub-01_bold: not skipped, for its settings changed" in capsys.readouterr().err
+
+
+def test_every_option_that_does_not_shape_results_is_known():
+    shaping = {option.name for option in OPTIONS if option.shapes_results}
+    files = {"output_dir", "input_files", "roi_file", "mask_img", "labels", "atlas_dir", "regressor_files"}
+    written = {"censor_file", "output_layout", "no_report"}
+    assert {option.name for option in OPTIONS} - shaping == files | written | OF_ONE_CALL

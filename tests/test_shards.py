@@ -1,0 +1,117 @@
+"""--shard does a part of the runs; the last part to end, or a later call, puts the summaries together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from studies import results_in, start, summary, write_study
+
+from niimasker.cli import main
+from niimasker.inputs.runs import Run
+from niimasker.kinds import Shard
+from niimasker.outputs.results import write_summary
+from niimasker.shards import merge_shards
+
+N_RUNS = 7
+DATA = Path("out/niimasker_data")
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> list[str]:
+    """The words of a study of 7 runs in the current folder, one of which cannot be read."""
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path, N_RUNS)
+    path = Path("sub-04_bold.nii.gz")
+    path.write_bytes(path.read_bytes()[:-20])
+    return ["out", "-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "--no_report"]
+
+
+def read(name: str) -> pd.DataFrame:
+    return pd.read_csv(DATA / name, sep="\t")
+
+
+def test_each_part_does_every_nth_run(study):
+    assert main([*study, "--shard", "2/3"]) == 1
+    assert read("summary_shard-2-of-3.tsv")["output"].tolist() == ["sub-01_bold", "sub-04_bold"]
+    assert not (DATA / "summary.tsv").exists()
+    assert [path.name for path in sorted(Path("out").glob("*.json"))] == ["sub-01_bold_timeseries.json"]
+
+
+def test_last_part_merges(study):
+    codes = [main([*study, "--shard", f"{part}/3"]) for part in (3, 1, 2)]
+    assert codes == [0, 0, 1]
+    merged = summary(Path("out"))
+    parts = [json.loads((DATA / "parameters.json").read_text())["runs"], merged.reset_index().to_dict("records")]
+    assert [[row["output"] for row in rows] for rows in parts] == [[f"sub-0{n}_bold" for n in range(N_RUNS)]] * 2
+    assert merged["status"].value_counts().to_dict() == {"done": 6, "failed": 1}
+
+
+def test_merged_is_what_one_call_writes(study):
+    for part in (1, 2, 3):
+        main([*study, "--shard", f"{part}/3"])
+    merged, results = summary(Path("out")).drop(columns="seconds"), results_in(Path("out"))
+    main(study)
+    assert summary(Path("out")).drop(columns="seconds").equals(merged)
+    assert results_in(Path("out")) == results
+    assert not list(DATA.glob("summary_shard-*"))
+
+
+def test_resume_without_shard_merges(study):
+    main([*study, "--shard", "1/2"])
+    assert main([*study, "--resume"]) == 1
+    expected = ["skipped", "done", "skipped", "done", "failed", "done", "skipped"]
+    assert summary(Path("out"))["status"].tolist() == expected
+
+
+def test_more_parts_than_runs_are_merged_too(study):
+    for part in range(1, 10):
+        main([*study, "--shard", f"{part}/9"])
+    assert len(summary(Path("out"))) == N_RUNS
+
+
+def test_index_page_has_all_runs(study):
+    for part in (1, 2):
+        main([*study[:-1], "--shard", f"{part}/2"])
+    page = Path("out/reports/index.html").read_text("utf-8")
+    assert all(f"sub-0{n}_bold_report.html" in page for n in range(N_RUNS) if n != 4)
+
+
+def test_parts_that_run_at_the_same_time_are_merged(study, tmp_path):
+    words = [str(tmp_path / "out"), *study[1:]]
+    processes = [
+        start(*words, "--shard", f"{part}/4", code=f"import os; os.chdir({str(tmp_path)!r})") for part in (1, 2, 3, 4)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert sorted(process.returncode for process in processes) == [0, 0, 0, 1]
+    assert sum(len(each.splitlines()) for each in said) == 1
+    assert summary(Path("out"))["status"].value_counts().to_dict() == {"done": 6, "failed": 1}
+    assert not list(Path("out").rglob(".niimasker-*"))
+
+
+def test_summary_that_changes_while_it_is_merged_is_merged_again(tmp_path):
+    runs = [Run(Path("a.nii"), None, "a"), Run(Path("b.nii"), None, "b")]
+    for number, run in enumerate(runs, start=1):
+        write_summary(tmp_path / f"summary_shard-{number}-of-2.tsv", [{"output": run.output_stem, "status": "failed"}])
+    written = []
+
+    def write(rows):
+        if not written:
+            write_summary(tmp_path / "summary_shard-2-of-2.tsv", [{"output": "b", "status": "done"}])
+        written.append([row["status"] for row in rows])
+
+    merge_shards(tmp_path, Shard(1, 2), runs, write)
+    assert written == [["failed", "failed"], ["failed", "done"]]
+
+
+@pytest.mark.parametrize("value", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1.5/3", ""])
+def test_part_that_is_none_is_refused(study, capsys, value):
+    code = main([*study, f"--shard={value}"])
+    said = capsys.readouterr().err
+    if value:
+        assert code == 2
+        assert "--shard: expected a part and their number, such as 3/40" in said
+    else:
+        assert code == 1
