@@ -1,7 +1,8 @@
 """Overhead and memory of a study of many small runs. Usage: python benchmarks/many_runs.py [--runs 2000] [--n_jobs 2].
 
-Overhead is what the processes spend beyond the runs themselves, from image to tables: n_jobs times the seconds of the
-whole command, less those that a command of one run takes beside that run, less those of the runs, by their number.
+Overhead is what the study takes beyond the runs, each from image to tables: the seconds of the whole command, less
+those that a command of one run takes beside that run, less those of the runs by n_jobs; all this by the number of runs.
+The checks of every header and table before the first run, which one process does alone, are in it.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def tell(whole: Cost, beside: float, out: Path, n_jobs: int) -> bool:
     """Print what a study cost and whether it is complete; return whether all is as wanted."""
     summary = pd.read_csv(out / "niimasker_data/summary.tsv", sep="\t")
     n_runs, in_runs = len(summary), seconds_in_runs(out)
-    overhead = (n_jobs * (whole.seconds - beside) - in_runs) / n_runs * 1e3
+    overhead = (whole.seconds - beside - in_runs / n_jobs) / n_runs * 1e3
     places = [int(share * (len(whole.megabytes) - 1)) for share in (0.25, 0.5, 0.75, 0.95)]
     megabytes = [whole.megabytes[place] for place in places]
     n_done, n_tables = int((summary["status"] == "done").sum()), len(list(out.glob("*_timeseries.tsv")))

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import joblib
-
 from niimasker.errors import OutputLostError
 from niimasker.inputs.images import Grid
 from niimasker.outputs.files import remove_leftovers, temporary_prefix
@@ -49,6 +47,8 @@ class StoredPlacement:
 
 @lru_cache(maxsize=1)
 def _load(path: Path) -> Placement:
+    import joblib  # 0.3 s that one process does not need
+
     placement: Placement = joblib.load(path, mmap_mode="r")
     return placement
 
@@ -61,6 +61,8 @@ def store(placement: Placement, path: Path) -> StoredPlacement:
     OutputLostError
         There is no room for it.
     """
+    import joblib
+
     try:
         joblib.dump(placement, path)
     except OSError as error:

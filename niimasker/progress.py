@@ -76,7 +76,8 @@ class Lines(Silence):
         now, share = self._clock(), self._n_ended / self._n_runs
         since = now - self._last
         is_far = share - self._last_share >= _SHARE_BETWEEN_LINES - 1e-9 and since >= _LEAST_SECONDS_BETWEEN_LINES
-        if is_far or since >= _SECONDS_BETWEEN_LINES:
+        # Of the end the summary tells.
+        if share < 1 and (is_far or since >= _SECONDS_BETWEEN_LINES):
             self._last, self._last_share = now, share
             self._tell(self._line(now - self._start, outcome.run))
 

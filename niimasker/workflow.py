@@ -11,7 +11,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from niimasker.batch import Attempt, attempt, attempt_here
-from niimasker.errors import OutputError, warn
+from niimasker.errors import OutputError, SettingsError, warn
 from niimasker.fingerprint import fingerprint_run
 from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
@@ -48,7 +48,10 @@ def extract(output_dir: str | Path, **options: Any) -> list[Outcome]:
     NiimaskerError
         The options or files do not fit; nothing has been extracted.
     """
-    outcomes = run_study(prepare(make_settings({"output_dir": output_dir, **options})))
+    settings = make_settings({"output_dir": output_dir, **options})
+    if settings.dry_run:
+        raise SettingsError("dry_run is for the command line, where it prints what would be done.")
+    outcomes = run_study(prepare(settings))
     for text in dict.fromkeys(text for outcome in outcomes for text in outcome.warnings):
         warn(text)
     return outcomes

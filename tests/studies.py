@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
 
 def start(*words: str | Path, code: str = "") -> subprocess.Popen[str]:
     """Start niimasker in a session of its own, after some Python."""
-    main = "import sys; from niimasker.cli import main; sys.exit(main())"
+    main = "import sys; from niimasker.__main__ import run; sys.exit(run())"
     # Shells start background jobs with the signal ignored: Python's own handler is set again.
     handler = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     return subprocess.Popen(

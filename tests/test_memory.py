@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from studies import write_study
 
-from niimasker import memory
+from niimasker import extract, memory
 from niimasker.errors import NiimaskerWarning
 from niimasker.memory import _free_of_groups, count_processes, free_bytes, process_bytes
 from niimasker.settings import make_settings
@@ -46,6 +46,14 @@ def test_memory_lowers_the_number_with_a_message(study, machine):
     machine(8, 2 * GB)
     with pytest.warns(NiimaskerWarning, match=r"--n_jobs -1 is \d here, not 8: a process takes about 0\.3 GB"):
         assert count_processes(-1, study, 0) == 6
+
+
+def test_study_with_all_cores_is_done(tmp_path, machine):
+    machine(2, 0)
+    _, images, _, atlas, _ = write_study(tmp_path, 2)
+    with pytest.warns(NiimaskerWarning, match="--n_jobs -1 is 1 here"):
+        outcomes = extract(tmp_path / "out", input_files=images, roi_file=atlas, no_report=True, n_jobs=-1)
+    assert [outcome.status for outcome in outcomes] == ["done", "done"]
 
 
 def test_one_process_is_left_at_least(study, machine):
