@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 import os
+import platform
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -184,6 +185,6 @@ def _record_log(level: int) -> Iterator[list[logging.LogRecord]]:
 def _raise_for_folder(found: tuple[Path, OSError]) -> None:
     folder, error = found
     raise OutputLostError(
-        f"{folder} cannot be written by the worker on {os.uname().nodename} ({error.strerror}); "
+        f"{folder} cannot be written by the worker on {platform.node()} ({error.strerror}); "
         "the cluster's workers need the output directory on a disk that they share."
     )

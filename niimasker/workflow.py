@@ -16,7 +16,14 @@ from niimasker.fingerprint import fingerprint_run
 from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
 from niimasker.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
-from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, report_path, summary_name, write_regions_used
+from niimasker.outputs.files import (
+    DATA_FOLDER,
+    REPORTS_FOLDER,
+    remove_leftovers,
+    report_path,
+    summary_name,
+    write_regions_used,
+)
 from niimasker.placements import HeldPlacement, Placements, StoredPlacement, temporary_folder
 from niimasker.settings import Settings, make_settings
 from niimasker.study import Plan, Study, prepare
@@ -103,8 +110,8 @@ def _folders(study: Study) -> set[Path]:
     """Return the folders that a study writes to."""
     output_dir = study.settings.output_dir
     stems = [Path(run.output_stem).parent for run in study.runs]
-    own = {output_dir / DATA_FOLDER, output_dir / "reports" / "assets"}
-    return own | {root / stem for root in (output_dir, output_dir / "reports") for stem in stems}
+    own = {output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER / "assets"}
+    return own | {root / stem for root in (output_dir, output_dir / REPORTS_FOLDER) for stem in stems}
 
 
 def _write_study(study: Study, outcomes: Sequence[Outcome], command: Sequence[str]) -> None:

@@ -166,6 +166,14 @@ def test_wanted_report_that_is_missing_is_made(study):
     assert "sub-01_bold_report.html" in page
 
 
+def test_page_that_tells_of_other_tables_is_no_report(study):
+    words = [word for word in WORDS if word != "--no_report"]
+    assert main(["out", *words]) == 0
+    assert main(["out", *words, "--detrend", "--no_report"]) == 0
+    assert main(["out", *words, "--detrend", "--resume"]) == 0
+    assert summary(Path("out"))["status"].tolist() == ["done"] * N_RUNS
+
+
 def test_several_atlases_are_one_run(study):
     shutil.copy("atlas.nii.gz", "other.nii.gz")
     words = ["both", "-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "other.nii.gz", "--no_report"]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
-from niimasker.outputs.files import check_output_dir, summary_name, write_json
+from niimasker.outputs.files import check_output_dir, report_path, summary_name, write_json
 from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
 from niimasker.outputs.tables import (
     outliers_table,
@@ -175,7 +175,7 @@ def remove_incomplete(output_dir: Path, output_stem: str, keys: Sequence[str]) -
 
 
 def _possible_files(output_dir: Path, output_stem: str, keys: Sequence[str]) -> Iterator[Path]:
-    """Yield every file that a run may write but its report, sidecars first."""
+    """Yield every file that a run may write, sidecars first; a page of an earlier call would tell of other tables."""
     tables = [name_tables(output_dir, output_stem, key, keys, has_voxels=True) for key in keys]
     yield from (each.sidecar_path for each in tables)
     for each in tables:
@@ -183,6 +183,7 @@ def _possible_files(output_dir: Path, output_stem: str, keys: Sequence[str]) -> 
         if each.voxels_path is not None:
             yield each.voxels_path
     yield from (Path(f"{output_dir / output_stem}_{ending}.tsv") for ending in _OF_RUN)
+    yield report_path(output_dir, output_stem)
 
 
 def _remove(paths: Iterable[Path]) -> None:
