@@ -386,7 +386,7 @@ def test_regions_that_cannot_be_placed_on_a_grid_cost_its_runs(tmp_path, study, 
     monkeypatch.setattr(placements, "make_placement", fail_on_one)
     outcomes = extract(tmp_path / "out", input_files=study[1], roi_file=study[3], no_report=True, n_jobs=n_jobs)
     assert [place for place, outcome in enumerate(outcomes) if outcome.reason] == [2, 5]
-    assert outcomes[2].reason == "unexpected MemoryError: no room"
+    assert outcomes[2].reason == f"{outcomes[2].run.image_path}: unexpected MemoryError: no room"
 
 
 @pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")

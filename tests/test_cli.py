@@ -372,7 +372,7 @@ def test_reason_names_the_image_wherever_it_is_told(niimasker, broken):
         far[:3, 3] += 1000
         save(Path(name), make_series(LABELS), far)
     else:
-        noise = np.random.default_rng(0).normal(size=(N_VOLUMES, 12))
+        noise = np.random.default_rng(0).normal(size=(N_VOLUMES, 11))
         pd.DataFrame(noise).add_prefix("c").to_csv("many.tsv", sep="\t", index=False)
         words += ["--regressor_files", "many.tsv", "--regressors", "c*"]
     result = niimasker("out", *words)
