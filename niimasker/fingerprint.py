@@ -18,6 +18,8 @@ from niimasker.study import Plan
 
 Fingerprint = dict[str, str]
 
+_TEDANA_MIXING, _TEDANA_METRICS = "desc-ICA_mixing", "desc-tedana_metrics"
+
 
 def fingerprint_study(
     settings: Settings, atlases: Sequence[Regions], sources: Sequence[Mapping[str, Mapping[str, Any]]]
@@ -73,6 +75,10 @@ def fingerprint_run(plan: Plan) -> Fingerprint:
     }
     if run.confounds_path is not None:
         paths |= {"confounds": run.confounds_path, "confounds' JSON": run.confounds_path.with_suffix(".json")}
+        if _TEDANA_MIXING in run.confounds_path.name:
+            # It says which components of the table are rejected.
+            metrics = run.confounds_path.name.replace(_TEDANA_MIXING, _TEDANA_METRICS)
+            paths["confounds' metrics"] = run.confounds_path.with_name(metrics)
     if run.censor_path is not None:
         paths["censor file"] = run.censor_path
     return {what: _state_of(path) for what, path in paths.items()}

@@ -12,7 +12,9 @@ from images import make_series, save
 from studies import LABELS, results_in, summary, write_study
 
 from niimasker.cli import main
-from niimasker.settings import OF_ONE_CALL, OPTIONS
+from niimasker.fingerprint import fingerprint_run
+from niimasker.settings import OF_ONE_CALL, OPTIONS, make_settings
+from niimasker.study import prepare
 
 N_RUNS = 3
 
@@ -115,6 +117,18 @@ def test_touched_source_redoes_its_run(study, name):
 def test_new_json_beside_the_image_redoes_its_run(study):
     (study / "sub-01_bold.json").write_text('{"RepetitionTime": 3.0}')
     assert resume() == ["skipped", "done", "skipped"]
+
+
+def test_metrics_beside_tedanas_table_count(tmp_path):
+    words = write_study(tmp_path, 1)
+    confounds_path = tmp_path / "sub-00_desc-ICA_mixing.tsv"
+    confounds_path.write_text("ICA_0\n" + "".join(f"{row % 5}\n" for row in range(12)))
+    options = {"input_files": words[1], "roi_file": words[3], "regressor_files": str(confounds_path)}
+    study = prepare(make_settings({"output_dir": tmp_path / "out", "regressors": "ICA_0", **options}))
+    before = fingerprint_run(study.plans[0])
+    (tmp_path / "sub-00_desc-tedana_metrics.tsv").write_text("Component\tclassification\nICA_0\trejected\n")
+    after = fingerprint_run(study.plans[0])
+    assert {what for what in after if after[what] != before[what]} == {"confounds' metrics"}
 
 
 def test_touched_atlas_of_the_same_content_changes_nothing(study):
