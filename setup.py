@@ -24,7 +24,7 @@ setup(
     install_requires=[
         "jinja2>=3.1.2",
         "isal>=1.7",
-        "joblib>=1.3",
+        "joblib>=1.4",
         "natsort>=8",
         "nibabel>=5.2",
         "nilearn>=0.13.1,!=0.14.0",  # 0.14.0 truncates every masker's output to the image's integer type

@@ -1,8 +1,9 @@
 """Processes that do one task at a time each; one that is lost costs its task alone.
 
-A pool of concurrent.futures or loky breaks as a whole when one process dies, starts no new one, and waits for
-processes that nothing can end, as those that wait for a dead disk. Those of multiprocessing import the user's script
-again. So each process here is a plain child that reads tasks from its standard input and ends when that closes.
+joblib's loop gives out the tasks, one thread for each process. Its own processes, loky's, break all together when one
+dies, do not say why it did, and are waited for when nothing can end them, as when they wait for a dead disk; those of
+multiprocessing import the user's script again. So each process here is a plain child that reads tasks from its standard
+input and ends when that closes.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import takewhile
 from logging.handlers import QueueHandler
 from multiprocessing.spawn import get_executable
 from typing import Any, BinaryIO, Generic
+
+from joblib import Parallel, delayed
 
 from niimasker.batch import Attempt, Task, Value, attempt
 
@@ -65,37 +69,37 @@ def attempt_in_processes(
     for worker in workers:
         free.put(worker)
 
+    has_ended = threading.Event()
+
     def attempt_one(task: Task) -> tuple[Task, Attempt[Value]]:
         worker = free.get()
         try:
-            on_start(task)
+            if not has_ended.is_set():
+                on_start(task)
             return task, worker.attempt(function, task)
         finally:
             free.put(worker)
 
-    threads = ThreadPoolExecutor(n_jobs)
+    # joblib's threads, not its processes: those break together when one of them is lost.
+    parallel = Parallel(
+        n_jobs, backend="threading", return_as="generator_unordered", pre_dispatch=2 * n_jobs, batch_size=1
+    )
+    ended: Iterator[tuple[Task, Attempt[Value]]] = parallel(
+        delayed(attempt_one)(task) for task in takewhile(lambda task: not has_ended.is_set(), tasks)
+    )
     try:
-        yield from _as_they_end(threads, attempt_one, tasks, n_ahead=2 * n_jobs)
+        # Not `yield from`, which would close it before the processes are ended.
+        for each in ended:  # noqa: UP028
+            yield each
     finally:
         # After Ctrl-C too: nothing is written once this returns.
-        threads.shutdown(wait=False, cancel_futures=True)
+        has_ended.set()
         for worker in workers:
             worker.end()
-        threads.shutdown()
-
-
-def _as_they_end(
-    threads: ThreadPoolExecutor, function: Callable[[Task], Value], tasks: Iterable[Task], *, n_ahead: int
-) -> Iterator[Value]:
-    pending: set[Future[Value]] = set()
-    for task in tasks:
-        pending.add(threads.submit(function, task))
-        if len(pending) >= n_ahead:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    while pending:
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        yield from (future.result() for future in done)
+        with warnings.catch_warnings():
+            # joblib says that tasks were cancelled, which is meant.
+            warnings.simplefilter("ignore", UserWarning)
+            ended.close()  # type: ignore[attr-defined]
 
 
 class Worker(Generic[Task, Value]):

@@ -52,6 +52,13 @@ SPECIFIED = [
     "engine",
     "output_layout",
     "no_report",
+    "timeout",
+    "scheduler",
+    "shard",
+    "resume",
+    "dry_run",
+    "fail_fast",
+    "quiet",
     "verbose",
 ]
 
@@ -131,6 +138,13 @@ WRONG_VALUES = {
     "output_layout": ["nested", 1, True, ["flat", "mirror"], {"a": 1}],
     "engine": ["afni", 1, True, ["nilearn", "stream"], {"a": 1}],
     "n_jobs": [value for value in NOT_COUNTS if value != -1] + [0, -2],
+    "timeout": [*NOT_NUMBERS, 0],
+    "scheduler": NOT_PATHS,
+    "shard": [1, True, 0.5, ["1/2", "2/2"], "0/3", "4/3", "3", "1/0", "-1/3", "1.5/3", "a/b", "1/", "/3", "a\0b"],
+    "resume": NOT_FLAGS,
+    "dry_run": NOT_FLAGS,
+    "fail_fast": NOT_FLAGS,
+    "quiet": NOT_FLAGS,
     "verbose": NOT_FLAGS,
 }
 
@@ -170,6 +184,13 @@ VALID_VALUES = {
     "output_layout": st.sampled_from(["flat", "mirror"]),
     "engine": st.sampled_from(["stream", "nilearn"]),
     "n_jobs": st.integers(1, 64) | st.just(-1),
+    "timeout": POSITIVE,
+    "scheduler": WORDS,
+    "shard": st.integers(1, 9).map(lambda number: f"{number}/9"),
+    "resume": st.booleans(),
+    "dry_run": st.booleans(),
+    "fail_fast": st.booleans(),
+    "quiet": st.booleans(),
     "verbose": st.booleans(),
 }
 LIST_OPTIONS = [option.name for option in OPTIONS if isinstance(option.default, tuple)]
@@ -718,8 +739,8 @@ def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
     chosen = [name for name in names if name in required or data.draw(st.booleans(), label=name)]
     options = {name: data.draw(VALID_VALUES[name], label=name) for name in chosen}
     config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
-    # Smoothing is the one that does not go with another.
-    assume(not (options.get("valid_voxels") and options.get("smoothing_fwhm")))
+    for pair in (("valid_voxels", "smoothing_fwhm"), ("scheduler", "timeout"), ("quiet", "verbose")):
+        assume(not all(options.get(name) for name in pair))
     with record_warnings() as of_typed:
         typed = make_settings(read_command_line(["out", *make_words(options)]))
     with record_warnings() as of_json:
