@@ -163,10 +163,12 @@ class TestManyTasks:
                 taken.append(number)
                 yield number
 
-        tried = attempt_in_processes(square, tasks(), n_jobs=2, timeout=None, on_start=nothing)
+        begun = []
+        tried = attempt_in_processes(square, tasks(), n_jobs=2, timeout=None, on_start=begun.append)
         next(tried)
         tried.close()
-        assert len(taken) < 10
+        # Those begun, and four that wait their turn: not the thousand.
+        assert len(taken) <= len(begun) + 5 < 1000
 
     def test_closing_ends_what_is_under_way(self, tmp_path):
         paths = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
