@@ -135,9 +135,10 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
     settings = study.settings
     write_study(settings.output_dir / DATA_FOLDER, settings, rows, command)
     if settings.no_report:
-        # That of an earlier call would lead to pages that are gone.
-        with contextlib.suppress(OSError):
-            (settings.output_dir / REPORTS_FOLDER / "index.html").unlink()
+        # That of an earlier call would lead to pages that went with their tables.
+        if any(row["status"] != SKIPPED for row in rows):
+            with contextlib.suppress(OSError):
+                (settings.output_dir / REPORTS_FOLDER / "index.html").unlink()
         return
     from niimasker.outputs.index_page import write_index
 

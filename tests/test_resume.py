@@ -183,7 +183,9 @@ def test_wanted_report_that_is_missing_is_made(study):
 def test_page_that_tells_of_other_tables_is_no_report(study):
     words = [word for word in WORDS if word != "--no_report"]
     assert main(["out", *words]) == 0
+    assert Path("out/reports/index.html").exists()
     assert main(["out", *words, "--detrend", "--no_report"]) == 0
+    assert not Path("out/reports/index.html").exists()
     assert main(["out", *words, "--detrend", "--resume"]) == 0
     assert summary(Path("out"))["status"].tolist() == ["done"] * N_RUNS
 
