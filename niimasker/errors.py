@@ -87,14 +87,14 @@ def record_warnings() -> Iterator[list[str]]:
     recorded: list[str] = []
     outer = _recorded.get()
     token = _recorded.set(recorded)
+    is_done = False
     try:
         yield recorded
-    except BaseException:
-        if outer is not None:
-            outer.extend(recorded)
-        raise
+        is_done = True
     finally:
         _recorded.reset(token)
+        if not is_done and outer is not None:
+            outer.extend(recorded)
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
