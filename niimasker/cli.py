@@ -25,6 +25,7 @@ from niimasker.errors import (
     SettingsError,
     nearest,
 )
+from niimasker.merging import make_settings
 from niimasker.settings import (
     DEPRECATED,
     DEPRECATED_ON_COMMAND_LINE,
@@ -33,7 +34,6 @@ from niimasker.settings import (
     RUNNING,
     Option,
     Settings,
-    make_settings,
 )
 
 if TYPE_CHECKING:

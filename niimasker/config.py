@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError
-from niimasker.settings import DEPRECATED, OPTIONS, config_template, suggest
+from niimasker.merging import suggest
+from niimasker.settings import DEPRECATED, OPTIONS, config_template
 
 _ONLY_COMMAND_LINE = {"config", "example", *(option.name for option in OPTIONS if option.only_command_line)}
 

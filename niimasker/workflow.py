@@ -15,6 +15,7 @@ from niimasker.errors import OutputError, SettingsError, warn
 from niimasker.fingerprint import fingerprint_run
 from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
+from niimasker.merging import make_settings
 from niimasker.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
 from niimasker.outputs.files import (
     DATA_FOLDER,
@@ -25,7 +26,7 @@ from niimasker.outputs.files import (
     write_regions_used,
 )
 from niimasker.placements import HeldPlacement, Placements, StoredPlacement, temporary_folder
-from niimasker.settings import Settings, make_settings
+from niimasker.settings import Settings
 from niimasker.study import Plan, Study, prepare
 from niimasker.task import Shared, Task, extract_run, share
 

@@ -36,10 +36,11 @@ from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.images import T_R_MAX, T_R_MIN
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
 from niimasker.inputs.strategies import STRATEGIES
+from niimasker.merging import make_settings
 from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
 from niimasker.regions.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
-from niimasker.settings import DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template, make_settings
+from niimasker.settings import DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
 from niimasker.signals.coverage import NO_PERCENT
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance

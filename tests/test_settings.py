@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from niimasker.cli import read_command_line
 from niimasker.config import read_config
 from niimasker.errors import NiimaskerWarning, SettingsError, record_warnings
-from niimasker.settings import OPTIONS, config_template, make_settings
+from niimasker.merging import make_settings
+from niimasker.settings import OPTIONS, config_template
 
 ROOT = Path(__file__).parent.parent
 MINIMAL = {"output_dir": "out", "input_files": ["bold.nii.gz"], "roi_file": "atlas.nii.gz"}

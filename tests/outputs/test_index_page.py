@@ -14,6 +14,7 @@ from images import make_labels, make_series, save
 from index_rows import HOSTILE, done, failed, not_started, study_rows
 
 from niimasker.cli import main
+from niimasker.merging import make_settings
 from niimasker.outputs.index_page import (
     MEASURES,
     find_outliers,
@@ -23,7 +24,6 @@ from niimasker.outputs.index_page import (
     short_names,
     write_index,
 )
-from niimasker.settings import make_settings
 from niimasker.study import prepare
 from niimasker.workflow import run_study
 

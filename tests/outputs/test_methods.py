@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from niimasker.errors import NiimaskerWarning
+from niimasker.merging import make_settings
 from niimasker.outputs.methods import CIRIC_2017, LINDQUIST_2019, POWER_2014, describe_methods
-from niimasker.settings import make_settings
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline

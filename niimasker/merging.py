@@ -1,0 +1,136 @@
+"""From what is given to settings: the command line and the JSON file merged, each value checked, and all together."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from niimasker.errors import SettingsError, nearest, warn
+from niimasker.kinds import HintError
+from niimasker.settings import BY_NAME, DEPRECATED, Option, Settings
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """Return the part of an error message that names the nearest of some names, or lists them all."""
+    close = nearest(name, names)
+    return f"the nearest is {close!r}" if close else "the options are " + ", ".join(names)
+
+
+def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
+    """Return checked settings: defaults, overruled by what is given, overruled by the JSON file.
+
+    Parameters
+    ----------
+    given
+        Options of the command line or of a Python call, as JSON values.
+    config
+        Options of the JSON file, as `niimasker.config.read_config` returns them.
+
+    Raises
+    ------
+    SettingsError
+        A value is not usable, or values do not go together.
+    """
+    merged = _rename_deprecated(_merge(given, config or {}))
+    unknown = [name for name in merged if name not in BY_NAME]
+    if unknown:
+        raise SettingsError(f"unknown option {unknown[0]!r}; {suggest(unknown[0], BY_NAME)}.")
+    settings = Settings(**{name: _checked(BY_NAME[name], value) for name, value in merged.items()})
+    _check_together(settings)
+    return settings
+
+
+def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in given.items() if value is not None and value not in ("", [], ())}
+    for name in sorted(given.keys() & config.keys()):
+        if _comparable(name, given[name]) != _comparable(name, config[name]):
+            warn(
+                f"--{name} is {_shown(given[name])} on the command line and {_shown(config[name])} in the JSON file; "
+                "the JSON file wins."
+            )
+    return {**given, **config}
+
+
+def _comparable(name: str, value: Any) -> Any:
+    # A list of one and its item, or an object and its words, are the same value.
+    with contextlib.suppress(SettingsError, KeyError):
+        return _checked(BY_NAME[name], value)
+    return value
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:
+    for old, new in DEPRECATED.items():
+        if old not in merged:
+            continue
+        if new in merged:
+            raise SettingsError(f"both {old!r} and {new!r} are given; {old!r} is the old name of {new!r}: keep one.")
+        warn(f"{old!r} is deprecated; it is taken as {new!r}.")
+        merged[new] = merged.pop(old)
+    return merged
+
+
+def _checked(option: Option, value: Any) -> Any:
+    if isinstance(value, list) and len(value) == 1 and not isinstance(option.default, tuple):
+        value = value[0]  # R's jsonlite writes every value as a list.
+    try:
+        return option.kind.check(value)
+    except (ValueError, OverflowError) as error:
+        name = option.name if option.positional else f"--{option.name}"
+        why = f" ({error})" if isinstance(error, HintError) else ""
+        raise SettingsError(f"{name}: expected {option.kind.expected}, found {_shown(value)}{why}.") from error
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.output_dir is None:
+        raise SettingsError("output_dir is missing; give it first, or last after --.")
+    if not settings.input_files:
+        raise SettingsError("--input_files is missing; give 4D NIfTI images or patterns.")
+    if not settings.roi_file:
+        raise SettingsError("--roi_file is missing; give an atlas, a mask, a table of coordinates or nilearn:<atlas>.")
+    _check_confounds(settings)
+    _check_scrubbing(settings)
+    if settings.scheduler and settings.timeout:
+        raise SettingsError("--timeout ends processes of this machine; it does not go with --scheduler.")
+    if settings.scheduler and settings.n_jobs != 1:
+        warn("--n_jobs is ignored: with --scheduler the cluster's workers do the runs.")
+    if settings.quiet and settings.verbose:
+        raise SettingsError("--quiet and --verbose contradict each other; leave one of them out.")
+    if settings.valid_voxels and settings.smoothing_fwhm:
+        raise SettingsError(
+            "--valid_voxels does not go with --smoothing_fwhm: smoothing has already spread the invalid voxels' values "
+            "over their neighbours; leave one of them out."
+        )
+    if settings.valid_voxels and settings.as_voxels:
+        warn("--valid_voxels is ignored: with --as_voxels nothing is averaged.")
+    if settings.standardize_method != "zscore_sample" and not settings.standardize:
+        warn(f"--standardize_method {settings.standardize_method} is ignored without --standardize.")
+    if settings.high_pass and settings.low_pass and settings.high_pass >= settings.low_pass:
+        raise SettingsError(f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz.")
+
+
+def _check_confounds(settings: Settings) -> None:
+    if settings.regressor_files:
+        return
+    for name, is_given, what in (
+        ("regressors", settings.regressors, "chooses columns of"),
+        ("scrub", settings.scrub, "takes framewise_displacement and std_dvars from"),
+        ("discard_scans auto", settings.discard_scans == "auto", "takes non_steady_state_outlier columns from"),
+    ):
+        if is_given:
+            raise SettingsError(f"--{name} {what} --regressor_files, which is missing.")
+
+
+def _check_scrubbing(settings: Settings) -> None:
+    if settings.scrubs:
+        if not (settings.fd_threshold or settings.std_dvars_threshold):
+            raise SettingsError("--fd_threshold and --std_dvars_threshold are both 0: nothing is left to scrub by.")
+        return
+    for name in ("fd_threshold", "std_dvars_threshold", "scrub_segment"):
+        if getattr(settings, name) != BY_NAME[name].default:
+            warn(f"--{name} is ignored without --scrub.")
