@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from niimasker.inputs.runs import Run
 
 if TYPE_CHECKING:
-    from niimasker.outputs.results import Result, Tables
+    from niimasker.outputs.naming import Tables
+    from niimasker.outputs.results import Result
 
 DONE, SKIPPED, FAILED, NOT_STARTED = "done", "skipped", "failed", "not started"
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from niimasker.fingerprint import Fingerprint, fingerprint_run
 from niimasker.outcomes import Outcome
-from niimasker.outputs.files import DATA_FOLDER, report_path, shard_summaries, summary_name
-from niimasker.outputs.results import NUMBERS, Result, Tables, name_tables
+from niimasker.outputs.files import DATA_FOLDER, shard_summaries, summary_name
+from niimasker.outputs.naming import Tables, name_files
+from niimasker.outputs.results import NUMBERS, Result
 from niimasker.outputs.summaries import read_summary
 from niimasker.settings import Settings
 from niimasker.study import Study
@@ -41,17 +42,16 @@ def find_result(output_stem: str, keys: Sequence[str], fingerprint: Fingerprint,
     keys
         What the files of each atlas are called by.
     """
-    output_dir = settings.output_dir
-    tables = [name_tables(output_dir, output_stem, key, keys, has_voxels=settings.as_voxels) for key in keys]
-    sidecars = [_read(each.sidecar_path) for each in tables]
-    page_path = None if settings.no_report else report_path(output_dir, output_stem)
-    reason = next((why for sidecar in sidecars if (why := _why_not(sidecar, fingerprint, output_dir))), None)
+    files = name_files(settings, output_stem, keys)
+    sidecars = [_read(tables.sidecar_path) for tables in files.tables]
+    page_path = None if settings.no_report else files.report_path
+    reason = next((why for sidecar in sidecars if (why := _why_not(sidecar, fingerprint, settings.output_dir))), None)
     if reason is None and page_path is not None and not page_path.is_file():
         reason = "it has no report"
     if reason is not None:
         _log.debug("%s: not skipped, for %s", output_stem, reason)
         return None
-    return _result(tables, sidecars[0], page_path)
+    return _result(files.tables, sidecars[0], page_path)
 
 
 def _read(sidecar_path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from niimasker.batch import attempt
 from niimasker.errors import record_warnings
 from niimasker.fingerprint import Fingerprint, fingerprint_study
 from niimasker.kinds import to_path
-from niimasker.outputs.files import report_path
+from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.placements import HeldPlacement, StoredPlacement
 from niimasker.regions.weights import RegionWeights

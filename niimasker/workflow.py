@@ -21,10 +21,10 @@ from niimasker.outputs.files import (
     DATA_FOLDER,
     REPORTS_FOLDER,
     remove_leftovers,
-    report_path,
     summary_name,
     write_regions_used,
 )
+from niimasker.outputs.naming import report_path
 from niimasker.placements import HeldPlacement, Placements, StoredPlacement, temporary_folder
 from niimasker.settings import Settings
 from niimasker.study import Plan, Study, prepare
@@ -273,7 +273,7 @@ def _underway(study: Study) -> Iterator[set[Run]]:
             from niimasker.outputs.results import remove_incomplete
 
             for run in underway:
-                remove_incomplete(study.settings.output_dir, run.output_stem, study.keys)
+                remove_incomplete(study.settings, run.output_stem, study.keys)
             remove_leftovers(_folders(study))
 
 

@@ -45,11 +45,6 @@ def shard_summaries(folder: Path) -> list[Path]:
     return sorted(folder.glob("summary_shard-*.tsv"))
 
 
-def report_path(output_dir: Path, output_stem: str) -> Path:
-    """Return where a run's page is; the stem may hold folders."""
-    return Path(f"{output_dir / REPORTS_FOLDER / output_stem}_report.html")
-
-
 @contextlib.contextmanager
 def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
     """Give a temporary path beside a file; what is written there replaces the file at the end, or vanishes.

@@ -1,4 +1,4 @@
-"""What a run and a study write: which files, under which names, and the numbers that sum them up."""
+"""What a run and a study write, and the numbers that sum them up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
-from niimasker.outputs.files import check_output_dir, report_path, summary_name, write_json
+from niimasker.outputs.files import check_output_dir, summary_name, write_json
+from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files
 from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
 from niimasker.outputs.tables import (
     outliers_table,
@@ -52,17 +53,6 @@ class Extracted:
 
 
 @dataclass(frozen=True)
-class Tables:
-    """The files that a run has written for one atlas; `voxels_path` with --as_voxels alone."""
-
-    atlas: str
-    signals_path: Path
-    sidecar_path: Path
-    regions_path: Path
-    voxels_path: Path | None
-
-
-@dataclass(frozen=True)
 class Result:
     """What a run that succeeded has to show, over all atlases."""
 
@@ -81,9 +71,6 @@ class Result:
 
 
 NUMBERS = tuple(field.name for field in dataclasses.fields(Result) if field.type in ("int", "float"))
-
-# What a run has once, whatever the number of atlases.
-_OF_RUN = ("outliers", "regressors")
 
 
 def write_run(
@@ -107,14 +94,11 @@ def write_run(
     """
     check_output_dir(settings.output_dir)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
-    tables = [
-        name_tables(settings.output_dir, plan.run.output_stem, key, keys, has_voxels=weights.voxels is not None)
-        for key, weights in zip(keys, placement.weights, strict=True)
-    ]
-    result = _make_result(tables, pd.concat(facts), extracted, plan.timeline)
-    with _whole_or_nothing(settings.output_dir, plan.run.output_stem, keys):
-        paths = _write_of_run(plan, extracted, settings)
-        for number, its_tables in enumerate(tables):
+    files = name_files(settings, plan.run.output_stem, keys)
+    result = _make_result(files.tables, pd.concat(facts), extracted, plan.timeline)
+    with _whole_or_nothing(settings, plan.run.output_stem, keys):
+        paths = _write_of_run(plan, extracted, files)
+        for number, its_tables in enumerate(files.tables):
             weights, values = placement.weights[number], extracted.values[number]
             paths += _write_tables(its_tables, weights, values, facts[number], plan.timeline, settings)
         records = {
@@ -123,7 +107,7 @@ def write_run(
             "Fingerprint": dict(fingerprint),
         }
         shared = run_sources(plan, extracted)
-        for number, its_tables in enumerate(tables):
+        for number, its_tables in enumerate(files.tables):
             sidecar = make_sidecar(
                 settings=settings,
                 timeline=plan.timeline,
@@ -157,8 +141,8 @@ def _write_tables(
 
 
 @contextlib.contextmanager
-def _whole_or_nothing(output_dir: Path, output_stem: str, keys: Sequence[str]) -> Iterator[None]:
-    paths = list(_possible_files(output_dir, output_stem, keys))
+def _whole_or_nothing(settings: Settings, output_stem: str, keys: Sequence[str]) -> Iterator[None]:
+    paths = possible_files(settings, output_stem, keys)
     # Those of an earlier call, sidecars first: nothing vouches for a mixture.
     _remove(paths)
     with contextlib.ExitStack() as undo:
@@ -167,23 +151,10 @@ def _whole_or_nothing(output_dir: Path, output_stem: str, keys: Sequence[str]) -
         undo.pop_all()
 
 
-def remove_incomplete(output_dir: Path, output_stem: str, keys: Sequence[str]) -> None:
+def remove_incomplete(settings: Settings, output_stem: str, keys: Sequence[str]) -> None:
     """Remove the files of a run that its process was ended in the midst of."""
-    paths = list(_possible_files(output_dir, output_stem, keys))
-    if not all(path.is_file() for path in paths if path.suffix == ".json"):
-        _remove(paths)
-
-
-def _possible_files(output_dir: Path, output_stem: str, keys: Sequence[str]) -> Iterator[Path]:
-    """Yield every file that a run may write, sidecars first; a page of an earlier call would tell of other tables."""
-    tables = [name_tables(output_dir, output_stem, key, keys, has_voxels=True) for key in keys]
-    yield from (each.sidecar_path for each in tables)
-    for each in tables:
-        yield from (each.signals_path, each.regions_path)
-        if each.voxels_path is not None:
-            yield each.voxels_path
-    yield from (Path(f"{output_dir / output_stem}_{ending}.tsv") for ending in _OF_RUN)
-    yield report_path(output_dir, output_stem)
+    if not all(tables.sidecar_path.is_file() for tables in name_files(settings, output_stem, keys).tables):
+        _remove(possible_files(settings, output_stem, keys))
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -192,18 +163,17 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
-def _write_of_run(plan: Plan, extracted: Extracted, settings: Settings) -> list[Path]:
+def _write_of_run(plan: Plan, extracted: Extracted, files: RunFiles) -> list[Path]:
     """Write what a run has once, whatever the number of atlases, and return the files."""
-    stem, timeline, confounds = settings.output_dir / plan.run.output_stem, plan.timeline, extracted.confounds
-    outliers_path, regressors_path = (Path(f"{stem}_{ending}.tsv") for ending in _OF_RUN)
+    timeline, confounds = plan.timeline, extracted.confounds
     paths = []
     if timeline.n_kept < timeline.n_read or timeline.outliers:
-        write_records(outliers_path, outliers_table(timeline))
-        paths.append(outliers_path)
+        write_records(files.outliers_path, outliers_table(timeline))
+        paths.append(files.outliers_path)
     if confounds is not None and confounds.names:
         # As many digits as fMRIPrep writes.
-        write_records(regressors_path, regressors_table(confounds, timeline), "%.10g")
-        paths.append(regressors_path)
+        write_records(files.regressors_path, regressors_table(confounds, timeline), "%.10g")
+        paths.append(files.regressors_path)
     return paths
 
 
@@ -222,18 +192,6 @@ def run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
     if plan.run.censor_path is not None:
         sources["CensorFile"] = source_record(plan.run.censor_path)
     return sources
-
-
-def name_tables(output_dir: Path, output_stem: str, key: str, keys: Sequence[str], *, has_voxels: bool) -> Tables:
-    """Return the files of a run for one atlas among some, called by their keys."""
-    stem = f"{output_dir / output_stem}{f'_atlas-{key}' if len(keys) > 1 else ''}"
-    return Tables(
-        key,
-        Path(f"{stem}_timeseries.tsv"),
-        Path(f"{stem}_timeseries.json"),
-        Path(f"{stem}_regions.tsv"),
-        Path(f"{stem}_voxels.tsv") if has_voxels else None,
-    )
 
 
 def numbers_of(result: Result) -> dict[str, float]:
