@@ -10,8 +10,14 @@ from typing import TypeVar
 import numpy as np
 
 from niimasker.errors import ConfoundsError, NiimaskerError, RegionsError, RunError, record_warnings, warn
-from niimasker.inputs.censoring import load_censoring
-from niimasker.inputs.confounds import Confounds, load_confounds
+from niimasker.inputs.censoring import check_censoring_length, find_censored, read_censoring, read_marks
+from niimasker.inputs.confounds import (
+    Confounds,
+    check_confounds_length,
+    choose_confounds,
+    load_confounds,
+    read_confounds,
+)
 from niimasker.inputs.images import Grid, ImageSeries, open_series
 from niimasker.inputs.runs import Run, find_runs
 from niimasker.kinds import to_path
@@ -40,6 +46,14 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Misfit:
+    """All that is wrong with a run, and what its image's header says; None when the header cannot be read."""
+
+    errors: tuple[NiimaskerError, ...]
+    series: ImageSeries | None
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything that is known before the first run starts.
 
@@ -61,7 +75,7 @@ class Study:
     all_runs: tuple[Run, ...]
     runs: tuple[Run, ...]
     plans: tuple[Plan, ...]
-    misfits: Mapping[Run, tuple[NiimaskerError, ...]]
+    misfits: Mapping[Run, Misfit]
     atlases: tuple[Regions, ...]
     mask: Mask | None
     warnings: tuple[str, ...]
@@ -69,7 +83,7 @@ class Study:
     @property
     def broken(self) -> dict[Run, str]:
         """The reasons why runs cannot be done."""
-        return {run: str(errors[0]) for run, errors in self.misfits.items()}
+        return {run: str(misfit.errors[0]) for run, misfit in self.misfits.items()}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -94,8 +108,8 @@ def prepare(settings: Settings) -> Study:
     # A damaged image is no mistake of the user's: that run fails.
     mistakes = [
         error
-        for errors in study.misfits.values()
-        if (error := next((each for each in errors if not isinstance(each, RunError)), None))
+        for misfit in study.misfits.values()
+        if (error := next((each for each in misfit.errors if not isinstance(each, RunError)), None))
     ]
     if mistakes:
         n_more, first = len(mistakes) - 1, mistakes[0]
@@ -167,17 +181,16 @@ def _load_mask(settings: Settings) -> Mask | None:
 
 def _plan_all(
     runs: Sequence[Run], settings: Settings, atlases: Sequence[Regions]
-) -> tuple[tuple[Plan, ...], dict[Run, tuple[NiimaskerError, ...]]]:
+) -> tuple[tuple[Plan, ...], dict[Run, Misfit]]:
     plans: list[Plan] = []
-    misfits: dict[Run, tuple[NiimaskerError, ...]] = {}
+    misfits: dict[Run, Misfit] = {}
     for run in runs:
         _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
-        errors: list[NiimaskerError] = []
-        plan = _plan(run, settings, atlases, errors)
-        if plan is None:
-            misfits[run] = tuple(errors)
+        planned = _plan(run, settings, atlases)
+        if isinstance(planned, Misfit):
+            misfits[run] = planned
         else:
-            plans.append(plan)
+            plans.append(planned)
     return tuple(plans), misfits
 
 
@@ -191,25 +204,53 @@ def _check_patterns(plans: Sequence[Plan]) -> None:
         )
 
 
-def _plan(run: Run, settings: Settings, atlases: Sequence[Regions], errors: list[NiimaskerError]) -> Plan | None:
-    """Return a run's plan, None when something is wrong with it, all of which is added to the errors."""
+def _plan(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan | Misfit:
+    """Return a run's plan, or all that is wrong with it: what is wrong in one file leaves the others to be checked."""
+    errors: list[NiimaskerError] = []
     with record_warnings() as warnings:
         series = _tried(errors, lambda: open_series(run.image_path))
-        if series is None:
-            return None
         # Read to be checked; the worker reads it again, which costs less than to hold every table of a study.
-        confounds = _tried(errors, lambda: load_run_confounds(run, settings, series))
+        confounds = _check_confounds(run, settings, series, errors)
+        censoring = _check_censoring(run, series, errors)
+        if series is None:
+            return Misfit(tuple(errors), None)
+        # Without the tables that do not fit, this finds fewer mistakes, none that is not there.
         marks = None if confounds is None else confounds.marks
-        censoring = _tried(errors, lambda: _load_run_censoring(run, series))
-        if errors:
-            return None
         timeline = _tried(errors, lambda: make_timeline(series, settings, marks, censoring))
-        cleaning = None if timeline is None else _tried(errors, lambda: make_cleaning(settings, series, timeline))
+        cleaning = _tried(errors, lambda: make_cleaning(settings, series, timeline))
         for regions in atlases:
             check_spaces(series, regions)
-    if timeline is None or cleaning is None:
-        return None
+    if errors or timeline is None or cleaning is None:
+        return Misfit(tuple(errors), series)
     return Plan(run, series, timeline, cleaning, tuple(warnings), () if confounds is None else confounds.unmatched)
+
+
+def _check_confounds(
+    run: Run, settings: Settings, series: ImageSeries | None, errors: list[NiimaskerError]
+) -> Confounds | None:
+    """Return a run's confounds, None when it has none that fit; all that is wrong with them is added to the errors."""
+    path, n_before = run.confounds_path, len(errors)
+    table = None if path is None else _tried(errors, lambda: read_confounds(path))
+    if table is None:
+        return None
+    if series is not None:
+        _tried(errors, lambda: check_confounds_length(table, series.n_volumes, run.image_path))
+    confounds = _tried(errors, lambda: choose_confounds(table, settings.regressors, run.image_path))
+    return confounds if len(errors) == n_before else None
+
+
+def _check_censoring(run: Run, series: ImageSeries | None, errors: list[NiimaskerError]) -> np.ndarray | None:
+    """Return which volumes a run's file censors, None when it has none that fits; the errors are added to."""
+    path, n_before = run.censor_path, len(errors)
+    table = None if path is None else _tried(errors, lambda: read_censoring(path))
+    if table is None:
+        return None
+    if series is not None:
+        _tried(errors, lambda: check_censoring_length(table, series.n_volumes, run.image_path))
+    marks = _tried(errors, lambda: read_marks(table))
+    if series is None or marks is None or len(errors) > n_before:
+        return None
+    return find_censored(marks, series.n_volumes)
 
 
 def _tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | None:
@@ -219,12 +260,6 @@ def _tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | 
     except NiimaskerError as error:
         errors.append(error)
         return None
-
-
-def _load_run_censoring(run: Run, series: ImageSeries) -> np.ndarray | None:
-    if run.censor_path is None:
-        return None
-    return load_censoring(run.censor_path, n_volumes=series.n_volumes, image_path=run.image_path)
 
 
 def load_run_confounds(run: Run, settings: Settings, series: ImageSeries) -> Confounds | None:
