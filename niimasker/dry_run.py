@@ -63,7 +63,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def problems(study: Study) -> list[str]:
     """Return everything that does not fit, in the order of the runs; what holds for several runs once."""
     misfits = [study.misfits[run] for run in study.runs if run in study.misfits]
-    return list(dict.fromkeys(str(error) for misfit in misfits for error in misfit.errors))
+    errors = [error for misfit in misfits for error in misfit.errors]
+    return list(dict.fromkeys(map(str, [*study.mistakes, *errors])))
 
 
 def foreseen(study: Study) -> list[Outcome]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,6 +21,7 @@ from niimasker.inputs.confounds import (
     read_confounds,
 )
 from niimasker.inputs.images import Grid, ImageSeries, open_series
+from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs
 from niimasker.kinds import to_path
 from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
@@ -67,6 +70,8 @@ class Study:
         Of the runs that can be started, in the same order.
     misfits
         What is wrong with the others.
+    mistakes
+        What is wrong with the options for all runs together.
     warnings
         What holds for every run.
     """
@@ -79,6 +84,7 @@ class Study:
     atlases: tuple[Regions, ...]
     mask: Mask | None
     warnings: tuple[str, ...]
+    mistakes: tuple[NiimaskerError, ...] = ()
 
     @property
     def broken(self) -> dict[Run, str]:
@@ -115,14 +121,13 @@ def prepare(settings: Settings) -> Study:
         n_more, first = len(mistakes) - 1, mistakes[0]
         more = f" ({n_more} more of {len(study.runs)} runs do not fit either)" if n_more else ""
         raise type(first)(f"{first}{more}") from first
-    # The tables of runs that are broken, or of other shards, have not been read.
-    if not study.misfits and settings.shard is None:
-        _check_patterns(study.plans)
+    if study.mistakes:
+        raise study.mistakes[0]
     return study
 
 
 def survey(settings: Settings) -> Study:
-    """Return the study with everything that is wrong with its runs.
+    """Return the study with everything that is wrong with it.
 
     Raises
     ------
@@ -149,10 +154,17 @@ def survey(settings: Settings) -> Study:
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
     plans, misfits = _plan_all(runs, settings, atlases)
     study = Study(settings, tuple(all_runs), tuple(runs), plans, misfits, atlases, mask, tuple(recorded))
-    if not settings.allow_overlap:
-        for regions in atlases:
-            _check_spheres(regions, study)
-    return study
+    return dataclasses.replace(study, mistakes=tuple(_find_mistakes(study)))
+
+
+def _find_mistakes(study: Study) -> list[NiimaskerError]:
+    """Return what is wrong with the options for all runs together."""
+    mistakes: list[NiimaskerError] = []
+    _tried(mistakes, lambda: _check_patterns(study))
+    if not study.settings.allow_overlap:
+        for regions in study.atlases:
+            _tried(mistakes, functools.partial(_check_spheres, regions, study))
+    return mistakes
 
 
 def _check_spheres(regions: Regions, study: Study) -> None:
@@ -194,14 +206,30 @@ def _plan_all(
     return tuple(plans), misfits
 
 
-def _check_patterns(plans: Sequence[Plan]) -> None:
+def _check_patterns(study: Study) -> None:
     """Refuse a pattern of --regressors that matches nothing in any run; in some it may."""
-    in_none = set.intersection(*(set(plan.unmatched) for plan in plans)) if plans else set()
-    if in_none:
+    unmatched = set(study.settings.regressors).intersection(*(plan.unmatched for plan in study.plans))
+    # The tables of other shards and of runs that do not fit, read for this only where all others lack a column.
+    planned = {plan.run for plan in study.plans}
+    for run in study.all_runs:
+        if unmatched and run not in planned:
+            unmatched &= _find_unmatched(unmatched, run)
+    if unmatched:
         raise ConfoundsError(
-            f"--regressors: no column of any table matches {', '.join(sorted(in_none))}; "
-            f"see the columns of {plans[0].run.confounds_path}."
+            f"--regressors: no column of any table matches {', '.join(sorted(unmatched))}; "
+            f"see the columns of {study.all_runs[0].confounds_path}."
         )
+
+
+def _find_unmatched(words: Set[str], run: Run) -> set[str]:
+    """Return the patterns among the words that match nothing in a run's table; none when it cannot be read."""
+    if run.confounds_path is None:
+        return set()
+    try:
+        table = read_confounds(run.confounds_path)
+    except ConfoundsError:
+        return set()
+    return set(find_unmatched(tuple(words), Source(table.names, table.path, run.image_path)))
 
 
 def _plan(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan | Misfit:

@@ -121,6 +121,33 @@ def test_mistake_that_is_the_same_for_all_runs_is_told_once(dry_run):
     assert (code, len(said.splitlines())) == (2, 1)
 
 
+def test_mistakes_of_all_runs_together_are_told_beside_those_of_single_runs(dry_run):
+    Path("seeds.tsv").write_text("x\ty\tz\n0\t0\t0\n3\t0\t0\n")
+    Path("sub-01_bold.nii.gz").write_bytes(b"no image")
+    code, _, said = dry_run("-r", "seeds.tsv", "--radius", "6", "--regressors", "x", "motoin*")
+    assert code == 2
+    expected = ["no column of any table matches motoin*", "overlap", "sub-01_bold.nii.gz: not a NIfTI image"]
+    assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
+
+
+@pytest.mark.parametrize("column", ["x", "rare_1"])
+@pytest.mark.parametrize("words", [["--shard", "1/4"], []], ids=["shard", "all"])
+def test_pattern_is_looked_for_in_the_tables_of_all_runs(study, capsys, words, column):
+    Path("sub-02_bold.nii.gz").write_bytes(b"no image")
+    Path("sub-02_confounds.tsv").write_text(f"x\t{column}2\n" + "1\t2\n" * 12)
+    code = main([*study, "--regressors", "x", "rare*", *words])
+    said = capsys.readouterr().err
+    assert ("no column of any table matches rare*" in said) == (column == "x")
+    assert code == {("x", 0): 2, ("x", 2): 2, ("rare_1", 0): 1, ("rare_1", 2): 0}[column, len(words)]
+
+
+def test_table_that_cannot_be_read_may_hold_a_pattern(dry_run):
+    Path("sub-01_confounds.tsv").write_bytes(b"\0")
+    code, _, said = dry_run("--regressors", "x", "rare*")
+    assert (code, len(said.splitlines())) == (2, 1)
+    assert "binary file" in said
+
+
 def test_cut_off_that_does_not_fit_is_told_for_each_run(dry_run):
     code, _, said = dry_run("--low_pass", "0.3")
     assert (code, len(said.splitlines())) == (2, N_RUNS)
