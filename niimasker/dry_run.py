@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence, Set
 
 from niimasker.inputs.runs import Run
 from niimasker.outcomes import Outcome
-from niimasker.study import Plan, Study
+from niimasker.study import Study
 
 _HEADER = ("image", "volumes", "TR (s)", "confounds", "censor file", "output", "")
 
@@ -23,23 +23,35 @@ def describe(study: Study, finished: Set[Run]) -> Iterator[str]:
         n_regions = len(regions.names)
         voxels = ", each voxel of them a column" if study.settings.as_voxels else ""
         yield f"{roi_file}: {n_regions} region{'s' if n_regions != 1 else ''}{voxels}"
-    plans = {plan.run: plan for plan in study.plans}
+    statuses = {plan.run: "skip" if plan.run in finished else "do" for plan in study.plans}
+    headers = _headers(study)
     yield ""
-    yield from _aligned([_HEADER, *(_cells(run, plans.get(run), run in finished) for run in study.runs)])
+    yield from _aligned(
+        [_HEADER, *(_cells(run, headers[run], statuses.get(run, "does not fit")) for run in study.runs)]
+    )
     yield ""
-    n_bad = len(study.runs) - len(plans)
-    counts = [f"{len(plans) - len(finished)} to do", f"{len(finished)} to skip", f"{n_bad} that do not fit"]
+    n_to_do = len(study.plans) - len(finished)
+    counts = [f"{n_to_do} to do", f"{len(finished)} to skip", f"{len(study.misfits)} that do not fit"]
     yield f"{len(study.runs)} runs: {', '.join(counts)}. Nothing is written in {study.settings.output_dir}."
 
 
-def _cells(run: Run, plan: Plan | None, is_finished: bool) -> tuple[str, ...]:
-    status = "does not fit" if plan is None else "skip" if is_finished else "do"
-    volumes, t_r = "?", "?"
-    if plan is not None:
-        volumes = str(plan.series.n_volumes)
-        t_r = "unknown" if plan.cleaning.t_r is None else f"{plan.cleaning.t_r:g}"
+def _headers(study: Study) -> dict[Run, tuple[str, str]]:
+    """Return volumes and repetition time of each run, as far as they are known."""
+    headers = {plan.run: (str(plan.series.n_volumes), _seconds(plan.cleaning.t_r)) for plan in study.plans}
+    for run, misfit in study.misfits.items():
+        series = misfit.series
+        t_r = study.settings.t_r or (series.t_r if series else None)
+        headers[run] = ("?", "?") if series is None else (str(series.n_volumes), _seconds(t_r))
+    return headers
+
+
+def _seconds(t_r: float | None) -> str:
+    return "unknown" if t_r is None else f"{t_r:g}"
+
+
+def _cells(run: Run, header: tuple[str, str], status: str) -> tuple[str, ...]:
     files = [str(path) if path else "none" for path in (run.confounds_path, run.censor_path)]
-    return str(run.image_path), volumes, t_r, *files, run.output_stem, status
+    return str(run.image_path), *header, *files, run.output_stem, status
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -49,8 +61,10 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def problems(study: Study) -> list[str]:
-    """Return everything that does not fit, in the order of the runs."""
-    return [str(error) for run in study.runs for error in study.misfits.get(run, ())]
+    """Return everything that does not fit, in the order of the runs; what holds for several runs once."""
+    misfits = [study.misfits[run] for run in study.runs if run in study.misfits]
+    errors = [error for misfit in misfits for error in misfit.errors]
+    return list(dict.fromkeys(map(str, [*study.mistakes, *errors])))
 
 
 def foreseen(study: Study) -> list[Outcome]:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from niimasker.errors import ConfoundsError, NiimaskerError, RegionsError, RunError, record_warnings, warn
-from niimasker.inputs.censoring import load_censoring
-from niimasker.inputs.confounds import Confounds, load_confounds
+from niimasker.inputs.censoring import check_censoring_length, find_censored, read_censoring, read_marks
+from niimasker.inputs.confounds import (
+    Confounds,
+    check_confounds_length,
+    choose_confounds,
+    load_confounds,
+    read_confounds,
+)
 from niimasker.inputs.images import Grid, ImageSeries, open_series
+from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs
 from niimasker.kinds import to_path
 from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
@@ -40,6 +49,14 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Misfit:
+    """All that is wrong with a run, and what its image's header says; None when the header cannot be read."""
+
+    errors: tuple[NiimaskerError, ...]
+    series: ImageSeries | None
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything that is known before the first run starts.
 
@@ -53,6 +70,8 @@ class Study:
         Of the runs that can be started, in the same order.
     misfits
         What is wrong with the others.
+    mistakes
+        What is wrong with the options for all runs together.
     warnings
         What holds for every run.
     """
@@ -61,15 +80,16 @@ class Study:
     all_runs: tuple[Run, ...]
     runs: tuple[Run, ...]
     plans: tuple[Plan, ...]
-    misfits: Mapping[Run, tuple[NiimaskerError, ...]]
+    misfits: Mapping[Run, Misfit]
     atlases: tuple[Regions, ...]
     mask: Mask | None
     warnings: tuple[str, ...]
+    mistakes: tuple[NiimaskerError, ...] = ()
 
     @property
     def broken(self) -> dict[Run, str]:
         """The reasons why runs cannot be done."""
-        return {run: str(errors[0]) for run, errors in self.misfits.items()}
+        return {run: str(misfit.errors[0]) for run, misfit in self.misfits.items()}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -94,21 +114,20 @@ def prepare(settings: Settings) -> Study:
     # A damaged image is no mistake of the user's: that run fails.
     mistakes = [
         error
-        for errors in study.misfits.values()
-        if (error := next((each for each in errors if not isinstance(each, RunError)), None))
+        for misfit in study.misfits.values()
+        if (error := next((each for each in misfit.errors if not isinstance(each, RunError)), None))
     ]
     if mistakes:
         n_more, first = len(mistakes) - 1, mistakes[0]
         more = f" ({n_more} more of {len(study.runs)} runs do not fit either)" if n_more else ""
         raise type(first)(f"{first}{more}") from first
-    # The tables of runs that are broken, or of other shards, have not been read.
-    if not study.misfits and settings.shard is None:
-        _check_patterns(study.plans)
+    if study.mistakes:
+        raise study.mistakes[0]
     return study
 
 
 def survey(settings: Settings) -> Study:
-    """Return the study with everything that is wrong with its runs.
+    """Return the study with everything that is wrong with it.
 
     Raises
     ------
@@ -135,10 +154,17 @@ def survey(settings: Settings) -> Study:
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
     plans, misfits = _plan_all(runs, settings, atlases)
     study = Study(settings, tuple(all_runs), tuple(runs), plans, misfits, atlases, mask, tuple(recorded))
-    if not settings.allow_overlap:
-        for regions in atlases:
-            _check_spheres(regions, study)
-    return study
+    return dataclasses.replace(study, mistakes=tuple(_find_mistakes(study)))
+
+
+def _find_mistakes(study: Study) -> list[NiimaskerError]:
+    """Return what is wrong with the options for all runs together."""
+    mistakes: list[NiimaskerError] = []
+    _tried(mistakes, lambda: _check_patterns(study))
+    if not study.settings.allow_overlap:
+        for regions in study.atlases:
+            _tried(mistakes, functools.partial(_check_spheres, regions, study))
+    return mistakes
 
 
 def _check_spheres(regions: Regions, study: Study) -> None:
@@ -167,49 +193,92 @@ def _load_mask(settings: Settings) -> Mask | None:
 
 def _plan_all(
     runs: Sequence[Run], settings: Settings, atlases: Sequence[Regions]
-) -> tuple[tuple[Plan, ...], dict[Run, tuple[NiimaskerError, ...]]]:
+) -> tuple[tuple[Plan, ...], dict[Run, Misfit]]:
     plans: list[Plan] = []
-    misfits: dict[Run, tuple[NiimaskerError, ...]] = {}
+    misfits: dict[Run, Misfit] = {}
     for run in runs:
         _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
-        errors: list[NiimaskerError] = []
-        plan = _plan(run, settings, atlases, errors)
-        if plan is None:
-            misfits[run] = tuple(errors)
+        planned = _plan(run, settings, atlases)
+        if isinstance(planned, Misfit):
+            misfits[run] = planned
         else:
-            plans.append(plan)
+            plans.append(planned)
     return tuple(plans), misfits
 
 
-def _check_patterns(plans: Sequence[Plan]) -> None:
+def _check_patterns(study: Study) -> None:
     """Refuse a pattern of --regressors that matches nothing in any run; in some it may."""
-    in_none = set.intersection(*(set(plan.unmatched) for plan in plans)) if plans else set()
-    if in_none:
+    unmatched = set(study.settings.regressors).intersection(*(plan.unmatched for plan in study.plans))
+    # The tables of other shards and of runs that do not fit, read for this only where all others lack a column.
+    planned = {plan.run for plan in study.plans}
+    for run in study.all_runs:
+        if unmatched and run not in planned:
+            unmatched &= _find_unmatched(unmatched, run)
+    if unmatched:
         raise ConfoundsError(
-            f"--regressors: no column of any table matches {', '.join(sorted(in_none))}; "
-            f"see the columns of {plans[0].run.confounds_path}."
+            f"--regressors: no column of any table matches {', '.join(sorted(unmatched))}; "
+            f"see the columns of {study.all_runs[0].confounds_path}."
         )
 
 
-def _plan(run: Run, settings: Settings, atlases: Sequence[Regions], errors: list[NiimaskerError]) -> Plan | None:
-    """Return a run's plan, None when something is wrong with it, all of which is added to the errors."""
+def _find_unmatched(words: Set[str], run: Run) -> set[str]:
+    """Return the patterns among the words that match nothing in a run's table; none when it cannot be read."""
+    if run.confounds_path is None:
+        return set()
+    try:
+        table = read_confounds(run.confounds_path)
+    except ConfoundsError:
+        return set()
+    return set(find_unmatched(tuple(words), Source(table.names, table.path, run.image_path)))
+
+
+def _plan(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan | Misfit:
+    """Return a run's plan, or all that is wrong with it: what is wrong in one file leaves the others to be checked."""
+    errors: list[NiimaskerError] = []
     with record_warnings() as warnings:
         series = _tried(errors, lambda: open_series(run.image_path))
-        if series is None:
-            return None
         # Read to be checked; the worker reads it again, which costs less than to hold every table of a study.
-        confounds = _tried(errors, lambda: load_run_confounds(run, settings, series))
+        confounds = _check_confounds(run, settings, series, errors)
+        censoring = _check_censoring(run, series, errors)
+        if series is None:
+            return Misfit(tuple(errors), None)
+        # Without the tables that do not fit, this finds fewer mistakes, none that is not there.
         marks = None if confounds is None else confounds.marks
-        censoring = _tried(errors, lambda: _load_run_censoring(run, series))
-        if errors:
-            return None
         timeline = _tried(errors, lambda: make_timeline(series, settings, marks, censoring))
-        cleaning = None if timeline is None else _tried(errors, lambda: make_cleaning(settings, series, timeline))
+        cleaning = _tried(errors, lambda: make_cleaning(settings, series, timeline))
         for regions in atlases:
             check_spaces(series, regions)
-    if timeline is None or cleaning is None:
-        return None
+    if errors or timeline is None or cleaning is None:
+        return Misfit(tuple(errors), series)
     return Plan(run, series, timeline, cleaning, tuple(warnings), () if confounds is None else confounds.unmatched)
+
+
+def _check_confounds(
+    run: Run, settings: Settings, series: ImageSeries | None, errors: list[NiimaskerError]
+) -> Confounds | None:
+    """Return a run's confounds, None when it has none that fit; all that is wrong with them is added to the errors."""
+    path, n_before = run.confounds_path, len(errors)
+    table = None if path is None else _tried(errors, lambda: read_confounds(path))
+    if table is None:
+        return None
+    if series is not None:
+        _tried(errors, lambda: check_confounds_length(table, series.n_volumes, run.image_path))
+    confounds = _tried(errors, lambda: choose_confounds(table, settings.regressors, run.image_path))
+    return confounds if len(errors) == n_before else None
+
+
+def _check_censoring(run: Run, series: ImageSeries | None, errors: list[NiimaskerError]) -> np.ndarray | None:
+    """Return which volumes a run's file censors, None when it has none that fits; the errors are added to."""
+    path, n_before = run.censor_path, len(errors)
+    table = None if path is None else _tried(errors, lambda: read_censoring(path))
+    if table is None:
+        return None
+    if series is not None:
+        _tried(errors, lambda: check_censoring_length(table, series.n_volumes, run.image_path))
+    marks = _tried(errors, lambda: read_marks(table))
+    if series is None or marks is None or len(errors) > n_before:
+        return None
+    return find_censored(marks, series.n_volumes)
 
 
 def _tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | None:
@@ -219,12 +288,6 @@ def _tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | 
     except NiimaskerError as error:
         errors.append(error)
         return None
-
-
-def _load_run_censoring(run: Run, series: ImageSeries) -> np.ndarray | None:
-    if run.censor_path is None:
-        return None
-    return load_censoring(run.censor_path, n_volumes=series.n_volumes, image_path=run.image_path)
 
 
 def load_run_confounds(run: Run, settings: Settings, series: ImageSeries) -> Confounds | None:
