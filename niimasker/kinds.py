@@ -79,6 +79,11 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(str(item) if type(item) is int else _text(item) for item in values)
 
 
+def _label(value: Any) -> str:
+    # In JSON, "run": 1 is a number.
+    return str(value) if type(value) is int else _text(value)
+
+
 def _path(value: Any) -> Path:
     return to_path(_text(value))
 
@@ -158,6 +163,8 @@ def _words(value: Any) -> tuple[str, ...]:
 FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
 ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
 TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
+LABEL = Kind("a label", _label, argparse={"metavar": "LABEL"})
+LABELS = Kind("a label or a list of labels", _texts, argparse={"nargs": "+", "metavar": "LABEL"})
 WORDS = Kind(
     'a text, a list of texts, or an object such as {"motion": "full", "high_pass": true}',
     _words,

@@ -5,55 +5,23 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
+from pathlib import Path
 
 from niimasker.errors import ConfoundsError, NiimaskerError, RegionsError, RunError, record_warnings, warn
-from niimasker.inputs.censoring import check_censoring_length, find_censored, read_censoring, read_marks
-from niimasker.inputs.confounds import (
-    Confounds,
-    check_confounds_length,
-    choose_confounds,
-    load_confounds,
-    read_confounds,
-)
-from niimasker.inputs.images import Grid, ImageSeries, open_series
+from niimasker.inputs.confounds import read_confounds
+from niimasker.inputs.images import Grid, image_stem
 from niimasker.inputs.regressor_words import Source, find_unmatched
-from niimasker.inputs.runs import Run, find_runs
+from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
+from niimasker.inputs.templates import name_of_template
 from niimasker.kinds import to_path
+from niimasker.plans import Misfit, Plan, plan_run, tried
 from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
-from niimasker.regions.spaces import check_spaces
 from niimasker.regions.weights import check_overlap, place_regions
 from niimasker.settings import Settings
-from niimasker.signals.filtering import Cleaning, make_cleaning
-from niimasker.signals.timeline import Timeline, make_timeline
 
 _log = logging.getLogger(__name__)
-
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run whose header and confounds have been checked; `unmatched` are patterns that match none of its columns."""
-
-    run: Run
-    series: ImageSeries
-    timeline: Timeline
-    cleaning: Cleaning
-    warnings: tuple[str, ...]
-    unmatched: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """All that is wrong with a run, and what its image's header says; None when the header cannot be read."""
-
-    errors: tuple[NiimaskerError, ...]
-    series: ImageSeries | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +62,8 @@ class Study:
     @property
     def keys(self) -> tuple[str, ...]:
         """What the files of each atlas are called by."""
-        return tuple(regions.key for regions in self.atlases)
+        of_templates = (image_stem(Path(name_of_template(text))) for text in self.settings.roi_file)
+        return tuple(regions.key for regions in self.atlases) or tuple(of_templates)
 
     @property
     def grids(self) -> list[Grid]:
@@ -134,21 +103,10 @@ def survey(settings: Settings) -> Study:
     NiimaskerError
         The runs cannot be told, or the regions are not usable.
     """
-    all_runs = find_runs(
-        settings.input_files,
-        settings.regressor_files,
-        settings.censor_file,
-        output_layout=settings.output_layout,
-    )
+    all_runs = find_runs(settings)
     with record_warnings() as recorded:
         mask = _load_mask(settings)
-        atlases = load_regions(
-            settings.roi_file,
-            labels=settings.labels,
-            as_voxels=settings.as_voxels,
-            radius=settings.radius,
-            atlas_dir=settings.atlas_dir,
-        )
+        atlases = () if has_own_atlases(settings) else load_atlases(settings.roi_file, settings)
     _check_roi_files(all_runs, settings)
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
@@ -160,17 +118,19 @@ def survey(settings: Settings) -> Study:
 def _find_mistakes(study: Study) -> list[NiimaskerError]:
     """Return what is wrong with the options for all runs together."""
     mistakes: list[NiimaskerError] = []
-    _tried(mistakes, lambda: _check_patterns(study))
-    if not study.settings.allow_overlap:
-        for regions in study.atlases:
-            _tried(mistakes, functools.partial(_check_spheres, regions, study))
+    tried(mistakes, lambda: _check_patterns(study))
+    # Masks of single runs are not read before those are done, and what they leave of spheres may not overlap.
+    if not has_own_mask(study.settings):
+        for grid in study.grids:
+            tried(mistakes, functools.partial(check_spheres, study.atlases, grid, study.mask, study.settings))
     return mistakes
 
 
-def _check_spheres(regions: Regions, study: Study) -> None:
-    if isinstance(regions.definition, Seeds):
-        for grid in study.grids:
-            check_overlap(place_regions(regions, grid, study.mask))
+def check_spheres(atlases: Sequence[Regions], grid: Grid, mask: Mask | None, settings: Settings) -> None:
+    """Raise RegionsError where spheres share voxels of a grid, unless they may."""
+    for regions in atlases:
+        if isinstance(regions.definition, Seeds) and not settings.allow_overlap:
+            check_overlap(place_regions(regions, grid, mask))
 
 
 def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
@@ -183,12 +143,24 @@ def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
 
 
 def _load_mask(settings: Settings) -> Mask | None:
+    """Return the mask that all runs share, None where there is none or each has its own."""
     if settings.mask_img is None:
         return None
     if settings.as_voxels:
         warn("--mask_img is ignored: with --as_voxels the mask in --roi_file says which voxels.")
         return None
-    return load_mask(settings.mask_img)
+    return None if has_own_mask(settings) else load_mask(settings.mask_img)
+
+
+def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions, ...]:
+    """Return the regions of some files, as the settings have them."""
+    return load_regions(
+        roi_files,
+        labels=settings.labels,
+        as_voxels=settings.as_voxels,
+        radius=settings.radius,
+        atlas_dir=settings.atlas_dir,
+    )
 
 
 def _plan_all(
@@ -198,7 +170,7 @@ def _plan_all(
     misfits: dict[Run, Misfit] = {}
     for run in runs:
         _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
-        planned = _plan(run, settings, atlases)
+        planned = plan_run(run, settings, atlases)
         if isinstance(planned, Misfit):
             misfits[run] = planned
         else:
@@ -230,70 +202,3 @@ def _find_unmatched(words: Set[str], run: Run) -> set[str]:
     except ConfoundsError:
         return set()
     return set(find_unmatched(tuple(words), Source(table.names, table.path, run.image_path)))
-
-
-def _plan(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan | Misfit:
-    """Return a run's plan, or all that is wrong with it: what is wrong in one file leaves the others to be checked."""
-    errors: list[NiimaskerError] = []
-    with record_warnings() as warnings:
-        series = _tried(errors, lambda: open_series(run.image_path))
-        # Read to be checked; the worker reads it again, which costs less than to hold every table of a study.
-        confounds = _check_confounds(run, settings, series, errors)
-        censoring = _check_censoring(run, series, errors)
-        if series is None:
-            return Misfit(tuple(errors), None)
-        # Without the tables that do not fit, this finds fewer mistakes, none that is not there.
-        marks = None if confounds is None else confounds.marks
-        timeline = _tried(errors, lambda: make_timeline(series, settings, marks, censoring))
-        cleaning = _tried(errors, lambda: make_cleaning(settings, series, timeline))
-        for regions in atlases:
-            check_spaces(series, regions)
-    if errors or timeline is None or cleaning is None:
-        return Misfit(tuple(errors), series)
-    return Plan(run, series, timeline, cleaning, tuple(warnings), () if confounds is None else confounds.unmatched)
-
-
-def _check_confounds(
-    run: Run, settings: Settings, series: ImageSeries | None, errors: list[NiimaskerError]
-) -> Confounds | None:
-    """Return a run's confounds, None when it has none that fit; all that is wrong with them is added to the errors."""
-    path, n_before = run.confounds_path, len(errors)
-    table = None if path is None else _tried(errors, lambda: read_confounds(path))
-    if table is None:
-        return None
-    if series is not None:
-        _tried(errors, lambda: check_confounds_length(table, series.n_volumes, run.image_path))
-    confounds = _tried(errors, lambda: choose_confounds(table, settings.regressors, run.image_path))
-    return confounds if len(errors) == n_before else None
-
-
-def _check_censoring(run: Run, series: ImageSeries | None, errors: list[NiimaskerError]) -> np.ndarray | None:
-    """Return which volumes a run's file censors, None when it has none that fits; the errors are added to."""
-    path, n_before = run.censor_path, len(errors)
-    table = None if path is None else _tried(errors, lambda: read_censoring(path))
-    if table is None:
-        return None
-    if series is not None:
-        _tried(errors, lambda: check_censoring_length(table, series.n_volumes, run.image_path))
-    marks = _tried(errors, lambda: read_marks(table))
-    if series is None or marks is None or len(errors) > n_before:
-        return None
-    return find_censored(marks, series.n_volumes)
-
-
-def _tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | None:
-    """Return what a check returns, None when it fails, which is added to the errors."""
-    try:
-        return check()
-    except NiimaskerError as error:
-        errors.append(error)
-        return None
-
-
-def load_run_confounds(run: Run, settings: Settings, series: ImageSeries) -> Confounds | None:
-    """Return a run's confounds, None when it has none."""
-    if run.confounds_path is None:
-        return None
-    return load_confounds(
-        run.confounds_path, settings.regressors, n_volumes=series.n_volumes, image_path=run.image_path
-    )

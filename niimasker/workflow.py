@@ -25,9 +25,10 @@ from niimasker.outputs.files import (
     write_regions_used,
 )
 from niimasker.outputs.naming import report_path
-from niimasker.placements import HeldPlacement, Placements, StoredPlacement, temporary_folder
+from niimasker.placements import AnyPlacement, Placements, StoredPlacement, temporary_folder
+from niimasker.plans import Plan
 from niimasker.settings import Settings
-from niimasker.study import Plan, Study, prepare
+from niimasker.study import Study, prepare
 from niimasker.task import Shared, Task, extract_run, share
 
 _log = logging.getLogger(__name__)
@@ -89,7 +90,8 @@ def run_study(
         One per run, in order.
     """
     folder = study.settings.output_dir / DATA_FOLDER
-    for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True):
+    # Atlases of single runs stay where they are: each run's sidecar names them.
+    for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=bool(study.atlases)):
         spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{regions.key}"
         write_regions_used(folder, roi_file, regions, study.grids, spheres_name=spheres_name)
     remove_leftovers(_folders(study))
@@ -233,7 +235,7 @@ def _count_processes(study: Study, plans: Sequence[Plan], placements: Placements
         return n_jobs
     from niimasker.memory import count_processes
 
-    placed = attempt(placements.of, plans[0].series.grid).value
+    placed = attempt(placements.of, plans[0]).value
     return count_processes(n_jobs, study, placed.n_bytes if isinstance(placed, StoredPlacement) else 0)
 
 
@@ -303,13 +305,12 @@ def _tasks(
     plans: Sequence[Plan], placements: Placements, unplaced: list[tuple[Plan, Attempt[Any]]], shared: Shared
 ) -> Iterator[Task]:
     """Yield the task of each plan; plans on a grid that the regions cannot be placed on go to `unplaced`."""
-    placed_on: dict[Grid, Attempt[HeldPlacement | StoredPlacement]] = {}
+    failed_on: dict[Grid, Attempt[AnyPlacement]] = {}
     for plan in plans:
         grid = plan.series.grid
-        if grid not in placed_on:
-            placed_on = {grid: attempt(placements.of, grid)}
-        placed = placed_on[grid]
+        placed = failed_on.get(grid) or attempt(placements.of, plan)
         if placed.value is None:
+            failed_on[grid] = placed
             unplaced.append((plan, placed))
         else:
             yield Task(plan, placed.value, {**shared.fingerprint, **fingerprint_run(plan)}, shared)

@@ -82,7 +82,9 @@ class Confounds:
         return np.vstack([first, self.values[1:]])
 
 
-def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: int, image_path: Path) -> Confounds:
+def load_confounds(
+    table_path: Path, regressors: Sequence[str] | None, *, n_volumes: int, image_path: Path
+) -> Confounds:
     """Return the regressors of one run, one row per volume of its image.
 
     Parameters
@@ -90,8 +92,9 @@ def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: in
     table_path : Path
         Table with a header: `.tsv` is split at tabs, `.csv` at commas, anything else at white space. fMRIPrep's JSON is
         looked for beside it under the same stem, and only for CompCor.
-    regressors : sequence of str
-        Columns, patterns of columns, strategies and words, as `choose_columns` takes them; nothing for all columns.
+    regressors : sequence of str, optional
+        Columns, patterns of columns, strategies and words, as `choose_columns` takes them; without any all columns,
+        with None no column.
     n_volumes : int
         Volumes of the image, before any is discarded.
     image_path : Path
@@ -122,8 +125,10 @@ def check_confounds_length(table: TextTable, n_volumes: int, image_path: Path) -
     check_length(table, len(table.rows), n_volumes=n_volumes, image_path=image_path, noun="confounds table")
 
 
-def choose_confounds(table: TextTable, regressors: Sequence[str], image_path: Path) -> Confounds:
+def choose_confounds(table: TextTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:
     """Return the regressors that a table holds, as `load_confounds` does, whatever the number of its rows."""
+    if regressors is None:
+        return Confounds((), np.empty((len(table.rows), 0)), _read_marks(table))
     source = Source(table.names, table.path, image_path)
     names = choose_columns(regressors, source) if regressors else _name_all(table)
     numbers = _read_numbers(table, names)

@@ -17,6 +17,7 @@ from niimasker.inputs.confounds import Confounds
 from niimasker.outputs.files import check_output_dir, summary_name, write_json
 from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files
 from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
+from niimasker.outputs.summaries import make_summary
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
@@ -25,12 +26,12 @@ from niimasker.outputs.tables import (
     write_records,
     write_signals,
 )
+from niimasker.plans import Plan
 from niimasker.regions.weights import OK, RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
-from niimasker.study import Plan
 
 
 @dataclass(frozen=True)
@@ -242,4 +243,4 @@ def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, An
 
 def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a row per run."""
-    write_records(path, pd.DataFrame(rows))
+    write_records(path, make_summary(rows))
