@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def find_images(folder: Path, choices: Sequence[Choice]) -> list[Path]:
     RunsError
         None is chosen, or what is given does not say which of several versions of each run is.
     """
-    images = [DatasetImage(path, name) for path, name in _list_images(folder)]
+    images = list(_list_images(folder))
     if not images:
         raise RunsError(f"--input_files: {folder} holds no BOLD images in {'/'.join(_LEVELS)}{_hint(folder)}.")
     for choice in choices:
@@ -101,13 +102,12 @@ def find_images(folder: Path, choices: Sequence[Choice]) -> list[Path]:
     return in_order
 
 
-def _list_images(folder: Path) -> Iterator[tuple[Path, BidsName]]:
+def _list_images(folder: Path) -> Iterator[DatasetImage]:
     for func in _func_folders(folder):
-        for path in _entries(func):
-            if path.name.endswith(_ENDINGS):
-                name = read_name(path.name)
-                if name.suffix == "bold" and name.extension in _ENDINGS and name.entities.get("part") != "phase":
-                    yield path, name
+        for file_name in _names_in(func):
+            name = read_name(file_name) if file_name.endswith(_ENDINGS) else None
+            if name and name.suffix == "bold" and name.extension in _ENDINGS and name.entities.get("part") != "phase":
+                yield DatasetImage(func / file_name, name)
 
 
 def _func_folders(folder: Path) -> list[Path]:
@@ -121,9 +121,9 @@ def _func_folders(folder: Path) -> list[Path]:
     return [path for pattern in patterns for path in folder.glob(pattern) if path.is_dir()]
 
 
-def _entries(folder: Path) -> list[Path]:
+def _names_in(folder: Path) -> list[str]:
     try:
-        return sorted(folder.iterdir())
+        return os.listdir(folder)  # noqa: PTH208
     except OSError as error:
         raise RunsError(f"--input_files: {folder} cannot be read ({error.strerror}); mend that.") from error
 

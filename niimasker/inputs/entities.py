@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 
 # The entities that tell one run from another; space, res and desc are not among them.
@@ -63,11 +64,13 @@ def plain_value(name: str, value: str) -> str:
     return value.lstrip("0") or "0" if name in _COUNTED else value
 
 
+@lru_cache(maxsize=2**17)
 def read_name(name: str) -> BidsName:
     """Return a file's name in parts; names of former versions of fMRIPrep as those of today."""
     from bids2table import parse_bids_entities  # 0.25 s that many a call does not need
 
-    parts = parse_bids_entities(PurePath(name).name)
+    # Kept: a name is read once for each kind of file that is looked for beside it.
+    parts = parse_bids_entities(PurePath(name))
     suffix, extension = parts.pop("suffix", ""), parts.pop("ext", "")
     # A subject's folder above would give it.
     parts.pop("datatype", None)

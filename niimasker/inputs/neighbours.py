@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Neighbours:
     """The files beside images; each folder is listed once, however many images it holds."""
 
     def __init__(self) -> None:
-        self._listed: dict[tuple[Path, Kind], dict[Entities, list[Path]]] = {}
+        self._listed: dict[tuple[Path, Kind], dict[Entities, list[str]]] = {}
 
     def find(self, image_path: Path, kind: Kind) -> Path:
         """Return the one file of a kind that belongs to an image.
@@ -77,20 +78,23 @@ class Neighbours:
             wanted, exact = name.identity(entities), name.identity(entities, is_padded=True)
             found = self._list(image_path.parent, kind).get(wanted, []) if wanted else []
             if found:
-                return [path for path in found if _as_written(path, kind) == exact] or found
+                as_written = [
+                    each for each in found if read_name(each).identity(kind.entities, is_padded=True) == exact
+                ]
+                return [image_path.parent / each for each in as_written or found]
         return []
 
-    def _list(self, folder: Path, kind: Kind) -> dict[Entities, list[Path]]:
+    def _list(self, folder: Path, kind: Kind) -> dict[Entities, list[str]]:
         if (folder, kind) not in self._listed:
-            by_entities: dict[Entities, list[Path]] = defaultdict(list)
-            for path in sorted(folder.iterdir()):
-                if path.name.endswith(kind.extensions):
-                    name = read_name(path.name)
-                    if (name.suffix, name.entities.get("desc")) == (kind.suffix, kind.desc):
-                        by_entities[name.identity(kind.entities)].append(path)
+            by_entities: dict[Entities, list[str]] = defaultdict(list)
+            # As names: 10,000 paths take 0.1 s to make and 0.3 s to sort.
+            for file_name in sorted(os.listdir(folder)):  # noqa: PTH208
+                name = read_name(file_name) if file_name.endswith(kind.extensions) else None
+                if name and (name.suffix, name.entities.get("desc")) == (kind.suffix, kind.desc):
+                    by_entities[name.identity(kind.entities)].append(file_name)
             self._listed[folder, kind] = by_entities
         return self._listed[folder, kind]
 
 
-def _as_written(path: Path, kind: Kind) -> Entities:
-    return read_name(path.name).identity(kind.entities, is_padded=True)
+def _as_written(file_name: str, kind: Kind) -> Entities:
+    return read_name(file_name).identity(kind.entities, is_padded=True)
