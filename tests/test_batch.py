@@ -368,6 +368,54 @@ def test_interrupt_leaves_what_is_finished_listed(held, by):
     assert not list(held.out.rglob(".*"))
 
 
+IN_THIS_PROCESS = """
+from niimasker import workflow
+
+extract_run = workflow.extract_run
+
+def extract_and_interrupt(task):
+    result = extract_run(task)
+    if task.plan.run.output_stem == "sub-03_bold":
+        raise KeyboardInterrupt
+    return result
+
+workflow.extract_run = extract_and_interrupt
+"""
+
+IN_OTHERS = """
+import os, threading
+from niimasker.workers import Worker
+
+attempt, end, has_ended = Worker.attempt, Worker.end, threading.Event()
+
+def attempt_and_interrupt(worker, function, task):
+    tried = attempt(worker, function, task)
+    if task.plan.run.output_stem == "sub-03_bold":
+        os.kill(os.getpid(), signal.SIGINT)
+        has_ended.wait()
+    return tried
+
+def note_end(worker):
+    end(worker)
+    has_ended.set()
+
+Worker.attempt, Worker.end = attempt_and_interrupt, note_end
+"""
+
+
+@pytest.mark.parametrize(("n_jobs", "code"), [("1", IN_THIS_PROCESS), ("2", IN_OTHERS)])
+def test_run_that_is_finished_as_the_interrupt_comes_is_listed_as_done(tmp_path, study, n_jobs, code):
+    out = tmp_path / "out"
+    process = start(out, *study, "--n_jobs", n_jobs, code=code)
+    assert process.communicate(timeout=60)[1].startswith("niimasker: interrupted: ")
+    assert process.returncode == 130
+    rows = summary(out)
+    assert rows.loc["sub-03_bold", "status"] == "done"
+    there = {path.name.removesuffix("_timeseries.json") for path in out.glob("*_timeseries.json")}
+    assert set(rows.index[rows["status"] == "done"]) == there
+    assert rows.loc["sub-03_bold", "n_volumes"] == 12
+
+
 def test_fail_fast_stops_at_the_first(tmp_path, study):
     (tmp_path / "sub-03_bold.nii.gz").write_bytes(b"no image")
     assert main([str(tmp_path / "out"), *study, "--fail_fast"]) == 1
