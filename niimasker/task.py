@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 # which leaves the interpreter idle: they are imported meanwhile.
 _NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
 _NEEDED_FOR_REPORTS = ("niimasker.outputs.report",)
+_IMPORTING = "niimasker's late imports"
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ def _compute(task: Task, placement: Placement) -> Extracted:
         _tell_step(task, "signals extracted", start)
         start = time.perf_counter()
         # Not before the image is read: nilearn is imported meanwhile.
+        wait_for_imports()
         nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
         cleaned = [
             _clean_atlas(task, nuisance, weights, each, f"{key}: " if len(task.shared.keys) > 1 else "")
@@ -199,7 +201,18 @@ def _clean_atlas(
 
 def _start_imports(names: Sequence[str]) -> None:
     if any(name not in sys.modules for name in names):
-        threading.Thread(target=_import_late, args=(names,)).start()
+        threading.Thread(target=_import_late, args=(names,), name=_IMPORTING).start()
+
+
+def wait_for_imports() -> None:
+    """Return once no thread imports what a first run needs late.
+
+    Before this thread imports anything itself: Ctrl-C in an import that waits for another thread's leaves Python's lock
+    on imports taken, and every later import waits for ever.
+    """
+    for thread in threading.enumerate():
+        if thread.name == _IMPORTING:
+            thread.join()
 
 
 def _import_late(names: Sequence[str]) -> None:

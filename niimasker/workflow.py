@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from niimasker.outputs.files import (
 from niimasker.placements import HeldPlacement, Placements, StoredPlacement, temporary_folder
 from niimasker.settings import Settings, make_settings
 from niimasker.study import Plan, Study, prepare
-from niimasker.task import Shared, Task, extract_run, share
+from niimasker.task import Shared, Task, extract_run, share, wait_for_imports
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -105,6 +106,7 @@ def run_study(
                         underway.pop(outcome.run, None)
                     on_outcome(outcome)
         finally:
+            wait_for_imports()
             # After Ctrl-C too: what is done is listed. On a full disk it cannot be, which is said already.
             outcomes |= {each.run: each for each in _settle(study, underway) if not outcomes[each.run].is_lost}
             is_said = any(outcome.ends_all for outcome in outcomes.values())
@@ -137,12 +139,14 @@ def _settle(study: Study, underway: Mapping[Run, Fingerprint]) -> Iterator[Outco
     from niimasker.outputs.results import remove_incomplete
     from niimasker.resume import find_result
 
+    # The tables count: a report that is missing is made by --resume.
+    settings = dataclasses.replace(study.settings, no_report=True)
     for run, fingerprint in underway.items():
-        result = find_result(run.output_stem, study.keys, fingerprint, study.settings)
+        result = find_result(run.output_stem, study.keys, fingerprint, settings)
         if result is not None:
             yield Outcome(run, result, warnings=result.warnings)
         else:
-            remove_incomplete(study.settings.output_dir, run.output_stem, study.keys)
+            remove_incomplete(settings.output_dir, run.output_stem, study.keys)
     remove_leftovers(_folders(study))
 
 

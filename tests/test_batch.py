@@ -416,6 +416,34 @@ def test_run_that_is_finished_as_the_interrupt_comes_is_listed_as_done(tmp_path,
     assert rows.loc["sub-03_bold", "n_volumes"] == 12
 
 
+SLOW_IMPORT = """
+import os, sys, threading, time
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "nilearn.signal" and threading.current_thread() is not threading.main_thread():
+            while not main_thread_waits():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+def main_thread_waits():
+    frame = sys._current_frames()[threading.main_thread().ident]
+    while frame is not None and frame.f_code.co_name != "wait_for_imports":
+        frame = frame.f_back
+    return frame is not None
+
+sys.meta_path.insert(0, Interrupt())
+"""
+
+
+def test_interrupt_while_a_thread_imports_meets_no_import_here(tmp_path, study):
+    process = start(tmp_path / "out", *study, "--detrend", code=SLOW_IMPORT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert len(said.splitlines()) == 1
+    assert summary(tmp_path / "out")["status"].eq("not started").all()
+
+
 def test_fail_fast_stops_at_the_first(tmp_path, study):
     (tmp_path / "sub-03_bold.nii.gz").write_bytes(b"no image")
     assert main([str(tmp_path / "out"), *study, "--fail_fast"]) == 1
