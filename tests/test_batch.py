@@ -352,7 +352,7 @@ def test_run_that_takes_too_long_costs_itself_with_one_process_too(held):
     assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "failed": 1}
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupt_leaves_what_is_finished_listed(held, by):
     process = held.start("--n_jobs", "2")
     wait_until(held.pid_path.exists, "the run is under way")

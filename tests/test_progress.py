@@ -232,3 +232,17 @@ sys.exit(run())
     assert done.returncode == 130
     assert done.stderr.startswith("niimasker: interrupted: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_hangup_that_nohup_has_ignored_stays_ignored():
+    code = """
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+sys.argv = ["niimasker", "-q"]
+from niimasker.__main__ import run
+assert run() == 2
+assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
