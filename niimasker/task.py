@@ -21,7 +21,7 @@ from niimasker.batch import attempt
 from niimasker.errors import record_warnings
 from niimasker.fingerprint import Fingerprint, fingerprint_study
 from niimasker.kinds import to_path
-from niimasker.outputs.files import report_path
+from niimasker.outputs.files import check_output_dir, report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.placements import HeldPlacement, StoredPlacement
 from niimasker.regions.weights import RegionWeights
@@ -129,6 +129,8 @@ def _write_report(task: Task, placement: Placement, extracted: Extracted, result
     from niimasker.outputs.results import run_sources
     from niimasker.outputs.views import make_view
 
+    # It is not made again, without the tables, when it is gone.
+    check_output_dir(task.shared.settings.output_dir)
     path = report_path(task.shared.settings.output_dir, task.plan.run.output_stem)
     view = make_view(
         task.plan,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +109,23 @@ def run_study(
             wait_for_imports()
             # After Ctrl-C too: what is done is listed. On a full disk it cannot be, which is said already.
             outcomes |= {each.run: each for each in _settle(study, underway) if not outcomes[each.run].is_lost}
+            vanished = {each.run: each for each in _find_vanished(outcomes.values())}
+            outcomes |= vanished
             is_said = any(outcome.ends_all for outcome in outcomes.values())
             with contextlib.suppress(OutputError) if is_said else contextlib.nullcontext():
                 _write_study(study, list(outcomes.values()), command)
+    for outcome in vanished.values():
+        on_outcome(outcome)
     return list(outcomes.values())
+
+
+def _find_vanished(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Yield the runs whose files somebody has removed since, as failed."""
+    for outcome in outcomes:
+        missing = [each.sidecar_path for each in outcome.tables if not each.sidecar_path.is_file()]
+        if missing:
+            reason = f"{outcome.run.image_path}: {missing[0]} was written and is gone; do this run again with --resume."
+            yield dataclasses.replace(outcome, result=None, reason=reason)
 
 
 def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | None]:
