@@ -22,6 +22,7 @@ from niimasker.errors import record_warnings
 from niimasker.fingerprint import Fingerprint, fingerprint_study
 from niimasker.inputs.runs import RegionFiles
 from niimasker.kinds import to_path
+from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.placements import AnyPlacement
@@ -46,6 +47,7 @@ RegionSources = Mapping[str, SourceRecord]
 # which leaves the interpreter idle: they are imported meanwhile.
 _NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
 _NEEDED_FOR_REPORTS = ("niimasker.outputs.report",)
+_IMPORTING = "niimasker's late imports"
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def _write_report(task: Task, placement: Placement, extracted: Extracted, result
     from niimasker.outputs.results import run_sources
     from niimasker.outputs.views import make_view
 
+    # It is not made again, without the tables, when it is gone.
+    check_output_dir(task.shared.settings.output_dir)
     path = report_path(task.shared.settings.output_dir, task.plan.run.output_stem)
     view = make_view(
         task.plan,
@@ -171,6 +175,7 @@ def _compute(task: Task, placement: Placement, warnings_of_placement: Sequence[s
         _tell_step(task, "signals extracted", start)
         start = time.perf_counter()
         # Not before the image is read: nilearn is imported meanwhile.
+        wait_for_imports()
         nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
         cleaned = [
             _clean_atlas(task, nuisance, weights, each, f"{key}: " if len(task.shared.keys) > 1 else "")
@@ -204,7 +209,18 @@ def _clean_atlas(
 
 def _start_imports(names: Sequence[str]) -> None:
     if any(name not in sys.modules for name in names):
-        threading.Thread(target=_import_late, args=(names,)).start()
+        threading.Thread(target=_import_late, args=(names,), name=_IMPORTING).start()
+
+
+def wait_for_imports() -> None:
+    """Return once no thread imports what a first run needs late.
+
+    Before this thread imports anything itself: Ctrl-C in an import that waits for another thread's leaves Python's lock
+    on imports taken, and every later import waits for ever.
+    """
+    for thread in threading.enumerate():
+        if thread.name == _IMPORTING:
+            thread.join()
 
 
 def _import_late(names: Sequence[str]) -> None:
