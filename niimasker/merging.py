@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from niimasker.errors import SettingsError, nearest, warn
+from niimasker.errors import SettingsError, count, nearest, warn
 from niimasker.kinds import HintError
 from niimasker.settings import BY_NAME, DEPRECATED, Option, Settings
 
@@ -93,6 +93,9 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--input_files is missing; give 4D NIfTI images or patterns.")
     if not settings.roi_file:
         raise SettingsError("--roi_file is missing; give an atlas, a mask, a table of coordinates or nilearn:<atlas>.")
+    if settings.atlas_name and len(settings.atlas_name) != len(settings.roi_file):
+        names, files = count(len(settings.atlas_name), "name"), count(len(settings.roi_file), "atlas")
+        raise SettingsError(f"--atlas_name has {names}, --roi_file {files}; give a name for each, in their order.")
     _check_confounds(settings)
     _check_scrubbing(settings)
     if settings.scheduler and settings.timeout:

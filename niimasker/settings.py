@@ -19,6 +19,7 @@ from niimasker.kinds import (
     FLAG,
     FOLDER,
     HERTZ,
+    LABELS,
     PROCESSES,
     RADIUS,
     ROIS,
@@ -36,7 +37,7 @@ from niimasker.kinds import (
 )
 
 ENGINES = ("stream", "nilearn")
-OUTPUT_LAYOUTS = ("flat", "mirror")
+OUTPUT_LAYOUTS = FLAT, MIRROR, BIDS = ("flat", "mirror", "bids")
 STANDARDIZE_METHODS = ("zscore_sample", "zscore", "psc")
 CENSORED_ROWS = ("drop", "nan")
 
@@ -138,6 +139,14 @@ class Settings:
         default=(),
         shapes_results=False,
     )
+    atlas_name: tuple[str, ...] = _option(
+        LABELS,
+        "a name for each roi_file, in the names of its tables where there are several or --output_layout is bids; "
+        "without it that of its file or query",
+        REGIONS,
+        default=(),
+        shapes_results=False,
+    )
     as_voxels: bool = _option(
         FLAG, "each voxel of a mask or of every region, instead of their mean", REGIONS, default=False
     )
@@ -234,7 +243,8 @@ class Settings:
     n_decimals: int = _option(DECIMALS, "number of decimals in the tables", OUTPUT, default=8)
     output_layout: str = _option(
         choice(OUTPUT_LAYOUTS),
-        "flat: all tables in one folder; mirror: the images' folders below their common root are kept",
+        "flat: all tables in one folder; mirror: the images' folders below their common root are kept; "
+        "bids: a BIDS derivative, from images whose names have BIDS entities",
         OUTPUT,
         default="flat",
         shapes_results=False,

@@ -12,13 +12,15 @@ import numpy as np
 from niimasker.errors import ConfoundsError, NiimaskerError, RegionsError, RunError, record_warnings, warn
 from niimasker.inputs.censoring import load_censoring
 from niimasker.inputs.confounds import Confounds, load_confounds
+from niimasker.inputs.datasets import check_own
 from niimasker.inputs.images import Grid, ImageSeries, open_series
 from niimasker.inputs.runs import Run, find_runs
 from niimasker.kinds import to_path
 from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
+from niimasker.regions.keys import name_atlases
 from niimasker.regions.spaces import check_spaces
 from niimasker.regions.weights import check_overlap, place_regions
-from niimasker.settings import Settings
+from niimasker.settings import BIDS, Settings
 from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
 
@@ -115,6 +117,8 @@ def survey(settings: Settings) -> Study:
     NiimaskerError
         The runs cannot be told, or the regions are not usable.
     """
+    if settings.output_layout == BIDS:
+        check_own(settings.output_dir)
     all_runs = find_runs(
         settings.input_files,
         settings.regressor_files,
@@ -130,6 +134,7 @@ def survey(settings: Settings) -> Study:
             radius=settings.radius,
             atlas_dir=settings.atlas_dir,
         )
+    atlases = name_atlases(atlases, settings.roi_file, settings.atlas_name, as_entities=settings.output_layout == BIDS)
     _check_roi_files(all_runs, settings)
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]

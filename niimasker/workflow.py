@@ -26,7 +26,7 @@ from niimasker.outputs.files import (
 )
 from niimasker.outputs.naming import report_path
 from niimasker.placements import HeldPlacement, Placements, StoredPlacement, temporary_folder
-from niimasker.settings import Settings
+from niimasker.settings import BIDS, Settings
 from niimasker.study import Plan, Study, prepare
 from niimasker.task import Shared, Task, extract_run, share
 
@@ -89,6 +89,10 @@ def run_study(
         One per run, in order.
     """
     folder = study.settings.output_dir / DATA_FOLDER
+    if study.settings.output_layout == BIDS:
+        from niimasker.outputs.dataset import write_dataset
+
+        write_dataset(study.settings.output_dir, study.all_runs, study.atlases)
     for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True):
         spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{regions.key}"
         write_regions_used(folder, roi_file, regions, study.grids, spheres_name=spheres_name)

@@ -26,6 +26,7 @@ SPECIFIED = [
     "roi_file",
     "mask_img",
     "labels",
+    "atlas_name",
     "regressor_files",
     "regressors",
     "as_voxels",
@@ -112,6 +113,7 @@ WRONG_VALUES = {
     "roi_file": NOT_TEXTS,
     "mask_img": NOT_PATHS,
     "labels": NOT_TEXTS,
+    "atlas_name": [*NOT_TEXTS, "a-b", "a b", ["a", "b_c"], "ä"],
     "as_voxels": NOT_FLAGS,
     "radius": [*NOT_NUMBERS, 0],
     "allow_overlap": NOT_FLAGS,
@@ -158,6 +160,7 @@ VALID_VALUES = {
     "roi_file": LISTS,
     "mask_img": WORDS,
     "labels": LISTS,
+    "atlas_name": st.lists(st.from_regex("[A-Za-z0-9]{1,9}", fullmatch=True), min_size=1, max_size=3),
     "as_voxels": st.booleans(),
     "radius": POSITIVE | st.integers(1, 20),
     "allow_overlap": st.booleans(),
@@ -182,7 +185,7 @@ VALID_VALUES = {
     "valid_voxels": st.booleans(),
     "no_report": st.booleans(),
     "n_decimals": st.integers(0, 15),
-    "output_layout": st.sampled_from(["flat", "mirror"]),
+    "output_layout": st.sampled_from(["flat", "mirror", "bids"]),
     "engine": st.sampled_from(["stream", "nilearn"]),
     "n_jobs": st.integers(1, 64) | st.just(-1),
     "timeout": POSITIVE,
@@ -285,9 +288,10 @@ def test_n_jobs_minus_one_is_allowed():
 
 @pytest.mark.parametrize("name", LIST_OPTIONS)
 def test_text_in_json_counts_as_a_list_of_one(config_path, name):
-    config = {"input_files": "bold.nii.gz", "roi_file": "atlas.nii.gz", "regressor_files": "a.tsv", name: "a b.tsv"}
+    text = "A1" if name == "atlas_name" else "a b.tsv"
+    config = {"input_files": "bold.nii.gz", "roi_file": "atlas.nii.gz", "regressor_files": "a.tsv", name: text}
     built = make_settings({"output_dir": "out"}, read_config(write_config(config_path, config)))
-    assert getattr(built, name) == ("a b.tsv",)
+    assert getattr(built, name) == (text,)
 
 
 def test_lists_of_paths_are_taken_from_python():
@@ -742,6 +746,7 @@ def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
     config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
     for pair in (("valid_voxels", "smoothing_fwhm"), ("scheduler", "timeout"), ("quiet", "verbose")):
         assume(not all(options.get(name) for name in pair))
+    assume(len(options.get("atlas_name", options["roi_file"])) == len(options["roi_file"]))
     with record_warnings() as of_typed:
         typed = make_settings(read_command_line(["out", *make_words(options)]))
     with record_warnings() as of_json:

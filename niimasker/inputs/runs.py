@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,14 @@ from natsort import natsorted
 from niimasker.errors import RunsError, count
 from niimasker.inputs.images import image_stem
 from niimasker.kinds import to_path
+from niimasker.settings import BIDS, FLAT, MIRROR
 
 # The entities that tell one run's confounds from another's; space, res and desc are not among them.
 RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
 _ENTITY = re.compile(rf"(?:^|_)({'|'.join(RUN_ENTITIES)})-([A-Za-z0-9]+)(?=[_.]|$)")
+
+# What an image says of being fMRIPrep's, and outputs made from it are not.
+PREPROC = ("desc", "preproc")
 
 Entities = frozenset[tuple[str, str]]
 
@@ -38,7 +42,7 @@ def find_runs(
     regressor_files: Sequence[str] = (),
     censor_files: Sequence[str] = (),
     *,
-    output_layout: str = "flat",
+    output_layout: str = FLAT,
 ) -> list[Run]:
     """Return the runs that patterns and file names stand for.
 
@@ -46,7 +50,7 @@ def find_runs(
     ------
     RunsError
         A pattern matches nothing, a file does not exist, images and confounds do not pair, or two images would share
-        an output name.
+        an output name or has none in the layout.
     """
     image_paths = expand(input_files, "--input_files")
     output_stems = name_outputs(image_paths, output_layout)
@@ -80,24 +84,62 @@ def _expand_one(pattern: str, option: str) -> list[Path]:
 
 
 def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
-    """Return each image's output name: flat, or with its folders below the images' common root."""
-    # Not resolved: in a DataLad dataset the links' own names are the ones that people know.
-    places = [Path(os.path.abspath(path)) for path in image_paths]  # noqa: PTH100
-    folders = [place.parent for place in places]
-    root = Path(os.path.commonpath(folders))
-    stems = [
-        image_stem(path) if output_layout == "flat" else (folder.relative_to(root) / image_stem(path)).as_posix()
-        for path, folder in zip(image_paths, folders, strict=True)
-    ]
+    """Return each image's output name: flat, with its folders below the images' common root, or as BIDS has it.
+
+    Raises
+    ------
+    RunsError
+        Two images would share a name, or one has no subject and the layout is bids.
+    """
+    stems = _STEMS[output_layout](image_paths)
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for stem, path in zip(stems, image_paths, strict=True):
         by_stem[stem].append(path)
     shared = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
     if shared:
-        helps = output_layout == "flat" and len({str(path.parent) for path in shared}) == len(shared)
-        way_out = "rename them or use --output_layout mirror" if helps else "rename one, or give each image once"
+        helps = output_layout != MIRROR and len({str(path.parent) for path in shared}) == len(shared)
+        way_out = f"rename them or use --output_layout {MIRROR}" if helps else "rename one, or give each image once"
         raise RunsError(f"these images would write outputs of the same name: {_listed(shared)}; {way_out}.")
     return stems
+
+
+def _flat_stems(image_paths: Sequence[Path]) -> list[str]:
+    return [image_stem(path) for path in image_paths]
+
+
+def _mirrored_stems(image_paths: Sequence[Path]) -> list[str]:
+    # Not resolved: in a DataLad dataset the links' own names are the ones that people know.
+    folders = [Path(os.path.abspath(path)).parent for path in image_paths]  # noqa: PTH100
+    root = Path(os.path.commonpath(folders))
+    return [
+        (folder.relative_to(root) / image_stem(path)).as_posix()
+        for path, folder in zip(image_paths, folders, strict=True)
+    ]
+
+
+def _bids_stems(image_paths: Sequence[Path]) -> list[str]:
+    """Return names of all entities, in the standard's order; without the suffix, so that others can follow."""
+    from bids2table import format_bids_path, get_column_names, parse_bids_entities  # 0.3 s that other layouts save
+
+    entities = [parse_bids_entities(path.name) for path in image_paths]
+    nameless = [path for path, its_entities in zip(image_paths, entities, strict=True) if not its_entities.get("sub")]
+    if nameless:
+        raise RunsError(
+            f"--output_layout {BIDS} takes images that are named by BIDS entities, as sub-01_task-rest_bold.nii.gz, "
+            f"but some have no sub-: {_listed(nameless)}; rename them, or use --output_layout {FLAT} or {MIRROR}."
+        )
+    places = {name: place for place, name in enumerate(map(str, get_column_names()))}
+    in_order = [_source_entities(its_entities, places) for its_entities in entities]
+    return [format_bids_path({**its_entities, "datatype": "func"}).as_posix() for its_entities in in_order]
+
+
+def _source_entities(entities: Mapping[str, str], places: Mapping[str, int]) -> dict[str, str]:
+    """Return the entities that outputs keep; those that the standard does not know before desc, which is last."""
+    kept = [key for key in entities if key not in ("datatype", "suffix", "ext") and (key, entities[key]) != PREPROC]
+    return {key: entities[key] for key in sorted(kept, key=lambda key: places.get(key, places["desc"] - 0.5))}
+
+
+_STEMS = {FLAT: _flat_stems, MIRROR: _mirrored_stems, BIDS: _bids_stems}
 
 
 def pair(image_paths: Sequence[Path], confounds_paths: Sequence[Path], noun: str = "confounds table") -> list[Path]:

@@ -60,14 +60,22 @@ def make_sidecar(
     settings: Settings,
     timeline: Timeline,
     cleaning: Cleaning,
+    atlas: str,
     weights: RegionWeights,
     nuisance: Nuisance,
     sources: Mapping[str, SourceRecord],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
-    """Return the JSON that goes beside a table of signals."""
-    return {
+    """Return the JSON that goes beside a table of signals, with an object per column as BIDS has it.
+
+    Parameters
+    ----------
+    atlas
+        What the outputs call it.
+    """
+    facts = {
         "SamplingFrequency": None if cleaning.t_r is None else 1 / cleaning.t_r,
+        "StartTime": None if cleaning.t_r is None else round(_first_row(timeline, settings) * cleaning.t_r, 9),
         "RepetitionTime": cleaning.t_r,
         "RepetitionTimeSource": cleaning.t_r_source,
         "Volumes": {
@@ -86,3 +94,18 @@ def make_sidecar(
         "Warnings": list(warnings),
         "Sources": dict(sources),
     }
+    # A region whose name is that of a fact gives way to it; Columns has them all.
+    columns = _describe_columns(atlas, weights)
+    return {**facts, **{name: column for name, column in columns.items() if name not in facts}}
+
+
+def _first_row(timeline: Timeline, settings: Settings) -> int:
+    """Return which volume of the file the first row of signals is."""
+    return timeline.n_discarded if settings.censored == "nan" else int(timeline.kept.argmax())
+
+
+def _describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, str | int]]:
+    """Return the region of each column, in the words of the proposal for functional derivatives (BEP012)."""
+    voxels = weights.voxels
+    regions = weights.indices if voxels is None else [voxels.regions.indices[row] for row in voxels.rows]
+    return {name: {"Atlas": atlas, "ROI": index} for name, index in zip(weights.names, regions, strict=True)}

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
+from niimasker.outputs.dictionaries import OUTLIERS, REGIONS, VOXELS, Dictionary, describe_regressors
 from niimasker.outputs.files import check_output_dir, summary_name, write_json
-from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files
+from niimasker.outputs.naming import RunFiles, Tables, dictionary_path, name_files, possible_files
 from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
 from niimasker.outputs.tables import (
     outliers_table,
@@ -100,7 +101,10 @@ def write_run(
         paths = _write_of_run(plan, extracted, files)
         for number, its_tables in enumerate(files.tables):
             weights, values = placement.weights[number], extracted.values[number]
-            paths += _write_tables(its_tables, weights, values, facts[number], plan.timeline, settings)
+            paths += _write_signals(its_tables, weights, values, plan.timeline, settings)
+            paths += _write_facts(its_tables.regions_path, facts[number], files, REGIONS)
+            if its_tables.voxels_path is not None:
+                paths += _write_facts(its_tables.voxels_path, voxels_table(weights), files, VOXELS)
         records = {
             "Summary": numbers_of(result),
             "Files": {path.relative_to(settings.output_dir).as_posix(): path.stat().st_size for path in paths},
@@ -112,6 +116,7 @@ def write_run(
                 settings=settings,
                 timeline=plan.timeline,
                 cleaning=plan.cleaning,
+                atlas=its_tables.atlas,
                 weights=placement.weights[number],
                 nuisance=extracted.nuisance,
                 sources={**shared, **sources[number]},
@@ -122,22 +127,24 @@ def write_run(
     return result
 
 
-def _write_tables(
-    tables: Tables,
-    weights: RegionWeights,
-    values: np.ndarray,
-    facts: pd.DataFrame,
-    timeline: Timeline,
-    settings: Settings,
+def _write_signals(
+    tables: Tables, weights: RegionWeights, values: np.ndarray, timeline: Timeline, settings: Settings
 ) -> list[Path]:
     if settings.censored == "nan":
         values = _with_censored(values, timeline)
     write_signals(tables.signals_path, values, weights.names, n_decimals=settings.n_decimals)
-    write_records(tables.regions_path, facts)
-    if tables.voxels_path is None:
-        return [tables.signals_path, tables.regions_path]
-    write_records(tables.voxels_path, voxels_table(weights))
-    return [tables.signals_path, tables.regions_path, tables.voxels_path]
+    return [tables.signals_path]
+
+
+def _write_facts(
+    path: Path, facts: pd.DataFrame, files: RunFiles, dictionary: Dictionary, float_format: str = "%.6g"
+) -> list[Path]:
+    """Write a table, with its dictionary where the layout has one, and return the files."""
+    write_records(path, facts, float_format)
+    if not files.have_dictionaries:
+        return [path]
+    write_json(dictionary_path(path), dictionary)
+    return [path, dictionary_path(path)]
 
 
 @contextlib.contextmanager
@@ -166,14 +173,13 @@ def _remove(paths: Iterable[Path]) -> None:
 def _write_of_run(plan: Plan, extracted: Extracted, files: RunFiles) -> list[Path]:
     """Write what a run has once, whatever the number of atlases, and return the files."""
     timeline, confounds = plan.timeline, extracted.confounds
-    paths = []
+    paths: list[Path] = []
     if timeline.n_kept < timeline.n_read or timeline.outliers:
-        write_records(files.outliers_path, outliers_table(timeline))
-        paths.append(files.outliers_path)
+        paths += _write_facts(files.outliers_path, outliers_table(timeline), files, OUTLIERS)
     if confounds is not None and confounds.names:
         # As many digits as fMRIPrep writes.
-        write_records(files.regressors_path, regressors_table(confounds, timeline), "%.10g")
-        paths.append(files.regressors_path)
+        dictionary = describe_regressors(plan.cleaning.t_r)
+        paths += _write_facts(files.regressors_path, regressors_table(confounds, timeline), files, dictionary, "%.10g")
     return paths
 
 

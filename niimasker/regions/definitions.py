@@ -71,7 +71,7 @@ class Regions:
     source
         The file or query, as messages call it.
     key
-        What the outputs call it: the source without folder and suffix.
+        What the outputs call it; as loaded, the source without folder and suffix.
     as_voxels
         Whether each voxel of each region is a column of its own.
     is_placed
@@ -113,7 +113,6 @@ def load_regions(
             loaded.append(_from_table(to_path(roi_file), its_labels, radius))
         else:
             loaded.append(_from_image(to_path(roi_file), its_labels, as_voxels=as_voxels))
-    _check_keys(loaded)
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
         warn("--radius is ignored: --roi_file holds no table of coordinates.")
     return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
@@ -132,15 +131,6 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
         )
     tables = iter(labels)
     return [() if is_atlas_query(roi_file) else (next(tables),) for roi_file in roi_files]
-
-
-def _check_keys(loaded: Sequence[Regions]) -> None:
-    keys = [regions.key for regions in loaded]
-    twice = next((regions.key for regions in loaded if keys.count(regions.key) > 1), None)
-    if twice is not None:
-        raise RegionsError(
-            f"--roi_file: more than one atlas is named {twice!r}, and so would be their outputs; rename one of them."
-        )
 
 
 def _mark_voxels(regions: Regions) -> Regions:
