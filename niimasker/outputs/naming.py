@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.settings import BIDS, Settings
+from niimasker.settings import BIDS, CONNECTIVITY_KINDS, Settings
 
 # Of the entities that a name may hold, those that come after one in the standard, and in the proposal that has stat.
 _AFTER = {
@@ -16,16 +16,32 @@ _AFTER = {
     "stat": ("desc",),
 }
 
+# What BIDS names take as a statistic, by the kind of connectivity.
+STATISTICS = {
+    "pearson": "pearsoncorrelation",
+    "correlation": "shrunkcorrelation",
+    "partial_correlation": "partialcorrelation",
+    "covariance": "covariance",
+    "precision": "precision",
+}
+
 
 @dataclass(frozen=True)
 class Tables:
-    """The files of a run for one atlas; `voxels_path` with --as_voxels alone."""
+    """The files of a run for one atlas; `voxels_path` with --as_voxels alone.
+
+    Parameters
+    ----------
+    relmat_paths
+        A matrix for each kind of --connectivity, in its order; `sidecar_beside` tells what goes with each.
+    """
 
     atlas: str
     signals_path: Path
     sidecar_path: Path
     regions_path: Path
     voxels_path: Path | None
+    relmat_paths: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,9 @@ def _name_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tuple[T
             sidecar_path=Path(f"{its_stem}_timeseries.json"),
             regions_path=Path(f"{its_stem}_regions.tsv"),
             voxels_path=Path(f"{its_stem}_voxels.tsv") if settings.as_voxels else None,
+            relmat_paths=tuple(
+                Path(f"{its_stem}_connectivity-{kind.replace('_', '')}_relmat.tsv") for kind in settings.connectivity
+            ),
         )
         for its_stem, key in zip(stems, keys, strict=True)
     )
@@ -86,14 +105,15 @@ def _name_bids_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tu
         of_atlas = _with_entity(stem, "atlas", key)
         # A voxel's signal is no statistic of others.
         signals = of_atlas if settings.as_voxels else _with_entity(of_atlas, "stat", "mean")
-        coverage = _with_entity(of_atlas, "stat", "coverage")
+        matrices = [_with_entity(of_atlas, "stat", STATISTICS[kind]) for kind in settings.connectivity]
         tables.append(
             Tables(
                 key,
                 signals_path=Path(f"{signals}_timeseries.tsv"),
                 sidecar_path=Path(f"{signals}_timeseries.json"),
-                regions_path=Path(f"{coverage}_bold.tsv"),
+                regions_path=Path(f"{_with_entity(of_atlas, 'stat', 'coverage')}_bold.tsv"),
                 voxels_path=Path(f"{of_atlas}_voxels.tsv") if settings.as_voxels else None,
+                relmat_paths=tuple(Path(f"{matrix}_relmat.tsv") for matrix in matrices),
             )
         )
     return tuple(tables)
@@ -107,8 +127,8 @@ def _with_entity(stem: Path, key: str, value: str) -> Path:
     return stem.with_name("_".join([*parts[:place], f"{key}-{value}", *parts[place:]]))
 
 
-def dictionary_path(table_path: Path) -> Path:
-    """Return where the JSON file is that says what a table's columns are."""
+def sidecar_beside(table_path: Path) -> Path:
+    """Return the JSON file that goes with a table."""
     return table_path.with_suffix(".json")
 
 
@@ -119,14 +139,18 @@ def report_path(output_dir: Path, output_stem: str) -> Path:
 
 def possible_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> list[Path]:
     """Return every file that a run may have written with other options too, those that vouch for others first."""
+    everything = dataclasses.replace(settings, connectivity=CONNECTIVITY_KINDS)
     variants = [
-        name_files(dataclasses.replace(settings, as_voxels=as_voxels), output_stem, keys) for as_voxels in (False, True)
+        name_files(dataclasses.replace(everything, as_voxels=as_voxels), output_stem, keys)
+        for as_voxels in (False, True)
     ]
     tables = [its_tables for files in variants for its_tables in files.tables]
-    paths = [its_tables.sidecar_path for its_tables in tables]
-    facts = [path for its in tables for path in (its.signals_path, its.regions_path, its.voxels_path) if path]
+    sidecars = [its_tables.sidecar_path for its_tables in tables]
+    paths = [path for its in tables for path in (its.signals_path, its.regions_path, its.voxels_path) if path]
     files = variants[0]
-    facts += [files.outliers_path, files.regressors_path]
+    paths += [files.outliers_path, files.regressors_path]
     if files.have_dictionaries:
-        paths += map(dictionary_path, facts)
-    return list(dict.fromkeys([*paths, *facts, files.report_path]))
+        paths += map(sidecar_beside, list(paths))
+    for relmat_path in dict.fromkeys(path for its_tables in tables for path in its_tables.relmat_paths):
+        paths += [relmat_path, sidecar_beside(relmat_path)]
+    return list(dict.fromkeys([*sidecars, *paths, files.report_path]))

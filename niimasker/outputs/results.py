@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,28 @@ import pandas as pd
 from niimasker.inputs.confounds import Confounds
 from niimasker.outputs.dictionaries import OUTLIERS, REGIONS, VOXELS, Dictionary, describe_regressors
 from niimasker.outputs.files import check_output_dir, summary_name, write_json
-from niimasker.outputs.naming import RunFiles, Tables, dictionary_path, name_files, possible_files
-from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
+from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files, sidecar_beside
+from niimasker.outputs.provenance import (
+    SourceRecord,
+    describe_columns,
+    make_relmat_sidecar,
+    make_sidecar,
+    settings_record,
+    software_versions,
+    source_record,
+)
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
     regressors_table,
     voxels_table,
     write_records,
+    write_relmat,
     write_signals,
 )
 from niimasker.regions.weights import OK, RegionWeights
 from niimasker.settings import Settings
+from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -36,7 +46,7 @@ from niimasker.study import Plan
 
 @dataclass(frozen=True)
 class Extracted:
-    """A run's results in memory, signals and cleaned values per atlas.
+    """A run's results in memory; signals, cleaned values and matrices between regions per atlas.
 
     Parameters
     ----------
@@ -46,6 +56,7 @@ class Extracted:
 
     signals: tuple[Signals, ...]
     values: tuple[np.ndarray, ...]
+    matrices: tuple[tuple[Connectivity, ...], ...]
     confounds: Confounds | None
     nuisance: Nuisance
     image_sha256: str
@@ -105,6 +116,7 @@ def write_run(
             paths += _write_facts(its_tables.regions_path, facts[number], files, REGIONS)
             if its_tables.voxels_path is not None:
                 paths += _write_facts(its_tables.voxels_path, voxels_table(weights), files, VOXELS)
+            paths += _write_relmats(its_tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
         records = {
             "Summary": numbers_of(result),
             "Files": {path.relative_to(settings.output_dir).as_posix(): path.stat().st_size for path in paths},
@@ -116,15 +128,19 @@ def write_run(
                 settings=settings,
                 timeline=plan.timeline,
                 cleaning=plan.cleaning,
-                atlas=its_tables.atlas,
                 weights=placement.weights[number],
                 nuisance=extracted.nuisance,
                 sources={**shared, **sources[number]},
                 warnings=extracted.warnings,
             )
-            # Last: they vouch for the others.
-            write_json(its_tables.sidecar_path, {**sidecar, **records})
+            columns = describe_columns(its_tables.atlas, placement.weights[number])
+            # Last: they vouch for the others. A column that is called as a fact is gives way; Columns has them all.
+            write_json(its_tables.sidecar_path, {**sidecar, **records, **_without(columns, [*sidecar, *records])})
     return result
+
+
+def _without(columns: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: column for name, column in columns.items() if name not in names}
 
 
 def _write_signals(
@@ -143,8 +159,22 @@ def _write_facts(
     write_records(path, facts, float_format)
     if not files.have_dictionaries:
         return [path]
-    write_json(dictionary_path(path), dictionary)
-    return [path, dictionary_path(path)]
+    write_json(sidecar_beside(path), dictionary)
+    return [path, sidecar_beside(path)]
+
+
+def _write_relmats(
+    tables: Tables, names: Sequence[str], matrices: Sequence[Connectivity], plan: Plan, nuisance: Nuisance
+) -> list[Path]:
+    paths = []
+    for path, connectivity in zip(tables.relmat_paths, matrices, strict=True):
+        write_relmat(path, connectivity.matrix, names)
+        sidecar = make_relmat_sidecar(
+            connectivity, tables.signals_path, cleaning=plan.cleaning, timeline=plan.timeline, nuisance=nuisance
+        )
+        write_json(sidecar_beside(path), sidecar)
+        paths += [path, sidecar_beside(path)]
+    return paths
 
 
 @contextlib.contextmanager
