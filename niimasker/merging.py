@@ -94,8 +94,10 @@ def _check_together(settings: Settings) -> None:
     if not settings.roi_file:
         raise SettingsError("--roi_file is missing; give an atlas, a mask, a table of coordinates or nilearn:<atlas>.")
     if settings.atlas_name and len(settings.atlas_name) != len(settings.roi_file):
-        names, files = count(len(settings.atlas_name), "name"), count(len(settings.roi_file), "atlas")
-        raise SettingsError(f"--atlas_name has {names}, --roi_file {files}; give a name for each, in their order.")
+        raise SettingsError(
+            f"--atlas_name has {count(len(settings.atlas_name), 'name')} but --roi_file {len(settings.roi_file)}; "
+            "give one for each, in their order."
+        )
     _check_confounds(settings)
     _check_scrubbing(settings)
     _check_connectivity(settings)

@@ -115,7 +115,7 @@ def _folders(study: Study) -> set[Path]:
     """Return the folders that a study writes to."""
     output_dir = study.settings.output_dir
     stems = [Path(run.output_stem).parent for run in study.runs]
-    own = {output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER / "assets"}
+    own = {output_dir, output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER / "assets"}
     return own | {root / stem for root in (output_dir, output_dir / REPORTS_FOLDER) for stem in stems}
 
 

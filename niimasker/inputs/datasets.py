@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,13 @@ DESCRIPTION = "dataset_description.json"
 PROGRAM = "niimasker"
 
 
-def find_dataset(image_path: Path) -> Path:
-    """Return the folder of an image's data set: the nearest that is described, else that of its subject's folder."""
+def find_dataset(folder: Path) -> Path:
+    """Return the data set of a folder of images: the nearest that is described, else that of the subject's folder."""
     # Not resolved: in a DataLad dataset the links lead to a store without names.
-    return _find_dataset(Path(os.path.abspath(image_path)).parent)  # noqa: PTH100
-
-
-@cache
-def _find_dataset(folder: Path) -> Path:
-    described = next((above for above in (folder, *folder.parents) if (above / DESCRIPTION).is_file()), None)
-    subject = next((above for above in (folder, *folder.parents) if above.name.startswith("sub-")), None)
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100
+    above = (folder, *folder.parents)
+    described = next((each for each in above if (each / DESCRIPTION).is_file()), None)
+    subject = next((each for each in above if each.name.startswith("sub-")), None)
     return described or (folder if subject is None else subject.parent)
 
 

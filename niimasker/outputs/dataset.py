@@ -71,13 +71,14 @@ def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Sequence[Regio
 
 def describe_dataset(runs: Sequence[Run]) -> dict[str, Any]:
     """Return what dataset_description.json says."""
-    folders = list(dict.fromkeys(find_dataset(run.image_path) for run in runs))
+    folders = dict.fromkeys(run.image_path.parent for run in runs)
+    datasets = dict.fromkeys(find_dataset(folder) for folder in folders)
     return {
         "Name": "Region time series",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": PROGRAM, "Version": version(PROGRAM)}],
-        "SourceDatasets": [_describe_source(folder) for folder in folders],
+        "SourceDatasets": [_describe_source(dataset) for dataset in datasets],
     }
 
 
@@ -89,10 +90,11 @@ def _describe_source(folder: Path) -> dict[str, str]:
 
 def _ignore(path: Path) -> None:
     """Add to a list of files that validators leave out, which may have lines of somebody else's."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     with replacing(path) as temporary:
-        text = "\n".join(dict.fromkeys([*lines, *NOT_IN_STANDARD]))
-        temporary.write_text(f"{text}\n", encoding="utf-8")
+        # In whatever encoding: the lines go back as they came.
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.is_file() else []
+        text = "".join(f"{line}\n" for line in dict.fromkeys([*lines, *NOT_IN_STANDARD]))
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def _atlas_table(regions: Regions) -> pd.DataFrame:

@@ -276,7 +276,7 @@ class TestFiles:
             "Weighted": True,
             "Directed": False,
             "NonNegative": False,
-            "ValidDiagonal": True,
+            "ValidDiagonal": False,
             "Estimator": "Ledoit-Wolf",
             "Standardized": "zscore_sample",
             "EstimatedFrom": "z-scored time series",
