@@ -9,7 +9,15 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "niimasker" / "__init__.py").read_text("utf-8"))[1]
 
 DASK = ["distributed>=2023.5"]
-TEST = [*DASK, "hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8", "pytest-xdist>=3.5", "selenium>=4.20"]
+TEST = [
+    *DASK,
+    "bids-validator-deno>=3",
+    "hypothesis>=6.100",
+    "load_confounds==0.6.5",
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "selenium>=4.20",
+]
 
 setup(
     name="niimasker",

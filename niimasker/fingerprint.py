@@ -35,7 +35,6 @@ def fingerprint_study(
     shaping = {option.name: getattr(settings, option.name) for option in OPTIONS if option.shapes_results}
     regions = [
         {
-            "key": each.key,
             "content": _content_of(each, its_sources["Regions"]),
             "mask": its_sources.get("Mask", {}).get("SHA256"),
             "names": each.names,

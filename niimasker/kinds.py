@@ -84,6 +84,13 @@ def _label(value: Any) -> str:
     return str(value) if type(value) is int else _text(value)
 
 
+def _labels(value: Any) -> tuple[str, ...]:
+    texts = _texts(value)
+    if not all(text.isascii() and text.isalnum() for text in texts):
+        raise ValueError
+    return texts
+
+
 def _path(value: Any) -> Path:
     return to_path(_text(value))
 
@@ -104,6 +111,18 @@ def choice(choices: tuple[str, ...]) -> Kind:
         return str(value)
 
     return Kind("one of " + ", ".join(choices), check, argparse={"metavar": "|".join(choices)})
+
+
+def choices(allowed: tuple[str, ...]) -> Kind:
+    """Return the kind of some of these words, each of which counts once; a space in one is an underscore."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        words = dict.fromkeys(text.replace(" ", "_") for text in _texts(value))
+        if not words.keys() <= set(allowed):
+            raise ValueError
+        return tuple(words)
+
+    return Kind("one or more of " + ", ".join(allowed), check, argparse={"nargs": "+", "metavar": "KIND"})
 
 
 def _positive(unit: str) -> Kind:
@@ -165,6 +184,7 @@ ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"na
 TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
 LABEL = Kind("a label", _label, argparse={"metavar": "LABEL"})
 LABELS = Kind("a label or a list of labels", _texts, argparse={"nargs": "+", "metavar": "LABEL"})
+NAMES = Kind("letters and digits, or a list of such names", _labels, argparse={"nargs": "+", "metavar": "NAME"})
 WORDS = Kind(
     'a text, a list of texts, or an object such as {"motion": "full", "high_pass": true}',
     _words,

@@ -21,6 +21,7 @@ from niimasker.kinds import (
     HERTZ,
     LABEL,
     LABELS,
+    NAMES,
     PROCESSES,
     RADIUS,
     ROIS,
@@ -35,12 +36,15 @@ from niimasker.kinds import (
     Kind,
     Shard,
     choice,
+    choices,
 )
 
 ENGINES = ("stream", "nilearn")
-OUTPUT_LAYOUTS = ("flat", "mirror")
+OUTPUT_LAYOUTS = FLAT, MIRROR, BIDS = ("flat", "mirror", "bids")
 STANDARDIZE_METHODS = ("zscore_sample", "zscore", "psc")
 CENSORED_ROWS = ("drop", "nan")
+CORRELATION_KINDS = ("pearson", "correlation", "partial_correlation")
+CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,13 @@ class Option:
         return self.short == ""
 
 
-GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, OUTPUT, RUNNING = (
+GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, OUTPUT, RUNNING = (
     "images",
     "regions",
     "confounds",
     "censoring",
     "signals",
+    "connectivity",
     "output",
     "running",
 )
@@ -166,6 +171,14 @@ class Settings:
         default=(),
         shapes_results=False,
     )
+    atlas_name: tuple[str, ...] = _option(
+        NAMES,
+        "a name for each roi_file, in the names of its tables where there are several or --output_layout is bids; "
+        "without it that of its file or query",
+        REGIONS,
+        default=(),
+        shapes_results=False,
+    )
     as_voxels: bool = _option(
         FLAG, "each voxel of a mask or of every region, instead of their mean", REGIONS, default=False
     )
@@ -260,10 +273,21 @@ class Settings:
     valid_voxels: bool = _option(
         FLAG, "average over voxels that are finite and vary over time only; not with smoothing", SIGNALS, default=False
     )
+    connectivity: tuple[str, ...] = _option(
+        choices(CONNECTIVITY_KINDS),
+        "matrices between regions, each in a table: pearson is Pearson's correlation; the others are nilearn's, "
+        "with Ledoit-Wolf shrinkage; not with --as_voxels",
+        CONNECTIVITY,
+        default=(),
+    )
+    fisher_z: bool = _option(
+        FLAG, "--connectivity: correlations as Fisher z, their inverse hyperbolic tangent", CONNECTIVITY, default=False
+    )
     n_decimals: int = _option(DECIMALS, "number of decimals in the tables", OUTPUT, default=8)
     output_layout: str = _option(
         choice(OUTPUT_LAYOUTS),
-        "flat: all tables in one folder; mirror: the images' folders below their common root are kept",
+        "flat: all tables in one folder; mirror: the images' folders below their common root are kept; "
+        "bids: a BIDS derivative, from images whose names have BIDS entities",
         OUTPUT,
         default="flat",
         shapes_results=False,

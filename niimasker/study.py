@@ -7,19 +7,19 @@ import functools
 import logging
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 
 from niimasker.errors import ConfoundsError, NiimaskerError, RegionsError, RunError, record_warnings, warn
 from niimasker.inputs.confounds import read_confounds
-from niimasker.inputs.images import Grid, image_stem
+from niimasker.inputs.descriptions import check_own
+from niimasker.inputs.images import Grid
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
-from niimasker.inputs.templates import name_of_template
 from niimasker.kinds import to_path
 from niimasker.plans import Misfit, Plan, plan_run, tried
 from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
+from niimasker.regions.keys import name_atlases
 from niimasker.regions.weights import check_overlap, place_regions
-from niimasker.settings import Settings
+from niimasker.settings import BIDS, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +38,10 @@ class Study:
         Of the runs that can be started, in the same order.
     misfits
         What is wrong with the others.
+    keys
+        What the files of each atlas are called by.
+    atlases, mask
+        Those that all runs share; none where each run has its own.
     mistakes
         What is wrong with the options for all runs together.
     warnings
@@ -49,6 +53,7 @@ class Study:
     runs: tuple[Run, ...]
     plans: tuple[Plan, ...]
     misfits: Mapping[Run, Misfit]
+    keys: tuple[str, ...]
     atlases: tuple[Regions, ...]
     mask: Mask | None
     warnings: tuple[str, ...]
@@ -60,10 +65,9 @@ class Study:
         return {run: str(misfit.errors[0]) for run, misfit in self.misfits.items()}
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """What the files of each atlas are called by."""
-        of_templates = (image_stem(Path(name_of_template(text))) for text in self.settings.roi_file)
-        return tuple(regions.key for regions in self.atlases) or tuple(of_templates)
+    def atlases_by_key(self) -> dict[str, Regions]:
+        """The atlases that all runs share, by what they are called."""
+        return dict(zip(self.keys, self.atlases, strict=True)) if self.atlases else {}
 
     @property
     def grids(self) -> list[Grid]:
@@ -103,6 +107,9 @@ def survey(settings: Settings) -> Study:
     NiimaskerError
         The runs cannot be told, or the regions are not usable.
     """
+    if settings.output_layout == BIDS:
+        check_own(settings.output_dir)
+    keys = name_atlases(settings)
     all_runs = find_runs(settings)
     with record_warnings() as recorded:
         mask = _load_mask(settings)
@@ -111,7 +118,7 @@ def survey(settings: Settings) -> Study:
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
     plans, misfits = _plan_all(runs, settings, atlases)
-    study = Study(settings, tuple(all_runs), tuple(runs), plans, misfits, atlases, mask, tuple(recorded))
+    study = Study(settings, tuple(all_runs), tuple(runs), plans, misfits, keys, atlases, mask, tuple(recorded))
     return dataclasses.replace(study, mistakes=tuple(_find_mistakes(study)))
 
 

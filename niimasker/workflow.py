@@ -28,7 +28,7 @@ from niimasker.outputs.files import (
 from niimasker.outputs.naming import report_path
 from niimasker.placements import AnyPlacement, Placements, StoredPlacement, temporary_folder
 from niimasker.plans import Plan
-from niimasker.settings import Settings
+from niimasker.settings import BIDS, Settings
 from niimasker.study import Study, prepare
 from niimasker.task import Shared, Task, extract_run, share, wait_for_imports
 
@@ -142,9 +142,13 @@ def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | N
 
 def _write_regions(study: Study) -> None:
     folder = study.settings.output_dir / DATA_FOLDER
+    if study.settings.output_layout == BIDS:
+        from niimasker.outputs.dataset import write_dataset
+
+        write_dataset(study.settings.output_dir, study.all_runs, study.atlases_by_key)
     # Atlases of single runs stay where they are: each run's sidecar names them.
-    for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=bool(study.atlases)):
-        spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{regions.key}"
+    for roi_file, (key, regions) in zip(study.settings.roi_file, study.atlases_by_key.items(), strict=False):
+        spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
         write_regions_used(folder, roi_file, regions, study.grids, spheres_name=spheres_name)
 
 
@@ -170,7 +174,7 @@ def _folders(study: Study) -> set[Path]:
     """Return the folders that a study writes to."""
     output_dir = study.settings.output_dir
     stems = [Path(run.output_stem).parent for run in study.runs]
-    own = {output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER / "assets"}
+    own = {output_dir, output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER / "assets"}
     return own | {root / stem for root in (output_dir, output_dir / REPORTS_FOLDER) for stem in stems}
 
 

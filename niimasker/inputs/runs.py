@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from natsort import natsorted
 from niimasker.errors import RunError, RunsError, count
 from niimasker.inputs.datasets import Choice, choices_of, find_images
 from niimasker.inputs.entities import Entities, run_entities, show_entities
-from niimasker.inputs.images import image_stem
 from niimasker.inputs.neighbours import BRAIN_MASK, CONFOUNDS, Neighbours
+from niimasker.inputs.stems import list_paths, name_outputs
 from niimasker.inputs.templates import is_template, resolve
 from niimasker.kinds import to_path
 from niimasker.settings import Settings
@@ -63,7 +62,8 @@ def find_runs(settings: Settings) -> list[Run]:
     ------
     RunsError
         A pattern matches nothing, a file does not exist, a folder holds several versions of its images, images and
-        confounds do not pair, two images would share an output name, or no run has a file that each must have.
+        confounds do not pair, two images would share an output name, one has none in the layout, or no run has a file
+        that each must have.
     """
     image_paths, of_folders = _find_images(settings)
     output_stems = name_outputs(image_paths, settings.output_layout)
@@ -180,27 +180,6 @@ def _expand_one(pattern: str, option: str) -> list[Path]:
     return in_order
 
 
-def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
-    """Return each image's output name: flat, or with its folders below the images' common root."""
-    # Not resolved: in a DataLad dataset the links' own names are the ones that people know.
-    places = [Path(os.path.abspath(path)) for path in image_paths]  # noqa: PTH100
-    folders = [place.parent for place in places]
-    root = Path(os.path.commonpath(folders))
-    stems = [
-        image_stem(path) if output_layout == "flat" else (folder.relative_to(root) / image_stem(path)).as_posix()
-        for path, folder in zip(image_paths, folders, strict=True)
-    ]
-    by_stem: dict[str, list[Path]] = defaultdict(list)
-    for stem, path in zip(stems, image_paths, strict=True):
-        by_stem[stem].append(path)
-    shared = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
-    if shared:
-        helps = output_layout == "flat" and len({str(path.parent) for path in shared}) == len(shared)
-        way_out = "rename them or use --output_layout mirror" if helps else "rename one, or give each image once"
-        raise RunsError(f"these images would write outputs of the same name: {_listed(shared)}; {way_out}.")
-    return stems
-
-
 def pair(image_paths: Sequence[Path], table_paths: Sequence[Path], noun: str = "confounds table") -> list[Path]:
     """Return the table of each image: by BIDS entities where all names have them, else by order."""
     images = {path: run_entities(path.name) for path in image_paths}
@@ -214,7 +193,7 @@ def pair(image_paths: Sequence[Path], table_paths: Sequence[Path], noun: str = "
     nameless = [path for path, entities in [*images.items(), *tables.items()] if not entities]
     if nameless:
         raise RunsError(
-            f"some images and {noun}s are named by BIDS entities, others are not: {_listed(nameless)}; "
+            f"some images and {noun}s are named by BIDS entities, others are not: {list_paths(nameless)}; "
             "rename these, or run them apart."
         )
     by_entities: dict[Entities, list[Path]] = defaultdict(list)
@@ -235,10 +214,7 @@ def _find_table(image_path: Path, entities: Entities, tables: Mapping[Entities, 
     if not candidates:
         raise RunsError(f"no {noun} has the BIDS entities of {image_path} ({shown}).")
     if len(candidates) > 1:
-        raise RunsError(f"more than one {noun} has the BIDS entities of {image_path} ({shown}): {_listed(candidates)}.")
+        raise RunsError(
+            f"more than one {noun} has the BIDS entities of {image_path} ({shown}): {list_paths(candidates)}."
+        )
     return candidates[0]
-
-
-def _listed(paths: Sequence[Path], most: int = 10) -> str:
-    shown = ", ".join(map(str, paths[:most]))
-    return f"{shown} and {len(paths) - most} more" if len(paths) > most else shown
