@@ -167,6 +167,21 @@ def test_missing_scheduler_is_wrong_use(study, capsys):
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("content", ["nonsense", "3", "{}", '{"address": 3}'])
+def test_file_without_an_address_is_wrong_use(study, capsys, content):
+    Path("scheduler.json").write_text(content)
+    assert main([*study[:-1], "scheduler.json"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--scheduler: scheduler.json holds no address" in line
+
+
+@pytest.mark.parametrize("address", ["foo", "foo:bar", "http://10.0.0.1:8786"])
+def test_anything_but_an_address_is_wrong_use(study, capsys, address):
+    assert main([*study[:-1], address]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--scheduler: {address} is no address of a Dask scheduler" in line
+
+
 def test_scheduler_that_does_not_answer_is_wrong_use(study, capsys, monkeypatch):
     monkeypatch.setattr("niimasker.clusters._SECONDS_TO_CONNECT", 1)
     assert main([*study[:-1], "tcp://127.0.0.1:9"]) == 2
