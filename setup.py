@@ -20,8 +20,9 @@ setup(
     license="MIT",
     packages=find_packages(include=["niimasker", "niimasker.*"]),
     package_data={"niimasker.outputs": ["assets/*", "templates/*"]},
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     install_requires=[
+        "bids2table>=2.1",
         "jinja2>=3.1.2",
         "isal>=1.7",
         "joblib>=1.4",
@@ -46,7 +47,6 @@ setup(
         "Environment :: Console",
         "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3",
-        "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",

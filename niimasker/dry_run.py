@@ -22,7 +22,8 @@ def describe(study: Study, finished: Set[Run]) -> Iterator[str]:
     for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True):
         n_regions = len(regions.names)
         voxels = ", each voxel of them a column" if study.settings.as_voxels else ""
-        yield f"{roi_file}: {n_regions} region{'s' if n_regions != 1 else ''}{voxels}"
+        names = f", names from {regions.names_path}" if regions.names_path else ""
+        yield f"{roi_file}: {n_regions} region{'s' if n_regions != 1 else ''}{voxels}{names}"
     plans = {plan.run: plan for plan in study.plans}
     yield ""
     yield from _aligned([_HEADER, *(_cells(run, plans.get(run), run in finished) for run in study.runs)])

@@ -131,9 +131,9 @@ class Settings:
     )
     labels: tuple[str, ...] = _option(
         TEXTS,
-        "the regions' names: a list, or a .tsv or .csv table with a column Labels, Label, label or name, "
-        "joined by its column index where there is one, else in ascending order of index; "
-        "with several atlases a table for each",
+        "the regions' names: a list, a .tsv or .csv table with a column of names (name, label, ROI Name, region, ...), "
+        "joined by its column index where there is one, else in ascending order of index, or a .txt of FreeSurfer's "
+        "colours; with several atlases a table for each; without it BIDS's table beside the image, if there is one",
         REGIONS,
         default=(),
         shapes_results=False,

@@ -24,6 +24,7 @@ from niimasker.kinds import to_path
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.placements import HeldPlacement, StoredPlacement
+from niimasker.regions.definitions import Regions
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.accumulation import MeanVolume
@@ -146,7 +147,7 @@ def _write_report(task: Task, placement: Placement, extracted: Extracted, result
 def _sources_of_atlases(task: Task) -> dict[str, SourceRecord]:
     """Return what the regions of all atlases come from."""
     return {
-        f"{what} ({key})" if what == "Regions" and len(task.shared.keys) > 1 else what: source
+        f"{what} ({key})" if what != "Mask" and len(task.shared.keys) > 1 else what: source
         for key, sources in zip(task.shared.keys, task.shared.sources, strict=True)
         for what, source in sources.items()
     }
@@ -217,14 +218,21 @@ def _import_late(names: Sequence[str]) -> None:
 
 def share(study: Study, command: Sequence[str]) -> Shared:
     """Return what all tasks of a study have in common."""
-    sources = tuple(_region_sources(roi_file, study) for roi_file in study.settings.roi_file)
+    sources = tuple(
+        _region_sources(roi_file, regions, study)
+        for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True)
+    )
     fingerprint = fingerprint_study(study.settings, study.atlases, sources)
     return Shared(study.settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
 
 
-def _region_sources(roi_file: str, study: Study) -> dict[str, SourceRecord]:
+def _region_sources(roi_file: str, regions: Regions, study: Study) -> dict[str, SourceRecord]:
     roi_path, mask_path = to_path(roi_file), study.settings.mask_img
-    regions: SourceRecord = source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}
-    if study.mask is None or mask_path is None:
-        return {"Regions": regions}
-    return {"Regions": regions, "Mask": source_record(mask_path)}
+    sources: dict[str, SourceRecord] = {
+        "Regions": source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}
+    }
+    if regions.names_path is not None:
+        sources["Names"] = source_record(regions.names_path)
+    if study.mask is not None and mask_path is not None:
+        sources["Mask"] = source_record(mask_path)
+    return sources

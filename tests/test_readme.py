@@ -507,6 +507,7 @@ FOUND = [
     ("`--as_voxels`", "coordinates", f"-r {SEEDS} --as_voxels", "holds coordinates"),
     ("nilearn: query", "an unknown word", "-r nilearn:schafer", "no atlas 'schafer'"),
     ("names", "too few", "--labels one two", "has 2 names"),
+    ("look-up table of BIDS", "without a row", "-r tpl-Short_dseg.nii", "has no row for index 2"),
     ("names", "used twice", f"--labels {'one ' * 30}", "index is appended"),
     ("spaces in the names of image and atlas", "`space-` and `tpl-`", DENOISED, "space MNI, but tpl-Odd_labels.nii"),
     ("header of the image", "codes are 0", ODD, "sform and qform codes are 0"),
@@ -587,7 +588,14 @@ def write_odd_images(folder: Path) -> None:
     labels = np.zeros((6, 5, 42), dtype=np.int16)
     labels[:3, :, :4] = np.arange(1, 4)[:, None, None]
     labels[0, :, 4:] = 4
-    wrong = {"tpl-Odd_labels": labels, "halves": labels / 2, "far": labels, "nan_maps": np.full((6, 5, 4, 2), np.nan)}
+    (folder / "tpl-Short_dseg.tsv").write_text("index\tname\n1\ta\n", "utf-8")
+    wrong = {
+        "tpl-Odd_labels": labels,
+        "tpl-Short_dseg": labels,
+        "halves": labels / 2,
+        "far": labels,
+        "nan_maps": np.full((6, 5, 4, 2), np.nan),
+    }
     for name, values in wrong.items():
         shift = 10_000 if name == "far" else 0
         stored = values if values.dtype == np.int16 else values.astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from browser.pages import (
@@ -20,7 +20,7 @@ from index_rows import HOSTILE, done, failed, not_started, study_rows
 from niimasker.outputs.index_page import make_index_page
 from niimasker.outputs.pages import write_assets, write_page
 
-DATE = datetime(2026, 11, 2, 9, 5, tzinfo=timezone.utc)
+DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 KEPT, FD, TSNR, COVERAGE, FREEDOM, SECONDS, WARNINGS = range(2, 9)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from niimasker.outputs.index_page import (
 from niimasker.study import prepare
 from niimasker.workflow import run_study
 
-DATE = datetime(2026, 11, 2, 9, 5, tzinfo=timezone.utc)
+DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 VERSIONS = {"python": "3.12.1", "niimasker": "1.2.3", "nilearn": "0.14.1"}
 MEASURE = {measure.key: measure for measure in MEASURES}
 

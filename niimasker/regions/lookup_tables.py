@@ -1,0 +1,63 @@
+"""The table of names that BIDS keeps for a segmentation: beside its image, or higher up in the dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from niimasker.errors import RegionsError
+
+# The suffixes of the images that have one: parcellations and probabilistic maps.
+_SUFFIXES = frozenset({"dseg", "probseg"})
+_DATASET_FILE = "dataset_description.json"
+
+
+def find_lookup_table(image_path: Path) -> Path | None:
+    """Return the look-up table of a segmentation by BIDS's inheritance principle, None when there is none.
+
+    It is a .tsv of the image's suffix whose entities are all the image's, in the image's folder or one above it inside
+    the same dataset. The nearest folder wins, then the most entities.
+
+    Raises
+    ------
+    RegionsError
+        Two tables fit equally well.
+    """
+    # Only now: it takes a quarter of a second to import.
+    from bids2table import parse_bids_entities
+
+    entities = parse_bids_entities(image_path.name)
+    suffix = entities.get("suffix")
+    if suffix not in _SUFFIXES:
+        return None
+    of_image = _as_set(entities)
+    for folder in _folders_of(image_path):
+        # macOS leaves a hidden ._ file beside each on disks of other systems.
+        paths = [path for path in sorted(folder.glob(f"*{suffix}.tsv")) if not path.name.startswith(".")]
+        found = [(path, _as_set(parse_bids_entities(path.name))) for path in paths]
+        fitting = [(path, of_table) for path, of_table in found if of_table <= of_image]
+        if fitting:
+            most = max(len(of_table) for _, of_table in fitting)
+            return _take_only([path for path, of_table in fitting if len(of_table) == most], image_path)
+    return None
+
+
+def _as_set(entities: dict[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset((key, value) for key, value in entities.items() if key not in ("ext", "datatype"))
+
+
+def _folders_of(image_path: Path) -> Iterator[Path]:
+    """Yield an image's folder and those above it to its dataset's root; outside of a dataset the first alone."""
+    # Not resolved: in a DataLad dataset an image is a link to elsewhere.
+    folder = image_path.absolute().parent
+    above = [folder, *folder.parents]
+    root = next((place for place, each in enumerate(above) if (each / _DATASET_FILE).is_file()), 0)
+    yield from above[: root + 1]
+
+
+def _take_only(paths: list[Path], image_path: Path) -> Path:
+    if len(paths) > 1:
+        raise RegionsError(
+            f"{image_path}: {paths[0]} and {paths[1]} fit equally well as its table of names; say which with --labels."
+        )
+    return paths[0]
