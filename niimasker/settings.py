@@ -39,6 +39,7 @@ ENGINES = ("stream", "nilearn")
 OUTPUT_LAYOUTS = ("flat", "mirror")
 STANDARDIZE_METHODS = ("zscore_sample", "zscore", "psc")
 CENSORED_ROWS = ("drop", "nan")
+TIDY_FORMATS = ("parquet", "tsv.gz")
 
 
 @dataclass(frozen=True)
@@ -237,6 +238,13 @@ class Settings:
         "flat: all tables in one folder; mirror: the images' folders below their common root are kept",
         OUTPUT,
         default="flat",
+        shapes_results=False,
+    )
+    tidy: str | None = _option(
+        choice(TIDY_FORMATS),
+        "also write one long table over all runs, timeseries.parquet or timeseries.tsv.gz: a row for each volume of "
+        "each region",
+        OUTPUT,
         shapes_results=False,
     )
     no_report: bool = _option(

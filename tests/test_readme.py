@@ -218,7 +218,7 @@ def test_options_named_in_the_text_exist():
 
 
 def test_commands_on_the_example_write_a_table_per_run(outputs):
-    assert len(outputs) == 8
+    assert len(outputs) == 10
     for folder in outputs.values():
         summary = pd.read_csv(folder / "niimasker_data/summary.tsv", sep="\t")
         assert set(summary["status"]) == {"done"}
@@ -266,6 +266,15 @@ def test_python_loop_over_outcomes_prints_the_tables(example):
     assert all((example.folder / path).is_file() for path in tables)
 
 
+def test_python_reads_the_long_table_as_the_runs_own(example, outputs):
+    (block,) = (block for block in blocks("python") if "read_parquet" in block)
+    shows = "print(*means.loc['01'].round(6), *one_run.shape)"
+    *means, n_volumes, n_regions = map(float, run_python(f"{block}\n{shows}", example.folder).split())
+    signals = pd.read_csv(outputs["parquet_output"] / f"{IMAGE}_timeseries.tsv", sep="\t")
+    assert (n_volumes, n_regions) == signals.shape
+    assert means == pytest.approx(signals.mean()[list(dict.fromkeys(signals))].tolist(), abs=1e-6)
+
+
 def run_script(command: Sequence[str | None], script: Path, text: str) -> list[float]:
     """The numbers that a script prints."""
     script.write_text(text, "utf-8")
@@ -282,7 +291,7 @@ def on_odd_table(block: str, folder: Path) -> str:
 
 @pytest.mark.skipif(RSCRIPT is None, reason="R is not installed")
 class TestR:
-    (block,) = blocks("r")
+    (block,) = (block for block in blocks("r") if SIGNALS in block)
 
     def run(self, folder: Path, text: str) -> list[float]:
         return run_script([RSCRIPT, "--vanilla"], folder / "snippet.R", text)
@@ -297,6 +306,15 @@ class TestR:
         )
         printed = self.run(tmp_path, f"{on_odd_table(self.block, tmp_path)}\n{shows}")
         assert printed == [0, 3, 1, 1.5, -0.3, 4, 2, 7, 4, -1]
+
+    def test_reads_the_long_table(self, example, outputs):
+        (block,) = (block for block in blocks("r") if "tidy_output" in block)
+        shows = 'cat(dim(signals), means$value[means$sub == "01" & means$region == "LH_Vis_1"])'
+        (example.folder / "tidy").mkdir()
+        (example.folder / "tidy/tidy_output").symlink_to(outputs["tidy_output"])
+        printed = self.run(example.folder / "tidy", f"{block}\n{shows}")
+        table = pd.read_csv(outputs["tidy_output"] / f"{IMAGE}_timeseries.tsv", sep="\t")
+        assert printed == pytest.approx([2 * table.size, 10, table["LH_Vis_1"].mean()], rel=1e-6)
 
 
 @pytest.mark.skipif(OCTAVE is None, reason="Octave is not installed")
