@@ -23,14 +23,13 @@ def find_lookup_table(image_path: Path) -> Path | None:
     RegionsError
         Two tables fit equally well.
     """
+    suffix = image_path.name.rpartition("_")[2].partition(".")[0]
+    if suffix not in _SUFFIXES:
+        return None
     # Only now: it takes a quarter of a second to import.
     from bids2table import parse_bids_entities
 
-    entities = parse_bids_entities(image_path.name)
-    suffix = entities.get("suffix")
-    if suffix not in _SUFFIXES:
-        return None
-    of_image = _as_set(entities)
+    of_image = _as_set(parse_bids_entities(image_path.name))
     for folder in _folders_of(image_path):
         # macOS leaves a hidden ._ file beside each on disks of other systems.
         paths = [path for path in sorted(folder.glob(f"*{suffix}.tsv")) if not path.name.startswith(".")]
