@@ -41,6 +41,7 @@ setup(
         "pandas>=2.2.1",
         "pillow>=10.1",
         "plotly>=6",
+        "pyarrow>=20",
         "scipy>=1.13",
         "threadpoolctl>=3.1",
         "tqdm>=4.64",

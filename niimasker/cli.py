@@ -22,6 +22,7 @@ from niimasker.errors import (
     EXIT_WRONG_USE,
     NiimaskerError,
     NiimaskerWarning,
+    OutputError,
     SettingsError,
     nearest,
 )
@@ -38,6 +39,7 @@ from niimasker.settings import (
 
 if TYPE_CHECKING:
     from niimasker.outcomes import Outcome
+    from niimasker.study import Study
 
 EPILOG = """examples:
   niimasker out -i 'sub-*/func/*_bold.nii.gz' -r atlas.nii.gz --labels atlas.tsv
@@ -186,7 +188,22 @@ def _run(settings: Settings, argv: Sequence[str]) -> int:
     if not settings.quiet:
         for kind in group_warnings(outcomes):
             _tell("warning", str(kind))
-    return _summarise(outcomes, settings)
+    code = _summarise(outcomes, settings)
+    return code if _tabulate(study, outcomes) else EXIT_RUN_FAILED
+
+
+def _tabulate(study: Study, outcomes: Sequence[Outcome]) -> bool:
+    """Write the long table of --tidy, if it is asked for, and return whether that went well."""
+    from niimasker.workflow import tabulate
+
+    try:
+        path = tabulate(study, outcomes)
+    except OutputError as error:
+        _tell("error", str(error))
+        return False
+    if path is not None and not study.settings.quiet:
+        _say(f"one table of all runs: {path}")
+    return True
 
 
 def _dry_run(settings: Settings) -> int:

@@ -37,7 +37,8 @@ def _describe_regions(study: Study) -> Iterator[str]:
     for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True):
         n_regions = len(regions.names)
         voxels = ", each voxel of them a column" if study.settings.as_voxels else ""
-        yield f"{roi_file}: {n_regions} region{'s' if n_regions != 1 else ''}{voxels}"
+        names = f", names from {regions.names_path}" if regions.names_path else ""
+        yield f"{roi_file}: {n_regions} region{'s' if n_regions != 1 else ''}{voxels}{names}"
 
 
 def _columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from niimasker.inputs.images import image_stem
+from niimasker.inputs.runs import RegionFiles
 from niimasker.kinds import to_path
 from niimasker.plans import Plan
-from niimasker.regions.definitions import Maps, Parcellation, Regions
+from niimasker.regions.definitions import Maps, Parcellation, Regions, find_names_paths
 from niimasker.settings import OPTIONS, Settings
 
 Fingerprint = dict[str, str]
@@ -65,7 +66,7 @@ def _checksum(content: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
-def fingerprint_run(plan: Plan) -> Fingerprint:
+def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
     """Return the state of the files that one run is made from; missing ones that would be read count too."""
     run = plan.run
     paths = {
@@ -82,10 +83,15 @@ def fingerprint_run(plan: Plan) -> Fingerprint:
     if run.censor_path is not None:
         paths["censor file"] = run.censor_path
     if run.own_regions is not None:
-        paths |= {f"regions {text}": to_path(text) for text in run.own_regions.roi_files}
-        if run.own_regions.mask_path is not None:
-            paths["mask"] = run.own_regions.mask_path
+        paths |= _files_of(run.own_regions, settings)
     return {what: _state_of(path) for what, path in paths.items()}
+
+
+def _files_of(own: RegionFiles, settings: Settings) -> dict[str, Path]:
+    names_paths = find_names_paths(own.roi_files, settings.labels)
+    paths = {f"regions {text}": to_path(text) for text in own.roi_files}
+    paths |= {f"names of {text}": path for text, path in zip(own.roi_files, names_paths, strict=True) if path}
+    return paths if own.mask_path is None else {**paths, "mask": own.mask_path}
 
 
 def _state_of(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -21,9 +20,7 @@ from niimasker.inputs.confounds import (
 from niimasker.inputs.images import ImageSeries, load_image, open_series
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.kinds import to_path
-from niimasker.regions.atlases import is_atlas_query
-from niimasker.regions.definitions import Regions
-from niimasker.regions.names import TABLE_SUFFIXES
+from niimasker.regions.definitions import Regions, is_image
 from niimasker.regions.spaces import check_spaces
 from niimasker.settings import Settings
 from niimasker.signals.filtering import Cleaning, make_cleaning
@@ -131,14 +128,10 @@ def load_run_confounds(run: Run, settings: Settings, series: ImageSeries) -> Con
 
 def _check_own_regions(files: RegionFiles, errors: list[NiimaskerError]) -> None:
     """Open the images of a run's own regions; their voxels are read where the run is done."""
-    images = [to_path(roi_file) for roi_file in files.roi_files if _is_image(roi_file)]
+    images = [to_path(roi_file) for roi_file in files.roi_files if is_image(roi_file)]
     for path in [*images, *([files.mask_path] if files.mask_path else [])]:
         try:
             load_image(path)
         except ImageError as error:
             # Others have files of their own, which may be sound.
             errors.append(RunError(str(error)))
-
-
-def _is_image(roi_file: str) -> bool:
-    return not is_atlas_query(roi_file) and Path(roi_file).suffix.lower() not in TABLE_SUFFIXES

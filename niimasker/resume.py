@@ -29,7 +29,9 @@ def find_outcomes(study: Study, shared: Shared) -> Iterator[Outcome]:
     seconds = {row["output"]: row["seconds"] for path in paths for row in read_summary(path) or []}
     for plan in study.plans:
         stem = plan.run.output_stem
-        result = find_result(stem, study.keys, {**shared.fingerprint, **fingerprint_run(plan)}, study.settings)
+        result = find_result(
+            stem, study.keys, {**shared.fingerprint, **fingerprint_run(plan, study.settings)}, study.settings
+        )
         if result is not None:
             yield Outcome(plan.run, result, seconds=seconds.get(stem), is_skipped=True, warnings=result.warnings)
 

@@ -45,6 +45,7 @@ STANDARDIZE_METHODS = ("zscore_sample", "zscore", "psc")
 CENSORED_ROWS = ("drop", "nan")
 CORRELATION_KINDS = ("pearson", "correlation", "partial_correlation")
 CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
+TIDY_FORMATS = ("parquet", "tsv.gz")
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,9 @@ class Settings:
     )
     labels: tuple[str, ...] = _option(
         TEXTS,
-        "the regions' names: a list, or a .tsv or .csv table with a column Labels, Label, label or name, "
-        "joined by its column index where there is one, else in ascending order of index; "
-        "with several atlases a table for each",
+        "the regions' names: a list, a .tsv or .csv table with a column of names (name, label, ROI Name, region, ...), "
+        "joined by its column index where there is one, else in ascending order of index, or a .txt of FreeSurfer's "
+        "colours; with several atlases a table for each; without it BIDS's table beside the image, if there is one",
         REGIONS,
         default=(),
         shapes_results=False,
@@ -290,6 +291,13 @@ class Settings:
         "bids: a BIDS derivative, from images whose names have BIDS entities",
         OUTPUT,
         default="flat",
+        shapes_results=False,
+    )
+    tidy: str | None = _option(
+        choice(TIDY_FORMATS),
+        "also write one long table over all runs, timeseries.parquet or timeseries.tsv.gz: a row for each volume of "
+        "each region",
+        OUTPUT,
         shapes_results=False,
     )
     no_report: bool = _option(

@@ -25,12 +25,26 @@ def merge_shards(folder: Path, shard: Shard, runs: Sequence[Run], write: Callabl
     write
         Takes a row per run.
     """
-    paths = [folder / summary_name(Shard(number, shard.of)) for number in range(1, shard.of + 1)]
+    paths = _summary_paths(folder, shard)
     while (states := _states(paths)) is not None:
-        rows = {row["output"]: row for path in paths for row in read_summary(path) or []}
-        write([rows.get(run.output_stem) or summary_row(Outcome(run)) for run in runs])
+        write(_merge(paths, runs))
         if _states(paths) == states:
             return
+
+
+def read_shards(folder: Path, shard: Shard, runs: Sequence[Run]) -> list[Row] | None:
+    """Return a row per run of the whole study, None until each shard has its summary."""
+    paths = _summary_paths(folder, shard)
+    return None if _states(paths) is None else _merge(paths, runs)
+
+
+def _summary_paths(folder: Path, shard: Shard) -> list[Path]:
+    return [folder / summary_name(Shard(number, shard.of)) for number in range(1, shard.of + 1)]
+
+
+def _merge(paths: Sequence[Path], runs: Sequence[Run]) -> list[Row]:
+    rows = {row["output"]: row for path in paths for row in read_summary(path) or []}
+    return [rows.get(run.output_stem) or summary_row(Outcome(run)) for run in runs]
 
 
 def _states(paths: Sequence[Path]) -> list[tuple[int, int, int]] | None:

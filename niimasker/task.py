@@ -20,13 +20,13 @@ import numpy as np
 from niimasker.batch import attempt
 from niimasker.errors import record_warnings
 from niimasker.fingerprint import Fingerprint, fingerprint_study
-from niimasker.inputs.runs import RegionFiles
 from niimasker.kinds import to_path
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.placements import AnyPlacement
 from niimasker.plans import Plan, load_run_confounds
+from niimasker.regions.definitions import find_names_paths
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.accumulation import MeanVolume
@@ -157,7 +157,7 @@ def _write_report(task: Task, placement: Placement, extracted: Extracted, result
 def _sources_of_atlases(task: Task) -> dict[str, SourceRecord]:
     """Return what the regions of all atlases come from."""
     return {
-        f"{what} ({key})" if what == "Regions" and len(task.shared.keys) > 1 else what: source
+        f"{what} ({key})" if what != "Mask" and len(task.shared.keys) > 1 else what: source
         for key, sources in zip(task.shared.keys, _region_sources(task), strict=True)
         for what, source in sources.items()
     }
@@ -271,9 +271,9 @@ def _import_late(names: Sequence[str]) -> None:
 
 def share(study: Study, command: Sequence[str]) -> Shared:
     """Return what all tasks of a study have in common."""
-    mask_path = study.settings.mask_img if study.mask is not None else None
     # Of the run's own files each run's fingerprint tells.
-    sources = sources_of(RegionFiles(study.settings.roi_file, mask_path)) if study.atlases else ()
+    sources = sources_of(study.settings.roi_file, study.settings, study.settings.mask_img if study.mask else None)
+    sources = sources if study.atlases else ()
     fingerprint = fingerprint_study(study.settings, study.atlases, sources)
     return Shared(study.settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
 
@@ -281,13 +281,15 @@ def share(study: Study, command: Sequence[str]) -> Shared:
 def _region_sources(task: Task) -> tuple[RegionSources, ...]:
     """Return for each atlas what a run's regions come from."""
     own = task.plan.run.own_regions
-    return task.shared.sources if own is None else sources_of(own)
+    return task.shared.sources if own is None else sources_of(own.roi_files, task.shared.settings, own.mask_path)
 
 
-def sources_of(files: RegionFiles) -> tuple[RegionSources, ...]:
-    """Return for each atlas what its regions come from."""
-    mask = {} if files.mask_path is None else {"Mask": source_record(files.mask_path)}
-    return tuple({"Regions": _atlas_source(roi_file), **mask} for roi_file in files.roi_files)
+def sources_of(roi_files: Sequence[str], settings: Settings, mask_path: Path | None) -> tuple[RegionSources, ...]:
+    """Return for each atlas what its regions, their names, and the voxels that they are restricted to come from."""
+    mask = {} if mask_path is None else {"Mask": source_record(mask_path)}
+    names_paths = find_names_paths(roi_files, settings.labels)
+    names = [{} if path is None else {"Names": source_record(path)} for path in names_paths]
+    return tuple({"Regions": _atlas_source(each), **of, **mask} for each, of in zip(roi_files, names, strict=True))
 
 
 def _atlas_source(roi_file: str) -> SourceRecord:

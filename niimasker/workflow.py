@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from niimasker.outputs.files import (
     summary_name,
     write_regions_used,
 )
+from niimasker.outputs.long_table import remove_long_tables, write_long_table
 from niimasker.outputs.naming import report_path
 from niimasker.placements import AnyPlacement, Placements, StoredPlacement, temporary_folder
 from niimasker.plans import Plan
@@ -60,13 +62,17 @@ def extract(output_dir: str | Path, **options: Any) -> list[Outcome]:
     ------
     NiimaskerError
         The options or files do not fit; nothing has been extracted.
+    OutputError
+        The runs are done, but the table of `tidy` cannot be written.
     """
     settings = make_settings({"output_dir": output_dir, **options})
     if settings.dry_run:
         raise SettingsError("dry_run is for the command line, where it prints what would be done.")
-    outcomes = run_study(prepare(settings))
+    study = prepare(settings)
+    outcomes = run_study(study)
     for text in dict.fromkeys(text for outcome in outcomes for text in outcome.warnings):
         warn(text)
+    tabulate(study, outcomes)
     return outcomes
 
 
@@ -95,6 +101,7 @@ def run_study(
     """
     # Before anything is written: an address that is wrong leaves nothing behind.
     with _cluster(study.settings) as client:
+        remove_long_tables(study.settings)
         _write_regions(study)
         remove_leftovers(_folders(study))
         outcomes = {run: Outcome(run) for run in study.runs}
@@ -214,6 +221,35 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
         _log.debug("%s", written.traceback)
         # What failed is a view of tables that are written.
         warn(f"reports/index.html is not written: {written.reason}")
+
+
+def tabulate(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
+    """Write the long table of --tidy over the runs that are done, and return its path; None where there is none.
+
+    That is without --tidy, until the last shard has ended, and where no run is done.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written; the runs' own tables are complete.
+    """
+    from niimasker.shards import read_shards
+
+    settings = study.settings
+    # Where nothing can be written any more, that is said already.
+    if settings.tidy is None or any(outcome.ends_all for outcome in outcomes):
+        return None
+    if settings.shard is None:
+        rows = [summary_row(outcome) for outcome in outcomes]
+    else:
+        rows = read_shards(settings.output_dir / DATA_FOLDER, settings.shard, study.all_runs) or []
+    runs = [(row["image"], row["output"]) for row in rows if row["status"] in (DONE, SKIPPED)]
+    if not runs:
+        return None
+    start = time.perf_counter()
+    path = write_long_table(settings, runs, study.keys)
+    _log.debug("%s: written in %.3f s", path, time.perf_counter() - start)
+    return path
 
 
 def find_finished(study: Study, shared: Shared) -> list[Outcome]:
@@ -371,4 +407,4 @@ def _tasks(
             failed_on[grid] = placed
             unplaced.append((plan, placed))
         else:
-            yield Task(plan, placed.value, {**shared.fingerprint, **fingerprint_run(plan)}, shared)
+            yield Task(plan, placed.value, {**shared.fingerprint, **fingerprint_run(plan, shared.settings)}, shared)

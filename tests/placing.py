@@ -20,7 +20,7 @@ def make_parcels(labels: np.ndarray, affine: np.ndarray, *, as_voxels: bool = Fa
     definition = Parcellation(labels.astype(np.int32), make_grid(labels.shape, affine))
     indices = tuple(int(index) for index in np.unique(labels) if index)
     names = tuple(f"roi {index}" for index in indices)
-    return Regions(definition, indices, names, centres_of(definition, indices), "atlas.nii.gz", "atlas", as_voxels)
+    return Regions(definition, indices, names, centres_of(definition, indices), "atlas.nii.gz", as_voxels)
 
 
 def make_maps(weights: np.ndarray, affine: np.ndarray) -> Regions:
@@ -28,7 +28,7 @@ def make_maps(weights: np.ndarray, affine: np.ndarray) -> Regions:
     definition = Maps(weights, make_grid(weights.shape[:3], affine))
     indices = tuple(range(1, weights.shape[-1] + 1))
     names = tuple(f"roi {index}" for index in indices)
-    return Regions(definition, indices, names, centres_of(definition, indices), "maps.nii.gz", "maps")
+    return Regions(definition, indices, names, centres_of(definition, indices), "maps.nii.gz")
 
 
 def make_seeds(centres: Sequence[Sequence[float]], radius: float | None) -> Regions:
@@ -36,7 +36,7 @@ def make_seeds(centres: Sequence[Sequence[float]], radius: float | None) -> Regi
     coordinates = np.array(centres, dtype=float)
     indices = tuple(range(len(coordinates)))
     names = tuple(f"roi {index}" for index in indices)
-    return Regions(Seeds(coordinates, radius), indices, names, coordinates, "seeds.tsv", "seeds")
+    return Regions(Seeds(coordinates, radius), indices, names, coordinates, "seeds.tsv")
 
 
 def make_mask(voxels: np.ndarray, affine: np.ndarray) -> Mask:

@@ -268,6 +268,15 @@ def test_python_loop_over_outcomes_prints_the_tables(example):
     assert all((example.folder / path).is_file() for path in tables)
 
 
+def test_python_reads_the_long_table_as_the_runs_own(example, outputs):
+    (block,) = (block for block in blocks("python") if "read_parquet" in block)
+    shows = "print(*means.loc['01'].round(6), *one_run.shape)"
+    *means, n_volumes, n_regions = map(float, run_python(f"{block}\n{shows}", example.folder).split())
+    signals = pd.read_csv(outputs["parquet_output"] / f"{IMAGE}_timeseries.tsv", sep="\t")
+    assert (n_volumes, n_regions) == signals.shape
+    assert means == pytest.approx(signals.mean()[list(dict.fromkeys(signals))].tolist(), abs=1e-6)
+
+
 def run_script(command: Sequence[str | None], script: Path, text: str) -> list[float]:
     """The numbers that a script prints."""
     script.write_text(text, "utf-8")
@@ -284,7 +293,7 @@ def on_odd_table(block: str, folder: Path) -> str:
 
 @pytest.mark.skipif(RSCRIPT is None, reason="R is not installed")
 class TestR:
-    (block,) = blocks("r")
+    (block,) = (block for block in blocks("r") if SIGNALS in block)
 
     def run(self, folder: Path, text: str) -> list[float]:
         return run_script([RSCRIPT, "--vanilla"], folder / "snippet.R", text)
@@ -299,6 +308,15 @@ class TestR:
         )
         printed = self.run(tmp_path, f"{on_odd_table(self.block, tmp_path)}\n{shows}")
         assert printed == [0, 3, 1, 1.5, -0.3, 4, 2, 7, 4, -1]
+
+    def test_reads_the_long_table(self, example, outputs):
+        (block,) = (block for block in blocks("r") if "tidy_output" in block)
+        shows = 'cat(dim(signals), means$value[means$sub == "01" & means$region == "LH_Vis_1"])'
+        (example.folder / "tidy").mkdir()
+        (example.folder / "tidy/tidy_output").symlink_to(outputs["tidy_output"])
+        printed = self.run(example.folder / "tidy", f"{block}\n{shows}")
+        table = pd.read_csv(outputs["tidy_output"] / f"{IMAGE}_timeseries.tsv", sep="\t")
+        assert printed == pytest.approx([2 * table.size, 10, table["LH_Vis_1"].mean()], rel=1e-6)
 
 
 @pytest.mark.skipif(OCTAVE is None, reason="Octave is not installed")
@@ -556,6 +574,7 @@ FOUND = [
     ("`--as_voxels`", "coordinates", f"-r {SEEDS} --as_voxels", "holds coordinates"),
     ("nilearn: query", "an unknown word", "-r nilearn:schafer", "no atlas 'schafer'"),
     ("names", "too few", "--labels one two", "has 2 names"),
+    ("look-up table of BIDS", "without a row", "-r tpl-Short_dseg.nii", "has no row for index 2"),
     ("names", "used twice", f"--labels {'one ' * 30}", "index is appended"),
     ("spaces in the names of image and atlas", "`space-` and `tpl-`", DENOISED, "space MNI, but tpl-Odd_labels.nii"),
     ("header of the image", "codes are 0", ODD, "sform and qform codes are 0"),
@@ -644,7 +663,14 @@ def write_odd_images(folder: Path) -> None:
     labels = np.zeros((6, 5, 42), dtype=np.int16)
     labels[:3, :, :4] = np.arange(1, 4)[:, None, None]
     labels[0, :, 4:] = 4
-    wrong = {"tpl-Odd_labels": labels, "halves": labels / 2, "far": labels, "nan_maps": np.full((6, 5, 4, 2), np.nan)}
+    (folder / "tpl-Short_dseg.tsv").write_text("index\tname\n1\ta\n", "utf-8")
+    wrong = {
+        "tpl-Odd_labels": labels,
+        "tpl-Short_dseg": labels,
+        "halves": labels / 2,
+        "far": labels,
+        "nan_maps": np.full((6, 5, 4, 2), np.nan),
+    }
     for name, values in wrong.items():
         shift = 10_000 if name == "far" else 0
         stored = values if values.dtype == np.int16 else values.astype(np.float32)

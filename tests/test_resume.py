@@ -127,9 +127,9 @@ def test_metrics_beside_tedanas_table_count(tmp_path):
     confounds_path.write_text("ICA_0\n" + "".join(f"{row % 5}\n" for row in range(12)))
     options = {"input_files": words[1], "roi_file": words[3], "regressor_files": str(confounds_path)}
     study = prepare(make_settings({"output_dir": tmp_path / "out", "regressors": "ICA_0", **options}))
-    before = fingerprint_run(study.plans[0])
+    before = fingerprint_run(study.plans[0], study.settings)
     (tmp_path / "sub-00_desc-tedana_metrics.tsv").write_text("Component\tclassification\nICA_0\trejected\n")
-    after = fingerprint_run(study.plans[0])
+    after = fingerprint_run(study.plans[0], study.settings)
     assert {what for what in after if after[what] != before[what]} == {"confounds' metrics"}
 
 
@@ -219,5 +219,5 @@ def test_every_option_that_does_not_shape_results_is_known():
         "regressor_files",
     }
     runs = {"participant_label", "session", "task", "run", "echo", "space", "res", "desc"}
-    written = {"censor_file", "output_layout", "no_report"}
+    written = {"censor_file", "output_layout", "tidy", "no_report"}
     assert {option.name for option in OPTIONS} - shaping == files | runs | written | OF_ONE_CALL

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from niimasker.errors import ConfoundsError, NiimaskerError, count, shorten
 
@@ -51,19 +53,8 @@ def read_text_table(
     NiimaskerError
         Of the type given: the file cannot be read or is no table.
     """
-    try:
-        # The csv module wants line ends as they are; utf-8-sig also takes the mark that Excel writes first.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(_split(_check_text(file, path, error_type), _DELIMITERS.get(path.suffix.lower())))
-    except UnicodeDecodeError as error:
-        found = error.object[error.start]
-        raise error_type(
-            f"{path} is not UTF-8 text (byte 0x{found:02x}); give an uncompressed text table saved as UTF-8."
-        ) from error
-    except OSError as error:
-        raise error_type(f"{path} cannot be read ({error.strerror}); give {expected}.") from error
-    except csv.Error as error:
-        raise error_type(f"{path} is not a table ({error}); give {expected}.") from error
+    with _reading(path, error_type, expected) as file:
+        rows = list(_split(_check_text(file, path, error_type), _DELIMITERS.get(path.suffix.lower())))
     if not rows:
         raise error_type(f"{path} is empty; give {expected}.")
     if not needs_header and all(_is_number(cell) or cell.strip().lower() in LOGICALS for cell in rows[0]):
@@ -92,6 +83,29 @@ def check_length(
             f"{table.path} has {count(n_found, unit)} but {image_path} has {count(n_volumes, 'volume')}; "
             f"each {noun} must come from the same run as its image."
         )
+
+
+def read_lines(path: Path, error_type: type[NiimaskerError], expected: str) -> list[str]:
+    """Return a text's lines; the parameters and errors are those of `read_text_table`."""
+    with _reading(path, error_type, expected) as file:
+        return list(_check_text(file, path, error_type))
+
+
+@contextlib.contextmanager
+def _reading(path: Path, error_type: type[NiimaskerError], expected: str) -> Iterator[TextIO]:
+    try:
+        # The csv module wants line ends as they are; utf-8-sig also takes the mark that Excel writes first.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        found = error.object[error.start]
+        raise error_type(
+            f"{path} is not UTF-8 text (byte 0x{found:02x}); give an uncompressed text table saved as UTF-8."
+        ) from error
+    except OSError as error:
+        raise error_type(f"{path} cannot be read ({error.strerror}); give {expected}.") from error
+    except csv.Error as error:
+        raise error_type(f"{path} is not a table ({error}); give {expected}.") from error
 
 
 def _check_text(lines: Iterable[str], path: Path, error_type: type[NiimaskerError]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,11 @@ from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number
 from niimasker.inputs.volumes import read_voxels
 from niimasker.kinds import to_path
 from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
-from niimasker.regions.names import TABLE_SUFFIXES, choose_names, make_unique
+from niimasker.regions.lookup_tables import find_lookup_table
+from niimasker.regions.name_tables import TABLE_SUFFIXES
+from niimasker.regions.names import choose_names, find_names_path, make_unique, name_by_lookup_table
+
+_log = logging.getLogger(__name__)
 
 # A parcellation saved as float after a linear operation is off its whole numbers by rounding, not by thousandths.
 _WHOLE_WITHIN = 1e-3
@@ -74,6 +79,8 @@ class Regions:
         Whether each voxel of each region is a column of its own.
     is_placed
         Whether the atlas says which space it is in.
+    names_path
+        The table that the names come from, if they do.
     """
 
     definition: Parcellation | Maps | Seeds
@@ -83,6 +90,7 @@ class Regions:
     source: str
     as_voxels: bool = False
     is_placed: bool = True
+    names_path: Path | None = None
 
 
 def load_regions(
@@ -121,13 +129,26 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
     if not labels:
         return [()] * len(roi_files)
     files = [roi_file for roi_file in roi_files if not is_atlas_query(roi_file)]
-    if len(labels) != len(files) or not all(Path(each).suffix.lower() in TABLE_SUFFIXES for each in labels):
+    if len(labels) != len(files) or not all(find_names_path([each]) for each in labels):
         raise RegionsError(
             f"--roi_file has {len(files)} atlas files, so --labels takes {len(files)} tables, in their order, "
             f"or nothing; found {shorten(labels)}."
         )
     tables = iter(labels)
     return [() if is_atlas_query(roi_file) else (next(tables),) for roi_file in roi_files]
+
+
+def find_names_paths(roi_files: Sequence[str], labels: Sequence[str]) -> list[Path | None]:
+    """Return the table that the names of each --roi_file come from, None where there is none."""
+    return [
+        find_names_path(its_labels) or (find_lookup_table(to_path(text)) if is_image(text) and not its_labels else None)
+        for text, its_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True)
+    ]
+
+
+def is_image(roi_file: str) -> bool:
+    """Return whether a --roi_file is neither a query nor a table of coordinates."""
+    return not is_atlas_query(roi_file) and Path(roi_file).suffix.lower() not in TABLE_SUFFIXES
 
 
 def _mark_voxels(regions: Regions) -> Regions:
@@ -155,19 +176,39 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
     # A table that names its own coordinates does so row by row, whatever its index column counts from.
     same_table = len(labels) == 1 and to_path(labels[0]) == roi_path
     names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
-    return Regions(Seeds(coordinates, radius), indices, names, coordinates, roi_path.name)
+    return Regions(
+        Seeds(coordinates, radius),
+        indices,
+        names,
+        coordinates,
+        roi_path.name,
+        names_path=find_names_path(labels),
+    )
 
 
 def _from_image(roi_path: Path, labels: Sequence[str], *, as_voxels: bool) -> Regions:
     img = load_image(roi_path)
     definition = _read_definition(img, str(roi_path))
     indices = _indices_of(definition)
-    if as_voxels and labels and len(indices) == 1:
+    is_mask_of_voxels = as_voxels and len(indices) == 1
+    if is_mask_of_voxels and labels:
         warn(f"--labels is ignored for {roi_path.name}: with --as_voxels each column is a voxel of this mask.")
         labels = ()
-    names = choose_names(labels, indices, roi_path.name)
-    centres = centres_of(definition, indices)
-    return Regions(definition, indices, names, centres, roi_path.name, is_placed=is_placed(img.header))
+    found_path = None if labels or is_mask_of_voxels else find_lookup_table(roi_path)
+    if found_path is None:
+        names = choose_names(labels, indices, roi_path.name)
+    else:
+        _log.debug("%s: names from %s", roi_path, found_path)
+        names = name_by_lookup_table(found_path, indices, roi_path)
+    return Regions(
+        definition,
+        indices,
+        names,
+        centres_of(definition, indices),
+        roi_path.name,
+        is_placed=is_placed(img.header),
+        names_path=found_path or find_names_path(labels),
+    )
 
 
 def read_coordinates(table_path: Path) -> np.ndarray:

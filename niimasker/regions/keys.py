@@ -12,7 +12,7 @@ from niimasker.inputs.images import image_stem
 from niimasker.inputs.templates import is_template, name_of_template
 from niimasker.kinds import to_path
 from niimasker.regions.atlases import is_atlas_query
-from niimasker.regions.names import TABLE_SUFFIXES
+from niimasker.regions.name_tables import TABLE_SUFFIXES
 from niimasker.settings import BIDS, Settings
 
 # What tells files of one atlas apart, in the order of the standard.

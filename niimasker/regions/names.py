@@ -1,20 +1,18 @@
-"""From --labels to one name per region: joined by index where a table gives it, else in ascending order of index."""
+"""From --labels or a look-up table to one name per region: by index where a table gives it, else in ascending order."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from niimasker.errors import RegionsError, shorten, warn
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, read_text_table
+from niimasker.errors import RegionsError, warn
 from niimasker.kinds import to_path
+from niimasker.regions.name_tables import COLOR_TABLE_SUFFIXES, TABLE_SUFFIXES, NameTable, read_name_table
 
-TABLE_SUFFIXES = (".tsv", ".csv")
 # Unicode's categories of control characters and of line and paragraph separators: each would break a table's line.
 _CONTROL = frozenset({"Cc", "Zl", "Zp"})
-
-LABEL_COLUMNS = ("Labels", "Label", "label", "name")
 
 
 def choose_names(
@@ -40,63 +38,70 @@ def choose_names(
     """
     if not labels:
         return tuple(f"roi {index}" for index in indices)
-    if len(labels) == 1 and Path(labels[0]).suffix.lower() in TABLE_SUFFIXES:
-        table_path = to_path(labels[0])
-        by_index, in_order = read_labels(table_path)
-        if by_index is not None and not ignore_index:
-            return make_unique(_join(by_index, indices, table_path.name, source), indices, source)
-        return make_unique(_match(in_order, indices, table_path.name, source), indices, source)
-    if len(labels) == 1 and (to_path(labels[0]).is_file() or labels[0].endswith((".txt", ".json", ".xlsx", ".1D"))):
+    table_path = find_names_path(labels)
+    if table_path is not None:
+        table = read_name_table(table_path)
+        if table.indices is not None and not ignore_index:
+            return make_unique(_join(table, indices, source), indices, source)
+        return make_unique(_match(list(table.names), indices, table_path.name, source), indices, source)
+    if len(labels) == 1 and (to_path(labels[0]).is_file() or labels[0].endswith((".json", ".xlsx", ".1D"))):
         raise RegionsError(
-            f"--labels: {labels[0]} is a file, but no table; a .tsv or .csv table with a header is expected."
+            f"--labels: {labels[0]} is a file, but no table; a .tsv or .csv table with a header is expected, or a "
+            ".txt of FreeSurfer's colours."
         )
     return make_unique(_match(list(labels), indices, "--labels", source), indices, source)
 
 
-def read_labels(table_path: Path) -> tuple[dict[int, str] | None, list[str]]:
-    """Return a table's names by index, None when it has no column index, and in the table's order.
+def find_names_path(labels: Sequence[str]) -> Path | None:
+    """Return the table that --labels is, None when it is names or nothing."""
+    is_table = len(labels) == 1 and Path(labels[0]).suffix.lower() in (*TABLE_SUFFIXES, *COLOR_TABLE_SUFFIXES)
+    return to_path(labels[0]) if is_table else None
+
+
+def name_by_lookup_table(table_path: Path, indices: Sequence[int], image_path: Path) -> tuple[str, ...]:
+    """Return each region's name in the look-up table that lies with its image; it may name others too.
 
     Raises
     ------
     RegionsError
-        The table has no column of names, or its indices are not whole numbers, each given once.
+        The table is not usable, or has no row for a region.
     """
-    table = read_text_table(table_path, RegionsError, "a table with a column of names")
-    column = next((name for name in LABEL_COLUMNS if name in table.names), None)
-    if column is None:
-        raise RegionsError(
-            f"{table_path}: no column of names; expected one of {', '.join(LABEL_COLUMNS)}, "
-            f"found {shorten(table.names)}."
-        )
-    names = [name.strip() for name in table.column(column)]
-    if "" in names:
-        raise RegionsError(f"{table_path}: no name in row {names.index('') + 1} ({HOW_ROWS_COUNT}); give it one.")
-    if "index" not in table.names:
-        return None, names
-    indices = [_read_index(text, table_path) for text in table.column("index")]
-    twice = [index for index in indices if indices.count(index) > 1]
-    if twice:
-        raise RegionsError(f"{table_path}: index {twice[0]} is given {indices.count(twice[0])} times.")
-    return dict(zip(indices, names, strict=True)), names
-
-
-def _read_index(text: str, table_path: Path) -> int:
     try:
-        index = float(text)
-        if index != int(index):
-            raise ValueError
-    except (ValueError, OverflowError) as error:
-        raise RegionsError(f"{table_path}: {text!r} in column index is no whole number.") from error
-    return int(index)
+        table = read_name_table(table_path)
+    except RegionsError as error:
+        raise RegionsError(f"{error} It is taken as the names of {image_path}; --labels gives others.") from error
+    if table.indices is None:
+        names = _match(list(table.names), indices, str(table_path), str(image_path))
+    else:
+        by_index = _by_index(table, indices)
+        unnamed = [index for index in indices if index not in by_index]
+        if unnamed:
+            raise RegionsError(
+                f"{table_path} has no row for index {unnamed[0]} of {image_path} ({len(unnamed)} of its {len(indices)} "
+                "regions have none); correct the table, or give other names with --labels."
+            )
+        names = [by_index[index] for index in indices]
+    return make_unique(names, indices, image_path.name)
 
 
-def _join(by_index: dict[int, str], indices: Sequence[int], table: str, source: str) -> list[str]:
+def _by_index(table: NameTable, indices: Sequence[int]) -> dict[int, str]:
+    """Return a table's names by index; one that the regions have must be given once."""
+    assert table.indices is not None
+    given = Counter(table.indices)
+    twice = next((index for index in indices if given[index] > 1), None)
+    if twice is not None:
+        raise RegionsError(f"{table.path}: index {twice} is given {given[twice]} times.")
+    return dict(zip(table.indices, table.names, strict=True))
+
+
+def _join(table: NameTable, indices: Sequence[int], source: str) -> list[str]:
+    by_index = _by_index(table, indices)
     if 0 not in indices:  # Background is no region.
-        by_index = {index: name for index, name in by_index.items() if index != 0}
+        by_index.pop(0, None)
     unnamed = [index for index in indices if index not in by_index]
-    unknown = sorted(by_index.keys() - set(indices))
+    unknown = [] if table.serves_many else sorted(by_index.keys() - set(indices))
     if unnamed or unknown:
-        counts = f"{table} names {len(by_index)} indices but {source} has {len(indices)} regions"
+        counts = f"{table.path.name} names {len(by_index)} indices but {source} has {len(indices)} regions"
         if unnamed:
             raise RegionsError(f"{counts}; index {unnamed[0]} of the image is the first without a name.")
         raise RegionsError(f"{counts}; index {unknown[0]} ({by_index[unknown[0]]!r}) is the first not in the image.")

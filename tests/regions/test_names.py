@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from niimasker.errors import NiimaskerWarning, RegionsError
-from niimasker.regions.names import LABEL_COLUMNS, choose_names, make_unique, read_labels
+from niimasker.regions.name_tables import NAME_COLUMNS, read_name_table
+from niimasker.regions.names import choose_names, find_names_path, make_unique
 
 INDICES = (1, 2, 5)
 
@@ -66,7 +67,7 @@ class TestTable:
         text = "".join(separator.join(row) + "\n" for row in rows)
         assert choose(table(text, f"names.{suffix}")) == ("a", "b", "c")
 
-    @pytest.mark.parametrize("column", LABEL_COLUMNS)
+    @pytest.mark.parametrize("column", NAME_COLUMNS)
     def test_shuffled_rows_join_by_index(self, table, column):
         assert choose(table(f"{column}\tindex\nfive\t5\none\t1\ntwo\t2\n")) == ("one", "two", "five")
 
@@ -98,7 +99,7 @@ class TestTable:
     def test_table_without_names_shows_the_columns_expected_and_found(self, table):
         message = said(table("index\ttitle\n1\ta\n"))
         assert "names.tsv" in message
-        assert all(column in message for column in (*LABEL_COLUMNS, "index, title"))
+        assert all(column in message for column in (*NAME_COLUMNS, "index, title"))
 
     def test_missing_table_is_named(self, tmp_path):
         assert "names.tsv" in said(str(tmp_path / "names.tsv"))
@@ -133,6 +134,97 @@ class TestTable:
     def test_row_without_a_name_is_refused(self, table, name):
         path = table(f"index\tname\n1\ta\n2\t{name}\n5\tc\n")
         assert said(path) == f"{path}: no name in row 2 (the first row below the header is row 1); give it one."
+
+
+class TestColumnsAsFound:
+    @pytest.mark.parametrize("column", [*NAME_COLUMNS, "ROI Name", "Region", "Region_Name", "ROI-NAME", "Difumo_names"])
+    def test_columns_of_names_are_known_however_they_are_spelt(self, table, column):
+        assert choose(table(f"n,{column}\nx,a\ny,b\nz,c\n", "names.csv")) == ("a", "b", "c")
+
+    @pytest.mark.parametrize("column", ["Index", "ROI Label", "ROI_ID", "region index", "Label ID", "ID", "Component"])
+    def test_columns_of_indices_join(self, table, column):
+        assert choose(table(f"{column}\tname\n5\tc\n1\ta\n2\tb\n")) == ("a", "b", "c")
+
+    @pytest.mark.parametrize("column", ["label", "roi", "region"])
+    def test_numbers_under_a_column_of_names_are_indices_of_the_words(self, table, column):
+        assert choose(table(f"{column}\tstructure\n5\tc\n1\ta\n2\tb\n")) == ("a", "b", "c")
+
+    def test_numbers_alone_are_names(self, table):
+        assert choose(table("label\tsize\n30\tx\n10\ty\n20\tz\n")) == ("30", "10", "20")
+
+    @pytest.mark.parametrize("ids", [("x1", "x2", "x3"), ("7", "7", "8"), ("1", "2", "")])
+    def test_ids_that_are_no_indices_leave_the_order(self, table, ids):
+        rows = "".join(f"{each}\t{name}\n" for each, name in zip(ids, "cab", strict=True))
+        assert choose(table(f"id\tname\n{rows}")) == ("c", "a", "b")
+
+    def test_index_goes_before_other_numbers(self, table):
+        assert choose(table("id\tindex\tname\n1\t5\tc\n2\t1\ta\n3\t2\tb\n")) == ("a", "b", "c")
+
+    @pytest.mark.parametrize("filling", ["", ",,,"])
+    def test_two_columns_without_a_header_are_index_and_name(self, table, filling):
+        text = "".join(f"{row}{filling}\n" for row in ("5,c", "0,nothing", "1,a", "2,b"))
+        assert choose(table(text, "names.csv")) == ("a", "b", "c")
+
+    def test_three_columns_without_a_header_are_refused(self, table):
+        message = said(table("1,a,x\n2,b,y\n5,c,z\n", "names.csv"))
+        assert "no column of names" in message
+        assert "two columns without a header, index and name" in message
+
+
+COLORS = """# colours
+#No. Label Name:    R   G   B   A
+
+0   Unknown     0   0   0   0
+5   c         205  62  78   0
+1   a          70 130 180   0  1
+2   b         245 245 245
+1035 ctx-lh-insula 255 192 32 0
+"""
+
+
+class TestColorTables:
+    @pytest.mark.parametrize("name", ["FreeSurferColorLUT.txt", "aparc.ctab", "LUT.TXT"])
+    def test_rows_join_by_index_and_others_do_no_harm(self, table, name):
+        assert choose(table(COLORS, name)) == ("a", "b", "c")
+
+    def test_line_ends_of_windows_are_none_of_it(self, table):
+        assert choose(table(COLORS.replace("\n", "\r\n"), "lut.txt")) == ("a", "b", "c")
+
+    def test_region_without_a_row_is_told_with_both_sides(self, table):
+        message = said(table(COLORS, "lut.txt"), indices=(1, 2, 7))
+        assert all(words in message for words in ("lut.txt", "atlas.nii.gz has 3 regions", "index 7"))
+
+    @pytest.mark.parametrize("line", ["a", "1 a", "1 a 0 0", "x a 0 0 0 0", "1 a 0 0 red 0", "1 Left Putamen 0 0 0 0"])
+    def test_line_of_another_kind_is_shown(self, table, line):
+        path = table(f"0 Unknown 0 0 0 0\n{line}\n", "lut.txt")
+        assert said(path).startswith(f"{path}: {line!r} is no line of a colour table of FreeSurfer's")
+
+    def test_comments_alone_name_nothing(self, table):
+        assert "names nothing" in said(table("# a\n\n", "lut.txt"))
+
+    def test_missing_file_is_named(self, tmp_path):
+        assert "lut.txt cannot be read" in said(str(tmp_path / "lut.txt"))
+
+    def test_index_given_twice_matters_where_the_image_has_it(self, table):
+        path = table(f"{COLORS}77 x 0 0 0 0\n77 y 0 0 0 0\n", "lut.txt")
+        assert choose(path) == ("a", "b", "c")
+        assert "index 77 is given 2 times" in said(path, indices=(1, 2, 77))
+
+    def test_colours_of_another_atlas_without_gaps_do_not_pass(self, table):
+        text = "".join(f"{index} n{index} 0 0 0 0\n" for index in range(1, 9))
+        message = said(table(text, "order.txt"), indices=(1, 2, 3))
+        assert "index 4 ('n4') is the first not in the image" in message
+
+    def test_table_with_colours_and_gaps_may_name_more(self, table):
+        rows = "".join(
+            f"{index}\t{name}\t#000000\n" for index, name in ((0, "x"), (1, "a"), (2, "b"), (5, "c"), (77, "d"))
+        )
+        assert choose(table(f"index\tname\tcolor\n{rows}")) == ("a", "b", "c")
+
+
+def test_table_of_names_is_known_by_its_suffix():
+    found = [find_names_path(labels) for labels in ([], ["a"], ["a.tsv", "b.tsv"], ["lut.TXT"], ["a.csv"])]
+    assert [path and path.name for path in found] == [None, None, None, "lut.TXT", "a.csv"]
 
 
 class TestJoin:
@@ -213,9 +305,25 @@ class TestUnique:
 
 
 class TestRealTables:
-    def test_file_without_a_header_shows_what_was_found(self, data_dir):
-        with pytest.raises(RegionsError, match=r"AAL\.csv: no column of names; expected one of Labels.*null"):
-            read_labels(data_dir / "atlas" / "AAL.csv")
+    def test_aal_has_no_header_but_index_and_name(self, data_dir):
+        table = read_name_table(data_dir / "atlas" / "AAL.csv")
+        assert table.indices == tuple(range(121))
+        assert (table.names[0], table.names[1], table.names[120]) == ("null", "L_Precentral_gyrus", "Vermis_10")
+
+    # It names the second AAL: the first has other regions under the same indices.
+    def test_names_of_aal_2_do_not_pass_for_aal_1(self, data_dir):
+        message = said(str(data_dir / "atlas" / "AAL.csv"), indices=tuple(range(1, 117)))
+        assert "AAL.csv names 120 indices but atlas.nii.gz has 116 regions; index 117 ('Vermis_7')" in message
+
+    def test_schaefer_centroids_name_by_their_label(self, data_dir):
+        (table_path,) = (data_dir / "atlas").glob("Schaefer2018_100Parcels*.Centroid_XYZ.tsv")
+        table = read_name_table(table_path)
+        assert table.indices == tuple(range(1, 101))
+        assert table.names[:2] == ("7Networks_LH_Vis_1", "7Networks_LH_Vis_2")
+
+    def test_list_of_names_in_a_text_says_what_is_expected(self, data_dir):
+        message = said(str(data_dir / "atlas" / "schaefer400x7NodeNames.txt"))
+        assert all(words in message for words in ("NodeNames.txt", "'LH_Vis_1'", "index, name, R, G, B, A", ".tsv"))
 
     def test_names_of_schaefer_400_fit_its_indices(self, data_dir):
         names = (data_dir / "atlas" / "schaefer400x7NodeNames.txt").read_text().split()

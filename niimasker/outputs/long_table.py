@@ -1,0 +1,270 @@
+"""One long table over all runs: a row for each volume of each region of each atlas of each run."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from niimasker.errors import OutputError
+from niimasker.outputs.files import DATA_FOLDER, replacing
+from niimasker.outputs.naming import RunFiles, Tables, name_files
+from niimasker.settings import TIDY_FORMATS, Settings
+
+# Texts of a file name that are no entities of BIDS.
+_NO_ENTITIES = frozenset({"datatype", "suffix", "ext"})
+_BEFORE_ENTITIES, _AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
+_MISSING = b"n/a"
+
+# Voxels are many columns: a row group of Parquet, and what is in memory at once, has no more rows than this.
+_MOST_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class TidyRun:
+    """A run as the long table names it: where its files are, and its image's BIDS entities by column."""
+
+    output_stem: str
+    entities: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The table of one run and atlas, in whole or some of its columns.
+
+    Parameters
+    ----------
+    texts
+        What is alike in all rows, by column; None where it is not known.
+    volumes
+        Of each row, counted from 0 in the image's file.
+    times
+        Of each row in seconds; None without a repetition time.
+    regions
+        The columns' names.
+    cells
+        As they are written, bytes of shape (n_volumes, n_regions).
+    """
+
+    texts: Mapping[str, str | None]
+    volumes: np.ndarray
+    times: np.ndarray | None
+    regions: Sequence[str]
+    cells: np.ndarray
+
+    def parts(self) -> Iterator[Block]:
+        """Yield the block in parts of not too many rows, a column at least."""
+        step = max(1, _MOST_ROWS // len(self.volumes))
+        for start in range(0, len(self.regions), step):
+            chosen = slice(start, start + step)
+            yield Block(self.texts, self.volumes, self.times, self.regions[chosen], self.cells[:, chosen])
+
+
+def long_table_path(settings: Settings) -> Path:
+    """Return where --tidy writes its table."""
+    return settings.output_dir / f"timeseries.{settings.tidy}"
+
+
+def remove_long_tables(settings: Settings) -> None:
+    """Remove the long table that this call will write, and that of an earlier call: its runs may be done again.
+
+    Raises
+    ------
+    OutputError
+        One cannot be removed.
+    """
+    for tidy in {settings.tidy, _earlier_format(settings)} & set(TIDY_FORMATS):
+        path = settings.output_dir / f"timeseries.{tidy}"
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path} of an earlier call cannot be removed ({error.strerror}); remove it.") from error
+
+
+def _earlier_format(settings: Settings) -> str | None:
+    # A file of that name that niimasker has not written is somebody's own.
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        record = json.loads((settings.output_dir / DATA_FOLDER / "parameters.json").read_text("utf-8"))
+        return str(record["parameters"]["tidy"])
+    return None
+
+
+def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: Sequence[str]) -> Path:
+    """Write the tables of some runs as one long table, run by run, and return its path.
+
+    Parameters
+    ----------
+    runs
+        The image of each and the name of its outputs.
+    keys
+        What the files of each atlas are called by.
+
+    Raises
+    ------
+    OutputError
+        The table cannot be written, or one of the runs' cannot be read.
+    """
+    tidy_runs = [TidyRun(stem, read_entities(image)) for image, stem in runs]
+    # The name with most entities says in which order they stand.
+    by_length = sorted((run.entities for run in tidy_runs), key=len, reverse=True)
+    entities = tuple(dict.fromkeys(name for each in by_length for name in each))
+    path = long_table_path(settings)
+    with replacing(path) as temporary, WRITERS[settings.tidy or ""](temporary, entities) as write:
+        for run in tidy_runs:
+            files = name_files(settings, run.output_stem, keys)
+            for tables in files.tables:
+                for part in _read_block(run, files, tables, entities).parts():
+                    write(part)
+    return path
+
+
+def read_entities(image: str) -> dict[str, str]:
+    """Return the BIDS entities of an image's name, under names that are no other column's: run becomes run_entity."""
+    # Only now: it takes a quarter of a second to import.
+    from bids2table import parse_bids_entities
+
+    found = parse_bids_entities(Path(image).name)
+    taken = (*_BEFORE_ENTITIES, *_AFTER_ENTITIES)
+    return {
+        f"{key}_entity" if key in taken else key: value
+        for key, value in found.items()
+        if key not in _NO_ENTITIES and key.isalpha() and value
+    }
+
+
+def _read_block(run: TidyRun, files: RunFiles, tables: Tables, entities: Sequence[str]) -> Block:
+    try:
+        sidecar = json.loads(tables.sidecar_path.read_text("utf-8"))
+        volumes = _find_volumes(sidecar, files.outliers_path)
+        regions, cells = _read_cells(tables.signals_path)
+    except (OSError, ValueError, LookupError) as error:
+        raise OutputError(
+            f"{tables.signals_path} and the files beside it cannot be read for the long table ({error})."
+        ) from error
+    if cells.shape != (len(volumes), len(regions)):
+        raise OutputError(
+            f"{tables.signals_path} has {cells.shape[0]} rows of {cells.shape[1]} values, but its header and its JSON "
+            f"file tell of {len(volumes)} of {len(regions)}; do that run again, without --resume."
+        )
+    t_r = sidecar["RepetitionTime"]
+    # To the microsecond: the digits after that are those of the product.
+    times = None if t_r is None else np.round(volumes * t_r, 6)
+    texts = {"run": run.output_stem, **{name: run.entities.get(name) for name in entities}, "atlas": tables.atlas}
+    return Block(texts, volumes, times, regions, cells)
+
+
+def _find_volumes(sidecar: Mapping[str, Any], outliers_path: Path) -> np.ndarray:
+    """Return which volume of the image's file each row of a table is."""
+    counts = sidecar["Volumes"]
+    if counts["Kept"] == counts["Read"]:
+        return np.arange(counts["Read"])
+    if sidecar["Settings"]["censored"] == "nan":
+        return np.arange(counts["Discarded"], counts["Read"])
+    outliers = np.loadtxt(outliers_path, delimiter="\t", skiprows=1, dtype=int, ndmin=2)
+    return np.flatnonzero(~outliers.any(axis=1))
+
+
+def _read_cells(path: Path) -> tuple[list[str], np.ndarray]:
+    """Return a table's names and its cells as bytes: parsing and writing them again might change the last digit."""
+    with path.open("rb") as file:
+        (names,) = csv.reader([file.readline().decode("utf-8")], delimiter="\t")
+        return names, np.stack([np.array(line.rstrip(b"\n").split(b"\t")) for line in file])
+
+
+Write = Callable[[Block], None]
+
+
+@contextlib.contextmanager
+def _parquet(path: Path, entities: Sequence[str]) -> Iterator[Write]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    text = pa.dictionary(pa.int32(), pa.string())
+    types = {"volume": pa.int32(), "time": pa.float64(), "value": pa.float64()}
+    names = (*_BEFORE_ENTITIES, *entities, *_AFTER_ENTITIES)
+    schema = pa.schema([(_as_unicode(name), types.get(name, text)) for name in names])
+
+    def write(block: Block) -> None:
+        columns = _columns(block)
+        n_rows = len(columns["volume"])
+        arrays = [columns[name] for name in names]
+        writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=n_rows)
+
+    with path.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
+        yield write
+
+
+def _columns(block: Block) -> dict[str, Any]:
+    """Return a block's columns as Arrow's arrays, region after region."""
+    import pyarrow as pa
+
+    n_volumes, n_regions = block.cells.shape
+    n_rows = n_volumes * n_regions
+    cells = block.cells.T.ravel()
+    is_missing = cells == _MISSING
+    values = np.where(is_missing, b"nan", cells).astype(np.float64)
+    regions = pa.array(np.repeat(np.arange(n_regions, dtype=np.int32), n_volumes))
+    names = [_as_unicode(name) for name in block.regions]
+    times = pa.nulls(n_rows, pa.float64()) if block.times is None else pa.array(np.tile(block.times, n_regions))
+    return {name: _constant(value, n_rows) for name, value in block.texts.items()} | {
+        "volume": pa.array(np.tile(block.volumes, n_regions), pa.int32()),
+        "time": times,
+        "region": pa.DictionaryArray.from_arrays(regions, pa.array(names, pa.string())),
+        "value": pa.array(values, mask=is_missing),
+    }
+
+
+def _constant(value: str | None, n_rows: int) -> Any:
+    import pyarrow as pa
+
+    places = pa.nulls(n_rows, pa.int32()) if value is None else pa.array(np.zeros(n_rows, dtype=np.int32))
+    return pa.DictionaryArray.from_arrays(places, pa.array([] if value is None else [_as_unicode(value)], pa.string()))
+
+
+def _as_unicode(text: str) -> str:
+    # A file name need not be Unicode.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@contextlib.contextmanager
+def _tsv_gz(path: Path, entities: Sequence[str]) -> Iterator[Write]:
+    from isal import igzip
+
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(path.open("wb"))
+        # Neither the time nor the temporary name goes into the file: the same runs give the same bytes.
+        packed = stack.enter_context(igzip.IGzipFile("timeseries.tsv", "wb", fileobj=raw, mtime=0))
+        file = stack.enter_context(io.TextIOWrapper(packed, "utf-8", errors="backslashreplace", newline=""))
+        file.write(_line((*_BEFORE_ENTITIES, *entities, *_AFTER_ENTITIES)) + "\n")
+        yield lambda block: _write_lines(file, block)
+
+
+def _write_lines(file: TextIO, block: Block) -> None:
+    first = _line(["n/a" if text is None else text for text in block.texts.values()])
+    times = ["n/a"] * len(block.volumes) if block.times is None else block.times.tolist()
+    heads = [f"{first}\t{volume}\t{time}\t" for volume, time in zip(block.volumes.tolist(), times, strict=True)]
+    for region, cells in zip(block.regions, block.cells.T, strict=True):
+        name = _line([region])
+        # One write per column: one per line takes four times as long.
+        numbers = b"\n".join(cells.tolist()).decode("ascii").split("\n")
+        file.write("".join([f"{head}{name}\t{number}\n" for head, number in zip(heads, numbers, strict=True)]))
+
+
+def _line(cells: Sequence[str]) -> str:
+    """Return cells as the csv module writes them, in quotes where they need it."""
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+WRITERS: dict[str, Callable[[Path, Sequence[str]], contextlib.AbstractContextManager[Write]]] = {
+    "parquet": _parquet,
+    "tsv.gz": _tsv_gz,
+}
