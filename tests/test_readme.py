@@ -40,6 +40,7 @@ from niimasker.merging import make_settings
 from niimasker.outputs.naming import STATISTICS
 from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
+from niimasker.regions.name_tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
 from niimasker.regions.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
 from niimasker.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
 from niimasker.signals.coverage import NO_PERCENT
@@ -457,6 +458,12 @@ def test_statistics_of_connectivity_are_the_codes():
 def test_picture_of_the_report_is_there_and_small():
     (picture,) = re.findall(r"!\[[^\]]+\]\((\S+)\)", README)
     assert 10_000 < (ROOT / picture).stat().st_size < 300_000
+
+
+def test_columns_of_names_and_indices_are_the_codes():
+    (section,) = re.findall(r"^### Names\n(.*?)^###? ", README, re.MULTILINE | re.DOTALL)
+    listed = {column.lower().replace("_", " ") for column in code_in(section)}
+    assert {*NAME_COLUMNS, *OTHER_INDEX_COLUMNS} <= listed
 
 
 def test_columns_of_regions_are_those_that_are_described(example):

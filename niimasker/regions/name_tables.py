@@ -29,7 +29,7 @@ NAME_COLUMNS = (
 )
 _INDEX = "index"
 # Of other atlases; they count where they hold whole numbers, each once.
-_OTHER_INDEX_COLUMNS = ("roi label", "roi index", "roi id", "region index", "region id", "label id", "id", "component")
+OTHER_INDEX_COLUMNS = ("roi label", "roi index", "roi id", "region index", "region id", "label id", "id", "component")
 _COLOR_COLUMN = "color"
 _COLOR_TABLE = "a colour table of FreeSurfer's: lines of index, name, R, G, B, A, and comments after #"
 
@@ -111,7 +111,7 @@ def _are_whole(cells: Sequence[str]) -> bool:
 def _read_indices(table: TextTable, spelt: Sequence[str], numbers: Sequence[str]) -> tuple[int, ...] | None:
     if _INDEX in spelt:
         return tuple(_read_index(text, table.path) for text in table.column(table.names[spelt.index(_INDEX)]))
-    others = [table.names[spelt.index(name)] for name in _OTHER_INDEX_COLUMNS if name in spelt]
+    others = [table.names[spelt.index(name)] for name in OTHER_INDEX_COLUMNS if name in spelt]
     for column in (*others, *numbers):
         cells = table.column(column)
         if _are_whole(cells) and len({float(cell) for cell in cells}) == len(cells):
