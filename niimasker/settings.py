@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import SettingsError, nearest, warn
+from niimasker.errors import SettingsError, clip, nearest, warn
 from niimasker.kinds import (
     COUNT,
     COUNT_OR_AUTO,
@@ -375,7 +375,7 @@ def _comparable(name: str, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return json.dumps(value, default=str)
+    return clip(json.dumps(value, default=str))
 
 
 def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:

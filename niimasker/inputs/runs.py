@@ -12,9 +12,9 @@ from pathlib import Path
 
 from natsort import natsorted
 
-from niimasker.errors import RunsError, count
+from niimasker.errors import RunsError, clip, count
 from niimasker.inputs.images import image_stem
-from niimasker.kinds import to_path
+from niimasker.kinds import to_path, why_no_file
 
 # The entities that tell one run's confounds from another's; space, res and desc are not among them.
 RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
@@ -66,15 +66,16 @@ def expand(patterns: Sequence[str], option: str) -> list[Path]:
 
 def _expand_one(pattern: str, option: str) -> list[Path]:
     # A file whose own name holds a bracket is that file.
-    if Path(pattern).is_file():
+    found = why_no_file(Path(pattern))
+    if found is None:
         return [Path(pattern)]
     if not glob.has_magic(pattern):
-        found = "is a folder" if Path(pattern).is_dir() else "does not exist"
-        raise RunsError(f"{option}: {pattern} {found}; give files or patterns.")
+        is_what = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
+        raise RunsError(f"{option}: {clip(pattern)} {is_what}; give files or patterns.")
     # pathlib's glob takes no absolute pattern.
-    matches = [Path(match) for match in glob.glob(pattern, recursive=True) if Path(match).is_file()]  # noqa: PTH207
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True) if not why_no_file(Path(match))]  # noqa: PTH207
     if not matches:
-        raise RunsError(f"{option}: no file matches {pattern} (looked from {Path.cwd()}).")
+        raise RunsError(f"{option}: no file matches {clip(pattern)} (looked from {Path.cwd()}).")
     in_order: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
     return in_order
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from niimasker.errors import NiimaskerError, count, shorten
+from niimasker.kinds import why_no_file
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 # As R and MATLAB write them.
 LOGICALS = {"true": "1", "false": "0"}
+
+# A row of 100,000 numbers; a file without line ends is not read as a whole.
+_MOST_CHARACTERS = 2**22
+# As text the cells take ten times as much: 640 MB. fMRIPrep's tables have up to 5 million.
+_MOST_IN_ALL = 2**26
 
 HOW_ROWS_COUNT = "the first row below the header is row 1"
 
@@ -51,6 +59,8 @@ def read_text_table(
     NiimaskerError
         Of the type given: the file cannot be read or is no table.
     """
+    if why_no_file(path) == "no regular file":  # a pipe without a writer would be waited for
+        raise error_type(f"{path} is no regular file; give {expected}.")
     try:
         # The csv module wants line ends as they are; utf-8-sig also takes the mark that Excel writes first.
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -75,11 +85,20 @@ def read_text_table(
     return TextTable(path, names, tuple(rows[1:]))
 
 
-def _check_text(lines: Iterable[str], path: Path, error_type: type[NiimaskerError]) -> Iterator[str]:
-    """Yield the lines; raise at a zero byte, which is valid UTF-8 but in no text."""
-    for line in lines:
+def _check_text(file: TextIO, path: Path, error_type: type[NiimaskerError]) -> Iterator[str]:
+    """Yield the lines; raise at a zero byte, which is valid UTF-8 but in no text, and at a line without end."""
+    n_left = _MOST_IN_ALL
+    while line := file.readline(_MOST_CHARACTERS + 1):
         if "\0" in line:
             raise error_type(f"{path} is a binary file (it holds zero bytes); give a text table.")
+        if len(line) > _MOST_CHARACTERS:
+            raise error_type(
+                f"{path} has a line of more than {_MOST_CHARACTERS:,} characters; "
+                "give a text table with a row in each line."
+            )
+        n_left -= len(line)
+        if n_left < 0:
+            raise error_type(f"{path} has more than {_MOST_IN_ALL:,} characters; give the table of one run.")
         yield line
 
 
@@ -98,7 +117,7 @@ def _check_header(path: Path, names: Sequence[str], error_type: type[NiimaskerEr
             f"{path} has no header: its first row holds no names ({shorten(names)}); "
             "put a row with the columns' names above it."
         )
-    repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    repeated = [name for name, n in Counter(names).items() if name and n > 1]
     if repeated:
         raise error_type(f"{path} names columns twice: {shorten(repeated)}; give every column its own name.")
 

@@ -16,10 +16,12 @@ import pandas as pd
 from niimasker.inputs.confounds import Confounds
 from niimasker.outputs.files import check_output_dir, report_path, summary_name, write_json
 from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
+from niimasker.outputs.summaries import TEXTS
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
     regressors_table,
+    text_column,
     voxels_table,
     write_records,
     write_signals,
@@ -284,4 +286,6 @@ def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, An
 
 def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a row per run."""
-    write_records(path, pd.DataFrame(rows))
+    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    texts = {name: text_column(values) for name, values in columns.items() if name in TEXTS}
+    write_records(path, pd.DataFrame({**columns, **texts}))

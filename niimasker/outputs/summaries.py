@@ -9,7 +9,7 @@ import pandas as pd
 
 Row = dict[str, Any]
 
-_TEXTS = ("image", "confounds", "output", "status", "reason")
+TEXTS = ("image", "confounds", "output", "status", "reason")
 
 
 def read_summary(path: Path) -> list[Row] | None:
@@ -20,7 +20,7 @@ def read_summary(path: Path) -> list[Row] | None:
             sep="\t",
             na_values=["n/a"],
             keep_default_na=False,
-            dtype=dict.fromkeys(_TEXTS, str),
+            dtype=dict.fromkeys(TEXTS, object),
             encoding="utf-8",
             encoding_errors="surrogateescape",
         )

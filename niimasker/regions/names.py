@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError, shorten, warn
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, read_text_table
-from niimasker.kinds import to_path
+from niimasker.kinds import to_path, why_no_file
 
 TABLE_SUFFIXES = (".tsv", ".csv")
 # Unicode's categories of control characters and of line and paragraph separators: each would break a table's line.
@@ -46,7 +47,9 @@ def choose_names(
         if by_index is not None and not ignore_index:
             return make_unique(_join(by_index, indices, table_path.name, source), indices, source)
         return make_unique(_match(in_order, indices, table_path.name, source), indices, source)
-    if len(labels) == 1 and (to_path(labels[0]).is_file() or labels[0].endswith((".txt", ".json", ".xlsx", ".1D"))):
+    if len(labels) == 1 and (
+        not why_no_file(to_path(labels[0])) or labels[0].endswith((".txt", ".json", ".xlsx", ".1D"))
+    ):
         raise RegionsError(
             f"--labels: {labels[0]} is a file, but no table; a .tsv or .csv table with a header is expected."
         )
@@ -74,9 +77,11 @@ def read_labels(table_path: Path) -> tuple[dict[int, str] | None, list[str]]:
     if "index" not in table.names:
         return None, names
     indices = [_read_index(text, table_path) for text in table.column("index")]
-    twice = [index for index in indices if indices.count(index) > 1]
+    twice = [(index, n) for index, n in Counter(indices).items() if n > 1]
     if twice:
-        raise RegionsError(f"{table_path}: index {twice[0]} is given {indices.count(twice[0])} times.")
+        raise RegionsError(
+            f"{table_path}: index {twice[0][0]} is given {twice[0][1]} times; give each a row of its own."
+        )
     return dict(zip(indices, names, strict=True)), names
 
 
@@ -125,7 +130,7 @@ def make_unique(names: Sequence[str], indices: Sequence[int], source: str) -> tu
     broken = next((name for name in names if not name.strip() or _CONTROL & {*map(unicodedata.category, name)}), None)
     if broken is not None:
         raise RegionsError(f"{source}: {broken!r} cannot be a column's name; give one without tabs and line breaks.")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
     if not twice:
         return tuple(names)
     warn(f"{source}: more than one region is named {', '.join(map(repr, twice))}; their index is appended.")
