@@ -26,7 +26,9 @@ def read_config(config_path: Path) -> dict[str, Any]:
     try:
         text = read_json_text(config_path, encoding="utf-8-sig")
     except OSError as error:
-        raise SettingsError(f"{config_path}: the configuration cannot be read ({error.strerror}).") from error
+        raise SettingsError(
+            f"{clip(str(config_path))}: the configuration cannot be read ({error.strerror}); give a JSON file."
+        ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{config_path}: the configuration is not UTF-8 text; save it as UTF-8.") from error
     except ValueError as error:

@@ -171,6 +171,7 @@ def _open(image_path: Path) -> tuple[nib.nifti1.Nifti1Pair, list[str]]:
         header_bytes = file.read(klass.header_class.template_dtype.itemsize)
     header = klass.header_class.from_fileobj(io.BytesIO(header_bytes), check=False)
     mended = _mend_header(header)
+    _check_numbers(header)
     affine = header.get_best_affine()
     _check_affine(affine, image_path)
     voxels = klass.ImageArrayProxy(file_map["image"].filename, header.copy())
@@ -205,6 +206,14 @@ def _mend_header(header: nib.nifti1.Nifti1Header) -> list[str]:
     logger.addHandler(mended)
     header.check_fix(logger=logger)
     return mended.said
+
+
+def _check_numbers(header: nib.nifti1.Nifti1Header) -> None:
+    """Refuse numbers that nibabel passes over: a slope that is infinite would be taken for none."""
+    if not np.isfinite(header["vox_offset"]):
+        raise HeaderDataError(f"its voxels would begin at byte {header['vox_offset']}")
+    if np.isinf(header["scl_slope"]):
+        raise HeaderDataError(f"its voxels would be scaled by {header['scl_slope']}")
 
 
 def _check_affine(affine: np.ndarray, image_path: Path) -> None:
