@@ -13,8 +13,8 @@ _FILES = {
 
 
 def free_bytes() -> int:
-    """Return the memory that is free: the machine's, or what is left of this process's control groups."""
-    return min([_free_of_machine(), *_free_of_groups()])
+    """Return the memory that is free: the machine's, or what is left of this process's control groups and limits."""
+    return min([_free_of_machine(), *_free_of_groups(), *_free_of_limit()])
 
 
 def _free_of_machine() -> int:
@@ -27,6 +27,18 @@ def _free_of_machine() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 2**63  # not known: no limit
+
+
+def _free_of_limit() -> list[int]:
+    """Return what is left of the address space where `ulimit -v` bounds it, as some clusters do."""
+    try:
+        import resource  # not on Windows
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, OSError):
+        return []
+    return [] if limit == resource.RLIM_INFINITY else [max(0, limit - used)]
 
 
 def _free_of_groups(

@@ -146,7 +146,8 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     if image_path.suffix.lower() in (".txt", ".xlsx", ".json", ".1d"):
         raise ImageError(f"{image_path}: no NIfTI image; a table of coordinates has the ending .tsv or .csv.")
     try:
-        img, mended = _open(image_path)
+        # nibabel takes a name with a leading tilde for a home directory; `to_path` has found that it is none.
+        img, mended = _open(image_path.absolute() if str(image_path).startswith("~") else image_path)
     except _READ_ERRORS as error:
         raise BrokenImageError(
             f"{image_path}: not a NIfTI image that can be read ({_first_line(error)}); fetch or make it again."

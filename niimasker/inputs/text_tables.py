@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ LOGICALS = {"true": "1", "false": "0"}
 
 # A row of 100,000 numbers; a file without line ends is not read as a whole.
 _MOST_CHARACTERS = 2**22
-# As text the cells take ten times as much: 640 MB. fMRIPrep's tables have up to 5 million.
+# 64 MB of numbers take 0.3 GB as text. fMRIPrep's tables of long runs have some 10 MB.
 _MOST_IN_ALL = 2**26
+_MOST_LINES = 2**20
 
 HOW_ROWS_COUNT = "the first row below the header is row 1"
 
@@ -88,7 +90,9 @@ def read_text_table(
 def _check_text(file: TextIO, path: Path, error_type: type[NiimaskerError]) -> Iterator[str]:
     """Yield the lines; raise at a zero byte, which is valid UTF-8 but in no text, and at a line without end."""
     n_left = _MOST_IN_ALL
-    while line := file.readline(_MOST_CHARACTERS + 1):
+    for number in itertools.count(1):
+        if not (line := file.readline(_MOST_CHARACTERS + 1)):
+            return
         if "\0" in line:
             raise error_type(f"{path} is a binary file (it holds zero bytes); give a text table.")
         if len(line) > _MOST_CHARACTERS:
@@ -97,8 +101,10 @@ def _check_text(file: TextIO, path: Path, error_type: type[NiimaskerError]) -> I
                 "give a text table with a row in each line."
             )
         n_left -= len(line)
-        if n_left < 0:
-            raise error_type(f"{path} has more than {_MOST_IN_ALL:,} characters; give the table of one run.")
+        if n_left < 0 or number > _MOST_LINES:
+            raise error_type(
+                f"{path} has more than {_MOST_LINES:,} lines or {_MOST_IN_ALL:,} characters; give the table of one run."
+            )
         yield line
 
 

@@ -88,7 +88,8 @@ def parse_query(text: str, sources: Mapping[str, AtlasSource]) -> Query:
     name, _, rest = text.removeprefix(PREFIX).partition(":")
     if name not in sources:
         raise RegionsError(
-            f"{clip(text)}: there is no atlas {clip(name)!r}.{suggestion(name, sources)} Valid names: {', '.join(sources)}."
+            f"{clip(text)}: there is no atlas {clip(name)!r}.{suggestion(name, sources)} "
+            f"Valid names: {', '.join(sources)}."
         )
     source = sources[name]
     words = split_words(text, source, name=name, rest=rest)
@@ -124,7 +125,8 @@ def checked_word(text: str, parameter: Parameter, word: str | None, *, form: str
     if parameter.words is None or word in parameter.words:
         return word
     raise RegionsError(
-        f"{clip(text)}: {clip(word)!r} is no <{parameter.name}> of {form}.{suggestion(word, parameter.words)}{valid(parameter)}"
+        f"{clip(text)}: {clip(word)!r} is no <{parameter.name}> of {form}."
+        f"{suggestion(word, parameter.words)}{valid(parameter)}"
     )
 
 

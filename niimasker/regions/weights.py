@@ -252,9 +252,10 @@ def _within(radius: float, centre: np.ndarray, nearest: np.ndarray, grid: Grid, 
     reach = np.minimum(reach, np.maximum(np.abs(nearest), np.abs(nearest - grid.shape)) + 1).astype(int)
     # In float64: the product of large reaches is no int64.
     if np.prod(2.0 * reach + 1) > _MOST_CANDIDATES:
+        shown = ", ".join(f"{mm:g}" for mm in centre)
         raise RegionsError(
-            f"--radius: a sphere of {radius:g} mm around {', '.join(f'{mm:g}' for mm in centre)} has more voxels than a "
-            "brain; give radius and coordinates in mm."
+            f"--radius: a sphere of {radius:g} mm around {shown} has more voxels than a brain; "
+            "give radius and coordinates in mm."
         )
     low, high = nearest - reach, nearest + reach + 1
     box = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +37,6 @@ def run(*words: str) -> Result:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(words)
-    # Progress is told by lines that a carriage return begins.
     return Result(code, out.getvalue(), err.getvalue())
 
 
@@ -56,15 +54,3 @@ def write_study(folder: Path) -> None:
     (folder / "censor.txt").write_text("0\n" * (N_VOLUMES - 1) + "1\n")
     (folder / "labels.tsv").write_text("index\tname\n1\ta\n2\tb\n5\tc\n")
     (folder / "seeds.tsv").write_text("x\ty\tz\n0\t0\t5\n3\t3\t10\n")
-
-
-@contextlib.contextmanager
-def unchanged(folder: Path) -> Iterator[None]:
-    """Check that nothing below a folder is new, gone or another file than before."""
-    before = _entries(folder)
-    yield
-    assert _entries(folder) == before
-
-
-def _entries(folder: Path) -> set[tuple[str, int]]:
-    return {(str(path), path.lstat().st_mtime_ns) for path in folder.rglob("*") if not path.is_dir()}
