@@ -328,7 +328,7 @@ def is_placed(header: nib.nifti1.Nifti1Header) -> bool:
 
 def _sidecar_t_r(image_path: Path) -> float | None:
     sidecar_path = image_path.with_name(image_stem(image_path) + ".json")
-    if not sidecar_path.is_file():
+    if why_no_file(sidecar_path):
         return None
     try:
         content = read_json(sidecar_path)

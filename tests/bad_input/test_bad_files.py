@@ -30,6 +30,8 @@ from commands import RUN, run, write_study
 from images import SHAPE
 
 NAN, INFINITE = float("nan"), float("inf")
+# With .nii a file may be called so, with .json none.
+LONG = "x" * 251
 
 
 @dataclass(frozen=True)
@@ -339,6 +341,14 @@ CASES = [
         "bad.nii.gz",
         "bad.nii.gz: broken: its header says 12 volumes, 12 could be read (the file goes on after the last of them); fetch or make it again.",
     )[:2],
+    Case(
+        "image: name that leaves its outputs none",
+        stored(f"{LONG}.nii", series()),
+        ("out", "-i", f"{LONG}.nii", *RUN[3:]),
+        1,
+        f"niimasker: failed: {LONG}.nii: out/{LONG}_timeseries.tsv cannot be written (File name too long); mend that, or "
+        "give another output_dir.",
+    ),
     # What only one role refuses
     use(
         "image: volume", nothing, "-i mask.nii.gz", "mask.nii.gz: a 3D image (7x8x9); expected a 4D series of volumes."
