@@ -26,6 +26,7 @@ from niimasker.errors import (
     SettingsError,
     nearest,
 )
+from niimasker.kinds import why_no_file
 from niimasker.merging import make_settings
 from niimasker.settings import (
     DEPRECATED,
@@ -125,7 +126,9 @@ def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
 def _take_last_as_output_dir(roi_files: list[str]) -> dict[str, Any]:
     """Return the options of `-r atlas.nii.gz out`, which 0.0.4 took: its -r had one value."""
     *others, candidate = roi_files or [""]
-    is_atlas = candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or Path(candidate).is_file()
+    is_atlas = (
+        candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or not why_no_file(Path(candidate))
+    )
     if not others or is_atlas:
         raise SettingsError("output_dir is missing; give it first, or last after --; see niimasker --help.")
     return {"output_dir": candidate, "roi_file": others}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import SettingsError
+from niimasker.errors import SettingsError, clip
+from niimasker.json_files import parse_json, read_json_text
 from niimasker.merging import suggest
 from niimasker.settings import DEPRECATED, OPTIONS, config_template
 
@@ -23,11 +25,15 @@ def read_config(config_path: Path) -> dict[str, Any]:
         The file cannot be read, is not one JSON object, or holds a key that is no option.
     """
     try:
-        text = config_path.read_text(encoding="utf-8-sig")
+        text = read_json_text(config_path, encoding="utf-8-sig")
     except OSError as error:
-        raise SettingsError(f"{config_path}: the configuration cannot be read ({error.strerror}).") from error
+        raise SettingsError(
+            f"{clip(str(config_path))}: the configuration cannot be read ({error.strerror}); give a JSON file."
+        ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{config_path}: the configuration is not UTF-8 text; save it as UTF-8.") from error
+    except ValueError as error:
+        raise SettingsError(f"{config_path}: not a configuration: {error}; give a JSON object of options.") from error
     config = _parse_json(text, config_path)
     for key in config:
         _check_key(key, config_path)
@@ -36,21 +42,18 @@ def read_config(config_path: Path) -> dict[str, Any]:
 
 def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
         if twice:
-            raise SettingsError(f"{config_path}: {twice[0]!r} is given twice; keep one of them.")
+            raise SettingsError(f"{config_path}: {clip(twice[0])!r} is given twice; keep one of them.")
         return dict(pairs)
 
     try:
-        config = json.loads(text, object_pairs_hook=unique)
+        config = parse_json(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         place = f"{config_path}, line {error.lineno}, column {error.colno}"
         raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_likely_cause(text, error)}.") from error
-    except RecursionError as error:
-        raise SettingsError(f"{config_path}: not a configuration: it is nested too deeply.") from error
     except ValueError as error:
-        raise SettingsError(f"{config_path}: a number has too many digits ({error}).") from error
+        raise SettingsError(f"{config_path}: not a configuration: {error}; give a JSON object of options.") from error
     if not isinstance(config, dict):
         raise SettingsError(f"{config_path}: expected one JSON object, {{...}}, with an option per key.")
     return config
@@ -86,4 +89,4 @@ def _check_key(key: str, config_path: Path) -> None:
     if key in _ONLY_COMMAND_LINE:
         raise SettingsError(f"{config_path}: {key!r} is given on the command line only; remove it from the file.")
     if key not in config_template() and key not in DEPRECATED:
-        raise SettingsError(f"{config_path}: unknown option {key!r}; {suggest(key, config_template())}.")
+        raise SettingsError(f"{config_path}: unknown option {clip(key)!r}; {suggest(clip(key), config_template())}.")

@@ -14,6 +14,7 @@ EXIT_WRONG_USE = 2
 EXIT_INTERRUPTED = 130
 
 _MOST_LISTED = 6
+_MOST_CHARACTERS = 120
 
 
 class NiimaskerError(Exception):
@@ -109,8 +110,13 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def clip(text: str) -> str:
+    """Return a text for a message, its middle left out where it is long."""
+    half = _MOST_CHARACTERS // 2
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]}...{text[-half:]}"
+
+
 def shorten(names: Sequence[str]) -> str:
     """Return the names as one text, only the first of them where they are many."""
-    if len(names) <= _MOST_LISTED:
-        return ", ".join(names)
-    return f"{', '.join(names[:_MOST_LISTED])}, ... ({len(names)} in all)"
+    shown = ", ".join(map(clip, names[:_MOST_LISTED]))
+    return shown if len(names) <= _MOST_LISTED else f"{shown}, ... ({len(names)} in all)"

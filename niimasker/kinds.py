@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from niimasker.json_files import parse_json
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,19 @@ def _path(value: Any) -> Path:
     return to_path(_text(value))
 
 
+def why_no_file(path: Path) -> str | None:
+    """Return what is at a path instead of a file; None where there is one."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no file can have such a name
+        return "no such file"
+    except OSError as error:
+        return error.strerror or "no such file"
+    if stat.S_ISREG(mode):
+        return None
+    return "a folder" if stat.S_ISDIR(mode) else "no regular file"
+
+
 def to_path(text: str) -> Path:
     """Return a path, with ~ for the home directory where there is one of that name."""
     with contextlib.suppress(RuntimeError):
@@ -134,7 +149,7 @@ def _count_or_auto(value: Any) -> int | str:
 
 
 def _read_count_or_auto(word: str) -> Any:
-    return word if word == "auto" else json.loads(word)
+    return word if word == "auto" else parse_json(word)
 
 
 @dataclass(frozen=True)
@@ -197,11 +212,11 @@ SECONDS = _positive("s")
 HERTZ = _positive("Hz")
 RADIUS = _positive("mm")
 WIDTH = Kind("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "mm"})
-COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), json.loads, {"metavar": "N"})
+COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), parse_json, {"metavar": "N"})
 COUNT_OR_AUTO = Kind("a whole number, 0 or above, or auto", _count_or_auto, _read_count_or_auto, {"metavar": "N|auto"})
 SHARE = Kind("a number from 0 to 1", _share, float, {"metavar": "SHARE"})
 THRESHOLD = Kind("a number, 0 or above", _number(0, above=False), float, {"metavar": "VALUE"})
-DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), json.loads, {"metavar": "N"})
-PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), json.loads, {"metavar": "N"})
+DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), parse_json, {"metavar": "N"})
+PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), parse_json, {"metavar": "N"})
 SCHEDULER = Kind("an address or a .json file", _text, argparse={"metavar": "ADDRESS"})
 SHARD = Kind("a part and their number, such as 3/40", _shard, argparse={"metavar": "I/N"})

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import joblib
 import numpy as np
 
 from niimasker.errors import warn
+from niimasker.free_memory import free_bytes
 from niimasker.inputs.volumes import BLOCK_BYTES
 from niimasker.plans import Plan
 from niimasker.regions.definitions import Parcellation, Regions
@@ -22,12 +20,6 @@ _BLOCKS = 4
 _SIGNALS = 6
 # nilearn's maskers hold the image, a smoothed or masked copy, and a transposed one.
 _IMAGES_OF_NILEARN = 3
-
-# Of control groups by version: the files of the limit and of the use, and the name of what can be given back.
-_FILES = {
-    "1": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-    "2": ("memory.max", "memory.current", "inactive_file"),
-}
 
 
 def count_processes(n_jobs: int, study: Study, placement_bytes: int) -> int:
@@ -70,53 +62,3 @@ def _n_columns(regions: Regions) -> int:
     if regions.as_voxels and isinstance(regions.definition, Parcellation):
         return int(np.count_nonzero(regions.definition.labels))
     return len(regions.names)
-
-
-def free_bytes() -> int:
-    """Return the memory that is free: the machine's, or what is left of this process's control groups."""
-    return min([_free_of_machine(), *_free_of_groups()])
-
-
-def _free_of_machine() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2**63  # not known: no limit
-
-
-def _free_of_groups(
-    membership_path: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
-) -> list[int]:
-    """Return what is left of each limit that this process's control groups, and those around them, have."""
-    try:
-        lines = membership_path.read_text().splitlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        version = "2" if not controllers else "1" if "memory" in controllers.split(",") else None
-        if version is not None:
-            top = root if version == "2" else root / "memory"
-            folder = top / path.lstrip("/")
-            # Seen from a container the path may begin above its root.
-            inside = [each for each in (folder, *folder.parents) if each.is_relative_to(top)]
-            found += [left for each in inside if (left := _left(each, _FILES[version])) is not None]
-    return found
-
-
-def _left(folder: Path, files: tuple[str, str, str]) -> int | None:
-    limit_name, used_name, cached_name = files
-    try:
-        limit = int((folder / limit_name).read_text())  # "max" where there is none
-        used = int((folder / used_name).read_text())
-        facts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return None
-    # What was read from files counts as used, and is given back when it is needed.
-    return max(0, limit - used + int(facts.get(cached_name, 0)))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from niimasker.errors import SettingsError, count, nearest, warn
+from niimasker.errors import SettingsError, clip, count, nearest, warn
 from niimasker.kinds import HintError
 from niimasker.settings import BY_NAME, CORRELATION_KINDS, DEPRECATED, Option, Settings
 
@@ -61,7 +61,7 @@ def _comparable(name: str, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return json.dumps(value, default=str)
+    return clip(json.dumps(value, default=str))
 
 
 def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.fingerprint import Fingerprint, fingerprint_run
+from niimasker.json_files import read_json
 from niimasker.outcomes import Outcome
 from niimasker.outputs.files import DATA_FOLDER, shard_summaries, summary_name
 from niimasker.outputs.naming import Tables, name_files
@@ -58,7 +58,7 @@ def find_result(output_stem: str, keys: Sequence[str], fingerprint: Fingerprint,
 
 def _read(sidecar_path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(sidecar_path.read_text(encoding="utf-8"))
+        content = read_json(sidecar_path)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

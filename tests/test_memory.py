@@ -9,7 +9,8 @@ from studies import write_study
 
 from niimasker import extract, memory
 from niimasker.errors import NiimaskerWarning
-from niimasker.memory import _free_of_groups, count_processes, free_bytes, process_bytes
+from niimasker.free_memory import _free_of_groups, free_bytes
+from niimasker.memory import count_processes, process_bytes
 from niimasker.merging import make_settings
 from niimasker.study import Study, prepare
 

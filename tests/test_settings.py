@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from niimasker.cli import read_command_line
 from niimasker.config import read_config
-from niimasker.errors import NiimaskerWarning, SettingsError, record_warnings
+from niimasker.errors import NiimaskerWarning, SettingsError, clip, record_warnings
 from niimasker.merging import make_settings
 from niimasker.settings import CONNECTIVITY_KINDS, OPTIONS, config_template
 
@@ -266,7 +266,7 @@ def test_value_of_the_wrong_kind_names_option_and_value(name, value):
     with pytest.raises(SettingsError) as caught:
         make_settings({**MINIMAL, name: value})
     assert f"{name}: expected " in str(caught.value)
-    assert f"found {json.dumps(value)}" in str(caught.value)
+    assert f"found {clip(json.dumps(value))}" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, values in WRONG_VALUES.items() if "a\0b" in values))

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import io
+import logging
 import math
+import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageclasses import all_image_classes
+from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 from nibabel.tripwire import TripWireError
 
-from niimasker.errors import BrokenImageError, ImageError, warn
+from niimasker.errors import BrokenImageError, ImageError, clip, warn
+from niimasker.free_memory import free_bytes
+from niimasker.json_files import read_json
+from niimasker.kinds import why_no_file
 
 # What nibabel and the decompressors raise for a file that is not, or not wholly, an image.
 _READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, TripWireError)
 
-_SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+# By NIfTI's codes; the space's, below 8, are added to them.
+_SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
 # The highest ratios that the formats reach: deflate codes 258 bytes in 2 bits, the others compress zeros without end.
 _MOST_COMPRESSED = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
+
+# Of more than these a volume is not believed before it has been decompressed: 256 x 256 x 256, where most have 10^6.
+_MANY_VOXELS = 2**24
+_PIECE_BYTES = 2**20
+# As float64: a volume read, one being read, its differences from the first, and the regions on its grid.
+_COPIES_OF_A_VOLUME = 4
 
 # Outside of this a repetition time is most likely written in other units than it says.
 T_R_MIN, T_R_MAX = 0.05, 20.0
@@ -125,25 +141,88 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     BrokenImageError
         The file is damaged.
     """
-    if not image_path.is_file():
-        found = "a folder" if image_path.is_dir() else "no such file"
-        raise ImageError(f"{image_path}: {found}; expected a NIfTI image.")
+    if found := why_no_file(image_path):
+        raise ImageError(f"{clip(str(image_path))}: {found}; expected a NIfTI image.")
     if image_path.suffix.lower() in (".txt", ".xlsx", ".json", ".1d"):
         raise ImageError(f"{image_path}: no NIfTI image; a table of coordinates has the ending .tsv or .csv.")
     try:
-        img = nib.load(image_path)
+        # nibabel takes a name with a leading tilde for a home directory; `to_path` has found that it is none.
+        img, mended = _open(image_path.absolute() if str(image_path).startswith("~") else image_path)
     except _READ_ERRORS as error:
         raise BrokenImageError(
             f"{image_path}: not a NIfTI image that can be read ({_first_line(error)}); fetch or make it again."
         ) from error
-    if not isinstance(img, nib.nifti1.Nifti1Pair):
-        raise ImageError(f"{image_path}: found a {type(img).__name__}; expected a NIfTI image.")
-    _check_header(img, image_path)
+    _check_shape(img, image_path)
     _check_size(storage_of(img, image_path))
+    for said in mended:
+        warn(f"{image_path}: its header is not right: {said}.")
     return img
 
 
-def _check_header(img: nib.nifti1.Nifti1Pair, image_path: Path) -> None:
+def _open(image_path: Path) -> tuple[nib.nifti1.Nifti1Pair, list[str]]:
+    """Return an image and what was mended in its header.
+
+    `nibabel.load` would also read what stands between header and voxels into memory, whatever its size.
+    """
+    klass = _class_of(image_path)
+    if not issubclass(klass, nib.nifti1.Nifti1Pair):
+        raise ImageError(f"{image_path}: found a {klass.__name__}; expected a NIfTI image.")
+    file_map = klass.filespec_to_file_map(image_path)
+    with ImageOpener(file_map.get("header", file_map["image"]).filename, "rb") as file:
+        header_bytes = file.read(klass.header_class.template_dtype.itemsize)
+    header = klass.header_class.from_fileobj(io.BytesIO(header_bytes), check=False)
+    mended = _mend_header(header)
+    _check_numbers(header)
+    affine = header.get_best_affine()
+    _check_affine(affine, image_path)
+    voxels = klass.ImageArrayProxy(file_map["image"].filename, header.copy())
+    return klass(voxels, affine, header, file_map=file_map), mended
+
+
+def _class_of(image_path: Path) -> Any:
+    sniffed = None
+    for klass in all_image_classes:
+        is_one, sniffed = klass.path_maybe_image(image_path, sniffed)
+        if is_one:
+            return klass
+    return type(nib.load(image_path))  # raises, and says why
+
+
+class _Mended(logging.Handler):
+    """Keeps what nibabel tells of a header that it mends."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # What cannot be mended is raised after it is told, and what stays as it is does no harm here.
+        if record.levelno < logging.ERROR and "leaving at current value" not in record.getMessage():
+            self.said.append(record.getMessage())
+
+
+def _mend_header(header: nib.nifti1.Nifti1Header) -> list[str]:
+    """Return what nibabel mends in a header; it raises for what cannot be mended."""
+    logger, mended = logging.Logger("nibabel"), _Mended()
+    logger.addHandler(mended)
+    header.check_fix(logger=logger)
+    return mended.said
+
+
+def _check_numbers(header: nib.nifti1.Nifti1Header) -> None:
+    """Refuse numbers that nibabel passes over: a slope that is infinite would be taken for none."""
+    if not np.isfinite(header["vox_offset"]):
+        raise HeaderDataError(f"its voxels would begin at byte {header['vox_offset']}")
+    if np.isinf(header["scl_slope"]):
+        raise HeaderDataError(f"its voxels would be scaled by {header['scl_slope']}")
+
+
+def _check_affine(affine: np.ndarray, image_path: Path) -> None:
+    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine) < 4:
+        raise BrokenImageError(f"{image_path}: its affine does not place voxels in space; mend the header.")
+
+
+def _check_shape(img: nib.nifti1.Nifti1Pair, image_path: Path) -> None:
     shown = "x".join(map(str, img.shape))
     if img.ndim < 3:
         raise ImageError(f"{image_path}: a {img.ndim}D image ({shown}); expected a 3D image, or a 4D one.")
@@ -151,8 +230,6 @@ def _check_header(img: nib.nifti1.Nifti1Pair, image_path: Path) -> None:
         raise ImageError(f"{image_path}: an image without voxels ({shown}); fetch or make it again.")
     if img.get_data_dtype().kind not in "iuf":
         raise ImageError(f"{image_path}: its voxels are of type {img.get_data_dtype()}; expected real numbers.")
-    if not np.isfinite(img.affine).all() or np.linalg.matrix_rank(img.affine) < 4:
-        raise BrokenImageError(f"{image_path}: its affine does not place voxels in space; mend the header.")
 
 
 def storage_of(img: nib.nifti1.Nifti1Pair, image_path: Path) -> VoxelStorage:
@@ -180,6 +257,34 @@ def _check_size(voxels: VoxelStorage) -> None:
         raise BrokenImageError(
             f"{voxels.image_path}: broken: its header says {voxels.n_volumes} volumes, its size allows {n_most} "
             "at most; fetch or make it again."
+        )
+    if voxels.n_voxels > _MANY_VOXELS:
+        check_memory(voxels.image_path, "a volume", _COPIES_OF_A_VOLUME * 8 * voxels.n_voxels)
+        _check_first_volume(voxels)
+
+
+def check_memory(image_path: Path, what: str, n_bytes: int) -> None:
+    """Raise ImageError when a part of an image takes more memory than is free."""
+    free = free_bytes()
+    if n_bytes > free:
+        raise ImageError(
+            f"{image_path}: {what} of it takes {n_bytes / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; "
+            "resample it to larger voxels, or use a machine with more memory."
+        )
+
+
+def _check_first_volume(voxels: VoxelStorage) -> None:
+    """Refuse a compressed file that does not hold the volume by which regions would be placed."""
+    if voxels.path.suffix.lower() not in _MOST_COMPRESSED:
+        return
+    left = voxels.first_byte(1)
+    with contextlib.suppress(*_READ_ERRORS), ImageOpener(voxels.path, "rb") as file:
+        while left > 0 and (piece := file.read(min(left, _PIECE_BYTES))):
+            left -= len(piece)
+    if left > 0:
+        raise BrokenImageError(
+            f"{voxels.image_path}: broken: its header says {voxels.n_volumes} volumes, the file ends within the first; "
+            "fetch or make it again."
         )
 
 
@@ -223,22 +328,24 @@ def is_placed(header: nib.nifti1.Nifti1Header) -> bool:
 
 def _sidecar_t_r(image_path: Path) -> float | None:
     sidecar_path = image_path.with_name(image_stem(image_path) + ".json")
-    if not sidecar_path.is_file():
+    if why_no_file(sidecar_path):
         return None
     try:
-        content = json.loads(sidecar_path.read_text(encoding="utf-8"))
+        content = read_json(sidecar_path)
     except (OSError, ValueError) as error:
         warn(f"{sidecar_path.name} cannot be read ({_first_line(error)}); its RepetitionTime is not used.")
         return None
     t_r = content.get("RepetitionTime") if isinstance(content, dict) else None
     if isinstance(t_r, bool) or not isinstance(t_r, (int, float)):
         return None
-    return float(t_r) if 0 < t_r < math.inf else None
+    # An integer may be too large for a float.
+    return float(t_r) if 0 < t_r <= sys.float_info.max else None
 
 
 def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
     # Without units the 1 that programs leave in pixdim[4] looks like a repetition time: it is not trusted.
-    scale = _SECONDS_PER_UNIT.get(header.get_xyzt_units()[1])
+    units = int(header["xyzt_units"])
+    scale = _SECONDS_PER_UNIT.get(units - units % 8)
     # Through its decimal digits: as a float, NIfTI-1's 0.8 is 0.800000012.
     t_r = float(str(header["pixdim"][4]))
     return round(t_r * scale, 9) if scale and np.isfinite(t_r) and t_r > 0 else None

@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from natsort import natsorted
 
-from niimasker.errors import RunError, RunsError, count
+from niimasker.errors import RunError, RunsError, clip, count
 from niimasker.inputs.datasets import Choice, choices_of, find_images
 from niimasker.inputs.entities import Entities, run_entities, show_entities
 from niimasker.inputs.neighbours import BRAIN_MASK, CONFOUNDS, Neighbours
 from niimasker.inputs.stems import list_paths, name_outputs
 from niimasker.inputs.templates import is_template, resolve
-from niimasker.kinds import to_path
+from niimasker.kinds import to_path, why_no_file
 from niimasker.settings import Settings
 
 Value = TypeVar("Value")
@@ -167,15 +167,16 @@ def expand(patterns: Sequence[str], option: str) -> list[Path]:
 
 def _expand_one(pattern: str, option: str) -> list[Path]:
     # A file whose own name holds a bracket is that file.
-    if Path(pattern).is_file():
+    found = why_no_file(Path(pattern))
+    if found is None:
         return [Path(pattern)]
     if not glob.has_magic(pattern):
-        found = "is a folder" if Path(pattern).is_dir() else "does not exist"
-        raise RunsError(f"{option}: {pattern} {found}; give files or patterns.")
+        is_what = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
+        raise RunsError(f"{option}: {clip(pattern)} {is_what}; give files or patterns.")
     # pathlib's glob takes no absolute pattern.
-    matches = [Path(match) for match in glob.glob(pattern, recursive=True) if Path(match).is_file()]  # noqa: PTH207
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True) if not why_no_file(Path(match))]  # noqa: PTH207
     if not matches:
-        raise RunsError(f"{option}: no file matches {pattern} (looked from {Path.cwd()}).")
+        raise RunsError(f"{option}: no file matches {clip(pattern)} (looked from {Path.cwd()}).")
     in_order: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
     return in_order
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import ConfoundsError, shorten, warn
+from niimasker.json_files import read_json
 
 # load_confounds 0.6.5's strategies (Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020) as keyword arguments of
 # nilearn.interfaces.fmriprep.load_confounds.
@@ -115,7 +116,7 @@ def choose_by_strategy(
     try:
         chosen = _ask_nilearn(names, description, arguments)
     # nilearn raises KeyError where a table has some of the columns it looks for, and for gaps in the JSON.
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfoundsError(_explain_refusal(request, description)) from error
     if not chosen:
         raise ConfoundsError(_explain_refusal(request, description))
@@ -184,7 +185,7 @@ def _read_description(request: _Request) -> dict[str, Any]:
     """Return fMRIPrep's JSON beside the table."""
     path = request.path.with_suffix(".json")
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = read_json(path)
     except OSError as error:
         raise ConfoundsError(
             f"{request.label} needs the JSON file that fMRIPrep 1.4 and later writes beside the table: "

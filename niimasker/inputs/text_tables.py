@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from niimasker.errors import ConfoundsError, NiimaskerError, count, shorten
+from niimasker.kinds import why_no_file
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 # As R and MATLAB write them.
 LOGICALS = {"true": "1", "false": "0"}
+
+# A row of 100,000 numbers; a file without line ends is not read as a whole.
+_MOST_CHARACTERS = 2**22
+# 64 MB of numbers take 0.3 GB as text. fMRIPrep's tables of long runs have some 10 MB.
+_MOST_IN_ALL = 2**26
+_MOST_LINES = 2**20
 
 HOW_ROWS_COUNT = "the first row below the header is row 1"
 
@@ -93,6 +102,8 @@ def read_lines(path: Path, error_type: type[NiimaskerError], expected: str) -> l
 
 @contextlib.contextmanager
 def _reading(path: Path, error_type: type[NiimaskerError], expected: str) -> Iterator[TextIO]:
+    if why_no_file(path) == "no regular file":  # a pipe without a writer would be waited for
+        raise error_type(f"{path} is no regular file; give {expected}.")
     try:
         # The csv module wants line ends as they are; utf-8-sig also takes the mark that Excel writes first.
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -108,11 +119,24 @@ def _reading(path: Path, error_type: type[NiimaskerError], expected: str) -> Ite
         raise error_type(f"{path} is not a table ({error}); give {expected}.") from error
 
 
-def _check_text(lines: Iterable[str], path: Path, error_type: type[NiimaskerError]) -> Iterator[str]:
-    """Yield the lines; raise at a zero byte, which is valid UTF-8 but in no text."""
-    for line in lines:
+def _check_text(file: TextIO, path: Path, error_type: type[NiimaskerError]) -> Iterator[str]:
+    """Yield the lines; raise at a zero byte, which is valid UTF-8 but in no text, and at a line without end."""
+    n_left = _MOST_IN_ALL
+    for number in itertools.count(1):
+        if not (line := file.readline(_MOST_CHARACTERS + 1)):
+            return
         if "\0" in line:
             raise error_type(f"{path} is a binary file (it holds zero bytes); give a text table.")
+        if len(line) > _MOST_CHARACTERS:
+            raise error_type(
+                f"{path} has a line of more than {_MOST_CHARACTERS:,} characters; "
+                "give a text table with a row in each line."
+            )
+        n_left -= len(line)
+        if n_left < 0 or number > _MOST_LINES:
+            raise error_type(
+                f"{path} has more than {_MOST_LINES:,} lines or {_MOST_IN_ALL:,} characters; give the table of one run."
+            )
         yield line
 
 
@@ -131,7 +155,7 @@ def _check_header(path: Path, names: Sequence[str], error_type: type[NiimaskerEr
             f"{path} has no header: its first row holds no names ({shorten(names)}); "
             "put a row with the columns' names above it."
         )
-    repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    repeated = [name for name, n in Counter(names).items() if name and n > 1]
     if repeated:
         raise error_type(f"{path} names columns twice: {shorten(repeated)}; give every column its own name.")
 

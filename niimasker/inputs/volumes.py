@@ -18,7 +18,7 @@ from isal import igzip, isal_zlib
 from nibabel.openers import Opener
 
 from niimasker.errors import BrokenImageError
-from niimasker.inputs.images import VoxelStorage, storage_of
+from niimasker.inputs.images import VoxelStorage, check_memory, storage_of
 
 # Of a block as float64, as which it is computed with, whatever the file's type. Two blocks are in memory as they are on
 # disk, one computed with while the next is read. A block is one volume at least.
@@ -85,8 +85,10 @@ def iter_blocks(
     n_per_block = max(1, block_bytes // (voxels.n_voxels * max(voxels.dtype.itemsize, 8)))
     starts = range(first, voxels.n_volumes, n_per_block)
     size = min(n_per_block, voxels.n_volumes - first) * voxels.volume_bytes
-    # Two buffers take turns: fresh memory for each block costs a tenth of the reading.
-    buffers = cycle([bytearray(size), bytearray(size if len(starts) > 1 else 0)])
+    # Two buffers take turns: fresh memory for each block costs a tenth of the reading. For a volume larger than a block
+    # they grow with what is read, not with what the header says.
+    begin = min(size, block_bytes)
+    buffers = cycle([bytearray(begin), bytearray(begin if len(starts) > 1 else 0)])
     with ExitStack() as stack:
         try:
             file = _open(voxels.path, digest, stack)
@@ -115,10 +117,9 @@ def _open(path: Path, digest: Digest | None, stack: ExitStack) -> Any:
 
 def _read_block(file: Any, voxels: VoxelStorage, start: int, buffer: bytearray, position: int) -> np.ndarray:
     """Return the volumes from `start` on that fill a buffer; the file stands at the byte `position`."""
-    n_volumes = min(len(buffer) // voxels.volume_bytes, voxels.n_volumes - start)
+    n_volumes = min(max(1, len(buffer) // voxels.volume_bytes), voxels.n_volumes - start)
     begin = voxels.first_byte(start)
     end = begin + n_volumes * voxels.volume_bytes
-    view = memoryview(buffer)[: end - begin]
     # What a broken stream held in its last piece is lost: no more than a volume.
     piece_bytes = min(_PIECE_BYTES, voxels.volume_bytes)
     reason = "the file ends early"
@@ -128,13 +129,14 @@ def _read_block(file: Any, voxels: VoxelStorage, start: int, buffer: bytearray, 
             piece := file.read1(min((begin if position < begin else end) - position, piece_bytes))
         ):
             if position >= begin:
-                view[position - begin : position - begin + len(piece)] = piece
+                # At the buffer's end this makes it longer.
+                buffer[position - begin : position - begin + len(piece)] = piece
             position += len(piece)
     except _READ_ERRORS as error:
         reason = str(error)
     if position < end:
         raise _broken(voxels, max(0, position - voxels.offset) // voxels.volume_bytes, reason)
-    return np.frombuffer(view, dtype=voxels.dtype).reshape(n_volumes, -1)
+    return np.frombuffer(memoryview(buffer)[: end - begin], dtype=voxels.dtype).reshape(n_volumes, -1)
 
 
 def _check_end(file: Any, voxels: VoxelStorage) -> None:
@@ -174,6 +176,9 @@ def read_volumes(
     voxels: VoxelStorage, shape: tuple[int, ...], first: int = 0, *, dtype: type, digest: Digest | None = None
 ) -> np.ndarray:
     """Return volumes from one on, scaled, of shape (*shape, n_volumes - first); errors as for `read_voxels`."""
+    n_bytes = (voxels.n_volumes - first) * voxels.n_voxels * np.dtype(dtype).itemsize
+    # Its blocks, and they in one piece.
+    check_memory(voxels.image_path, "what is read", 2 * n_bytes)
     values = np.concatenate([block.astype(dtype) for block in iter_blocks(voxels, first, digest=digest)])
     if (voxels.slope, voxels.intercept) != (1.0, 0.0):
         values = values * dtype(voxels.slope) + dtype(voxels.intercept)

@@ -151,8 +151,9 @@ def write_image(path: Path, img: nib.spatialimages.SpatialImage) -> None:
 
 def copy_file(source: Path, path: Path) -> None:
     """Copy a file's content."""
-    if path.exists() and path.samefile(source):
-        return
+    with contextlib.suppress(OSError):  # there is no such file yet, or none can be there
+        if path.samefile(source):
+            return
     with replacing(path) as temporary:
         shutil.copyfile(source, temporary)
 

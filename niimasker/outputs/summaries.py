@@ -8,17 +8,18 @@ from typing import Any
 
 import pandas as pd
 
+from niimasker.outputs.tables import text_column
+
 Row = dict[str, Any]
 
-_TEXTS = ("image", "confounds", "output", "status", "reason")
+TEXTS = ("image", "confounds", "output", "status", "reason")
 
 
 def make_summary(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the table of the runs' rows."""
-    names = rows[0] if rows else ()
-    # As objects: pyarrow, which pandas keeps texts in, takes no file name that is not Unicode.
-    kinds = {name: object if name in _TEXTS else None for name in names}
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kinds[name]) for name in names})
+    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    texts = {name: text_column(values) for name, values in columns.items() if name in TEXTS}
+    return pd.DataFrame({**columns, **texts})
 
 
 def read_summary(path: Path) -> list[Row] | None:
@@ -29,7 +30,7 @@ def read_summary(path: Path) -> list[Row] | None:
             sep="\t",
             na_values=["n/a"],
             keep_default_na=False,
-            dtype=dict.fromkeys(_TEXTS, object),
+            dtype=dict.fromkeys(TEXTS, object),
             encoding="utf-8",
             encoding_errors="surrogateescape",
         )

@@ -61,6 +61,14 @@ def write_records(path: Path, table: pd.DataFrame, float_format: str = "%.6g") -
         )
 
 
+def text_column(values: Sequence[str | None]) -> pd.Series:
+    """Return texts as a column of Python's own.
+
+    pandas takes PyArrow's where that is installed, which hold no file name that is not Unicode.
+    """
+    return pd.Series(list(values), dtype=object)
+
+
 def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
     """Return a row of facts per region; coverage is the share of its voxels that hold a signal."""
     regions = weights.of_regions
@@ -68,7 +76,7 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "index": regions.indices,
-            "name": regions.names,
+            "name": text_column(regions.names),
             "x": x,
             "y": y,
             "z": z,
@@ -100,4 +108,5 @@ def voxels_table(weights: RegionWeights) -> pd.DataFrame:
     i, j, k = weights.voxels.ijk.T
     x, y, z = weights.centres.T
     regions = [weights.voxels.regions.names[row] for row in weights.voxels.rows]
-    return pd.DataFrame({"column": weights.names, "region": regions, "i": i, "j": j, "k": k, "x": x, "y": y, "z": z})
+    texts = {"column": text_column(weights.names), "region": text_column(regions)}
+    return pd.DataFrame({**texts, "i": i, "j": j, "k": k, "x": x, "y": y, "z": z})

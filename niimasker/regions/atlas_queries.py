@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from niimasker.errors import RegionsError, nearest
+from niimasker.errors import RegionsError, clip, nearest
 from niimasker.regions.atlas_readers import ImageAndNames
 
 PREFIX = "nilearn:"
@@ -88,7 +88,8 @@ def parse_query(text: str, sources: Mapping[str, AtlasSource]) -> Query:
     name, _, rest = text.removeprefix(PREFIX).partition(":")
     if name not in sources:
         raise RegionsError(
-            f"{text}: there is no atlas {name!r}.{suggestion(name, sources)} Valid names: {', '.join(sources)}."
+            f"{clip(text)}: there is no atlas {clip(name)!r}.{suggestion(name, sources)} "
+            f"Valid names: {', '.join(sources)}."
         )
     source = sources[name]
     words = split_words(text, source, name=name, rest=rest)
@@ -120,11 +121,12 @@ def checked_word(text: str, parameter: Parameter, word: str | None, *, form: str
     if word is None:
         raise RegionsError(f"{text} lacks <{parameter.name}>: write {form}.{valid(parameter)}")
     # 0.0.4 took numbers through int(): sym-020 is sym-20.
-    word = str(int(word)) if word.isdecimal() else word
+    word = word.lstrip("0") or "0" if word.isdecimal() else word
     if parameter.words is None or word in parameter.words:
         return word
     raise RegionsError(
-        f"{text}: {word!r} is no <{parameter.name}> of {form}.{suggestion(word, parameter.words)}{valid(parameter)}"
+        f"{clip(text)}: {clip(word)!r} is no <{parameter.name}> of {form}."
+        f"{suggestion(word, parameter.words)}{valid(parameter)}"
     )
 
 

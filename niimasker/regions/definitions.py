@@ -227,7 +227,7 @@ def read_coordinates(table_path: Path) -> np.ndarray:
             f"found {shorten(table.names)}."
         )
     if not table.rows:
-        raise RegionsError(f"{table_path}: no coordinates below its header.")
+        raise RegionsError(f"{table_path}: no coordinates below its header; give a row for each sphere.")
     return np.column_stack([_read_axis(table, axis) for axis in "xyz"])
 
 

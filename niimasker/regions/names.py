@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError, warn
-from niimasker.kinds import to_path
+from niimasker.kinds import to_path, why_no_file
 from niimasker.regions.name_tables import COLOR_TABLE_SUFFIXES, TABLE_SUFFIXES, NameTable, read_name_table
 
 # Unicode's categories of control characters and of line and paragraph separators: each would break a table's line.
@@ -44,7 +44,7 @@ def choose_names(
         if table.indices is not None and not ignore_index:
             return make_unique(_join(table, indices, source), indices, source)
         return make_unique(_match(list(table.names), indices, table_path.name, source), indices, source)
-    if len(labels) == 1 and (to_path(labels[0]).is_file() or labels[0].endswith((".json", ".xlsx", ".1D"))):
+    if len(labels) == 1 and (not why_no_file(to_path(labels[0])) or labels[0].endswith((".json", ".xlsx", ".1D"))):
         raise RegionsError(
             f"--labels: {labels[0]} is a file, but no table; a .tsv or .csv table with a header is expected, or a "
             ".txt of FreeSurfer's colours."
@@ -130,7 +130,7 @@ def make_unique(names: Sequence[str], indices: Sequence[int], source: str) -> tu
     broken = next((name for name in names if not name.strip() or _CONTROL & {*map(unicodedata.category, name)}), None)
     if broken is not None:
         raise RegionsError(f"{source}: {broken!r} cannot be a column's name; give one without tabs and line breaks.")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
     if not twice:
         return tuple(names)
     warn(f"{source}: more than one region is named {', '.join(map(repr, twice))}; their index is appended.")

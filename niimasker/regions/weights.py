@@ -27,6 +27,9 @@ OUTSIDE_MASK = "empty: no voxel inside the mask"
 NO_SIGNAL = "no signal: no voxel is finite"
 CONSTANT = "constant"
 
+# Voxels looked at for a sphere, which take 60 bytes each: 1 GB. Eight images of 2 mm are half of it.
+_MOST_CANDIDATES = 2**24
+
 
 @dataclass(frozen=True)
 class VoxelColumns:
@@ -247,6 +250,13 @@ def _within(radius: float, centre: np.ndarray, nearest: np.ndarray, grid: Grid, 
     reach = np.ceil(radius * np.linalg.norm(to_voxels[:3, :3], axis=1)) + 1
     # As far as the image goes and not farther: a radius of a kilometre is a mistake that need not fill the memory.
     reach = np.minimum(reach, np.maximum(np.abs(nearest), np.abs(nearest - grid.shape)) + 1).astype(int)
+    # In float64: the product of large reaches is no int64.
+    if np.prod(2.0 * reach + 1) > _MOST_CANDIDATES:
+        shown = ", ".join(f"{mm:g}" for mm in centre)
+        raise RegionsError(
+            f"--radius: a sphere of {radius:g} mm around {shown} has more voxels than a brain; "
+            "give radius and coordinates in mm."
+        )
     low, high = nearest - reach, nearest + reach + 1
     box = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)
     distances = np.linalg.norm(nib.affines.apply_affine(grid.matrix, box) - centre, axis=1)

@@ -282,7 +282,7 @@ class TestCoordinates:
         ("text", "said"),
         [
             ("", " is empty; give a table with columns x, y, z in mm."),
-            ("x\ty\tz\n", ": no coordinates below its header."),
+            ("x\ty\tz\n", ": no coordinates below its header; give a row for each sphere."),
         ],
         ids=["empty", "header alone"],
     )
