@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.json_files import parse_json
+
+# What BIDS lets an entity's value be, with the entity or without.
+_LABEL = re.compile("([a-z]+-)?[0-9A-Za-z+]+")
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,17 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _label(value: Any) -> str:
     # In JSON, "run": 1 is a number.
-    return str(value) if type(value) is int else _text(value)
+    text = str(value) if type(value) is int else _text(value)
+    if not _LABEL.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def _labels(value: Any) -> tuple[str, ...]:
+    return tuple(map(_label, value if isinstance(value, (list, tuple)) else [value]))
+
+
+def _names(value: Any) -> tuple[str, ...]:
     texts = _texts(value)
     if not all(text.isascii() and text.isalnum() for text in texts):
         raise ValueError
@@ -197,9 +208,9 @@ def _words(value: Any) -> tuple[str, ...]:
 FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
 ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
 TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
-LABEL = Kind("a label", _label, argparse={"metavar": "LABEL"})
-LABELS = Kind("a label or a list of labels", _texts, argparse={"nargs": "+", "metavar": "LABEL"})
-NAMES = Kind("letters and digits, or a list of such names", _labels, argparse={"nargs": "+", "metavar": "NAME"})
+LABEL = Kind("a label of letters and digits", _label, argparse={"metavar": "LABEL"})
+LABELS = Kind("a label of letters and digits, or a list of them", _labels, argparse={"nargs": "+", "metavar": "LABEL"})
+NAMES = Kind("letters and digits, or a list of such names", _names, argparse={"nargs": "+", "metavar": "NAME"})
 WORDS = Kind(
     'a text, a list of texts, or an object such as {"motion": "full", "high_pass": true}',
     _words,

@@ -121,8 +121,8 @@ NOT_WORDS = [
 WRONG_VALUES = {
     "output_dir": NOT_PATHS,
     "input_files": NOT_TEXTS,
-    **dict.fromkeys(("participant_label", "session", "task", "run", "echo"), NOT_TEXTS),
-    **{name: [1.5, True, ["a", "b"], {"a": 1}, "a\0b"] for name in ("space", "res", "desc")},
+    **{name: [*NOT_TEXTS, "a b", ["a", "../b"]] for name in ("participant_label", "session", "task", "run", "echo")},
+    **{name: [1.5, True, ["a", "b"], {"a": 1}, "a\0b", "a_b"] for name in ("space", "res", "desc")},
     "roi_file": NOT_TEXTS,
     "mask_img": NOT_PATHS,
     "labels": NOT_TEXTS,
@@ -170,11 +170,12 @@ WRONG_VALUES = {
 # Control characters are refused, see below.
 WORDS = st.text(st.characters(codec="utf-8", min_codepoint=32), min_size=1).filter(lambda s: s[0] != "-")
 LISTS = st.lists(WORDS, min_size=1, max_size=3)
+LABELS = st.from_regex("([a-z]{2,4}-)?[0-9A-Za-z+]{1,9}", fullmatch=True)
 POSITIVE = st.floats(min_value=1e-3, max_value=1e3)
 VALID_VALUES = {
     "input_files": LISTS,
-    **dict.fromkeys(("participant_label", "session", "task", "run", "echo"), LISTS),
-    **dict.fromkeys(("space", "res", "desc"), WORDS),
+    **dict.fromkeys(("participant_label", "session", "task", "run", "echo"), st.lists(LABELS, min_size=1, max_size=3)),
+    **dict.fromkeys(("space", "res", "desc"), LABELS),
     "roi_file": LISTS,
     "mask_img": WORDS,
     "labels": LISTS,
@@ -311,7 +312,8 @@ def test_n_jobs_minus_one_is_allowed():
 
 @pytest.mark.parametrize("name", LIST_OPTIONS)
 def test_text_in_json_counts_as_a_list_of_one(config_path, name):
-    text = "A1" if name == "atlas_name" else "a b.tsv"
+    takes_labels = name in ("atlas_name", "participant_label", "session", "task", "run", "echo")
+    text = "A1" if takes_labels else "a b.tsv"
     config = {"input_files": "bold.nii.gz", "roi_file": "atlas.nii.gz", "regressor_files": "a.tsv", name: text}
     built = make_settings({"output_dir": "out"}, read_config(write_config(config_path, config)))
     assert getattr(built, name) == (text,)

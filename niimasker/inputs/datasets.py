@@ -90,7 +90,10 @@ def find_images(folder: Path, choices: Sequence[Choice]) -> list[Path]:
     """
     images = list(_list_images(folder))
     if not images:
-        raise RunsError(f"--input_files: {folder} holds no BOLD images in {'/'.join(_LEVELS)}{_hint(folder)}.")
+        raise RunsError(
+            f"--input_files: {folder} holds no BOLD images in {'/'.join(_LEVELS)}; "
+            f"give {_hint(folder) or 'the folder of fMRIPrep or alike, files, or patterns'}."
+        )
     for choice in choices:
         images = _narrow(images, choice, folder)
     images = _without_single_echoes(images)
@@ -131,7 +134,7 @@ def _names_in(folder: Path) -> list[str]:
 def _hint(folder: Path) -> str:
     """Return where else to look, where that shows."""
     inner = natsorted({path.parent for path in [*folder.glob("*/sub-*"), *folder.glob("derivatives/*/sub-*")]})
-    return f"; give the folder that holds sub-*: {', '.join(map(str, inner[:3]))}" if inner else ""
+    return f"the folder that holds sub-*: {', '.join(map(str, inner[:3]))}" if inner else ""
 
 
 def _narrow(images: Sequence[DatasetImage], choice: Choice, folder: Path) -> list[DatasetImage]:
@@ -141,7 +144,7 @@ def _narrow(images: Sequence[DatasetImage], choice: Choice, folder: Path) -> lis
     if missing:
         raise RunsError(
             f"--{choice.option} {missing[0]}: no image of {folder} has it; found {_shown(choice.entity, counts)}"
-            f"{_hint(folder) if choice.entity == 'desc' else ''}."
+            f"{'; or give ' + hint if choice.entity == 'desc' and (hint := _hint(folder)) else ''}."
         )
     return [image for image in images if choice.fits(image)]
 

@@ -98,7 +98,7 @@ def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
     image_paths: list[Path] = []
     of_folders: set[Path] = set()
     for text in settings.input_files:
-        if to_path(text).is_dir():
+        if why_no_file(to_path(text)) == "a folder":
             found = find_images(to_path(text), choices)
             of_folders.update(found)
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from niimasker.errors import RunError
 from niimasker.inputs.entities import read_name
-from niimasker.kinds import to_path
+from niimasker.kinds import to_path, why_no_file
 
 _FIELD = re.compile(r"\{([a-z]+)\}")
 # With the entity's name before it and what separates it: of sub-{sub}_space-T1w, space-T1w is the same for all images.
@@ -18,7 +18,7 @@ _FIELD_WITH_NAME = re.compile(r"[A-Za-z0-9]*-?\{[a-z]+\}_?")
 
 def is_template(text: str) -> bool:
     """Return whether a file's name has entities to be filled in; a file of that very name is that file."""
-    return bool(_FIELD.search(text)) and not to_path(text).is_file()
+    return bool(_FIELD.search(text)) and why_no_file(to_path(text)) is not None
 
 
 def name_of_template(text: str) -> str:
@@ -65,7 +65,7 @@ def _fill(template: str, entities: Mapping[str, str], image_path: Path, option: 
 
 
 def _matches(pattern: str) -> list[Path]:
-    if Path(pattern).is_file():
+    if why_no_file(Path(pattern)) is None:
         return [Path(pattern)]
     # pathlib's glob takes no absolute pattern.
     return [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]  # noqa: PTH207

@@ -125,7 +125,9 @@ def _read_index(text: str, table_path: Path) -> int:
         if index != int(index):
             raise ValueError
     except (ValueError, OverflowError) as error:
-        raise RegionsError(f"{table_path}: {text!r} in column index is no whole number.") from error
+        raise RegionsError(
+            f"{table_path}: {text!r} in column index is no whole number; give a region's index."
+        ) from error
     return int(index)
 
 

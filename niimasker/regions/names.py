@@ -90,7 +90,7 @@ def _by_index(table: NameTable, indices: Sequence[int]) -> dict[int, str]:
     given = Counter(table.indices)
     twice = next((index for index in indices if given[index] > 1), None)
     if twice is not None:
-        raise RegionsError(f"{table.path}: index {twice} is given {given[twice]} times.")
+        raise RegionsError(f"{table.path}: index {twice} is given {given[twice]} times; give each a row of its own.")
     return dict(zip(table.indices, table.names, strict=True))
 
 

@@ -29,6 +29,8 @@ from bad_files import (
 from commands import RUN, run, write_study
 from images import SHAPE
 
+from niimasker.settings import config_template
+
 NAN, INFINITE = float("nan"), float("inf")
 # With .nii a file may be called so, with .json none.
 LONG = "x" * 251
@@ -250,7 +252,7 @@ CASES = [
         folder("bad.nii"),
         "bad.nii",
         "bad.nii: a folder; expected a NIfTI image.",
-        "--input_files: bad.nii is a folder; give files or patterns.",
+        "--input_files: bad.nii holds no BOLD images in sub-*/ses-*/func; give the folder of fMRIPrep or alike, files, or patterns.",
     ),
     *wrong_image(
         "loop of links",
@@ -656,7 +658,7 @@ CASES = [
         "no names",
         "index\n1\n",
         "--labels bad.tsv",
-        "bad.tsv: no column of names; expected one of Labels, Label, label, name, found index.",
+        "bad.tsv: no column of names; expected one of labels, label, name, names, roi name, region name, label name, regions, region, roi, structure, difumo names, or two columns without a header, index and name; found index.",
     ),
     table(
         "an index twice",
@@ -704,7 +706,7 @@ CASES = [
         "text file",
         "a\nb\nc\n",
         "--labels bad.txt",
-        "--labels: bad.txt is a file, but no table; a .tsv or .csv table with a header is expected.",
+        "bad.txt: 'a' is no line of a colour table of FreeSurfer's: lines of index, name, R, G, B, A, and comments after #; names alone go into a .tsv table.",
     ),
     use(
         "--labels: pipe",
@@ -798,7 +800,7 @@ CASES = [
     config(
         "key of a million letters",
         f'{{"{"k" * 10**6}": 6}}',
-        "bad.json: unknown option 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk'; the options are input_files, roi_file, mask_img, labels, as_voxels, radius, allow_overlap, atlas_dir, regressor_files, regressors, smoothing_fwhm, discard_scans, scrub, fd_threshold, std_dvars_threshold, scrub_segment, censor_file, censored, detrend, high_pass, low_pass, t_r, standardize, standardize_method, min_coverage, valid_voxels, n_decimals, output_layout, no_report, engine, n_jobs, timeout, scheduler, shard, resume, dry_run, fail_fast, quiet, verbose.",
+        f"bad.json: unknown option 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk'; the options are {', '.join(config_template())}.",
     ),
     config(
         "Latin-1",
