@@ -101,6 +101,18 @@ def choice(choices: tuple[str, ...]) -> Kind:
     return Kind("one of " + ", ".join(choices), check, argparse={"metavar": "|".join(choices)})
 
 
+def choices(allowed: tuple[str, ...]) -> Kind:
+    """Return the kind of some of these words, each of which counts once; a space in one is an underscore."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        words = dict.fromkeys(text.replace(" ", "_") for text in _texts(value))
+        if not words.keys() <= set(allowed):
+            raise ValueError
+        return tuple(words)
+
+    return Kind("one or more of " + ", ".join(allowed), check, argparse={"nargs": "+", "metavar": "KIND"})
+
+
 def _positive(unit: str) -> Kind:
     return Kind(f"a number above 0, in {unit}", _number(0, above=True), float, {"metavar": unit})
 

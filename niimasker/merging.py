@@ -9,7 +9,7 @@ from typing import Any
 
 from niimasker.errors import SettingsError, nearest, warn
 from niimasker.kinds import HintError
-from niimasker.settings import BY_NAME, DEPRECATED, Option, Settings
+from niimasker.settings import BY_NAME, CORRELATION_KINDS, DEPRECATED, Option, Settings
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
@@ -95,6 +95,7 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--roi_file is missing; give an atlas, a mask, a table of coordinates or nilearn:<atlas>.")
     _check_confounds(settings)
     _check_scrubbing(settings)
+    _check_connectivity(settings)
     if settings.scheduler and settings.timeout:
         raise SettingsError("--timeout ends processes of this machine; it does not go with --scheduler.")
     if settings.scheduler and settings.n_jobs != 1:
@@ -134,3 +135,20 @@ def _check_scrubbing(settings: Settings) -> None:
     for name in ("fd_threshold", "std_dvars_threshold", "scrub_segment"):
         if getattr(settings, name) != BY_NAME[name].default:
             warn(f"--{name} is ignored without --scrub.")
+
+
+def _check_connectivity(settings: Settings) -> None:
+    if not settings.connectivity:
+        if settings.fisher_z:
+            warn("--fisher_z is ignored without --connectivity.")
+        return
+    if settings.as_voxels:
+        raise SettingsError(
+            "--connectivity does not go with --as_voxels: a matrix of 10,000 voxels has 100 million entries; leave "
+            "--as_voxels out, or correlate the columns of interest of the table of signals."
+        )
+    if settings.fisher_z and not set(settings.connectivity) & set(CORRELATION_KINDS):
+        raise SettingsError(
+            f"--fisher_z is of correlations, but --connectivity is {', '.join(settings.connectivity)}; "
+            f"add one of {', '.join(CORRELATION_KINDS)}, or leave --fisher_z out."
+        )

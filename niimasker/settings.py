@@ -33,12 +33,15 @@ from niimasker.kinds import (
     Kind,
     Shard,
     choice,
+    choices,
 )
 
 ENGINES = ("stream", "nilearn")
 OUTPUT_LAYOUTS = ("flat", "mirror")
 STANDARDIZE_METHODS = ("zscore_sample", "zscore", "psc")
 CENSORED_ROWS = ("drop", "nan")
+CORRELATION_KINDS = ("pearson", "correlation", "partial_correlation")
+CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,13 @@ class Option:
         return self.short == ""
 
 
-GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, OUTPUT, RUNNING = (
+GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, OUTPUT, RUNNING = (
     "images",
     "regions",
     "confounds",
     "censoring",
     "signals",
+    "connectivity",
     "output",
     "running",
 )
@@ -230,6 +234,16 @@ class Settings:
     )
     valid_voxels: bool = _option(
         FLAG, "average over voxels that are finite and vary over time only; not with smoothing", SIGNALS, default=False
+    )
+    connectivity: tuple[str, ...] = _option(
+        choices(CONNECTIVITY_KINDS),
+        "matrices between regions, each in a table: pearson is Pearson's correlation; the others are nilearn's, "
+        "with Ledoit-Wolf shrinkage; not with --as_voxels",
+        CONNECTIVITY,
+        default=(),
+    )
+    fisher_z: bool = _option(
+        FLAG, "--connectivity: correlations as Fisher z, their inverse hyperbolic tangent", CONNECTIVITY, default=False
     )
     n_decimals: int = _option(DECIMALS, "number of decimals in the tables", OUTPUT, default=8)
     output_layout: str = _option(

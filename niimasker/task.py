@@ -28,6 +28,7 @@ from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
+from niimasker.signals.connectivity import Connectivity, find_silent, measure_connectivity, warn_of_freedom
 from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
 from niimasker.signals.extraction import Placement, Reading, Signals, extract_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
@@ -42,6 +43,7 @@ _log = logging.getLogger(__name__)
 # which leaves the interpreter idle: they are imported meanwhile.
 _NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
 _NEEDED_FOR_REPORTS = ("niimasker.outputs.report",)
+_NEEDED_FOR_CONNECTIVITY = ("nilearn.connectome",)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _sources_of_atlases(task: Task) -> dict[str, SourceRecord]:
 
 
 def _compute(task: Task, placement: Placement) -> Extracted:
-    _start_imports(_NEEDED_LATE if task.shared.settings.no_report else _NEEDED_LATE + _NEEDED_FOR_REPORTS)
+    _start_imports(_needed_late(task.shared.settings))
     plan = task.plan
     digest = hashlib.sha256()
     mean_volume = None if task.shared.settings.no_report else MeanVolume()
@@ -168,16 +170,32 @@ def _compute(task: Task, placement: Placement) -> Extracted:
         # Not before the image is read: nilearn is imported meanwhile.
         nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
         cleaned = [
-            _clean_atlas(task, nuisance, weights, each, f"{key}: " if len(task.shared.keys) > 1 else "")
+            _clean_atlas(task, nuisance, weights, each, _said_of(key, task.shared.keys))
             for key, weights, each in zip(task.shared.keys, placement.weights, signals, strict=True)
         ]
         _tell_step(task, "signals cleaned", start)
+        start = time.perf_counter()
+        matrices = tuple(
+            _connect_atlas(task, nuisance, weights.names, *each, _said_of(key, task.shared.keys))
+            for key, weights, each in zip(task.shared.keys, placement.weights, cleaned, strict=True)
+        )
+        _tell_step(task, "connectivity measured", start)
     from niimasker.outputs.results import Extracted
 
     warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *recorded]))
     signals, values = zip(*cleaned, strict=True)
     mean = None if mean_volume is None else _scale(mean_volume, plan)
-    return Extracted(signals, values, confounds, nuisance, digest.hexdigest(), warnings, mean)
+    return Extracted(signals, values, matrices, confounds, nuisance, digest.hexdigest(), warnings, mean)
+
+
+def _needed_late(settings: Settings) -> tuple[str, ...]:
+    for_reports = () if settings.no_report else _NEEDED_FOR_REPORTS
+    return (*_NEEDED_LATE, *for_reports, *(_NEEDED_FOR_CONNECTIVITY if settings.connectivity else ()))
+
+
+def _said_of(key: str, keys: Sequence[str]) -> str:
+    """Return what a warning about one atlas begins with."""
+    return f"{key}: " if len(keys) > 1 else ""
 
 
 def _scale(mean_volume: MeanVolume, plan: Plan) -> np.ndarray:
@@ -195,6 +213,21 @@ def _clean_atlas(
     signals = mark_flat(signals, values, weights, plan.cleaning.standardize)
     warn_of_coverage(weights, signals, atlas, min_coverage)
     return signals, values
+
+
+def _connect_atlas(
+    task: Task, nuisance: Nuisance, names: Sequence[str], signals: Signals, values: np.ndarray, atlas: str
+) -> tuple[Connectivity, ...]:
+    settings = task.shared.settings
+    if not settings.connectivity:
+        return ()
+    is_standardized = task.plan.cleaning.standardize is not None
+    left_out = find_silent(signals, values, names, is_standardized=is_standardized)
+    matrices = measure_connectivity(
+        values, settings.connectivity, names=names, left_out=left_out, fisher_z=settings.fisher_z
+    )
+    warn_of_freedom(settings.connectivity, nuisance.degrees_of_freedom, len(names) - len(left_out), atlas)
+    return matrices
 
 
 def _start_imports(names: Sequence[str]) -> None:

@@ -40,7 +40,7 @@ from niimasker.merging import make_settings
 from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
 from niimasker.regions.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
-from niimasker.settings import DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
+from niimasker.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
 from niimasker.signals.coverage import NO_PERCENT
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance
@@ -218,7 +218,7 @@ def test_options_named_in_the_text_exist():
 
 
 def test_commands_on_the_example_write_a_table_per_run(outputs):
-    assert len(outputs) == 8
+    assert len(outputs) == 9
     for folder in outputs.values():
         summary = pd.read_csv(folder / "niimasker_data/summary.tsv", sep="\t")
         assert set(summary["status"]) == {"done"}
@@ -391,6 +391,7 @@ def as_described(path: Path, folder: Path) -> str:
     name = path.relative_to(folder).as_posix()
     stem = r"sub-0[12]_task-rest_space-MNI152NLin2009aSym_desc-preproc_bold"
     name = re.sub(rf"^(reports/)?{stem}(_atlas-.*(?=_))?", r"\1<image>", name)
+    name = re.sub(r"_connectivity-[a-z]+_", "_connectivity-<kind>_", name)
     name = re.sub(r"^reports/assets/.*", "reports/assets/", name)
     name = re.sub(r"^niimasker_data/spheres_img_seeds\.", "niimasker_data/spheres_img_<atlas>.", name)
     return re.sub(r"^niimasker_data/(tpl|sub|seeds).*", "niimasker_data/<roi file>", name)
@@ -430,6 +431,17 @@ def test_every_status_of_a_region_is_named():
 def test_keys_of_the_sidecar_are_those_that_are_described(example):
     facts = json.loads((example.folder / f"example_output/{IMAGE}_timeseries.json").read_text("utf-8"))
     assert [key for row in table("key of `_timeseries.json`", "content") for key in code_in(row[0])] == list(facts)
+
+
+def test_keys_beside_a_matrix_are_those_that_are_described(outputs):
+    facts = json.loads(
+        (outputs["connectivity_output"] / f"{IMAGE}_connectivity-pearson_relmat.json").read_text("utf-8")
+    )
+    assert [key for row in table("key of `_relmat.json`", "content") for key in code_in(row[0])] == list(facts)
+
+
+def test_kinds_of_connectivity_are_the_codes():
+    assert [row[0] for row in table("`--connectivity`", "estimate")] == list(CONNECTIVITY_KINDS)
 
 
 def test_columns_of_the_summary_are_those_that_are_described(example):
@@ -482,6 +494,7 @@ ATLAS_PATH, SEEDS = f"example_output/data/atlas/{ATLAS}", "example_output/data/a
 ODD = "-i odd.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 DENOISED = "-i sub-01_task-rest_space-MNI_desc-smoothAROMAnonaggr_bold.nii -r tpl-Odd_labels.nii"
 AROMA = "--regressor_files aroma.tsv --regressors ica_aroma=basic"
+TWO_KEPT = "--regressor_files --regressors --discard_scans 118"
 # What is checked, words of what is found, options that it is found with, and words of the message.
 FOUND = [
     ("options", "out of their range", "--low_pass -1", "above 0"),
@@ -534,6 +547,11 @@ FOUND = [
     ("`--discard_scans`", "no volume is left", "--discard_scans 120", "leaves none"),
     ("`--discard_scans`", "fewer volumes", "--discard_scans 0", "--discard_scans auto"),
     ("`--scrub`", "a column is missing", "--regressor_files short.tsv --scrub", "no column framewise_displacement"),
+    ("`--connectivity`", "with `--as_voxels`", "--connectivity pearson --as_voxels", "does not go with --as_voxels"),
+    ("`--connectivity`", "no kind of", "--connectivity precision --fisher_z", "--fisher_z is of correlations"),
+    ("`--connectivity`", "fewer than 3", f"{TWO_KEPT} --connectivity pearson", "2 volumes kept"),
+    ("`--connectivity`", "fewer than 20", "--discard_scans 104 --connectivity pearson", "14 degrees of freedom, fewer"),
+    ("`--connectivity`", "more regions", "--discard_scans 91 --connectivity precision", "fewer than 30 regions"),
     ("`--censor_file`", "anything but 0 and 1", "--censor_file short.tsv", "expected 0, or 1"),
     ("kept volumes", "none", "--scrub --fd_threshold 0.001", "all 119 volumes"),
     ("kept volumes", "a single one", "--discard_scans 119 --standardize", "found 1 volume"),

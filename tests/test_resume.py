@@ -96,6 +96,7 @@ def test_how_it_is_run_changes_nothing(study, words):
         ["--discard_scans", "1"],
         ["--labels", "x", "y", "z"],
         ["--engine", "nilearn"],
+        ["--connectivity", "covariance"],
     ],
     ids=" ".join,
 )

@@ -14,7 +14,7 @@ from niimasker.cli import read_command_line
 from niimasker.config import read_config
 from niimasker.errors import NiimaskerWarning, SettingsError, record_warnings
 from niimasker.merging import make_settings
-from niimasker.settings import OPTIONS, config_template
+from niimasker.settings import CONNECTIVITY_KINDS, OPTIONS, config_template
 
 ROOT = Path(__file__).parent.parent
 MINIMAL = {"output_dir": "out", "input_files": ["bold.nii.gz"], "roi_file": "atlas.nii.gz"}
@@ -47,6 +47,8 @@ SPECIFIED = [
     "censored",
     "min_coverage",
     "valid_voxels",
+    "connectivity",
+    "fisher_z",
     "n_jobs",
     "n_decimals",
     "atlas_dir",
@@ -134,6 +136,8 @@ WRONG_VALUES = {
     "standardize_method": ["z", "PSC", 1, True, ["psc", "zscore"], {"a": 1}],
     "min_coverage": [*NOT_NUMBERS, 1.0001, 50],
     "valid_voxels": NOT_FLAGS,
+    "connectivity": [*NOT_TEXTS[:-1], "pearsons", "partial", "Pearson", ["pearson", "tangent"]],
+    "fisher_z": NOT_FLAGS,
     "no_report": NOT_FLAGS,
     "n_decimals": NOT_COUNTS,
     "output_layout": ["nested", 1, True, ["flat", "mirror"], {"a": 1}],
@@ -180,6 +184,8 @@ VALID_VALUES = {
     "standardize_method": st.sampled_from(["zscore_sample", "zscore", "psc"]),
     "min_coverage": st.floats(0, 1),
     "valid_voxels": st.booleans(),
+    "connectivity": st.lists(st.sampled_from(CONNECTIVITY_KINDS)).map(lambda kinds: [*kinds, "pearson"]),
+    "fisher_z": st.booleans(),
     "no_report": st.booleans(),
     "n_decimals": st.integers(0, 15),
     "output_layout": st.sampled_from(["flat", "mirror"]),
@@ -194,7 +200,9 @@ VALID_VALUES = {
     "quiet": st.booleans(),
     "verbose": st.booleans(),
 }
-LIST_OPTIONS = [option.name for option in OPTIONS if isinstance(option.default, tuple)]
+LIST_OPTIONS = [
+    option.name for option in OPTIONS if isinstance(option.default, tuple) and option.name != "connectivity"
+]
 NUMBER_OPTIONS = [name for name, values in WRONG_VALUES.items() if "2" in values]
 
 
@@ -496,6 +504,31 @@ def test_standardize_method_with_standardize_is_quiet():
     assert (built.standardize, built.standardize_method) == (True, "psc")
 
 
+@pytest.mark.parametrize("given", ["precision", ["precision"], ["precision", "precision"]])
+def test_kinds_of_connectivity_are_a_list_in_which_each_counts_once(given):
+    assert make_settings({**MINIMAL, "connectivity": given}).connectivity == ("precision",)
+
+
+def test_kinds_of_connectivity_keep_their_order_and_take_a_space_for_an_underscore():
+    built = make_settings({**MINIMAL, "connectivity": ["partial correlation", "pearson", "partial_correlation"]})
+    assert built.connectivity == ("partial_correlation", "pearson")
+
+
+def test_connectivity_of_voxels_is_refused_with_ways_out():
+    with pytest.raises(SettingsError, match=r"--connectivity .* --as_voxels: .* leave --as_voxels out, or correlate"):
+        make_settings({**MINIMAL, "connectivity": "pearson", "as_voxels": True})
+
+
+def test_fisher_z_without_a_correlation_is_refused():
+    with pytest.raises(SettingsError, match="--connectivity is covariance, precision; add one of pearson"):
+        make_settings({**MINIMAL, "connectivity": ["covariance", "precision"], "fisher_z": True})
+
+
+def test_fisher_z_without_connectivity_warns():
+    with pytest.warns(NiimaskerWarning, match="--fisher_z is ignored without --connectivity"):
+        make_settings({**MINIMAL, "fisher_z": True})
+
+
 # The JSON file
 
 
@@ -740,7 +773,8 @@ def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
     chosen = [name for name in names if name in required or data.draw(st.booleans(), label=name)]
     options = {name: data.draw(VALID_VALUES[name], label=name) for name in chosen}
     config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
-    for pair in (("valid_voxels", "smoothing_fwhm"), ("scheduler", "timeout"), ("quiet", "verbose")):
+    contradict = ("valid_voxels", "smoothing_fwhm"), ("connectivity", "as_voxels")
+    for pair in (*contradict, ("scheduler", "timeout"), ("quiet", "verbose")):
         assume(not all(options.get(name) for name in pair))
     with record_warnings() as of_typed:
         typed = make_settings(read_command_line(["out", *make_words(options)]))

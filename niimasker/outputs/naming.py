@@ -8,18 +8,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.settings import Settings
+from niimasker.settings import CONNECTIVITY_KINDS, Settings
+
+# What BIDS names take as a statistic, by the kind of connectivity.
+STATISTICS = {
+    "pearson": "pearsoncorrelation",
+    "correlation": "shrunkcorrelation",
+    "partial_correlation": "partialcorrelation",
+    "covariance": "covariance",
+    "precision": "precision",
+}
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The files of a run for one atlas; `voxels_path` with --as_voxels alone."""
+    """The files of a run for one atlas; `voxels_path` with --as_voxels alone.
+
+    Parameters
+    ----------
+    relmat_paths
+        A matrix for each kind of --connectivity, in its order; `sidecar_beside` tells what goes with each.
+    """
 
     atlas: str
     signals_path: Path
     sidecar_path: Path
     regions_path: Path
     voxels_path: Path | None
+    relmat_paths: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,15 @@ def _name_tables(stem: str, key: str, settings: Settings) -> Tables:
         sidecar_path=Path(f"{stem}_timeseries.json"),
         regions_path=Path(f"{stem}_regions.tsv"),
         voxels_path=Path(f"{stem}_voxels.tsv") if settings.as_voxels else None,
+        relmat_paths=tuple(
+            Path(f"{stem}_connectivity-{kind.replace('_', '')}_relmat.tsv") for kind in settings.connectivity
+        ),
     )
+
+
+def sidecar_beside(relmat_path: Path) -> Path:
+    """Return the JSON file that goes with a matrix."""
+    return relmat_path.with_suffix(".json")
 
 
 def report_path(output_dir: Path, output_stem: str) -> Path:
@@ -68,8 +92,10 @@ def report_path(output_dir: Path, output_stem: str) -> Path:
 
 def possible_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> list[Path]:
     """Return every file that a run may have written with other options too, those that vouch for others first."""
-    files = name_files(dataclasses.replace(settings, as_voxels=True), output_stem, keys)
+    everything = dataclasses.replace(settings, as_voxels=True, connectivity=CONNECTIVITY_KINDS)
+    files = name_files(everything, output_stem, keys)
     paths = [tables.sidecar_path for tables in files.tables]
     for tables in files.tables:
         paths += [path for path in (tables.signals_path, tables.regions_path, tables.voxels_path) if path]
+        paths += [path for relmat_path in tables.relmat_paths for path in (relmat_path, sidecar_beside(relmat_path))]
     return [*paths, files.outliers_path, files.regressors_path, files.report_path]

@@ -14,6 +14,7 @@ from typing import Any
 from niimasker.kinds import Shard
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import OF_ONE_CALL, Settings
+from niimasker.signals.connectivity import ESTIMATED_FROM, IN_WORDS, Connectivity
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -85,4 +86,23 @@ def make_sidecar(
         "Software": dict(software_versions()),
         "Warnings": list(warnings),
         "Sources": dict(sources),
+    }
+
+
+def make_relmat_sidecar(
+    connectivity: Connectivity, signals_path: Path, *, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance
+) -> dict[str, Any]:
+    """Return the JSON that goes beside a matrix between regions; of the rest the one beside the signals tells."""
+    return {
+        "Measure": IN_WORDS[connectivity.kind],
+        "Estimator": "sample" if connectivity.shrinkage is None else "Ledoit-Wolf",
+        "Shrinkage": connectivity.shrinkage,
+        "Standardized": cleaning.standardize,
+        "EstimatedFrom": ESTIMATED_FROM[connectivity.kind],
+        "FisherZ": connectivity.is_fisher_z,
+        "Volumes": timeline.n_kept,
+        "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
+        "LeftOut": dict(connectivity.left_out),
+        "TimeSeries": signals_path.name,
+        "Software": dict(software_versions()),
     }

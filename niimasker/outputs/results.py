@@ -15,18 +15,27 @@ import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
 from niimasker.outputs.files import check_output_dir, summary_name, write_json
-from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files
-from niimasker.outputs.provenance import SourceRecord, make_sidecar, settings_record, software_versions, source_record
+from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files, sidecar_beside
+from niimasker.outputs.provenance import (
+    SourceRecord,
+    make_relmat_sidecar,
+    make_sidecar,
+    settings_record,
+    software_versions,
+    source_record,
+)
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
     regressors_table,
     voxels_table,
     write_records,
+    write_relmat,
     write_signals,
 )
 from niimasker.regions.weights import OK, RegionWeights
 from niimasker.settings import Settings
+from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -35,7 +44,7 @@ from niimasker.study import Plan
 
 @dataclass(frozen=True)
 class Extracted:
-    """A run's results in memory, signals and cleaned values per atlas.
+    """A run's results in memory; signals, cleaned values and matrices between regions per atlas.
 
     Parameters
     ----------
@@ -45,6 +54,7 @@ class Extracted:
 
     signals: tuple[Signals, ...]
     values: tuple[np.ndarray, ...]
+    matrices: tuple[tuple[Connectivity, ...], ...]
     confounds: Confounds | None
     nuisance: Nuisance
     image_sha256: str
@@ -101,6 +111,7 @@ def write_run(
         for number, its_tables in enumerate(files.tables):
             weights, values = placement.weights[number], extracted.values[number]
             paths += _write_tables(its_tables, weights, values, facts[number], plan.timeline, settings)
+            paths += _write_relmats(its_tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
         records = {
             "Summary": numbers_of(result),
             "Files": {path.relative_to(settings.output_dir).as_posix(): path.stat().st_size for path in paths},
@@ -138,6 +149,20 @@ def _write_tables(
         return [tables.signals_path, tables.regions_path]
     write_records(tables.voxels_path, voxels_table(weights))
     return [tables.signals_path, tables.regions_path, tables.voxels_path]
+
+
+def _write_relmats(
+    tables: Tables, names: Sequence[str], matrices: Sequence[Connectivity], plan: Plan, nuisance: Nuisance
+) -> list[Path]:
+    paths = []
+    for path, connectivity in zip(tables.relmat_paths, matrices, strict=True):
+        write_relmat(path, connectivity.matrix, names)
+        sidecar = make_relmat_sidecar(
+            connectivity, tables.signals_path, cleaning=plan.cleaning, timeline=plan.timeline, nuisance=nuisance
+        )
+        write_json(sidecar_beside(path), sidecar)
+        paths += [path, sidecar_beside(path)]
+    return paths
 
 
 @contextlib.contextmanager

@@ -29,6 +29,19 @@ def write_signals(path: Path, values: np.ndarray, names: Sequence[str], *, n_dec
             file.write((row_format % tuple(row.tolist())).replace("nan", "n/a"))
 
 
+def write_relmat(path: Path, matrix: np.ndarray, names: Sequence[str]) -> None:
+    """Write a square matrix with its regions' names on both sides; NaN as n/a.
+
+    Ten significant digits, not decimals: covariances are in squared units, precisions in the inverse of these.
+    """
+    row_format = "\t".join(["%.10g"] * len(names))
+    with replacing(path) as temporary, _open_text(temporary) as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["node", *names])
+        for name, row in zip(names, matrix, strict=True):
+            writer.writerow([name, *(row_format % tuple(row.tolist())).replace("nan", "n/a").split("\t")])
+
+
 def _open_text(path: Path) -> TextIO:
     # A file name that is no Unicode may be in a table.
     return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")

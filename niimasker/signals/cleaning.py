@@ -63,9 +63,13 @@ def _clean_varying(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, c
         cleaned = clean_by_nilearn(cleaned - means, confounds=nuisance.values) + means
     if cleaning.standardize is None:
         return cleaned
+    return np.where(find_flat(cleaned, values), np.nan, STANDARDIZE[cleaning.standardize](cleaned, values))
+
+
+def find_flat(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return which columns cleaning has left nothing of but rounding errors of what they were before it."""
     rounding = np.maximum(_REGRESSED_AWAY * values.std(axis=0), _BELOW_DIGITS * np.abs(values).max(axis=0))
-    is_flat = cleaned.std(axis=0) <= rounding
-    return np.where(is_flat, np.nan, STANDARDIZE[cleaning.standardize](cleaned, values))
+    return np.asarray(cleaned.std(axis=0) <= rounding)
 
 
 def _zscore_sample(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
