@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
@@ -24,11 +24,14 @@ from niimasker.outputs.files import (
     summary_name,
     write_regions_used,
 )
-from niimasker.outputs.naming import report_path
+from niimasker.outputs.naming import name_group_files, report_path
 from niimasker.placements import HeldPlacement, Placements, StoredPlacement, temporary_folder
 from niimasker.settings import Settings
 from niimasker.study import Plan, Study, prepare
 from niimasker.task import Shared, Task, extract_run, share
+
+if TYPE_CHECKING:
+    from niimasker.outputs.index_page import GroupNote
 
 _log = logging.getLogger(__name__)
 
@@ -135,6 +138,7 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
 
     settings = study.settings
     write_study(settings.output_dir / DATA_FOLDER, settings, rows, command)
+    group = _write_group(study, rows)
     if settings.no_report:
         # That of an earlier call would lead to pages that went with their tables.
         if any(row["status"] != SKIPPED for row in rows):
@@ -146,11 +150,33 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
     is_there = [row["status"] in (DONE, SKIPPED) and path.is_file() for row, path in zip(rows, paths, strict=True)]
     links = [path if there else None for path, there in zip(paths, is_there, strict=True)]
-    written = attempt(lambda output_dir: write_index(output_dir, rows, links), settings.output_dir)
+    written = attempt(lambda output_dir: write_index(output_dir, rows, links, group), settings.output_dir)
     if written.reason:
         _log.debug("%s", written.traceback)
         # What failed is a view of tables that are written.
         warn(f"reports/index.html is not written: {written.reason}")
+
+
+def _write_group(study: Study, rows: Sequence[Mapping[str, Any]]) -> GroupNote | None:
+    """Write what the runs' connectivity has in common, and return what the index says of it, None without any."""
+    settings = study.settings
+    files = name_group_files(settings.output_dir)
+    for path in (files.page_path, files.numbers_path, files.edges_path):
+        # Those of an earlier call are of other runs.
+        with contextlib.suppress(OSError):
+            path.unlink()
+    if not settings.connectivity:
+        return None
+    from niimasker.outputs.group_page import write_group
+    from niimasker.outputs.index_page import GroupNote
+
+    written = attempt(lambda keys: write_group(settings, rows, keys), study.keys)
+    if written.value is None:
+        _log.debug("%s", written.traceback)
+        warn(f"the group page is not written: {written.reason}")
+        return GroupNote(False, f"No group page: {written.reason}")
+    _log.debug("group of runs: %s, in %.3f s", written.value.words, written.seconds)
+    return written.value
 
 
 def find_finished(study: Study, shared: Shared) -> list[Outcome]:

@@ -23,7 +23,7 @@ class Moments:
     @property
     def deviation(self) -> np.ndarray:
         """The sample standard deviation; NaN for fewer than two runs."""
-        return np.sqrt(_over(self.squares, np.where(self.n > 1, self.n - 1, 0)))
+        return np.asarray(np.sqrt(_over(self.squares, np.where(self.n > 1, self.n - 1, 0))))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Written out here: building the same through plotly's Python classes takes a seco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,6 +38,8 @@ _Z_SHOWN = 2.5
 
 MEAN_SIGNAL = "mean signal"
 
+Colours = tuple[tuple[float, str], ...]
+
 _BEFORE, _AFTER = "#8a949e", "#0072b2"
 _DISCARDED, _CENSORED = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
 
@@ -44,19 +47,43 @@ _DISCARDED, _CENSORED = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
 _TRACE_HEIGHT, _GAP = 52, 24
 
 # Blue for negative, red for positive: ColorBrewer's RdBu, which colour-blind readers tell apart.
-_DIVERGING = [
-    [0.0, "#053061"],
-    [0.1, "#2166ac"],
-    [0.2, "#4393c3"],
-    [0.3, "#92c5de"],
-    [0.4, "#d1e5f0"],
-    [0.5, "#f7f7f7"],
-    [0.6, "#fddbc7"],
-    [0.7, "#f4a582"],
-    [0.8, "#d6604d"],
-    [0.9, "#b2182b"],
-    [1.0, "#67001f"],
-]
+_DIVERGING = (
+    (0.0, "#053061"),
+    (0.1, "#2166ac"),
+    (0.2, "#4393c3"),
+    (0.3, "#92c5de"),
+    (0.4, "#d1e5f0"),
+    (0.5, "#f7f7f7"),
+    (0.6, "#fddbc7"),
+    (0.7, "#f4a582"),
+    (0.8, "#d6604d"),
+    (0.9, "#b2182b"),
+    (1.0, "#67001f"),
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the values of a matrix are drawn.
+
+    Parameters
+    ----------
+    ends
+        The values of the first and the last colour.
+    step
+        To which values are rounded; those beyond 127 steps from 0 are cut off.
+    format
+        Of a value, as d3 has it.
+    """
+
+    title: str
+    ends: tuple[float, float]
+    step: float
+    colours: Colours = _DIVERGING
+    format: str = ".2f"
+
+
+CORRELATIONS = Scale("r", (-1, 1), _CORRELATION_STEP)
 
 
 def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapping[str, np.ndarray]) -> Figure:
@@ -182,12 +209,12 @@ def plot_viewer(time: TimeAxis, units: tuple[str, str]) -> Figure:
     return {"data": curves, "layout": layout}
 
 
-def plot_matrix(correlations: np.ndarray, names: Sequence[str], grouping: Grouping) -> Figure:
-    """Return a square matrix of correlations, its regions in the grouping's order."""
-    ordered = correlations[np.ix_(grouping.order, grouping.order)]
+def plot_matrix(values: np.ndarray, names: Sequence[str], grouping: Grouping, scale: Scale = CORRELATIONS) -> Figure:
+    """Return a square matrix, of correlations unless said otherwise, its regions in the grouping's order."""
+    ordered = values[np.ix_(grouping.order, grouping.order)]
     in_atlas = shown_names(names)
     shown = [in_atlas[position] for position in grouping.order]
-    figure = _plot_correlations(ordered, shown, shown, "%{y}<br>%{x}<br>r %{z:.2f}")
+    figure = _plot_values(ordered, shown, shown, scale)
     layout = figure["layout"]
     if grouping.names:
         ends = [*grouping.starts[1:], len(names)]
@@ -233,9 +260,8 @@ def plot_regressors(before: np.ndarray, after: np.ndarray, names: Sequence[str],
     before, after : ndarray of shape (n_rows, n_regressors)
     """
     shown, columns = shown_names(names), shown_names(regressors)
-    hover = "%{y}<br>%{x}<br>r %{z:.2f}"
-    figure = _plot_correlations(before, columns, shown, hover)
-    second = {**_plot_correlations(after, columns, shown, hover)["data"][0], "xaxis": "x2", "showscale": False}
+    figure = _plot_values(before, columns, shown, CORRELATIONS)
+    second = {**_plot_values(after, columns, shown, CORRELATIONS)["data"][0], "xaxis": "x2", "showscale": False}
     layout = figure["layout"]
     has_ticks = len(regressors) <= MOST_TICKS
     ticks = tick_texts(columns, LONGEST_TILTED) if has_ticks else []
@@ -302,19 +328,20 @@ def plot_spectrum(
     return {"data": curves, "layout": layout}
 
 
-def _plot_correlations(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], hover: str) -> Figure:
+def _plot_values(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale) -> Figure:
+    low, high = scale.ends
     heatmap = {
         "type": "heatmap",
-        "z": pack_steps(values, _CORRELATION_STEP),
+        "z": pack_steps(values, scale.step),
         "x": list(columns),
         "y": list(rows),
-        "zmin": -1,
-        "zmax": 1,
-        "colorscale": _DIVERGING,
+        "zmin": low,
+        "zmax": high,
+        "colorscale": scale.colours,
         "hoverongaps": False,
-        "hovertemplate": f"{hover}<extra></extra>",
-        "colorbar": {"title": {"text": "r", "side": "top"}, "thickness": 10, "tickvals": [-1, -0.5, 0, 0.5, 1],
-                     "x": 1.005, "len": 0.9},
+        "hovertemplate": f"%{{y}}<br>%{{x}}<br>{scale.title} %{{z:{scale.format}}}<extra></extra>",
+        "colorbar": {"title": {"text": scale.title, "side": "top"}, "thickness": 10,
+                     "tickvals": [low + (high - low) * part / 4 for part in range(5)], "x": 1.005, "len": 0.9},
     }  # fmt: skip
     layout = make_layout(420)
     layout["xaxis"] = {**names_axis(columns), "autorange": True, "tickangle": -60}
