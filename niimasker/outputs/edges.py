@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,18 +32,23 @@ class EdgeSums:
 
     Parameters
     ----------
-    values
-        Over all runs that have a value.
     coupled, motion
         Values and mean framewise displacement, over the runs that have both.
     products
         The sum of products of these two around their means.
+    alone
+        Values over the runs whose displacement is not known.
     """
 
-    values: Moments
     coupled: Moments
     motion: Moments
     products: np.ndarray
+    alone: Moments
+
+    @property
+    def values(self) -> Moments:
+        """Values over all runs that have one."""
+        return _together(self.coupled, self.alone)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class DistanceDependence:
 def no_runs(n_edges: int) -> EdgeSums:
     """Return what is known of edges before any run."""
     nothing = Moments(np.zeros(n_edges), np.zeros(n_edges), np.zeros(n_edges))
-    return EdgeSums(nothing, nothing, nothing, np.zeros(n_edges))
+    return EdgeSums(nothing, nothing, np.zeros(n_edges), nothing)
 
 
 def add_run(sums: EdgeSums, values: np.ndarray, mean_fd: float) -> EdgeSums:
@@ -99,11 +104,12 @@ def add_run(sums: EdgeSums, values: np.ndarray, mean_fd: float) -> EdgeSums:
         Mean framewise displacement of the run in mm; NaN when it is not known.
     """
     has_value = np.isfinite(values)
-    has_both = has_value & math.isfinite(mean_fd)
+    if not math.isfinite(mean_fd):
+        return replace(sums, alone=_add(sums.alone, values, has_value))
     motion = np.full(len(values), mean_fd)
-    coupled = _add(sums.coupled, values, has_both)
-    products = sums.products + np.where(has_both, (values - coupled.mean) * (motion - sums.motion.mean), 0.0)
-    return EdgeSums(_add(sums.values, values, has_value), coupled, _add(sums.motion, motion, has_both), products)
+    coupled = _add(sums.coupled, values, has_value)
+    products = sums.products + np.where(has_value, (values - coupled.mean) * (motion - sums.motion.mean), 0.0)
+    return EdgeSums(coupled, _add(sums.motion, motion, has_value), products, sums.alone)
 
 
 def _add(moments: Moments, values: np.ndarray, counts: np.ndarray) -> Moments:
@@ -113,6 +119,13 @@ def _add(moments: Moments, values: np.ndarray, counts: np.ndarray) -> Moments:
     return Moments(n, mean, moments.squares + step * np.where(counts, values - mean, 0.0))
 
 
+def _together(one: Moments, other: Moments) -> Moments:
+    """Return the moments of two sets of runs, after Chan et al. 1983, https://doi.org/10.1080/00031305.1983.10483115."""
+    n = one.n + other.n
+    apart, share = other.mean - one.mean, other.n / np.maximum(n, 1)
+    return Moments(n, one.mean + apart * share, one.squares + other.squares + apart**2 * one.n * share)
+
+
 def _over(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Return quotients, NaN in place of those by 0."""
     return np.asarray(numerator / np.where(denominator > 0, denominator, np.nan))
@@ -120,7 +133,8 @@ def _over(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 def mean_over_runs(sums: EdgeSums) -> np.ndarray:
     """Return each edge's mean, NaN for those without a value in any run."""
-    return np.where(sums.values.n > 0, sums.values.mean, np.nan)
+    values = sums.values
+    return np.where(values.n > 0, values.mean, np.nan)
 
 
 def correlate_with_motion(sums: EdgeSums) -> QcFc:

@@ -131,7 +131,7 @@ def make_groups(members: Sequence[Member], kinds: Sequence[str]) -> Iterator[Gro
     for position in range(len(members[0].tables)):
         names, left_out = _agree_on_names(members, position)
         taken = [member for member in members if member.name not in left_out]
-        distances = _mean_distances([member.tables[position] for member in taken], names)
+        distances = _mean_distances([member.tables[position] for member in taken], len(names))
         for number, kind in enumerate(kinds):
             yield _make_group(taken, position, number, kind=kind, names=names, left_out=left_out, distances=distances)
 
@@ -204,15 +204,15 @@ def read_matrix(path: Path) -> np.ndarray:
     return table.to_numpy(dtype=np.float64)
 
 
-def _mean_distances(tables: Sequence[Tables], names: Names) -> np.ndarray:
+def _mean_distances(tables: Sequence[Tables], n_regions: int) -> np.ndarray:
     """Return the distance between regions in mm, the mean over runs: in native spaces it differs from run to run."""
-    sums = edges.no_runs(math.comb(len(names), 2))
-    for each in tables:
-        centres = _read_centres(each, names)
-        sums = edges.add_run(sums, edges.distances_between(centres), math.nan)
-    return edges.mean_over_runs(sums)
+    mean = np.zeros(math.comb(n_regions, 2))
+    for number, each in enumerate(tables, start=1):
+        mean += (edges.distances_between(_read_centres(each)) - mean) / number
+    return mean
 
 
-def _read_centres(tables: Tables, names: Names) -> np.ndarray:
-    facts = pd.read_csv(tables.regions_path, sep="\t", na_values=["n/a"], keep_default_na=False)
-    return facts[["x", "y", "z"]].to_numpy(dtype=np.float64)
+def _read_centres(tables: Tables) -> np.ndarray:
+    columns = ["x", "y", "z"]
+    centres = pd.read_csv(tables.regions_path, sep="\t", usecols=columns, na_values=["n/a"], keep_default_na=False)
+    return centres[columns].to_numpy(dtype=np.float64)
