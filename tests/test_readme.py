@@ -549,7 +549,7 @@ FOUND = [
     ("`--scrub`", "a column is missing", "--regressor_files short.tsv --scrub", "no column framewise_displacement"),
     ("`--connectivity`", "with `--as_voxels`", "--connectivity pearson --as_voxels", "does not go with --as_voxels"),
     ("`--connectivity`", "no kind of", "--connectivity precision --fisher_z", "--fisher_z is of correlations"),
-    ("`--connectivity`", "fewer than 3", f"{TWO_KEPT} --connectivity pearson", "2 volumes kept"),
+    ("`--connectivity`", "fewer than 3", f"{TWO_KEPT} --connectivity pearson", "found 2 kept volumes"),
     ("`--connectivity`", "fewer than 20", "--discard_scans 104 --connectivity pearson", "14 degrees of freedom, fewer"),
     ("`--connectivity`", "more regions", "--discard_scans 91 --connectivity precision", "fewer than 30 regions"),
     ("`--censor_file`", "anything but 0 and 1", "--censor_file short.tsv", "expected 0, or 1"),

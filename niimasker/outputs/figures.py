@@ -29,7 +29,7 @@ from niimasker.outputs.layout import (
     tick_texts,
     title_at,
 )
-from niimasker.outputs.packing import numbers, pack_steps
+from niimasker.outputs.packing import numbers, pack_rows, pack_steps
 from niimasker.outputs.timeaxis import TimeAxis
 
 # Steps of correlations and of z-scores, in one byte each; a spike's z-score may be far above what is black or white.
@@ -38,7 +38,23 @@ _Z_SHOWN = 2.5
 
 MEAN_SIGNAL = "mean signal"
 
-Colours = tuple[tuple[float, str], ...]
+
+@dataclass(frozen=True)
+class Scale:
+    """What colours stand for: values of this name from -limit to limit, or from 0 where they have no sign."""
+
+    name: str
+    limit: float
+    is_signed: bool = True
+
+    @property
+    def start(self) -> float:
+        """The value of the first colour."""
+        return -self.limit if self.is_signed else 0.0
+
+
+# Correlations are comparable between figures.
+CORRELATION = Scale("r", 1.0)
 
 _BEFORE, _AFTER = "#8a949e", "#0072b2"
 _DISCARDED, _CENSORED = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
@@ -47,43 +63,29 @@ _DISCARDED, _CENSORED = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
 _TRACE_HEIGHT, _GAP = 52, 24
 
 # Blue for negative, red for positive: ColorBrewer's RdBu, which colour-blind readers tell apart.
-_DIVERGING = (
-    (0.0, "#053061"),
-    (0.1, "#2166ac"),
-    (0.2, "#4393c3"),
-    (0.3, "#92c5de"),
-    (0.4, "#d1e5f0"),
-    (0.5, "#f7f7f7"),
-    (0.6, "#fddbc7"),
-    (0.7, "#f4a582"),
-    (0.8, "#d6604d"),
-    (0.9, "#b2182b"),
-    (1.0, "#67001f"),
-)
+_DIVERGING = [
+    [0.0, "#053061"],
+    [0.1, "#2166ac"],
+    [0.2, "#4393c3"],
+    [0.3, "#92c5de"],
+    [0.4, "#d1e5f0"],
+    [0.5, "#f7f7f7"],
+    [0.6, "#fddbc7"],
+    [0.7, "#f4a582"],
+    [0.8, "#d6604d"],
+    [0.9, "#b2182b"],
+    [1.0, "#67001f"],
+]
 
-
-@dataclass(frozen=True)
-class Scale:
-    """How the values of a matrix are drawn.
-
-    Parameters
-    ----------
-    ends
-        The values of the first and the last colour.
-    step
-        To which values are rounded; those beyond 127 steps from 0 are cut off.
-    format
-        Of a value, as d3 has it.
-    """
-
-    title: str
-    ends: tuple[float, float]
-    step: float
-    colours: Colours = _DIVERGING
-    format: str = ".2f"
-
-
-CORRELATIONS = Scale("r", (-1, 1), _CORRELATION_STEP)
+# From white: ColorBrewer's Blues.
+UPWARDS = [
+    [0.0, "#f7fbff"],
+    [0.2, "#d0e1f2"],
+    [0.4, "#94c4df"],
+    [0.6, "#4a98c9"],
+    [0.8, "#1764ab"],
+    [1.0, "#08306b"],
+]
 
 
 def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapping[str, np.ndarray]) -> Figure:
@@ -209,12 +211,12 @@ def plot_viewer(time: TimeAxis, units: tuple[str, str]) -> Figure:
     return {"data": curves, "layout": layout}
 
 
-def plot_matrix(values: np.ndarray, names: Sequence[str], grouping: Grouping, scale: Scale = CORRELATIONS) -> Figure:
-    """Return a square matrix, of correlations unless said otherwise, its regions in the grouping's order."""
-    ordered = values[np.ix_(grouping.order, grouping.order)]
+def plot_matrix(matrix: np.ndarray, names: Sequence[str], grouping: Grouping, scale: Scale = CORRELATION) -> Figure:
+    """Return a square matrix, its regions in the grouping's order; what is NaN is blank."""
+    ordered = matrix[np.ix_(grouping.order, grouping.order)]
     in_atlas = shown_names(names)
     shown = [in_atlas[position] for position in grouping.order]
-    figure = _plot_values(ordered, shown, shown, scale)
+    figure = _plot_heatmap(ordered, shown, shown, scale)
     layout = figure["layout"]
     if grouping.names:
         ends = [*grouping.starts[1:], len(names)]
@@ -260,8 +262,8 @@ def plot_regressors(before: np.ndarray, after: np.ndarray, names: Sequence[str],
     before, after : ndarray of shape (n_rows, n_regressors)
     """
     shown, columns = shown_names(names), shown_names(regressors)
-    figure = _plot_values(before, columns, shown, CORRELATIONS)
-    second = {**_plot_values(after, columns, shown, CORRELATIONS)["data"][0], "xaxis": "x2", "showscale": False}
+    figure = _plot_heatmap(before, columns, shown, CORRELATION)
+    second = {**_plot_heatmap(after, columns, shown, CORRELATION)["data"][0], "xaxis": "x2", "showscale": False}
     layout = figure["layout"]
     has_ticks = len(regressors) <= MOST_TICKS
     ticks = tick_texts(columns, LONGEST_TILTED) if has_ticks else []
@@ -328,20 +330,21 @@ def plot_spectrum(
     return {"data": curves, "layout": layout}
 
 
-def _plot_values(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale) -> Figure:
-    low, high = scale.ends
+def _plot_heatmap(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale) -> Figure:
+    low, high, is_correlation = scale.start, scale.limit, scale == CORRELATION
+    number = ".2f" if is_correlation else ".3~g"
     heatmap = {
         "type": "heatmap",
-        "z": pack_steps(values, scale.step),
+        "z": pack_steps(values, _CORRELATION_STEP) if is_correlation else pack_rows(values),
         "x": list(columns),
         "y": list(rows),
         "zmin": low,
         "zmax": high,
-        "colorscale": scale.colours,
+        "colorscale": _DIVERGING if scale.is_signed else UPWARDS,
         "hoverongaps": False,
-        "hovertemplate": f"%{{y}}<br>%{{x}}<br>{scale.title} %{{z:{scale.format}}}<extra></extra>",
-        "colorbar": {"title": {"text": scale.title, "side": "top"}, "thickness": 10,
-                     "tickvals": [low + (high - low) * part / 4 for part in range(5)], "x": 1.005, "len": 0.9},
+        "hovertemplate": f"%{{y}}<br>%{{x}}<br>{scale.name} %{{z:{number}}}<extra></extra>",
+        "colorbar": {"title": {"text": scale.name, "side": "top"}, "thickness": 10, "x": 1.005, "len": 0.9,
+                     "tickvals": [low + (high - low) * part / 4 for part in range(5)], "tickformat": ".2~g"},
     }  # fmt: skip
     layout = make_layout(420)
     layout["xaxis"] = {**names_axis(columns), "autorange": True, "tickangle": -60}

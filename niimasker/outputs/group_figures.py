@@ -1,4 +1,4 @@
-"""Figures of a group: scales of its matrices, and QC-FC as a histogram and against distance."""
+"""Figures of a group: where the colours of its matrices end, and QC-FC as a histogram and against distance."""
 
 from __future__ import annotations
 
@@ -8,50 +8,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from niimasker.outputs.edges import SIGNIFICANT, DistanceDependence, QcFc
-from niimasker.outputs.figures import Colours, Scale
+from niimasker.outputs.figures import UPWARDS
 from niimasker.outputs.layout import INK, Figure, axis, line_at, make_layout, shown_names
 from niimasker.outputs.packing import numbers
 
 _RELATED, _UNRELATED = "#d55e00", "#8a949e"
 
-# ColorBrewer's Blues, from white.
-_UPWARDS: Colours = (
-    (0.0, "#f7fbff"),
-    (0.2, "#d0e1f2"),
-    (0.4, "#94c4df"),
-    (0.6, "#4a98c9"),
-    (0.8, "#1764ab"),
-    (1.0, "#08306b"),
-)
-
 # More edges than these are counted in cells: as dots they would hide each other, and make a large page.
 _MOST_DOTS = 2_000
 _N_CELLS = 60
-_LARGEST_CODE = 127
 
 # A few wild edges must not make all others pale.
 _SHARE_IN_RANGE = 99.5
 
 
-def scale_of_mean(values: np.ndarray, title: str) -> Scale:
-    """Return a scale from blue to red around 0, as wide as nearly all values need."""
-    high = _round_up(_largest(values, _SHARE_IN_RANGE))
-    return Scale(title, (-high, high), _largest(values, 100) / _LARGEST_CODE, format=".3~g")
-
-
-def scale_of_spread(values: np.ndarray, title: str) -> Scale:
-    """Return a scale from white at 0 to blue, as wide as nearly all values need."""
-    high = _round_up(_largest(values, _SHARE_IN_RANGE))
-    return Scale(title, (0.0, high), _largest(values, 100) / _LARGEST_CODE, _UPWARDS, ".3~g")
-
-
-def _largest(values: np.ndarray, percentile: float) -> float:
+def find_limit(values: np.ndarray) -> float:
+    """Return a number of one digit that nearly all values are within: where colours end."""
     known = np.abs(values[np.isfinite(values)])
-    return (float(np.percentile(known, percentile)) if len(known) else 0.0) or 1.0
+    return _round_up((float(np.percentile(known, _SHARE_IN_RANGE)) if len(known) else 0.0) or 1.0)
 
 
 def _round_up(value: float) -> float:
-    """Return the next number of one digit, so that the ticks of a scale are short."""
+    """Return the next number of one digit."""
     unit = 10.0 ** math.floor(math.log10(value))
     return float(f"{math.ceil(round(value / unit, 6)) * unit:.1g}")
 
@@ -148,7 +126,7 @@ def _cells(correlations: np.ndarray, distances: np.ndarray) -> Figure:
         "x": numbers((lefts[:-1] + lefts[1:]) / 2),
         "y": numbers((lows[:-1] + lows[1:]) / 2),
         "zmin": 0,
-        "colorscale": _UPWARDS,
+        "colorscale": UPWARDS,
         "hoverongaps": False,
         "hovertemplate": "%{x:.0f} mm, r %{y:.2f}: %{z} edges<extra></extra>",
         "colorbar": {"title": {"text": "edges", "side": "top"}, "thickness": 10, "x": 1.005, "len": 0.9},

@@ -220,26 +220,26 @@ def _shown(value: float) -> str:
 
 
 def _mean(group: Group, unit: str) -> Plot:
-    scale = group_figures.scale_of_mean(group.mean, unit)
+    scale = figures.Scale(unit, group_figures.find_limit(group.mean))
     grouping = group_regions(group.names)
     order = "grouped as the names say" if grouping.names else "in the atlas's order"
     runs = count(len(group.members), "run")
     return Plot(
         figures.plot_matrix(matrix_of(group.mean, len(group.names)), group.names, grouping, scale),
         f"Mean matrix of {count(len(group.names), 'region')} over {runs}, {order}",
-        f"Mean over {runs}, {order}; what lies beyond {scale.ends[1]:g} has the last colour.",
+        f"Mean over {runs}, {order}; what lies beyond {scale.limit:g} has the last colour.",
     )
 
 
 def _spread(group: Group, unit: str) -> Plot:
-    scale = group_figures.scale_of_spread(group.deviation, f"SD of {unit}")
+    scale = figures.Scale(f"SD of {unit}", group_figures.find_limit(group.deviation), is_signed=False)
     runs = count(len(group.members), "run")
     return Plot(
         figures.plot_matrix(
             matrix_of(group.deviation, len(group.names)), group.names, group_regions(group.names), scale
         ),
         f"Matrix of the standard deviation over {runs} of {count(group.n_edges, 'edge')}",
-        f"Sample standard deviation over {runs}; what lies beyond {scale.ends[1]:g} has the last colour.",
+        f"Sample standard deviation over {runs}; what lies beyond {scale.limit:g} has the last colour.",
     )
 
 

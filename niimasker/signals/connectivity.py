@@ -115,7 +115,7 @@ def measure_connectivity(
     """
     if len(values) < _LEAST_VOLUMES:
         raise TooFewVolumesError(
-            f"{count(len(values), 'volume')} kept, but --connectivity needs {_LEAST_VOLUMES}; "
+            f"found {count(len(values), 'kept volume')}, but --connectivity needs {_LEAST_VOLUMES}; "
             "discard or censor less, or leave --connectivity out."
         )
     is_used = np.array([name not in left_out for name in names])
@@ -123,6 +123,8 @@ def measure_connectivity(
     for kind in kinds:
         is_z = fisher_z and kind in CORRELATION_KINDS
         matrix, shrinkage = _MEASURES[kind](values[:, is_used]) if is_used.any() else (np.empty((0, 0)), None)
+        # It is symmetric but for rounding errors.
+        matrix = (matrix + matrix.T) / 2
         full = np.full((len(names), len(names)), np.nan)
         full[np.ix_(is_used, is_used)] = _to_fisher_z(matrix) if is_z else matrix
         matrices.append(Connectivity(kind, full, shrinkage, is_z, left_out))
@@ -156,8 +158,7 @@ def _precision(values: np.ndarray) -> tuple[np.ndarray, float]:
             "the covariance of the regions has no inverse, for some have the same signal; "
             "leave --connectivity precision and partial_correlation out, or join these regions."
         ) from error
-    # An inverse is symmetric but for rounding errors.
-    return (precision + precision.T) / 2, shrinkage
+    return precision, shrinkage
 
 
 def _covariance(values: np.ndarray) -> tuple[np.ndarray, float]:

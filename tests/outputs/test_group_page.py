@@ -16,7 +16,7 @@ from index_rows import HOSTILE
 
 from niimasker.outputs.edges import add_run, correlate_with_motion, depend_on_distance, distances_between, no_runs
 from niimasker.outputs.group import Group, Member, make_groups
-from niimasker.outputs.group_figures import scale_of_mean, scale_of_spread
+from niimasker.outputs.group_figures import find_limit
 from niimasker.outputs.group_page import make_group_page
 from niimasker.outputs.index_page import GroupNote, make_index_page
 from niimasker.outputs.packing import unpack
@@ -166,17 +166,15 @@ class TestFigures:
         assert line["y"] == pytest.approx(intercept + slope * np.array(line["x"]), abs=1e-3)
 
     @pytest.mark.parametrize(("largest", "end"), [(0.41, 0.5), (0.4, 0.4), (0.06, 0.06), (31.2, 40), (0.97, 1)])
-    def test_scales_end_at_a_short_number(self, largest, end):
-        values = np.array([largest, -largest])
-        assert scale_of_mean(values, "r").ends == pytest.approx((-end, end))
-        assert scale_of_spread(values, "SD").ends == pytest.approx((0, end))
+    def test_colours_end_at_a_short_number(self, largest, end):
+        assert find_limit(np.array([largest, -largest])) == pytest.approx(end)
 
     def test_a_wild_edge_does_not_make_the_others_pale(self):
-        values = np.append(np.linspace(-0.5, 0.5, 1000), 80.0)
-        assert scale_of_mean(values, "precision").ends == (-0.5, 0.5)
+        assert find_limit(np.append(np.linspace(-0.5, 0.5, 1000), 80.0)) == 0.5
 
-    def test_zeros_have_a_scale(self):
-        assert scale_of_mean(np.zeros(5), "r").ends == (-1, 1)
+    @pytest.mark.parametrize("values", [np.zeros(5), np.full(5, np.nan)])
+    def test_colours_end_somewhere_without_values(self, values):
+        assert find_limit(values) == 1
 
 
 def large_group(n_regions: int, n_runs: int) -> Group:
