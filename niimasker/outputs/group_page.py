@@ -24,6 +24,7 @@ from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.report import Fact
 from niimasker.outputs.sections import Plot
 from niimasker.outputs.tables import write_records
+from niimasker.outputs.views import MOST_COLUMNS
 from niimasker.settings import CORRELATION_KINDS, Settings
 from niimasker.signals.connectivity import IN_WORDS
 
@@ -180,6 +181,8 @@ def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
     notes = {}
     if not group.n_edges:
         notes["matrix"] = "No matrix: no pair of regions has a value."
+    elif len(group.names) > MOST_COLUMNS:
+        notes["matrix"] = f"No matrix: {len(group.names):,} regions are too many for one. The tables have every number."
     if not group.qcfc or not group.qcfc.n_edges:
         notes["qcfc"] = group.note or f"No QC-FC: no edge has values in {MIN_RUNS} runs that it varies over."
     elif group.dependence is None:

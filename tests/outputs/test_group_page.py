@@ -201,6 +201,12 @@ class TestSize:
         cells, _ = figures_of(page)["distance"]["data"]
         assert sum(count or 0 for row in cells["z"] for count in row) == 400 * 399 // 2
 
+    def test_more_regions_than_a_picture_holds_are_told(self):
+        group = large_group(1001, 10)
+        page = make_group_page([group], group.members, [None] * 10, date=DATE, versions=VERSIONS)
+        assert list(figures_of(page)) == ["qcfc", "distance"]
+        assert "1,001 regions are too many for one" in page
+
     def test_thousand_runs_stay_small(self):
         group = large_group(20, 1000)
         page = make_group_page([group], group.members, [None] * 1000, date=DATE, versions=VERSIONS)
