@@ -9,7 +9,15 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "niimasker" / "__init__.py").read_text("utf-8"))[1]
 
 DASK = ["distributed>=2023.5"]
-TEST = [*DASK, "hypothesis>=6.100", "load_confounds==0.6.5", "pytest>=8", "pytest-xdist>=3.5", "selenium>=4.20"]
+TEST = [
+    *DASK,
+    "bids-validator-deno>=3",
+    "hypothesis>=6.100",
+    "load_confounds==0.6.5",
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "selenium>=4.20",
+]
 
 setup(
     name="niimasker",
@@ -20,8 +28,9 @@ setup(
     license="MIT",
     packages=find_packages(include=["niimasker", "niimasker.*"]),
     package_data={"niimasker.outputs": ["assets/*", "templates/*"]},
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     install_requires=[
+        "bids2table>=2.1",
         "jinja2>=3.1.2",
         "isal>=1.7",
         "joblib>=1.4",
@@ -46,7 +55,6 @@ setup(
         "Environment :: Console",
         "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3",
-        "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",

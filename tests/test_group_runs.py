@@ -165,6 +165,12 @@ def test_no_report_writes_the_tables_alone(study):
     assert [path.exists() for path in (PAGE, *TABLES)] == [False, True, True]
 
 
+def test_no_report_that_does_no_run_leaves_the_page_that_the_index_links_to(study):
+    assert main(study) == 0
+    assert main([*study, "--resume", "--no_report"]) == 0
+    assert [path.exists() for path in (PAGE, Path("out/reports/index.html"), *TABLES)] == [True] * 4
+
+
 def test_skipped_runs_count(study):
     assert main(study) == 0
     before = [path.read_bytes() for path in TABLES]

@@ -40,7 +40,7 @@ from niimasker.inputs.strategies import STRATEGIES
 from niimasker.merging import make_settings
 from niimasker.outputs.group import make_groups
 from niimasker.outputs.group_tables import edges_table, groups_table
-from niimasker.outputs.naming import name_group_files
+from niimasker.outputs.naming import STATISTICS, name_group_files
 from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
 from niimasker.regions.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
@@ -60,6 +60,7 @@ FROM_A_CLONE = (
     "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/niimasker example_output --example",
     'python3 -m venv .venv && .venv/bin/pip install ".[test]" && .venv/bin/pytest',
 )
+BIDS_OUTPUT = "bids_output"
 COMMAND_LINE_ONLY = {"-c", "--config", "--example", "--version", "-h", "--help"}
 FLAGS = {f"--{option.name}" for option in OPTIONS} | {option.short for option in OPTIONS} | COMMAND_LINE_ONLY
 NAMED = [option for option in OPTIONS if not option.positional]
@@ -222,7 +223,7 @@ def test_options_named_in_the_text_exist():
 
 
 def test_commands_on_the_example_write_a_table_per_run(outputs):
-    assert len(outputs) == 9
+    assert len(outputs) == 10
     for folder in outputs.values():
         summary = pd.read_csv(folder / "niimasker_data/summary.tsv", sep="\t")
         assert set(summary["status"]) == {"done"}
@@ -402,13 +403,40 @@ def as_described(path: Path, folder: Path) -> str:
 
 
 def test_files_written_are_those_that_are_described(outputs):
+    folders = [folder for name, folder in outputs.items() if name != BIDS_OUTPUT]
     files = [
         as_described(path, folder)
-        for folder in outputs.values()
+        for folder in folders
         for path in folder.rglob("*")
         if path.is_file() and "data" not in path.relative_to(folder).parts and path.name != "standard_deviation.nii.gz"
     ]
     assert set(files) == {file for row in table("file", "content") for file in code_in(row[0])}
+
+
+def paths_in_tree() -> list[str]:
+    """The files and folders without content that the tree of a BIDS derivative shows."""
+    (tree,) = (block for block in blocks("text") if block.startswith(f"{BIDS_OUTPUT}/"))
+    paths, folders = [], []
+    for line in tree.splitlines():
+        name = line.strip()
+        folders = [*folders[: (len(line) - len(name)) // 2], name]
+        paths.append("".join(folders).removeprefix(f"{BIDS_OUTPUT}/"))
+    return [path for path in paths if path and not any(other.startswith(path) and other != path for other in paths)]
+
+
+def test_tree_of_a_bids_derivative_is_what_is_written(outputs):
+    folder = outputs[BIDS_OUTPUT]
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    # Folders that the tree does not open.
+    closed = {"niimasker_data/", "reports/", "sub-02/func/..."}
+    shown = {path.as_posix() for path in files if path.parts[0] not in ("niimasker_data", "reports", "sub-02")}
+    assert set(paths_in_tree()) == shown | closed
+    both = [{path.name[6:] for path in files if path.parts[0] == subject} for subject in ("sub-01", "sub-02")]
+    assert both[0] == both[1]
+
+
+def test_statistics_of_connectivity_are_the_codes():
+    assert dict(table("`--connectivity`", "`stat-`")) == STATISTICS
 
 
 def test_picture_of_the_report_is_there_and_small():
@@ -434,7 +462,12 @@ def test_every_status_of_a_region_is_named():
 
 def test_keys_of_the_sidecar_are_those_that_are_described(example):
     facts = json.loads((example.folder / f"example_output/{IMAGE}_timeseries.json").read_text("utf-8"))
-    assert [key for row in table("key of `_timeseries.json`", "content") for key in code_in(row[0])] == list(facts)
+    of_run = [*facts][: [*facts].index("Fingerprint") + 1]
+    assert [key for row in table("key of `_timeseries.json`", "content") for key in code_in(row[0])] == [
+        *of_run,
+        "<column>",
+    ]
+    assert [*facts][len(of_run) :] == example.lines(f"example_output/{IMAGE}_timeseries.tsv", 1)[0]
 
 
 def test_keys_beside_a_matrix_are_those_that_are_described(outputs):
@@ -517,6 +550,8 @@ FOUND = [
     ("files", "does not exist", "-i missing.nii.gz", "does not exist"),
     ("files", "a pattern matches none", "-i missing*.nii.gz", "no file matches"),
     ("output names", "two atlases", f"-r {ATLAS_PATH} {ATLAS_PATH}", "more than one atlas"),
+    ("`--output_layout bids`", "no `sub-`", "-i odd.nii --output_layout bids", "some have no sub-"),
+    ("`--output_layout bids`", "another program", "described_output --output_layout bids", "is of fMRIPrep"),
     ("pairs of image and table", "not as many tables", f"--censor_file {SEEDS} {SEEDS}", "give one per image"),
     ("`--roi_file`", "one of the images", f"-r {PLAIN_RUN['-i'][0]}", "one of the --input_files"),
     ("image", "no 4D", f"-i {ATLAS_PATH} -r {SEEDS} --regressor_files --regressors", "expected a 4D series"),
@@ -597,6 +632,9 @@ def spoilt(example) -> Example:
     values[4, 1] = np.nan
     pd.DataFrame(values, columns=["", "b"]).to_csv(example.folder / "gap.tsv", sep="\t", index=False)
     (example.folder / "taken_output" / f"{IMAGE}_timeseries.tsv").mkdir(parents=True)
+    (example.folder / "described_output").mkdir()
+    description = '{"Name": "a", "BIDSVersion": "1.11.0", "GeneratedBy": [{"Name": "fMRIPrep"}]}'
+    (example.folder / "described_output/dataset_description.json").write_text(description, "utf-8")
     (example.folder / "blocked_output").mkdir()
     (example.folder / "blocked_output/niimasker_data").write_text("a file", "utf-8")
     write_odd_images(example.folder)

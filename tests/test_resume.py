@@ -208,6 +208,16 @@ def test_verbose_says_why_a_run_is_not_skipped(study, capsys):
 
 def test_every_option_that_does_not_shape_results_is_known():
     shaping = {option.name for option in OPTIONS if option.shapes_results}
-    files = {"output_dir", "input_files", "roi_file", "mask_img", "labels", "atlas_dir", "regressor_files"}
+    files = {
+        "output_dir",
+        "input_files",
+        "roi_file",
+        "mask_img",
+        "labels",
+        "atlas_name",
+        "atlas_dir",
+        "regressor_files",
+    }
+    runs = {"participant_label", "session", "task", "run", "echo", "space", "res", "desc"}
     written = {"censor_file", "output_layout", "no_report"}
-    assert {option.name for option in OPTIONS} - shaping == files | written | OF_ONE_CALL
+    assert {option.name for option in OPTIONS} - shaping == files | runs | written | OF_ONE_CALL

@@ -129,7 +129,7 @@ class TestSeveralAtlases:
     @pytest.mark.parametrize("other", ["other/a.nii.gz", "other/a.nii"])
     def test_two_atlases_of_one_name_are_refused(self, niimasker, other):
         save(Path(other), LABELS)
-        said = "--roi_file: more than one atlas is named 'a', and so would be their outputs; rename one of them."
+        said = "--roi_file: more than one atlas is named 'a', and so would be their outputs; rename one of them"
         assert_refused(niimasker("out", "-i", "bold.nii.gz", "-r", "a.nii.gz", other), said)
 
     def test_the_same_atlas_twice_is_refused(self, niimasker):

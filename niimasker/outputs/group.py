@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from niimasker.errors import count
-from niimasker.inputs.runs import run_entities
+from niimasker.inputs.entities import run_entities
 from niimasker.outputs import edges
 from niimasker.outputs.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.outputs.naming import Tables, name_files

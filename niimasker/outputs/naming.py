@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
-from niimasker.settings import CONNECTIVITY_KINDS, Settings
+from niimasker.settings import BIDS, CONNECTIVITY_KINDS, Settings
+
+# Of the entities that a name may hold, those that come after one in the standard, and in the proposal that has stat.
+_AFTER = {
+    "atlas": ("seg", "scale", "res", "den", "label", "stat", "desc"),
+    "stat": ("desc",),
+}
 
 # What BIDS names take as a statistic, by the kind of connectivity.
 STATISTICS = {
@@ -40,12 +46,19 @@ class Tables:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of a run, whether they are there or not: for each atlas, and once for all of them."""
+    """The files of a run, whether they are there or not: for each atlas, and once for all of them.
+
+    Parameters
+    ----------
+    have_dictionaries
+        Whether a JSON file beside each table says what its columns are; beside the signals there is one always.
+    """
 
     tables: tuple[Tables, ...]
     outliers_path: Path
     regressors_path: Path
     report_path: Path
+    have_dictionaries: bool
 
 
 @dataclass(frozen=True)
@@ -67,31 +80,65 @@ def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> Run
     keys
         What the files of each atlas are called by.
     """
-    stem = settings.output_dir / output_stem
+    stem, as_bids = settings.output_dir / output_stem, settings.output_layout == BIDS
     return RunFiles(
-        tuple(_name_tables(f"{stem}{f'_atlas-{key}' if len(keys) > 1 else ''}", key, settings) for key in keys),
+        _name_bids_tables(stem, keys, settings) if as_bids else _name_tables(stem, keys, settings),
         outliers_path=Path(f"{stem}_outliers.tsv"),
-        regressors_path=Path(f"{stem}_regressors.tsv"),
+        regressors_path=Path(f"{stem}_{'design' if as_bids else 'regressors'}.tsv"),
         report_path=report_path(settings.output_dir, output_stem),
+        have_dictionaries=as_bids,
     )
 
 
-def _name_tables(stem: str, key: str, settings: Settings) -> Tables:
-    return Tables(
-        key,
-        signals_path=Path(f"{stem}_timeseries.tsv"),
-        sidecar_path=Path(f"{stem}_timeseries.json"),
-        regions_path=Path(f"{stem}_regions.tsv"),
-        voxels_path=Path(f"{stem}_voxels.tsv") if settings.as_voxels else None,
-        relmat_paths=tuple(
-            Path(f"{stem}_connectivity-{kind.replace('_', '')}_relmat.tsv") for kind in settings.connectivity
-        ),
+def _name_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tuple[Tables, ...]:
+    stems = [f"{stem}_atlas-{key}" if len(keys) > 1 else str(stem) for key in keys]
+    return tuple(
+        Tables(
+            key,
+            signals_path=Path(f"{its_stem}_timeseries.tsv"),
+            sidecar_path=Path(f"{its_stem}_timeseries.json"),
+            regions_path=Path(f"{its_stem}_regions.tsv"),
+            voxels_path=Path(f"{its_stem}_voxels.tsv") if settings.as_voxels else None,
+            relmat_paths=tuple(
+                Path(f"{its_stem}_connectivity-{kind.replace('_', '')}_relmat.tsv") for kind in settings.connectivity
+            ),
+        )
+        for its_stem, key in zip(stems, keys, strict=True)
     )
 
 
-def sidecar_beside(relmat_path: Path) -> Path:
-    """Return the JSON file that goes with a matrix."""
-    return relmat_path.with_suffix(".json")
+def _name_bids_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tuple[Tables, ...]:
+    """Return names as XCP-D gives them, the entities in the standard's order."""
+    tables = []
+    for key in keys:
+        of_atlas = _with_entity(stem, "atlas", key)
+        # A voxel's signal is no statistic of others.
+        signals = of_atlas if settings.as_voxels else _with_entity(of_atlas, "stat", "mean")
+        matrices = [_with_entity(of_atlas, "stat", STATISTICS[kind]) for kind in settings.connectivity]
+        tables.append(
+            Tables(
+                key,
+                signals_path=Path(f"{signals}_timeseries.tsv"),
+                sidecar_path=Path(f"{signals}_timeseries.json"),
+                regions_path=Path(f"{_with_entity(of_atlas, 'stat', 'coverage')}_bold.tsv"),
+                voxels_path=Path(f"{of_atlas}_voxels.tsv") if settings.as_voxels else None,
+                relmat_paths=tuple(Path(f"{matrix}_relmat.tsv") for matrix in matrices),
+            )
+        )
+    return tuple(tables)
+
+
+def _with_entity(stem: Path, key: str, value: str) -> Path:
+    """Return a name of entities with one more, at its place."""
+    parts = stem.name.split("_")
+    is_after = [part.partition("-")[0] in _AFTER[key] for part in parts]
+    place = is_after.index(True) if any(is_after) else len(parts)
+    return stem.with_name("_".join([*parts[:place], f"{key}-{value}", *parts[place:]]))
+
+
+def sidecar_beside(table_path: Path) -> Path:
+    """Return the JSON file that goes with a table."""
+    return table_path.with_suffix(".json")
 
 
 def report_path(output_dir: Path, output_stem: str) -> Path:
@@ -107,10 +154,18 @@ def name_group_files(output_dir: Path) -> GroupFiles:
 
 def possible_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> list[Path]:
     """Return every file that a run may have written with other options too, those that vouch for others first."""
-    everything = dataclasses.replace(settings, as_voxels=True, connectivity=CONNECTIVITY_KINDS)
-    files = name_files(everything, output_stem, keys)
-    paths = [tables.sidecar_path for tables in files.tables]
-    for tables in files.tables:
-        paths += [path for path in (tables.signals_path, tables.regions_path, tables.voxels_path) if path]
-        paths += [path for relmat_path in tables.relmat_paths for path in (relmat_path, sidecar_beside(relmat_path))]
-    return [*paths, files.outliers_path, files.regressors_path, files.report_path]
+    everything = dataclasses.replace(settings, connectivity=CONNECTIVITY_KINDS)
+    variants = [
+        name_files(dataclasses.replace(everything, as_voxels=as_voxels), output_stem, keys)
+        for as_voxels in (False, True)
+    ]
+    tables = [its_tables for files in variants for its_tables in files.tables]
+    sidecars = [its_tables.sidecar_path for its_tables in tables]
+    paths = [path for its in tables for path in (its.signals_path, its.regions_path, its.voxels_path) if path]
+    files = variants[0]
+    paths += [files.outliers_path, files.regressors_path]
+    if files.have_dictionaries:
+        paths += map(sidecar_beside, list(paths))
+    for relmat_path in dict.fromkeys(path for its_tables in tables for path in its_tables.relmat_paths):
+        paths += [relmat_path, sidecar_beside(relmat_path)]
+    return list(dict.fromkeys([*sidecars, *paths, files.report_path]))

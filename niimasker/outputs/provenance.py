@@ -69,6 +69,7 @@ def make_sidecar(
     """Return the JSON that goes beside a table of signals."""
     return {
         "SamplingFrequency": None if cleaning.t_r is None else 1 / cleaning.t_r,
+        "StartTime": None if cleaning.t_r is None else round(_first_row(timeline, settings) * cleaning.t_r, 9),
         "RepetitionTime": cleaning.t_r,
         "RepetitionTimeSource": cleaning.t_r_source,
         "Volumes": {
@@ -89,12 +90,37 @@ def make_sidecar(
     }
 
 
+def _first_row(timeline: Timeline, settings: Settings) -> int:
+    """Return which volume of the file the first row of signals is."""
+    return timeline.n_discarded if settings.censored == "nan" else int(timeline.kept.argmax())
+
+
+def describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, str | int]]:
+    """Return the region of each column, in the words of the proposal for functional derivatives (BEP012).
+
+    Parameters
+    ----------
+    atlas
+        What the outputs call it.
+    """
+    voxels = weights.voxels
+    regions = weights.indices if voxels is None else [voxels.regions.indices[row] for row in voxels.rows]
+    return {name: {"Atlas": atlas, "ROI": index} for name, index in zip(weights.names, regions, strict=True)}
+
+
 def make_relmat_sidecar(
     connectivity: Connectivity, signals_path: Path, *, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance
 ) -> dict[str, Any]:
-    """Return the JSON that goes beside a matrix between regions; of the rest the one beside the signals tells."""
+    """Return the JSON that goes beside a matrix between regions; of the rest the one beside the signals tells.
+
+    The first keys are those of the proposal for relationship matrices (BEP017).
+    """
     return {
-        "Measure": IN_WORDS[connectivity.kind],
+        "RelationshipMeasure": IN_WORDS[connectivity.kind],
+        "Weighted": True,
+        "Directed": False,
+        "NonNegative": False,
+        "ValidDiagonal": not connectivity.is_fisher_z,
         "Estimator": "sample" if connectivity.shrinkage is None else "Ledoit-Wolf",
         "Shrinkage": connectivity.shrinkage,
         "Standardized": cleaning.standardize,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,19 @@ import numpy as np
 import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
+from niimasker.outputs.dictionaries import OUTLIERS, REGIONS, VOXELS, Dictionary, describe_regressors
 from niimasker.outputs.files import check_output_dir, summary_name, write_json
 from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files, sidecar_beside
 from niimasker.outputs.provenance import (
     SourceRecord,
+    describe_columns,
     make_relmat_sidecar,
     make_sidecar,
     settings_record,
     software_versions,
     source_record,
 )
+from niimasker.outputs.summaries import make_summary
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
@@ -33,13 +36,13 @@ from niimasker.outputs.tables import (
     write_relmat,
     write_signals,
 )
+from niimasker.plans import Plan
 from niimasker.regions.weights import OK, RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
-from niimasker.study import Plan
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,10 @@ def write_run(
         paths = _write_of_run(plan, extracted, files)
         for number, its_tables in enumerate(files.tables):
             weights, values = placement.weights[number], extracted.values[number]
-            paths += _write_tables(its_tables, weights, values, facts[number], plan.timeline, settings)
+            paths += _write_signals(its_tables, weights, values, plan.timeline, settings)
+            paths += _write_facts(its_tables.regions_path, facts[number], files, REGIONS)
+            if its_tables.voxels_path is not None:
+                paths += _write_facts(its_tables.voxels_path, voxels_table(weights), files, VOXELS)
             paths += _write_relmats(its_tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
         records = {
             "Summary": numbers_of(result),
@@ -128,27 +134,34 @@ def write_run(
                 sources={**shared, **sources[number]},
                 warnings=extracted.warnings,
             )
-            # Last: they vouch for the others.
-            write_json(its_tables.sidecar_path, {**sidecar, **records})
+            columns = describe_columns(its_tables.atlas, placement.weights[number])
+            # Last: they vouch for the others. A column that is called as a fact is gives way; Columns has them all.
+            write_json(its_tables.sidecar_path, {**sidecar, **records, **_without(columns, [*sidecar, *records])})
     return result
 
 
-def _write_tables(
-    tables: Tables,
-    weights: RegionWeights,
-    values: np.ndarray,
-    facts: pd.DataFrame,
-    timeline: Timeline,
-    settings: Settings,
+def _without(columns: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: column for name, column in columns.items() if name not in names}
+
+
+def _write_signals(
+    tables: Tables, weights: RegionWeights, values: np.ndarray, timeline: Timeline, settings: Settings
 ) -> list[Path]:
     if settings.censored == "nan":
         values = _with_censored(values, timeline)
     write_signals(tables.signals_path, values, weights.names, n_decimals=settings.n_decimals)
-    write_records(tables.regions_path, facts)
-    if tables.voxels_path is None:
-        return [tables.signals_path, tables.regions_path]
-    write_records(tables.voxels_path, voxels_table(weights))
-    return [tables.signals_path, tables.regions_path, tables.voxels_path]
+    return [tables.signals_path]
+
+
+def _write_facts(
+    path: Path, facts: pd.DataFrame, files: RunFiles, dictionary: Dictionary, float_format: str = "%.6g"
+) -> list[Path]:
+    """Write a table, with its dictionary where the layout has one, and return the files."""
+    write_records(path, facts, float_format)
+    if not files.have_dictionaries:
+        return [path]
+    write_json(sidecar_beside(path), dictionary)
+    return [path, sidecar_beside(path)]
 
 
 def _write_relmats(
@@ -191,14 +204,13 @@ def _remove(paths: Iterable[Path]) -> None:
 def _write_of_run(plan: Plan, extracted: Extracted, files: RunFiles) -> list[Path]:
     """Write what a run has once, whatever the number of atlases, and return the files."""
     timeline, confounds = plan.timeline, extracted.confounds
-    paths = []
+    paths: list[Path] = []
     if timeline.n_kept < timeline.n_read or timeline.outliers:
-        write_records(files.outliers_path, outliers_table(timeline))
-        paths.append(files.outliers_path)
+        paths += _write_facts(files.outliers_path, outliers_table(timeline), files, OUTLIERS)
     if confounds is not None and confounds.names:
         # As many digits as fMRIPrep writes.
-        write_records(files.regressors_path, regressors_table(confounds, timeline), "%.10g")
-        paths.append(files.regressors_path)
+        dictionary = describe_regressors(plan.cleaning.t_r)
+        paths += _write_facts(files.regressors_path, regressors_table(confounds, timeline), files, dictionary, "%.10g")
     return paths
 
 
@@ -267,4 +279,4 @@ def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, An
 
 def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a row per run."""
-    write_records(path, pd.DataFrame(rows))
+    write_records(path, make_summary(rows))

@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from niimasker.errors import RunsError
-from niimasker.inputs.runs import RUN_ENTITIES, expand, find_runs, name_outputs, pair
+from niimasker.inputs import runs as inputs
+from niimasker.inputs.entities import RUN_ENTITIES
+from niimasker.inputs.runs import expand, name_outputs, pair
+from niimasker.merging import make_settings
 
 
 @pytest.fixture
@@ -28,6 +31,14 @@ def touch(*names):
 def found(*patterns):
     """Return what patterns stand for, as text."""
     return [path.as_posix() for path in expand(patterns, "--input_files")]
+
+
+def find_runs(images, tables=(), censor_files=(), output_layout="flat"):
+    """Return the runs of files, whatever the regions."""
+    given = {"regressor_files": tables, "censor_file": censor_files, "output_layout": output_layout}
+    return inputs.find_runs(
+        make_settings({"output_dir": "out", "input_files": images, "roi_file": ["atlas.nii"], **given})
+    )
 
 
 def paths(*names):
@@ -166,6 +177,40 @@ class TestOutputNames:
         touch("x/bold.nii", "y/other.nii")
         with pytest.raises(RunsError, match="same name"):
             name_outputs(paths("x/bold.nii", "y/../x/bold.nii"), "mirror")
+
+    @pytest.mark.parametrize(
+        ("image", "expected"),
+        [
+            (
+                "a/sub-01_ses-1_task-rest_run-01_space-X_res-2_desc-preproc_bold.nii.gz",
+                "sub-01/ses-1/func/sub-01_ses-1_task-rest_run-01_space-X_res-2",
+            ),
+            ("sub-01_task-rest_bold_space-MNI_preproc.nii.gz", "sub-01/func/sub-01_task-rest_space-MNI"),
+            ("sub-A_task-rest_desc-smoothAROMAnonaggr_bold.nii", "sub-A/func/sub-A_task-rest_desc-smoothAROMAnonaggr"),
+            ("sub-01_space-X_task-rest_bold.nii.gz", "sub-01/func/sub-01_task-rest_space-X"),
+            ("sub-01_desc-b_variant-a_task-rest_bold.nii", "sub-01/func/sub-01_task-rest_variant-a_desc-b"),
+            ("sub-01.nii.gz", "sub-01/func/sub-01"),
+        ],
+    )
+    def test_bids_keeps_the_entities_in_the_standards_order(self, image, expected):
+        assert name_outputs([Path(image)], "bids") == [expected]
+
+    def test_bids_tells_subjects_and_sessions_apart_by_folders(self):
+        images = paths("sub-1_ses-a_bold.nii", "sub-1_ses-b_bold.nii", "sub-2_bold.nii")
+        assert name_outputs(images, "bids") == [
+            "sub-1/ses-a/func/sub-1_ses-a",
+            "sub-1/ses-b/func/sub-1_ses-b",
+            "sub-2/func/sub-2",
+        ]
+
+    @pytest.mark.parametrize("name", ["bold.nii", "ses-1_bold.nii", "sub-_bold.nii", "subject-1_bold.nii"])
+    def test_bids_refuses_names_without_subject(self, name):
+        with pytest.raises(RunsError, match=rf"no sub-: {name}; rename them, or use --output_layout flat or mirror"):
+            name_outputs(paths("sub-1_bold.nii", name), "bids")
+
+    def test_bids_refuses_one_name_for_two_images(self):
+        with pytest.raises(RunsError, match=r"same name: x/sub-1_bold\.nii, y/sub-1_bold\.nii; .*mirror"):
+            name_outputs(paths("x/sub-1_bold.nii", "y/sub-1_bold.nii"), "bids")
 
     @pytest.mark.parametrize("layout", ["flat", "mirror"])
     def test_runs_carry_their_output_names(self, folder, layout):

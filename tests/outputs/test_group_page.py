@@ -7,7 +7,7 @@ import html
 import json
 import re
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from niimasker.outputs.group_page import make_group_page
 from niimasker.outputs.index_page import GroupNote, make_index_page
 from niimasker.outputs.packing import unpack
 
-DATE = datetime(2026, 11, 2, 9, 5, tzinfo=timezone.utc)
+DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 VERSIONS = {"python": "3.12.1", "niimasker": "1.2.3", "numpy": "2.1.0", "scipy": "1.14.0"}
 N_RUNS = 14
 

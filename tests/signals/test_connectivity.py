@@ -272,7 +272,11 @@ class TestFiles:
         del facts["Software"]
         assert facts.pop("Shrinkage") == pytest.approx(shrink_as_in_the_paper(values)[1], abs=TOLERANCE)
         assert facts == {
-            "Measure": "correlation with shrinkage",
+            "RelationshipMeasure": "correlation with shrinkage",
+            "Weighted": True,
+            "Directed": False,
+            "NonNegative": False,
+            "ValidDiagonal": False,
             "Estimator": "Ledoit-Wolf",
             "Standardized": "zscore_sample",
             "EstimatedFrom": "z-scored time series",
