@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,14 @@ def test_page_is_linked_from_the_index(study):
     ):
         assert words in page
     assert 'href="sub-03_run-2_bold_report.html"' in page
+
+
+def test_runs_in_folders_are_read_and_linked_there(study):
+    assert main([*study, "--output_layout", "bids"]) == 0
+    assert read(TABLES[0])["n_runs"].tolist() == [11, 11]
+    links = re.findall(r'href="(sub-[^"]+_report\.html)"', PAGE.read_text("utf-8"))
+    assert len(links) == 11
+    assert [link for link in links if "/" not in link or not (PAGE.parent / link).is_file()] == []
 
 
 def test_fewer_than_ten_runs_have_none_and_the_index_says_so(study):
