@@ -35,7 +35,7 @@ from niimasker.task import Shared, Task, extract_run, share, wait_for_imports
 if TYPE_CHECKING:
     from distributed import Client
 
-    from niimasker.outputs.index_page import GroupNote
+    from niimasker.outputs.group import GroupNote
 
 _log = logging.getLogger(__name__)
 
@@ -234,8 +234,8 @@ def _write_group(study: Study, rows: Sequence[Mapping[str, Any]]) -> GroupNote |
             path.unlink()
     if not settings.connectivity:
         return None
-    from niimasker.outputs.group_page import write_group
-    from niimasker.outputs.index_page import GroupNote
+    from niimasker.outputs.group import GroupNote
+    from niimasker.outputs.group_tables import write_group
 
     written = attempt(lambda keys: write_group(settings, rows, keys), study.keys)
     if written.value is None:

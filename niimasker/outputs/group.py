@@ -27,6 +27,14 @@ Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class GroupNote:
+    """What a page says of the group page: what it shows, or why there is none."""
+
+    is_there: bool
+    words: str
+
+
+@dataclass(frozen=True)
 class Member:
     """A run that is done: the name of its outputs, its subject and mean framewise displacement, its tables by atlas.
 

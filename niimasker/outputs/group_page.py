@@ -13,23 +13,19 @@ from niimasker.errors import count
 from niimasker.outputs import figures, group_figures
 from niimasker.outputs.edges import MIN_RUNS, SIGNIFICANT, matrix_of
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.outputs.group import Group, Member, find_members, make_groups
-from niimasker.outputs.group_tables import edges_table, groups_table, mean_of_known
+from niimasker.outputs.group import Group, Member
+from niimasker.outputs.group_tables import mean_of_known
 from niimasker.outputs.groups import group_regions
-from niimasker.outputs.index_page import GroupNote, Row, to_href
+from niimasker.outputs.index_page import to_href
 from niimasker.outputs.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
-from niimasker.outputs.naming import GroupFiles, name_group_files, report_path
+from niimasker.outputs.naming import report_path
 from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.report import Fact
 from niimasker.outputs.sections import Plot
-from niimasker.outputs.tables import write_records
 from niimasker.outputs.views import MOST_COLUMNS
 from niimasker.settings import CORRELATION_KINDS, Settings
 from niimasker.signals.connectivity import IN_WORDS
-
-# Of its tables: enough to compute on with them.
-_DIGITS = "%.12g"
 
 
 @dataclass(frozen=True)
@@ -45,40 +41,8 @@ class GroupSection:
     notes: dict[str, str]
 
 
-def write_group(settings: Settings, rows: Sequence[Row], keys: Sequence[str]) -> GroupNote:
-    """Write the tables and the page of a group, where enough runs are done, and return what the index says of it.
-
-    Parameters
-    ----------
-    rows
-        What summary.tsv says of each run.
-    keys
-        What the files of each atlas are called by.
-    """
-    members = find_members(settings, rows, keys)
-    missing = _why_none(members, rows)
-    if missing:
-        return GroupNote(False, f"No group page: {missing}")
-    files = name_group_files(settings.output_dir)
-    groups = list(make_groups(members, settings.connectivity))
-    write_records(files.edges_path, edges_table(groups), _DIGITS)
-    write_records(files.numbers_path, groups_table(groups), _DIGITS)
-    if not settings.no_report:
-        _write_page(files, groups, members, settings)
-    return GroupNote(True, f"connectivity of {count(len(members), 'run')} and how it goes with motion")
-
-
-def _why_none(members: Sequence[Member], rows: Sequence[Row]) -> str:
-    n_to_come = sum(row["status"] == "not started" for row in rows)
-    if n_to_come:
-        # After Ctrl-C nobody waits for numbers that the other runs will change.
-        return f"it is made once all runs are tried, and {count(n_to_come, 'run')} did not start."
-    if len(members) < MIN_RUNS:
-        return f"it needs {MIN_RUNS} runs that are done; {len(members)} {'is' if len(members) == 1 else 'are'}."
-    return ""
-
-
-def _write_page(files: GroupFiles, groups: Sequence[Group], members: Sequence[Member], settings: Settings) -> None:
+def write_group_page(path: Path, groups: Sequence[Group], members: Sequence[Member], settings: Settings) -> None:
+    """Write the page of a group, and what it needs beside it."""
     folder = settings.output_dir / REPORTS_FOLDER
     page = make_group_page(
         groups,
@@ -89,7 +53,7 @@ def _write_page(files: GroupFiles, groups: Sequence[Group], members: Sequence[Me
         fisher_z=settings.fisher_z,
     )
     write_assets(folder)
-    write_page(files.page_path, page)
+    write_page(path, page)
 
 
 def _links(members: Iterable[Member], output_dir: Path) -> list[str | None]:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.group import GroupNote
 from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
 
@@ -63,14 +64,6 @@ MEASURES = (
     # The first run of each process takes its imports, 2 s: what stands out by that is no news of the run.
     Measure("seconds", "Seconds", "seconds that the run took", "s", 1, has_outliers=False),
 )
-
-
-@dataclass(frozen=True)
-class GroupNote:
-    """What a page says of the group page: what it shows, or why there is none."""
-
-    is_there: bool
-    words: str
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from group_members import DISTANCES, NAMES, make_edges, write_member, write_memb
 from index_rows import HOSTILE
 
 from niimasker.outputs.edges import add_run, correlate_with_motion, depend_on_distance, distances_between, no_runs
-from niimasker.outputs.group import Group, Member, make_groups
+from niimasker.outputs.group import Group, GroupNote, Member, make_groups
 from niimasker.outputs.group_figures import find_limit
 from niimasker.outputs.group_page import make_group_page
-from niimasker.outputs.index_page import GroupNote, make_index_page
+from niimasker.outputs.index_page import make_index_page
 from niimasker.outputs.packing import unpack
 
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
