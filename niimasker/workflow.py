@@ -27,7 +27,7 @@ from niimasker.outputs.files import (
     write_regions_used,
 )
 from niimasker.outputs.long_table import remove_long_tables, write_long_table
-from niimasker.outputs.naming import report_path
+from niimasker.outputs.naming import name_group_files, report_path
 from niimasker.placements import AnyPlacement, Placements, StoredPlacement, temporary_folder
 from niimasker.plans import Plan
 from niimasker.settings import BIDS, Settings
@@ -36,6 +36,8 @@ from niimasker.task import Shared, Task, extract_run, share, wait_for_imports
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from niimasker.outputs.group import GroupNote
 
 _log = logging.getLogger(__name__)
 
@@ -205,9 +207,9 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
 
     settings = study.settings
     write_study(settings.output_dir / DATA_FOLDER, settings, rows, command)
+    group = _write_group(study, rows)
     if settings.no_report:
-        # That of an earlier call would lead to pages that went with their tables.
-        if any(row["status"] != SKIPPED for row in rows):
+        if not _keeps_pages(study, rows):
             with contextlib.suppress(OSError):
                 (settings.output_dir / REPORTS_FOLDER / "index.html").unlink()
         return
@@ -216,7 +218,7 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
     is_there = [row["status"] in (DONE, SKIPPED) and path.is_file() for row, path in zip(rows, paths, strict=True)]
     links = [path if there else None for path, there in zip(paths, is_there, strict=True)]
-    written = attempt(lambda output_dir: write_index(output_dir, rows, links), settings.output_dir)
+    written = attempt(lambda output_dir: write_index(output_dir, rows, links, group), settings.output_dir)
     if written.reason:
         _log.debug("%s", written.traceback)
         # What failed is a view of tables that are written.
@@ -250,6 +252,34 @@ def tabulate(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
     path = write_long_table(settings, runs, study.keys)
     _log.debug("%s: written in %.3f s", path, time.perf_counter() - start)
     return path
+
+
+def _keeps_pages(study: Study, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether --no_report leaves the pages of an earlier call: others would lead to pages that are gone."""
+    return study.settings.no_report and all(row["status"] == SKIPPED for row in rows)
+
+
+def _write_group(study: Study, rows: Sequence[Mapping[str, Any]]) -> GroupNote | None:
+    """Write what the runs' connectivity has in common, and return what the index says of it, None without any."""
+    settings = study.settings
+    files = name_group_files(settings.output_dir)
+    pages = () if _keeps_pages(study, rows) else (files.page_path,)
+    for path in (*pages, files.numbers_path, files.edges_path):
+        # Those of an earlier call are of other runs.
+        with contextlib.suppress(OSError):
+            path.unlink()
+    if not settings.connectivity:
+        return None
+    from niimasker.outputs.group import GroupNote
+    from niimasker.outputs.group_tables import write_group
+
+    written = attempt(lambda keys: write_group(settings, rows, keys), study.keys)
+    if written.value is None:
+        _log.debug("%s", written.traceback)
+        warn(f"the group page is not written: {written.reason}")
+        return GroupNote(False, f"No group page: {written.reason}")
+    _log.debug("group of runs: %s, in %.3f s", written.value.words, written.seconds)
+    return written.value
 
 
 def find_finished(study: Study, shared: Shared) -> list[Outcome]:

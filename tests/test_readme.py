@@ -21,6 +21,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from group_members import make_edges, write_members
 
 from niimasker.cli import main, make_parser
 from niimasker.config import read_config
@@ -37,7 +38,9 @@ from niimasker.inputs.images import T_R_MAX, T_R_MIN
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
 from niimasker.inputs.strategies import STRATEGIES
 from niimasker.merging import make_settings
-from niimasker.outputs.naming import STATISTICS
+from niimasker.outputs.group import make_groups
+from niimasker.outputs.group_tables import edges_table, groups_table
+from niimasker.outputs.naming import STATISTICS, name_group_files
 from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
 from niimasker.regions.name_tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
@@ -497,6 +500,16 @@ def test_keys_beside_a_matrix_are_those_that_are_described(outputs):
         (outputs["connectivity_output"] / f"{IMAGE}_connectivity-pearson_relmat.json").read_text("utf-8")
     )
     assert [key for row in table("key of `_relmat.json`", "content") for key in code_in(row[0])] == list(facts)
+
+
+def test_files_and_columns_of_a_group_are_those_that_are_described(tmp_path):
+    files = name_group_files(Path("out"))
+    paths = [path.relative_to("out").as_posix() for path in (files.page_path, files.numbers_path, files.edges_path)]
+    assert [file for row in table("file of the group", "content") for file in code_in(row[0])] == paths
+    groups = list(make_groups(write_members(tmp_path, *make_edges(10)), ["pearson"]))
+    for name, written in (("group.tsv", groups_table(groups)), ("group_edges.tsv", edges_table(groups))):
+        described = [column for row in table(f"column of `{name}`", "meaning") for column in code_in(row[0])]
+        assert described == list(written.columns)
 
 
 def test_kinds_of_connectivity_are_the_codes():

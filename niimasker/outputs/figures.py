@@ -41,10 +41,16 @@ MEAN_SIGNAL = "mean signal"
 
 @dataclass(frozen=True)
 class Scale:
-    """What colours stand for: values of this name from -limit to limit."""
+    """What colours stand for: values of this name from -limit to limit, or from 0 where they have no sign."""
 
     name: str
     limit: float
+    is_signed: bool = True
+
+    @property
+    def start(self) -> float:
+        """The value of the first colour."""
+        return -self.limit if self.is_signed else 0.0
 
 
 # Correlations are comparable between figures.
@@ -69,6 +75,16 @@ _DIVERGING = [
     [0.8, "#d6604d"],
     [0.9, "#b2182b"],
     [1.0, "#67001f"],
+]
+
+# From white: ColorBrewer's Blues.
+UPWARDS = [
+    [0.0, "#f7fbff"],
+    [0.2, "#d0e1f2"],
+    [0.4, "#94c4df"],
+    [0.6, "#4a98c9"],
+    [0.8, "#1764ab"],
+    [1.0, "#08306b"],
 ]
 
 
@@ -315,20 +331,20 @@ def plot_spectrum(
 
 
 def _plot_heatmap(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale) -> Figure:
-    limit, is_correlation = scale.limit, scale == CORRELATION
+    low, high, is_correlation = scale.start, scale.limit, scale == CORRELATION
     number = ".2f" if is_correlation else ".3~g"
     heatmap = {
         "type": "heatmap",
         "z": pack_steps(values, _CORRELATION_STEP) if is_correlation else pack_rows(values),
         "x": list(columns),
         "y": list(rows),
-        "zmin": -limit,
-        "zmax": limit,
-        "colorscale": _DIVERGING,
+        "zmin": low,
+        "zmax": high,
+        "colorscale": _DIVERGING if scale.is_signed else UPWARDS,
         "hoverongaps": False,
         "hovertemplate": f"%{{y}}<br>%{{x}}<br>{scale.name} %{{z:{number}}}<extra></extra>",
         "colorbar": {"title": {"text": scale.name, "side": "top"}, "thickness": 10, "x": 1.005, "len": 0.9,
-                     "tickvals": [-limit, -limit / 2, 0, limit / 2, limit], "tickformat": ".2~g"},
+                     "tickvals": [low + (high - low) * part / 4 for part in range(5)], "tickformat": ".2~g"},
     }  # fmt: skip
     layout = make_layout(420)
     layout["xaxis"] = {**names_axis(columns), "autorange": True, "tickangle": -60}

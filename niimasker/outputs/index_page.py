@@ -15,6 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.group import GroupNote
 from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
 
@@ -87,19 +88,24 @@ class Strip:
         return f"median {self.measure.write(centre)}, {low:.{self.measure.decimals}f} to {self.measure.write(high)}"
 
 
-def write_index(output_dir: Path, rows: Sequence[Row], report_paths: Sequence[Path | None]) -> None:
+def write_index(
+    output_dir: Path, rows: Sequence[Row], report_paths: Sequence[Path | None], group: GroupNote | None = None
+) -> None:
     """Write the page of a study, and what it needs beside it.
 
     Parameters
     ----------
     report_paths
         Each run's page, None where there is none.
+    group
+        None where no group was asked for.
     """
     folder = output_dir / REPORTS_FOLDER
     links = [path.relative_to(folder).as_posix() if path else None for path in report_paths]
     date = datetime.now().astimezone()
     write_assets(folder)
-    write_page(folder / "index.html", make_index_page(rows, links, date=date, versions=software_versions()))
+    page = make_index_page(rows, links, date=date, versions=software_versions(), group=group)
+    write_page(folder / "index.html", page)
 
 
 def make_index_page(
@@ -108,6 +114,7 @@ def make_index_page(
     *,
     date: datetime,
     versions: Mapping[str, str],
+    group: GroupNote | None = None,
     assets: str = "assets",
 ) -> str:
     """Return the HTML page of a study; failed runs come first.
@@ -120,6 +127,8 @@ def make_index_page(
         Where each run's page is, relative to this page; None where there is none.
     versions
         Of the software, by package.
+    group
+        What is said of the group page, beside this one.
     assets
         The folder of the style sheet and scripts, relative to this page.
     """
@@ -139,6 +148,7 @@ def make_index_page(
         figures=[_figure(strip, names, links) for strip in strips],
         n_deviations=f"{OUTLIER_DEVIATIONS:g}",
         min_runs=MIN_RUNS_FOR_OUTLIERS,
+        group=group,
         study=_study_data(rows, links, strips),
     )
 
@@ -195,7 +205,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 def _figure(strip: Strip, names: Sequence[str], links: Sequence[str | None]) -> dict[str, Any]:
     named = [
-        {"name": names[place], "link": _href(links[place]), "value": strip.measure.write(strip.values[place])}
+        {"name": names[place], "link": to_href(links[place]), "value": strip.measure.write(strip.values[place])}
         for place in strip.outliers[:_MOST_NAMED]
     ]
     n_more = len(strip.outliers) - len(named)
@@ -206,7 +216,8 @@ def _figure(strip: Strip, names: Sequence[str], links: Sequence[str | None]) -> 
     return {"strip": strip, "named": named, "n_more": n_more, "text": text}
 
 
-def _href(link: str | None) -> str | None:
+def to_href(link: str | None) -> str | None:
+    """Return a link to a file as a page has it."""
     # A file's name may hold what a URL gives a meaning to (#, ?, %), and bytes that are no text.
     return None if link is None else quote(link, errors="surrogateescape")
 
@@ -229,7 +240,7 @@ def _study_data(rows: Sequence[Row], links: Sequence[str | None], strips: Sequen
             for strip in strips
         ],
         "runs": [
-            _run_data(row, _href(link), outlying.get(place, []))
+            _run_data(row, to_href(link), outlying.get(place, []))
             for place, (row, link) in enumerate(zip(rows, links, strict=True))
         ],
     }

@@ -30,6 +30,18 @@ CIRIC_2017 = (
     "control of motion artifact in studies of functional connectivity. NeuroImage 2017; 154: 174-187. "
     "doi:10.1016/j.neuroimage.2017.03.020",
 )
+POWER_2012 = (
+    "Power et al., 2012",
+    "Power JD, Barnes KA, Snyder AZ, Schlaggar BL, Petersen SE. Spurious but systematic correlations in functional "
+    "connectivity MRI networks arise from subject motion. NeuroImage 2012; 59: 2142-2154. "
+    "doi:10.1016/j.neuroimage.2011.10.018",
+)
+PARKES_2018 = (
+    "Parkes et al., 2018",
+    "Parkes L, Fulcher B, Yücel M, Fornito A. An evaluation of the efficacy, reliability, and sensitivity of motion "
+    "correction strategies for resting-state functional MRI. NeuroImage 2018; 171: 415-436. "
+    "doi:10.1016/j.neuroimage.2017.12.073",
+)
 LEDOIT_2004 = (
     "Ledoit and Wolf, 2004",
     "Ledoit O, Wolf M. A well-conditioned estimator for large-dimensional covariance matrices. Journal of Multivariate "

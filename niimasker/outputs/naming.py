@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
 from niimasker.settings import BIDS, CONNECTIVITY_KINDS, Settings
 
 # Of the entities that a name may hold, those that come after one in the standard, and in the proposal that has stat.
@@ -59,6 +59,15 @@ class RunFiles:
     regressors_path: Path
     report_path: Path
     have_dictionaries: bool
+
+
+@dataclass(frozen=True)
+class GroupFiles:
+    """The files of a group of runs, whether they are there or not."""
+
+    page_path: Path
+    numbers_path: Path
+    edges_path: Path
 
 
 def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> RunFiles:
@@ -135,6 +144,12 @@ def sidecar_beside(table_path: Path) -> Path:
 def report_path(output_dir: Path, output_stem: str) -> Path:
     """Return where a run's page is; the stem may hold folders."""
     return Path(f"{output_dir / REPORTS_FOLDER / output_stem}_report.html")
+
+
+def name_group_files(output_dir: Path) -> GroupFiles:
+    """Return what the files of a group of runs are called."""
+    folder = output_dir / DATA_FOLDER
+    return GroupFiles(output_dir / REPORTS_FOLDER / "group.html", folder / "group.tsv", folder / "group_edges.tsv")
 
 
 def possible_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> list[Path]:

@@ -1,0 +1,257 @@
+"""The page of a group: mean connectivity over runs, its spread, and how it goes with motion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from niimasker.errors import count
+from niimasker.outputs import figures, group_figures
+from niimasker.outputs.edges import MIN_RUNS, SIGNIFICANT, matrix_of
+from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.group import Group, Member
+from niimasker.outputs.group_tables import mean_of_known
+from niimasker.outputs.groups import group_regions
+from niimasker.outputs.index_page import to_href
+from niimasker.outputs.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
+from niimasker.outputs.naming import report_path
+from niimasker.outputs.pages import render, write_assets, write_page
+from niimasker.outputs.provenance import software_versions
+from niimasker.outputs.report import Fact
+from niimasker.outputs.sections import Plot
+from niimasker.outputs.views import MOST_COLUMNS
+from niimasker.settings import CORRELATION_KINDS, Settings
+from niimasker.signals.connectivity import IN_WORDS
+
+
+@dataclass(frozen=True)
+class GroupSection:
+    """What a page shows of one atlas and kind of connectivity; a figure that cannot be is None, and a note says why."""
+
+    title: str
+    facts: tuple[Fact, ...]
+    mean: Plot | None
+    spread: Plot | None
+    qcfc: Plot | None
+    distance: Plot | None
+    notes: dict[str, str]
+
+
+def write_group_page(path: Path, groups: Sequence[Group], members: Sequence[Member], settings: Settings) -> None:
+    """Write the page of a group, and what it needs beside it."""
+    folder = settings.output_dir / REPORTS_FOLDER
+    page = make_group_page(
+        groups,
+        members,
+        _links(members, settings.output_dir),
+        date=datetime.now().astimezone(),
+        versions=software_versions(),
+        fisher_z=settings.fisher_z,
+    )
+    write_assets(folder)
+    write_page(path, page)
+
+
+def _links(members: Iterable[Member], output_dir: Path) -> list[str | None]:
+    paths = [report_path(output_dir, member.name) for member in members]
+    return [path.relative_to(output_dir / REPORTS_FOLDER).as_posix() if path.is_file() else None for path in paths]
+
+
+def make_group_page(
+    groups: Sequence[Group],
+    members: Sequence[Member],
+    links: Sequence[str | None],
+    *,
+    date: datetime,
+    versions: Mapping[str, str],
+    fisher_z: bool = False,
+    assets: str = "assets",
+) -> str:
+    """Return the HTML page of a group.
+
+    Parameters
+    ----------
+    groups
+        One for each atlas and kind of connectivity.
+    members, links
+        The runs that are done, and where each one's page is, relative to this page.
+    versions
+        Of the software, by package.
+    fisher_z
+        Whether correlations are Fisher's z.
+    assets
+        The folder of the style sheet and scripts, relative to this page.
+    """
+    return render(
+        "group.html.j2",
+        assets=assets,
+        date=date,
+        versions=versions,
+        n_runs=len(members),
+        notes=list(_notes(groups)),
+        sections=[make_group_section(group, fisher_z=fisher_z) for group in groups],
+        runs=list(_runs(groups, members, links)),
+        methods=describe_group(groups, versions),
+    )
+
+
+def _notes(groups: Sequence[Group]) -> Iterator[str]:
+    """Yield what a reader should know before looking at the figures."""
+    by_atlas = {group.atlas: group for group in groups}
+    for atlas, group in by_atlas.items():
+        said_of = f"{atlas}: " if len(by_atlas) > 1 else ""
+        if group.left_out:
+            yield f"{said_of}{count(len(group.left_out), 'run')} left out; the table of runs says why."
+        n_partial = int((group.sums.values.n < len(group.members)).sum())
+        if n_partial:
+            yield f"{said_of}{count(n_partial, 'edge')} without a value in some runs; the table of edges counts them."
+        if group.n_subjects is not None and group.n_subjects < len(group.members):
+            yield (
+                f"{said_of}{count(len(group.members), 'run')} of {count(group.n_subjects, 'subject')}: runs of one "
+                "subject are not independent, so that p comes out too small and the share of edges too large."
+            )
+        n_without = len(group.members) - len(group.motion)
+        if n_without and not group.note:
+            yield (
+                f"{said_of}{count(n_without, 'run')} without a mean framewise displacement; "
+                f"QC-FC is over the other {len(group.motion)}."
+            )
+
+
+def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[str | None]) -> Iterator[dict[str, Any]]:
+    """Yield a row per run of the page's table."""
+    by_atlas = {group.atlas: group.left_out for group in groups}
+    for member, link in zip(members, links, strict=True):
+        reasons = [
+            f"{atlas}: {left_out[member.name]}" if len(by_atlas) > 1 else left_out[member.name]
+            for atlas, left_out in by_atlas.items()
+            if member.name in left_out
+        ]
+        yield {
+            "name": member.name,
+            "href": to_href(link),
+            "subject": member.subject or "n/a",
+            "mean_fd": f"{member.mean_fd:.3f}" if math.isfinite(member.mean_fd) else "n/a",
+            "left_out": "; ".join(reasons),
+        }
+
+
+def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
+    """Return what a page shows of one atlas and kind of connectivity."""
+    notes = {}
+    if not group.n_edges:
+        notes["matrix"] = "No matrix: no pair of regions has a value."
+    elif len(group.names) > MOST_COLUMNS:
+        notes["matrix"] = f"No matrix: {len(group.names):,} regions are too many for one. The tables have every number."
+    if not group.qcfc or not group.qcfc.n_edges:
+        notes["qcfc"] = group.note or f"No QC-FC: no edge has values in {MIN_RUNS} runs that it varies over."
+    elif group.dependence is None:
+        notes["distance"] = "No dependence on distance: it needs three edges of different length."
+    is_z = fisher_z and group.kind in CORRELATION_KINDS
+    unit = "z" if is_z else "r" if group.kind in CORRELATION_KINDS else group.kind
+    return GroupSection(
+        f"{group.atlas}: {IN_WORDS[group.kind]}{', Fisher z' if is_z else ''}",
+        tuple(_facts(group, unit)),
+        None if "matrix" in notes else _mean(group, unit),
+        None if "matrix" in notes else _spread(group, unit),
+        None if "qcfc" in notes else _qcfc(group),
+        None if {"qcfc", "distance"} & notes.keys() else _distance(group),
+        notes,
+    )
+
+
+def _facts(group: Group, unit: str) -> Iterator[Fact]:
+    yield Fact(f"{len(group.members):,}", "runs")
+    if group.n_subjects is not None:
+        yield Fact(f"{group.n_subjects:,}", "subjects")
+    yield Fact(f"{len(group.names):,}", "regions")
+    yield Fact(f"{group.n_edges:,}", "edges with a value")
+    if group.n_edges:
+        yield Fact(_shown(mean_of_known(group.mean)), f"mean {unit} over edges")
+        yield Fact(_shown(mean_of_known(group.deviation)), f"mean SD of {unit} over runs")
+    if group.qcfc and group.qcfc.n_edges:
+        yield Fact(f"{mean_of_known(group.motion):.3f} mm", "mean FD over runs")
+        yield Fact(f"{group.qcfc.share_significant:.1%}", f"of edges go with FD, p < {SIGNIFICANT:g}")
+        yield Fact(_shown(group.qcfc.median_absolute), "median |QC-FC r|")
+    if group.dependence:
+        yield Fact(_shown(group.dependence.r), "r of QC-FC with distance")
+
+
+def _shown(value: float) -> str:
+    """Return a number as a page shows it, 0 without a sign."""
+    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 1e3 else f"{value:.4g}"
+
+
+def _mean(group: Group, unit: str) -> Plot:
+    scale = figures.Scale(unit, group_figures.find_limit(group.mean))
+    grouping = group_regions(group.names)
+    order = "grouped as the names say" if grouping.names else "in the atlas's order"
+    runs = count(len(group.members), "run")
+    return Plot(
+        figures.plot_matrix(matrix_of(group.mean, len(group.names)), group.names, grouping, scale),
+        f"Mean matrix of {count(len(group.names), 'region')} over {runs}, {order}",
+        f"Mean over {runs}, {order}; what lies beyond {scale.limit:g} has the last colour.",
+    )
+
+
+def _spread(group: Group, unit: str) -> Plot:
+    scale = figures.Scale(f"SD of {unit}", group_figures.find_limit(group.deviation), is_signed=False)
+    runs = count(len(group.members), "run")
+    return Plot(
+        figures.plot_matrix(
+            matrix_of(group.deviation, len(group.names)), group.names, group_regions(group.names), scale
+        ),
+        f"Matrix of the standard deviation over {runs} of {count(group.n_edges, 'edge')}",
+        f"Sample standard deviation over {runs}; what lies beyond {scale.limit:g} has the last colour.",
+    )
+
+
+def _qcfc(group: Group) -> Plot:
+    assert group.qcfc is not None
+    n_edges, share = group.qcfc.n_edges, f"{group.qcfc.share_significant:.1%}"
+    runs = count(len(group.motion), "run")
+    return Plot(
+        group_figures.plot_qcfc(group.qcfc),
+        f"Histogram of {count(n_edges, 'QC-FC correlation')} over {runs}: {share} have p < {SIGNIFICANT:g}, "
+        f"the median of |r| is {_shown(group.qcfc.median_absolute)}",
+        f"QC-FC: correlation of each edge with mean FD over {runs}. {share} of {count(n_edges, 'edge')} have "
+        f"p < {SIGNIFICANT:g}, uncorrected; chance alone gives {SIGNIFICANT:.0%}. "
+        f"Median |r| {_shown(group.qcfc.median_absolute)}.",
+    )
+
+
+def _distance(group: Group) -> Plot:
+    assert group.qcfc is not None
+    assert group.dependence is not None
+    r, rho = _shown(group.dependence.r), _shown(group.dependence.rho)
+    return Plot(
+        group_figures.plot_distance(group.qcfc.r, group.distances, group.dependence, group.names),
+        f"QC-FC correlation of {count(group.qcfc.n_edges, 'edge')} by the distance of their regions: r = {r}",
+        f"Distance dependence: Pearson's r = {r}, Spearman's rho = {rho} between QC-FC and distance. The line is the "
+        "least-squares fit, level where motion acts alike on short and long edges.",
+    )
+
+
+def describe_group(groups: Sequence[Group], versions: Mapping[str, str]) -> Paragraph:
+    """Return the methods of a group in publishable English."""
+    n_runs = max(len(group.members) for group in groups)
+    kinds = " and ".join(dict.fromkeys(IN_WORDS[group.kind] for group in groups))
+    text = (
+        f"Connectivity ({kinds}) was averaged over {count(n_runs, 'run')} with niimasker {versions['niimasker']} and "
+        f"numpy {versions['numpy']}."
+    )
+    if any(group.qcfc for group in groups):
+        text += (
+            " Residual effects of motion were assessed by QC-FC: Pearson's correlation over runs of each edge with "
+            f"mean framewise displacement ({POWER_2012[0]}), the share of edges with p < {SIGNIFICANT:g} (two-sided, "
+            "uncorrected), the median absolute correlation, and its distance dependence, Pearson's correlation over "
+            "edges of QC-FC with the Euclidean distance between the centres of the regions "
+            f"({CIRIC_2017[0]}; Spearman's rank correlation as in {PARKES_2018[0]}), computed with scipy "
+            f"{versions['scipy']}."
+        )
+    cited = (CIRIC_2017, PARKES_2018, POWER_2012)
+    return Paragraph(text, tuple(full for short, full in cited if short in text))

@@ -1,0 +1,114 @@
+"""Group numbers as tables: a row per atlas and kind of connectivity, and a row per edge; and the writing of a group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from niimasker.errors import count
+from niimasker.outputs.edges import MIN_RUNS
+from niimasker.outputs.group import Group, GroupNote, Member, find_members, make_groups
+from niimasker.outputs.naming import name_group_files
+from niimasker.outputs.tables import write_records
+from niimasker.settings import Settings
+
+# Enough to compute on with them.
+_DIGITS = "%.12g"
+
+
+def write_group(settings: Settings, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> GroupNote:
+    """Write the tables and the page of a group, where enough runs are done, and return what the index says of it.
+
+    Parameters
+    ----------
+    rows
+        What summary.tsv says of each run.
+    keys
+        What the files of each atlas are called by.
+    """
+    members = find_members(settings, rows, keys)
+    missing = _why_none(members, rows)
+    if missing:
+        return GroupNote(False, f"No group page: {missing}")
+    files = name_group_files(settings.output_dir)
+    groups = list(make_groups(members, settings.connectivity))
+    write_records(files.edges_path, edges_table(groups), _DIGITS)
+    write_records(files.numbers_path, groups_table(groups), _DIGITS)
+    if not settings.no_report:
+        # Only now: without pages nothing that draws is needed.
+        from niimasker.outputs.group_page import write_group_page
+
+        write_group_page(files.page_path, groups, members, settings)
+    return GroupNote(True, f"connectivity of {count(len(members), 'run')} and how it goes with motion")
+
+
+def _why_none(members: Sequence[Member], rows: Sequence[Mapping[str, Any]]) -> str:
+    n_to_come = sum(row["status"] == "not started" for row in rows)
+    if n_to_come:
+        # After Ctrl-C nobody waits for numbers that the other runs will change.
+        return f"it is made once all runs are tried, and {count(n_to_come, 'run')} did not start."
+    if len(members) < MIN_RUNS:
+        return f"it needs {MIN_RUNS} runs that are done; {len(members)} {'is' if len(members) == 1 else 'are'}."
+    return ""
+
+
+def groups_table(groups: Sequence[Group]) -> pd.DataFrame:
+    """Return a row per atlas and kind of connectivity."""
+    return pd.DataFrame([_row(group) for group in groups])
+
+
+def _row(group: Group) -> dict[str, Any]:
+    motion, qcfc, dependence = group.motion, group.qcfc, group.dependence
+    return {
+        "atlas": group.atlas,
+        "connectivity": group.kind,
+        "n_runs": len(group.members),
+        "n_runs_left_out": len(group.left_out),
+        "n_subjects": group.n_subjects,
+        "n_regions": len(group.names),
+        "n_edges": group.n_edges,
+        "mean": mean_of_known(group.mean),
+        "sd": mean_of_known(group.deviation),
+        "mean_fd": mean_of_known(motion),
+        "qcfc_n_runs": len(motion),
+        "qcfc_n_edges": qcfc.n_edges if qcfc else 0,
+        "qcfc_median_abs_r": qcfc.median_absolute if qcfc else math.nan,
+        "qcfc_share_p05": qcfc.share_significant if qcfc else math.nan,
+        "qcfc_distance_r": dependence.r if dependence else math.nan,
+        "qcfc_distance_rho": dependence.rho if dependence else math.nan,
+    }
+
+
+def mean_of_known(values: np.ndarray) -> float:
+    """Return the mean of the values that there are, NaN without any."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def edges_table(groups: Sequence[Group]) -> pd.DataFrame:
+    """Return a row per atlas, kind of connectivity and edge."""
+    return pd.concat([_rows_of_edges(group) for group in groups], ignore_index=True)
+
+
+def _rows_of_edges(group: Group) -> pd.DataFrame:
+    first, second = np.triu_indices(len(group.names), k=1)
+    names = np.array(group.names, dtype=object)
+    return pd.DataFrame(
+        {
+            "atlas": group.atlas,
+            "connectivity": group.kind,
+            "node_1": names[first],
+            "node_2": names[second],
+            "distance": group.distances,
+            "n_runs": group.sums.values.n.astype(int),
+            "mean": group.mean,
+            "sd": group.deviation,
+            "qcfc_n_runs": group.sums.coupled.n.astype(int),
+            "qcfc_r": group.qcfc.r if group.qcfc else math.nan,
+            "qcfc_p": group.qcfc.p if group.qcfc else math.nan,
+        }
+    )
