@@ -278,4 +278,7 @@ def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, An
 
 def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a row per run."""
-    write_records(path, pd.DataFrame(rows))
+    # Where pyarrow is installed pandas would keep texts in it, and it takes no file name that is no Unicode.
+    with pd.option_context("mode.string_storage", "python"):
+        table = pd.DataFrame(rows)
+    write_records(path, table)
