@@ -48,6 +48,8 @@ The JSON file takes the same names. Precedence: defaults < command line < JSON f
 Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."""
 
 _MOST_REASONS = 3
+# The lines of a study of fewer runs are on one screen with its summary.
+_RUNS_IN_SIGHT = 20
 
 
 class _Parser(argparse.ArgumentParser):
@@ -137,13 +139,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             _configure_logging(settings)
             return _dry_run(settings) if settings.dry_run else _run(settings, argv)
         except NiimaskerError as error:
-            if settings.verbose if settings else {"-v", "--verbose"} & set(argv):
+            if _wants_traceback(settings, argv):
                 traceback.print_exc()
             _tell("error", str(error))
             return EXIT_WRONG_USE
         except KeyboardInterrupt:
-            _tell("interrupted", "what was finished is complete.")
+            _tell("interrupted", "what was finished is complete; --resume does the rest.")
             return EXIT_INTERRUPTED
+
+
+def _wants_traceback(settings: Settings | None, argv: Sequence[str]) -> bool:
+    if settings is not None:
+        return settings.verbose
+    return bool({"-v", "--verbose"} & set(argv)) and not {"-q", "--quiet"} & set(argv)
 
 
 def _read_settings(argv: Sequence[str]) -> Settings:
@@ -265,18 +273,35 @@ def _summary(outcomes: Sequence[Outcome], counts: Mapping[str, int], settings: S
     """Yield the lines that tell what became of the runs, and where it is."""
     n_tables = sum(len(outcome.tables) for outcome in outcomes)
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
-    rest = [f"{counts[status]} of {len(outcomes)} runs {status}" for status in ("failed", "not started")]
-    rest = [each for each in rest if not each.startswith("0 ")]
+    rest = [
+        f"{counts[status]} of {_count(len(outcomes), 'run')} {status}"
+        for status in ("failed", "not started")
+        if counts[status]
+    ]
     tables = f"{_count(n_tables, 'table')} of time series in {settings.output_dir}"
     yield "; ".join([f"{_count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    yield from (f"failed: {_reason(outcome)}" for outcome in failed[:_MOST_REASONS])
-    if len(failed) > _MOST_REASONS:
-        summary_path = settings.output_dir / "niimasker_data" / "summary.tsv"
-        yield f"and {len(failed) - _MOST_REASONS} more, with their reasons in {summary_path}"
+    yield from _failures(outcomes, settings)
     index_path = settings.output_dir / "reports" / "index.html"
     if not settings.no_report and index_path.is_file():
         yield f"reports: {index_path}"
+
+
+def _failures(outcomes: Sequence[Outcome], settings: Settings) -> Iterator[str]:
+    """Yield where the reasons of failures are, and the first of them where they are out of sight.
+
+    Each has been told when it happened, which in a small study is just above; -v and many runs put lines between.
+    """
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if not failed:
+        return
+    from niimasker.outputs.files import DATA_FOLDER, summary_name
+
+    is_out_of_sight = settings.verbose or len(outcomes) > _RUNS_IN_SIGHT
+    shown = failed[:_MOST_REASONS] if is_out_of_sight else []
+    yield from (f"failed: {_reason(outcome)}" for outcome in shown)
+    if len(failed) > len(shown):
+        summary_path = settings.output_dir / DATA_FOLDER / summary_name(settings.shard)
+        yield f"reasons: {summary_path}"
 
 
 def _count(n: int, noun: str) -> str:

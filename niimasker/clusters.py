@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import logging
 import os
 import platform
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _SECONDS_TO_CONNECT = 30
+_WITHOUT_PORT = ("ucx://", "inproc://")
 # Enough for a cluster that grows with the number of tasks to grow, few enough to hold.
 _MOST_AHEAD = 1000
 # A task that never began is given out again; each time another one has taken its worker with it.
@@ -67,14 +69,39 @@ def connect(scheduler: str) -> Client:
         from distributed import Client
     except ImportError as error:
         raise SettingsError("--scheduler needs distributed; install it: pip install 'niimasker[dask]'.") from error
-    is_file = scheduler.endswith(".json")
-    if is_file and not Path(scheduler).is_file():
-        raise SettingsError(f"--scheduler: {scheduler} does not exist; start dask scheduler --scheduler-file with it.")
-    where = {"scheduler_file": scheduler} if is_file else {"address": scheduler}
+    address = _read_address(Path(scheduler)) if scheduler.endswith(".json") else scheduler
+    _check_address(address)
     try:
-        return Client(**where, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+        return Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SettingsError(f"--scheduler: no Dask scheduler answers at {scheduler} ({error}).") from error
+
+
+def _read_address(path: Path) -> str:
+    """Return the address in the file that a scheduler writes."""
+    if not path.is_file():
+        raise SettingsError(f"--scheduler: {path} does not exist; start dask scheduler --scheduler-file with it.")
+    try:
+        address = json.loads(path.read_text(encoding="utf-8"))["address"]
+    except (OSError, ValueError, KeyError, TypeError):
+        address = None
+    if not isinstance(address, str):
+        raise SettingsError(f"--scheduler: {path} holds no address; give the file that dask scheduler writes.")
+    return address
+
+
+def _check_address(address: str) -> None:
+    """Refuse what is no address: distributed's client raises for it too, and leaves a thread that never ends."""
+    from distributed.comm import get_address_host_port
+
+    if address.startswith(_WITHOUT_PORT):
+        return
+    try:
+        get_address_host_port(address)
+    except ValueError as error:
+        raise SettingsError(
+            f"--scheduler: {address} is no address of a Dask scheduler ({error}); it looks like tcp://10.0.0.1:8786."
+        ) from error
 
 
 def attempt_on_cluster(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
+from pathlib import Path
 
 from niimasker.inputs.runs import Run
 from niimasker.outcomes import Outcome
-from niimasker.study import Plan, Study
+from niimasker.study import Study
 
-_HEADER = ("image", "volumes", "TR (s)", "confounds", "censor file", "output", "")
+_NONE = "none"
 
 
 def describe(study: Study, finished: Set[Run]) -> Iterator[str]:
@@ -19,27 +20,69 @@ def describe(study: Study, finished: Set[Run]) -> Iterator[str]:
     finished
         The runs that would be skipped.
     """
+    yield from _describe_regions(study)
+    yield ""
+    columns = _columns(study, finished)
+    yield from _aligned([tuple(columns), *zip(*columns.values(), strict=True)])
+    yield ""
+    n_to_do = len(study.plans) - len(finished)
+    counts = [f"{n_to_do} to do", f"{len(finished)} to skip", f"{len(study.misfits)} that do not fit"]
+    yield f"{len(study.runs)} runs: {', '.join(counts)}. Nothing is written in {study.settings.output_dir}."
+
+
+def _describe_regions(study: Study) -> Iterator[str]:
+    if not study.atlases:
+        yield from (f"{roi_file}: for each run its own" for roi_file in study.settings.roi_file)
+        return
     for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True):
         n_regions = len(regions.names)
         voxels = ", each voxel of them a column" if study.settings.as_voxels else ""
         yield f"{roi_file}: {n_regions} region{'s' if n_regions != 1 else ''}{voxels}"
-    plans = {plan.run: plan for plan in study.plans}
-    yield ""
-    yield from _aligned([_HEADER, *(_cells(run, plans.get(run), run in finished) for run in study.runs)])
-    yield ""
-    n_bad = len(study.runs) - len(plans)
-    counts = [f"{len(plans) - len(finished)} to do", f"{len(finished)} to skip", f"{n_bad} that do not fit"]
-    yield f"{len(study.runs)} runs: {', '.join(counts)}. Nothing is written in {study.settings.output_dir}."
 
 
-def _cells(run: Run, plan: Plan | None, is_finished: bool) -> tuple[str, ...]:
-    status = "does not fit" if plan is None else "skip" if is_finished else "do"
-    volumes, t_r = "?", "?"
-    if plan is not None:
-        volumes = str(plan.series.n_volumes)
-        t_r = "unknown" if plan.cleaning.t_r is None else f"{plan.cleaning.t_r:g}"
-    files = [str(path) if path else "none" for path in (run.confounds_path, run.censor_path)]
-    return str(run.image_path), volumes, t_r, *files, run.output_stem, status
+def _columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:
+    """Return the table of the runs by columns, without those of files that no run has."""
+    statuses = {plan.run: "skip" if plan.run in finished else "do" for plan in study.plans}
+    headers, runs = _headers(study), study.runs
+    files = {
+        "censor file": [_shown(run.censor_path, run) for run in runs],
+        "mask": [_shown(run.own_regions.mask_path if run.own_regions else None, run) for run in runs],
+        "atlas": [_NONE if study.atlases else _own_atlases(run) for run in runs],
+    }
+    return {
+        "image": [str(run.image_path) for run in runs],
+        "volumes": [headers[run][0] for run in runs],
+        "TR (s)": [headers[run][1] for run in runs],
+        "confounds": [_shown(run.confounds_path, run) for run in runs],
+        **{name: cells for name, cells in files.items() if set(cells) - {_NONE}},
+        "output": [run.output_stem for run in runs],
+        "": [statuses.get(run, "does not fit") for run in runs],
+    }
+
+
+def _shown(path: Path | None, run: Run) -> str:
+    """Return a file as the table names it: without the folder where that is the image's."""
+    if path is None:
+        return _NONE
+    return path.name if path.parent == run.image_path.parent else str(path)
+
+
+def _own_atlases(run: Run) -> str:
+    return _NONE if run.own_regions is None else " ".join(_shown(Path(text), run) for text in run.own_regions.roi_files)
+
+
+def _headers(study: Study) -> dict[Run, tuple[str, str]]:
+    """Return volumes and repetition time of each run, as far as they are known."""
+    headers = {plan.run: (str(plan.series.n_volumes), _seconds(plan.cleaning.t_r)) for plan in study.plans}
+    for run, misfit in study.misfits.items():
+        series = misfit.series
+        t_r = study.settings.t_r or (series.t_r if series else None)
+        headers[run] = ("?", "?") if series is None else (str(series.n_volumes), _seconds(t_r))
+    return headers
+
+
+def _seconds(t_r: float | None) -> str:
+    return "unknown" if t_r is None else f"{t_r:g}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -49,8 +92,10 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def problems(study: Study) -> list[str]:
-    """Return everything that does not fit, in the order of the runs."""
-    return [str(error) for run in study.runs for error in study.misfits.get(run, ())]
+    """Return everything that does not fit, in the order of the runs; what holds for several runs once."""
+    misfits = [study.misfits[run] for run in study.runs if run in study.misfits]
+    errors = [error for misfit in misfits for error in misfit.errors]
+    return list(dict.fromkeys(map(str, [*study.mistakes, *errors])))
 
 
 def foreseen(study: Study) -> list[Outcome]:

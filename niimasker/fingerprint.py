@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from niimasker.inputs.images import image_stem
+from niimasker.kinds import to_path
+from niimasker.plans import Plan
 from niimasker.regions.definitions import Maps, Parcellation, Regions
 from niimasker.settings import OPTIONS, Settings
-from niimasker.study import Plan
 
 Fingerprint = dict[str, str]
 
@@ -34,7 +35,6 @@ def fingerprint_study(
     shaping = {option.name: getattr(settings, option.name) for option in OPTIONS if option.shapes_results}
     regions = [
         {
-            "key": each.key,
             "content": _content_of(each, its_sources["Regions"]),
             "mask": its_sources.get("Mask", {}).get("SHA256"),
             "names": each.names,
@@ -81,6 +81,10 @@ def fingerprint_run(plan: Plan) -> Fingerprint:
             paths["confounds' metrics"] = run.confounds_path.with_name(metrics)
     if run.censor_path is not None:
         paths["censor file"] = run.censor_path
+    if run.own_regions is not None:
+        paths |= {f"regions {text}": to_path(text) for text in run.own_regions.roi_files}
+        if run.own_regions.mask_path is not None:
+            paths["mask"] = run.own_regions.mask_path
     return {what: _state_of(path) for what, path in paths.items()}
 
 

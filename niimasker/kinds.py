@@ -79,6 +79,11 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(str(item) if type(item) is int else _text(item) for item in values)
 
 
+def _label(value: Any) -> str:
+    # In JSON, "run": 1 is a number.
+    return str(value) if type(value) is int else _text(value)
+
+
 def _labels(value: Any) -> tuple[str, ...]:
     texts = _texts(value)
     if not all(text.isascii() and text.isalnum() for text in texts):
@@ -177,7 +182,9 @@ def _words(value: Any) -> tuple[str, ...]:
 FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
 ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
 TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
-LABELS = Kind("letters and digits, or a list of such names", _labels, argparse={"nargs": "+", "metavar": "NAME"})
+LABEL = Kind("a label", _label, argparse={"metavar": "LABEL"})
+LABELS = Kind("a label or a list of labels", _texts, argparse={"nargs": "+", "metavar": "LABEL"})
+NAMES = Kind("letters and digits, or a list of such names", _labels, argparse={"nargs": "+", "metavar": "NAME"})
 WORDS = Kind(
     'a text, a list of texts, or an object such as {"motion": "full", "high_pass": true}',
     _words,

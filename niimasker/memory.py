@@ -10,8 +10,9 @@ import numpy as np
 
 from niimasker.errors import warn
 from niimasker.inputs.volumes import BLOCK_BYTES
+from niimasker.plans import Plan
 from niimasker.regions.definitions import Parcellation, Regions
-from niimasker.study import Plan, Study
+from niimasker.study import Study
 
 # Python with numpy, scipy, pandas, nilearn and what a report needs, measured: 260 MB.
 _PROCESS_BYTES = 300 * 2**20

@@ -90,7 +90,7 @@ def _check_together(settings: Settings) -> None:
     if settings.output_dir is None:
         raise SettingsError("output_dir is missing; give it first, or last after --.")
     if not settings.input_files:
-        raise SettingsError("--input_files is missing; give 4D NIfTI images or patterns.")
+        raise SettingsError("--input_files is missing; give the folder of fMRIPrep's outputs, or 4D NIfTI images.")
     if not settings.roi_file:
         raise SettingsError("--roi_file is missing; give an atlas, a mask, a table of coordinates or nilearn:<atlas>.")
     if settings.atlas_name and len(settings.atlas_name) != len(settings.roi_file):
@@ -98,7 +98,6 @@ def _check_together(settings: Settings) -> None:
             f"--atlas_name has {count(len(settings.atlas_name), 'name')} but --roi_file {len(settings.roi_file)}; "
             "give one for each, in their order."
         )
-    _check_confounds(settings)
     _check_scrubbing(settings)
     _check_connectivity(settings)
     if settings.scheduler and settings.timeout:
@@ -118,18 +117,6 @@ def _check_together(settings: Settings) -> None:
         warn(f"--standardize_method {settings.standardize_method} is ignored without --standardize.")
     if settings.high_pass and settings.low_pass and settings.high_pass >= settings.low_pass:
         raise SettingsError(f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz.")
-
-
-def _check_confounds(settings: Settings) -> None:
-    if settings.regressor_files:
-        return
-    for name, is_given, what in (
-        ("regressors", settings.regressors, "chooses columns of"),
-        ("scrub", settings.scrub, "takes framewise_displacement and std_dvars from"),
-        ("discard_scans auto", settings.discard_scans == "auto", "takes non_steady_state_outlier columns from"),
-    ):
-        if is_given:
-            raise SettingsError(f"--{name} {what} --regressor_files, which is missing.")
 
 
 def _check_scrubbing(settings: Settings) -> None:

@@ -24,6 +24,8 @@ class Outcome:
         That the run took; None where it is not known.
     is_skipped
         Whether the result is that of an earlier call.
+    is_lost
+        Whether the process that did it is gone: what it wrote may be incomplete.
     ends_all
         Whether no other run can be done, for the same reason.
     warnings
@@ -37,6 +39,7 @@ class Outcome:
     traceback: str = ""
     is_mistake: bool = False
     is_skipped: bool = False
+    is_lost: bool = False
     ends_all: bool = False
     warnings: tuple[str, ...] = ()
 

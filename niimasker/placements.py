@@ -12,10 +12,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from niimasker.errors import OutputLostError
-from niimasker.inputs.images import Grid
+from niimasker.inputs.images import Grid, ImageSeries
+from niimasker.inputs.runs import RegionFiles
 from niimasker.outputs.files import remove_leftovers, temporary_prefix
+from niimasker.plans import Plan
+from niimasker.regions.definitions import Mask, Regions, load_mask
+from niimasker.regions.spaces import check_spaces
+from niimasker.settings import Settings
 from niimasker.signals.extraction import Placement, make_placement
-from niimasker.study import Plan, Study
+from niimasker.study import Study, check_spheres, load_atlases
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,38 @@ class StoredPlacement:
     def n_bytes(self) -> int:
         """The size of the file."""
         return self.path.stat().st_size
+
+
+@dataclass(frozen=True)
+class OwnPlacement:
+    """The placement of regions that one run has for itself, made where the run is done."""
+
+    files: RegionFiles
+    series: ImageSeries
+    settings: Settings
+
+    def load(self) -> Placement:
+        """Return it, made from its files.
+
+        Raises
+        ------
+        NiimaskerError
+            The files are not usable, or spheres overlap.
+        """
+        atlases = load_atlases(self.files.roi_files, self.settings)
+        mask = None if self.files.mask_path is None else load_mask(self.files.mask_path)
+        for regions in atlases:
+            check_spaces(self.series, regions)
+        check_spheres(atlases, self.series.grid, mask, self.settings)
+        return place_atlases(atlases, self.series.grid, mask, self.settings)
+
+
+AnyPlacement = HeldPlacement | StoredPlacement | OwnPlacement
+
+
+def place_atlases(atlases: Sequence[Regions], grid: Grid, mask: Mask | None, settings: Settings) -> Placement:
+    """Return the regions of every atlas on a grid, as the settings have them extracted."""
+    return make_placement(atlases, grid, mask, smoothing_fwhm=settings.smoothing_fwhm, engine=settings.engine)
 
 
 @lru_cache(maxsize=1)
@@ -91,17 +128,13 @@ class Placements:
         self._made: dict[Grid, HeldPlacement | StoredPlacement] = {}
         self._numbers = itertools.count()
 
-    def of(self, grid: Grid) -> HeldPlacement | StoredPlacement:
-        """Return the placement on a grid."""
+    def of(self, plan: Plan) -> AnyPlacement:
+        """Return the placement for a run."""
+        grid, settings = plan.series.grid, self._study.settings
+        if plan.run.own_regions is not None:
+            return OwnPlacement(plan.run.own_regions, plan.series, settings)
         if grid not in self._made:
-            settings = self._study.settings
-            placement = make_placement(
-                self._study.atlases,
-                grid,
-                self._study.mask,
-                smoothing_fwhm=settings.smoothing_fwhm,
-                engine=settings.engine,
-            )
+            placement = place_atlases(self._study.atlases, grid, self._study.mask, settings)
             if self._folder is None:
                 self._made[grid] = HeldPlacement(placement)
             else:

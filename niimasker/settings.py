@@ -19,7 +19,9 @@ from niimasker.kinds import (
     FLAG,
     FOLDER,
     HERTZ,
+    LABEL,
     LABELS,
+    NAMES,
     PROCESSES,
     RADIUS,
     ROIS,
@@ -98,6 +100,11 @@ def _option(
     return field(default=default, metadata=metadata)
 
 
+def _choice_of_runs(which: str) -> Any:
+    """Return the declaration of an option that chooses among the runs of a folder."""
+    return _option(LABELS, f"of a folder: only these {which}", INPUT, default=(), shapes_results=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every option's checked value; what the command line, JSON and `niimasker.extract` agree on."""
@@ -112,16 +119,36 @@ class Settings:
     )
     input_files: tuple[str, ...] = _option(
         FILES,
-        "4D NIfTI images or patterns (*, ?, [ ], **), whose matches are sorted naturally by file name",
+        "the folder of fMRIPrep's outputs or of other BIDS derivatives, or 4D NIfTI images or patterns of them "
+        "(*, ?, [ ], **), whose matches are sorted naturally by file name",
         INPUT,
         short="-i",
         default=(),
         shapes_results=False,
     )
+    participant_label: tuple[str, ...] = _choice_of_runs("subjects, with or without sub-")
+    session: tuple[str, ...] = _choice_of_runs("sessions")
+    task: tuple[str, ...] = _choice_of_runs("tasks")
+    run: tuple[str, ...] = _choice_of_runs("runs; 1 is 01")
+    echo: tuple[str, ...] = _choice_of_runs("echoes; without it the combined image")
+    space: str | None = _option(
+        LABEL,
+        "of a folder: the space of the images, needed where there are several; func for those without space-",
+        INPUT,
+        shapes_results=False,
+    )
+    res: str | None = _option(
+        LABEL,
+        "of a folder: the resolution, needed where there are several; native for images without res-",
+        INPUT,
+        shapes_results=False,
+    )
+    desc: str = _option(LABEL, "of a folder: the desc- of the images", INPUT, default="preproc", shapes_results=False)
     roi_file: tuple[str, ...] = _option(
         ROIS,
         "regions: a NIfTI image (parcellation, single mask, or 4D probabilistic maps), nilearn:<atlas>:<parameters>, "
-        "or a .tsv or .csv table with columns x, y, z in mm; more than one are extracted in one reading of each image",
+        "or a .tsv or .csv table with columns x, y, z in mm; more than one are extracted in one reading of each image; "
+        "{sub}, {ses} and other entities in a file's name are filled in from each image's name",
         REGIONS,
         short="-r",
         default=(),
@@ -129,7 +156,8 @@ class Settings:
     )
     mask_img: Path | None = _option(
         FILE,
-        "mask that restricts a parcellation, maps or spheres to its voxels; ignored with --as_voxels",
+        "mask that restricts a parcellation, maps or spheres to its voxels; auto: each run's own brain mask; "
+        "may hold entities as --roi_file; ignored with --as_voxels",
         REGIONS,
         short="-m",
         shapes_results=False,
@@ -144,7 +172,7 @@ class Settings:
         shapes_results=False,
     )
     atlas_name: tuple[str, ...] = _option(
-        LABELS,
+        NAMES,
         "a name for each roi_file, in the names of its tables where there are several or --output_layout is bids; "
         "without it that of its file or query",
         REGIONS,
@@ -169,7 +197,8 @@ class Settings:
     regressor_files: tuple[str, ...] = _option(
         FILES,
         "one table of confounds (.tsv, .csv, or separated by whitespace) with a header per image, or patterns; "
-        "paired by BIDS entities where the names have them, else by order",
+        "paired by BIDS entities where the names have them, else by order; "
+        "without this option the table beside each image, by its entities",
         CONFOUNDS,
         default=(),
         shapes_results=False,
@@ -179,7 +208,7 @@ class Settings:
         "what to regress out, added up: columns or patterns of them (cosine*); strategies: Params2 Params6 Params9 "
         "Params24 Params36 AnatCompCor TempCompCor; words, some with a parameter: motion=basic wm_csf global_signal "
         "high_pass compcor n_compcor=10 ica_aroma tedana; scrub and non_steady_state censor volumes; "
-        "all columns without this option",
+        "without this option all columns of --regressor_files",
         CONFOUNDS,
         default=(),
     )
@@ -316,6 +345,16 @@ class Settings:
     verbose: bool = _option(
         FLAG, "tell each step, and show tracebacks", RUNNING, default=False, short="-v", shapes_results=False
     )
+
+    @property
+    def regressed(self) -> tuple[str, ...] | None:
+        """What is regressed out: words, none for all columns, None for nothing where the tables were not given."""
+        return self.regressors or (() if self.regressor_files else None)
+
+    @property
+    def needs_confounds(self) -> bool:
+        """Whether each run must have a table of confounds."""
+        return bool(self.regressors) or self.scrub or self.discard_scans == "auto"
 
     @property
     def scrubs(self) -> bool:

@@ -20,10 +20,13 @@ import numpy as np
 from niimasker.batch import attempt
 from niimasker.errors import record_warnings
 from niimasker.fingerprint import Fingerprint, fingerprint_study
+from niimasker.inputs.runs import RegionFiles
 from niimasker.kinds import to_path
+from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
-from niimasker.placements import HeldPlacement, StoredPlacement
+from niimasker.placements import AnyPlacement
+from niimasker.plans import Plan, load_run_confounds
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.accumulation import MeanVolume
@@ -32,17 +35,20 @@ from niimasker.signals.connectivity import Connectivity, find_silent, measure_co
 from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
 from niimasker.signals.extraction import Placement, Reading, Signals, extract_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
-from niimasker.study import Plan, Study, load_run_confounds
+from niimasker.study import Study
 
 if TYPE_CHECKING:
     from niimasker.outputs.results import Extracted, Result
 
 _log = logging.getLogger(__name__)
 
+RegionSources = Mapping[str, SourceRecord]
+
 # pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
 # which leaves the interpreter idle: they are imported meanwhile.
 _NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
 _NEEDED_FOR_REPORTS = ("niimasker.outputs.report",)
+_IMPORTING = "niimasker's late imports"
 _NEEDED_FOR_CONNECTIVITY = ("nilearn.connectome",)
 
 
@@ -64,7 +70,7 @@ class Shared:
 
     settings: Settings
     keys: tuple[str, ...]
-    sources: tuple[Mapping[str, SourceRecord], ...]
+    sources: tuple[RegionSources, ...]
     fingerprint: Fingerprint
     study_warnings: tuple[str, ...]
     command: tuple[str, ...]
@@ -75,7 +81,7 @@ class Task:
     """What a worker gets: one run, with the fingerprint of what it is made from."""
 
     plan: Plan
-    placement: HeldPlacement | StoredPlacement
+    placement: AnyPlacement
     fingerprint: Fingerprint
     shared: Shared
 
@@ -91,8 +97,9 @@ def extract_run(task: Task) -> Result:
     # A page of an earlier call would tell of other tables than these, or than none.
     with contextlib.suppress(OSError):
         report_path(task.shared.settings.output_dir, task.plan.run.output_stem).unlink()
-    placement = task.placement.load()
-    extracted = _compute(task, placement)
+    with record_warnings() as recorded:
+        placement = task.placement.load()
+    extracted = _compute(task, placement, recorded)
     from niimasker.outputs.results import write_run
 
     start = time.perf_counter()
@@ -101,7 +108,7 @@ def extract_run(task: Task) -> Result:
         placement,
         extracted,
         keys=task.shared.keys,
-        sources=task.shared.sources,
+        sources=_region_sources(task),
         fingerprint=task.fingerprint,
         settings=task.shared.settings,
     )
@@ -130,6 +137,8 @@ def _write_report(task: Task, placement: Placement, extracted: Extracted, result
     from niimasker.outputs.results import run_sources
     from niimasker.outputs.views import make_view
 
+    # It is not made again, without the tables, when it is gone.
+    check_output_dir(task.shared.settings.output_dir)
     path = report_path(task.shared.settings.output_dir, task.plan.run.output_stem)
     view = make_view(
         task.plan,
@@ -149,12 +158,12 @@ def _sources_of_atlases(task: Task) -> dict[str, SourceRecord]:
     """Return what the regions of all atlases come from."""
     return {
         f"{what} ({key})" if what == "Regions" and len(task.shared.keys) > 1 else what: source
-        for key, sources in zip(task.shared.keys, task.shared.sources, strict=True)
+        for key, sources in zip(task.shared.keys, _region_sources(task), strict=True)
         for what, source in sources.items()
     }
 
 
-def _compute(task: Task, placement: Placement) -> Extracted:
+def _compute(task: Task, placement: Placement, warnings_of_placement: Sequence[str]) -> Extracted:
     _start_imports(_needed_late(task.shared.settings))
     plan = task.plan
     digest = hashlib.sha256()
@@ -168,6 +177,7 @@ def _compute(task: Task, placement: Placement) -> Extracted:
         _tell_step(task, "signals extracted", start)
         start = time.perf_counter()
         # Not before the image is read: nilearn is imported meanwhile.
+        wait_for_imports()
         nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
         cleaned = [
             _clean_atlas(task, nuisance, weights, each, _said_of(key, task.shared.keys))
@@ -182,7 +192,7 @@ def _compute(task: Task, placement: Placement) -> Extracted:
         _tell_step(task, "connectivity measured", start)
     from niimasker.outputs.results import Extracted
 
-    warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *recorded]))
+    warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *warnings_of_placement, *recorded]))
     signals, values = zip(*cleaned, strict=True)
     mean = None if mean_volume is None else _scale(mean_volume, plan)
     return Extracted(signals, values, matrices, confounds, nuisance, digest.hexdigest(), warnings, mean)
@@ -232,7 +242,18 @@ def _connect_atlas(
 
 def _start_imports(names: Sequence[str]) -> None:
     if any(name not in sys.modules for name in names):
-        threading.Thread(target=_import_late, args=(names,)).start()
+        threading.Thread(target=_import_late, args=(names,), name=_IMPORTING).start()
+
+
+def wait_for_imports() -> None:
+    """Return once no thread imports what a first run needs late.
+
+    Before this thread imports anything itself: Ctrl-C in an import that waits for another thread's leaves Python's lock
+    on imports taken, and every later import waits for ever.
+    """
+    for thread in threading.enumerate():
+        if thread.name == _IMPORTING:
+            thread.join()
 
 
 def _import_late(names: Sequence[str]) -> None:
@@ -250,14 +271,25 @@ def _import_late(names: Sequence[str]) -> None:
 
 def share(study: Study, command: Sequence[str]) -> Shared:
     """Return what all tasks of a study have in common."""
-    sources = tuple(_region_sources(roi_file, study) for roi_file in study.settings.roi_file)
+    mask_path = study.settings.mask_img if study.mask is not None else None
+    # Of the run's own files each run's fingerprint tells.
+    sources = sources_of(RegionFiles(study.settings.roi_file, mask_path)) if study.atlases else ()
     fingerprint = fingerprint_study(study.settings, study.atlases, sources)
     return Shared(study.settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
 
 
-def _region_sources(roi_file: str, study: Study) -> dict[str, SourceRecord]:
-    roi_path, mask_path = to_path(roi_file), study.settings.mask_img
-    regions: SourceRecord = source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}
-    if study.mask is None or mask_path is None:
-        return {"Regions": regions}
-    return {"Regions": regions, "Mask": source_record(mask_path)}
+def _region_sources(task: Task) -> tuple[RegionSources, ...]:
+    """Return for each atlas what a run's regions come from."""
+    own = task.plan.run.own_regions
+    return task.shared.sources if own is None else sources_of(own)
+
+
+def sources_of(files: RegionFiles) -> tuple[RegionSources, ...]:
+    """Return for each atlas what its regions come from."""
+    mask = {} if files.mask_path is None else {"Mask": source_record(files.mask_path)}
+    return tuple({"Regions": _atlas_source(roi_file), **mask} for roi_file in files.roi_files)
+
+
+def _atlas_source(roi_file: str) -> SourceRecord:
+    roi_path = to_path(roi_file)
+    return source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}

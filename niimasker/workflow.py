@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
 from niimasker.batch import Attempt, attempt, attempt_here
 from niimasker.errors import OutputError, SettingsError, warn
-from niimasker.fingerprint import fingerprint_run
+from niimasker.fingerprint import Fingerprint, fingerprint_run
 from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
 from niimasker.merging import make_settings
@@ -25,10 +26,14 @@ from niimasker.outputs.files import (
     write_regions_used,
 )
 from niimasker.outputs.naming import report_path
-from niimasker.placements import HeldPlacement, Placements, StoredPlacement, temporary_folder
+from niimasker.placements import AnyPlacement, Placements, StoredPlacement, temporary_folder
+from niimasker.plans import Plan
 from niimasker.settings import BIDS, Settings
-from niimasker.study import Plan, Study, prepare
-from niimasker.task import Shared, Task, extract_run, share
+from niimasker.study import Study, prepare
+from niimasker.task import Shared, Task, extract_run, share, wait_for_imports
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _log = logging.getLogger(__name__)
 
@@ -88,27 +93,81 @@ def run_study(
     list of Outcome
         One per run, in order.
     """
+    # Before anything is written: an address that is wrong leaves nothing behind.
+    with _cluster(study.settings) as client:
+        _write_regions(study)
+        remove_leftovers(_folders(study))
+        outcomes = {run: Outcome(run) for run in study.runs}
+        underway: dict[Run, Fingerprint] = {}
+        try:
+            with contextlib.closing(_outcomes(study, command, client, underway, on_start)) as coming:
+                for outcome in coming:
+                    outcomes[outcome.run] = outcome
+                    # Not sooner: a run is in one of the two whenever Ctrl-C comes.
+                    if not outcome.is_lost:
+                        underway.pop(outcome.run, None)
+                    on_outcome(outcome)
+        finally:
+            wait_for_imports()
+            # After Ctrl-C too: what is done is listed. On a full disk it cannot be, which is said already.
+            outcomes |= {each.run: each for each in _settle(study, underway) if not outcomes[each.run].is_lost}
+            vanished = {each.run: each for each in _find_vanished(outcomes.values())}
+            outcomes |= vanished
+            is_said = any(outcome.ends_all for outcome in outcomes.values())
+            with contextlib.suppress(OutputError) if is_said else contextlib.nullcontext():
+                _write_study(study, list(outcomes.values()), command)
+    for outcome in vanished.values():
+        on_outcome(outcome)
+    return list(outcomes.values())
+
+
+def _find_vanished(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Yield the runs whose files somebody has removed since, as failed."""
+    for outcome in outcomes:
+        missing = [each.sidecar_path for each in outcome.tables if not each.sidecar_path.is_file()]
+        if missing:
+            reason = f"{outcome.run.image_path}: {missing[0]} was written and is gone; do this run again with --resume."
+            yield dataclasses.replace(outcome, result=None, reason=reason)
+
+
+def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | None]:
+    """Return the connection to a Dask cluster, None where none is asked for."""
+    if not settings.scheduler:
+        return contextlib.nullcontext()
+    from niimasker.clusters import connect
+
+    client: contextlib.AbstractContextManager[Client | None] = connect(settings.scheduler)
+    return client
+
+
+def _write_regions(study: Study) -> None:
     folder = study.settings.output_dir / DATA_FOLDER
     if study.settings.output_layout == BIDS:
         from niimasker.outputs.dataset import write_dataset
 
-        write_dataset(study.settings.output_dir, study.all_runs, study.atlases)
-    for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True):
-        spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{regions.key}"
+        write_dataset(study.settings.output_dir, study.all_runs, study.atlases_by_key)
+    # Atlases of single runs stay where they are: each run's sidecar names them.
+    for roi_file, (key, regions) in zip(study.settings.roi_file, study.atlases_by_key.items(), strict=False):
+        spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
         write_regions_used(folder, roi_file, regions, study.grids, spheres_name=spheres_name)
+
+
+def _settle(study: Study, underway: Mapping[Run, Fingerprint]) -> Iterator[Outcome]:
+    """Yield the runs that were ended under way and are complete all the same; of the others nothing stays."""
+    if not underway:
+        return
+    from niimasker.outputs.results import remove_incomplete
+    from niimasker.resume import find_result
+
+    # The tables count: a report that is missing is made by --resume.
+    settings = dataclasses.replace(study.settings, no_report=True)
+    for run, fingerprint in underway.items():
+        result = find_result(run.output_stem, study.keys, fingerprint, settings)
+        if result is not None:
+            yield Outcome(run, result, warnings=result.warnings)
+        else:
+            remove_incomplete(settings, run.output_stem, study.keys)
     remove_leftovers(_folders(study))
-    outcomes = {run: Outcome(run) for run in study.runs}
-    try:
-        with contextlib.closing(_outcomes(study, command, on_start)) as coming:
-            for outcome in coming:
-                outcomes[outcome.run] = outcome
-                on_outcome(outcome)
-    finally:
-        # After Ctrl-C too: what is done is listed. On a full disk it cannot be, which is said already.
-        is_said = any(outcome.ends_all for outcome in outcomes.values())
-        with contextlib.suppress(OutputError) if is_said else contextlib.nullcontext():
-            _write_study(study, list(outcomes.values()), command)
-    return list(outcomes.values())
 
 
 def _folders(study: Study) -> set[Path]:
@@ -167,8 +226,14 @@ def find_finished(study: Study, shared: Shared) -> list[Outcome]:
     return list(find_outcomes(study, shared))
 
 
-def _outcomes(study: Study, command: Sequence[str], on_start: Callable[[Run], None]) -> Generator[Outcome, None, None]:
-    """Yield what became of each run, until one ends them all."""
+def _outcomes(
+    study: Study,
+    command: Sequence[str],
+    client: Client | None,
+    underway: dict[Run, Fingerprint],
+    on_start: Callable[[Run], None],
+) -> Generator[Outcome, None, None]:
+    """Yield what became of each run, until one ends them all; what begins in this machine's processes is noted."""
     for run, reason in study.broken.items():
         outcome = Outcome(run, reason=reason, seconds=0.0)
         yield outcome
@@ -182,7 +247,7 @@ def _outcomes(study: Study, command: Sequence[str], on_start: Callable[[Run], No
         shard_path.unlink(missing_ok=True)
     yield from finished.values()
     plans = [plan for plan in study.plans if plan.run not in finished]
-    with contextlib.closing(_extract_plans(study, plans, shared, on_start)) as coming:
+    with contextlib.closing(_extract_plans(study, plans, shared, client, underway, on_start)) as coming:
         for outcome in coming:
             yield outcome
             if outcome.ends_all or (study.settings.fail_fast and outcome.reason):
@@ -190,31 +255,37 @@ def _outcomes(study: Study, command: Sequence[str], on_start: Callable[[Run], No
 
 
 def _extract_plans(
-    study: Study, plans: Sequence[Plan], shared: Shared, on_start: Callable[[Run], None]
+    study: Study,
+    plans: Sequence[Plan],
+    shared: Shared,
+    client: Client | None,
+    underway: dict[Run, Fingerprint],
+    on_start: Callable[[Run], None],
 ) -> Generator[Outcome, None, None]:
     """Yield what became of each plan."""
     # Images on one grid come one after the other: its weights are made once and let go.
     places = {grid: place for place, grid in enumerate(study.grids)}
     plans = sorted(plans, key=lambda plan: places[plan.series.grid])
     unplaced: list[tuple[Plan, Attempt[Any]]] = []
-    with _underway(study) as underway, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_shared_folder(study.settings))
         placements = Placements(study, plans, folder)
         tasks = _tasks(plans, placements, unplaced, shared)
 
         def start(task: Task) -> None:
-            underway.add(task.plan.run)
+            underway[task.plan.run] = task.fingerprint
             on_start(task.plan.run)
 
-        if study.settings.scheduler:
-            tried_runs = _try_on_cluster(study.settings.scheduler, folder, tasks, on_start)
+        if client is not None:
+            tried_runs = _try_on_cluster(client, folder, tasks, on_start)
         else:
             n_jobs = min(_count_processes(study, plans, placements), len(plans))
             tried_runs = _try(study.settings, n_jobs, tasks, start)
         stack.enter_context(contextlib.closing(tried_runs))
         for task, tried in tried_runs:
             placements.release(task.plan.series.grid)
-            (underway.add if tried.is_lost else underway.discard)(task.plan.run)
+            if tried.is_lost:
+                underway[task.plan.run] = task.fingerprint  # on a cluster they are only given out
             yield _outcome(study, task.plan, tried)
         for plan, tried in unplaced:
             yield _outcome(study, plan, tried)
@@ -237,7 +308,7 @@ def _count_processes(study: Study, plans: Sequence[Plan], placements: Placements
         return n_jobs
     from niimasker.memory import count_processes
 
-    placed = attempt(placements.of, plans[0].series.grid).value
+    placed = attempt(placements.of, plans[0]).value
     return count_processes(n_jobs, study, placed.n_bytes if isinstance(placed, StoredPlacement) else 0)
 
 
@@ -254,31 +325,15 @@ def _try(settings: Settings, n_jobs: int, tasks: Iterator[Task], on_start: Calla
 
 
 def _try_on_cluster(
-    scheduler: str, folder: Path | None, tasks: Iterator[Task], on_start: Callable[[Run], None]
+    client: Client, folder: Path | None, tasks: Iterator[Task], on_start: Callable[[Run], None]
 ) -> Tried:
     """Yield each task with what became of it on a Dask cluster."""
-    from niimasker.clusters import attempt_on_cluster, connect
+    from niimasker.clusters import attempt_on_cluster
 
     assert folder is not None
-    with connect(scheduler) as client:
-        yield from attempt_on_cluster(
-            extract_run, tasks, client=client, marks_folder=folder, on_start=lambda task: on_start(task.plan.run)
-        )
-
-
-@contextlib.contextmanager
-def _underway(study: Study) -> Iterator[set[Run]]:
-    """Give a set for the runs that are under way; what is left in it at the end was interrupted, and its files go."""
-    underway: set[Run] = set()
-    try:
-        yield underway
-    finally:
-        if underway:
-            from niimasker.outputs.results import remove_incomplete
-
-            for run in underway:
-                remove_incomplete(study.settings, run.output_stem, study.keys)
-            remove_leftovers(_folders(study))
+    yield from attempt_on_cluster(
+        extract_run, tasks, client=client, marks_folder=folder, on_start=lambda task: on_start(task.plan.run)
+    )
 
 
 def _name_image(run: Run, reason: str | None) -> str | None:
@@ -296,6 +351,7 @@ def _outcome(study: Study, plan: Plan, tried: Attempt[Any]) -> Outcome:
         tried.seconds,
         tried.traceback,
         tried.is_mistake,
+        is_lost=tried.is_lost,
         ends_all=tried.ends_all,
         warnings=tuple(dict.fromkeys(known)),
     )
@@ -307,13 +363,12 @@ def _tasks(
     plans: Sequence[Plan], placements: Placements, unplaced: list[tuple[Plan, Attempt[Any]]], shared: Shared
 ) -> Iterator[Task]:
     """Yield the task of each plan; plans on a grid that the regions cannot be placed on go to `unplaced`."""
-    placed_on: dict[Grid, Attempt[HeldPlacement | StoredPlacement]] = {}
+    failed_on: dict[Grid, Attempt[AnyPlacement]] = {}
     for plan in plans:
         grid = plan.series.grid
-        if grid not in placed_on:
-            placed_on = {grid: attempt(placements.of, grid)}
-        placed = placed_on[grid]
+        placed = failed_on.get(grid) or attempt(placements.of, plan)
         if placed.value is None:
+            failed_on[grid] = placed
             unplaced.append((plan, placed))
         else:
             yield Task(plan, placed.value, {**shared.fingerprint, **fingerprint_run(plan)}, shared)

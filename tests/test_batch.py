@@ -352,7 +352,7 @@ def test_run_that_takes_too_long_costs_itself_with_one_process_too(held):
     assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "failed": 1}
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupt_leaves_what_is_finished_listed(held, by):
     process = held.start("--n_jobs", "2")
     wait_until(held.pid_path.exists, "the run is under way")
@@ -366,6 +366,83 @@ def test_interrupt_leaves_what_is_finished_listed(held, by):
     assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "not started": 1}
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert not list(held.out.rglob(".*"))
+
+
+IN_THIS_PROCESS = """
+from niimasker import workflow
+
+extract_run = workflow.extract_run
+
+def extract_and_interrupt(task):
+    result = extract_run(task)
+    if task.plan.run.output_stem == "sub-03_bold":
+        raise KeyboardInterrupt
+    return result
+
+workflow.extract_run = extract_and_interrupt
+"""
+
+IN_OTHERS = """
+import os, threading
+from niimasker.workers import Worker
+
+attempt, end, has_ended = Worker.attempt, Worker.end, threading.Event()
+
+def attempt_and_interrupt(worker, function, task):
+    tried = attempt(worker, function, task)
+    if task.plan.run.output_stem == "sub-03_bold":
+        os.kill(os.getpid(), signal.SIGINT)
+        has_ended.wait()
+    return tried
+
+def note_end(worker):
+    end(worker)
+    has_ended.set()
+
+Worker.attempt, Worker.end = attempt_and_interrupt, note_end
+"""
+
+
+@pytest.mark.parametrize(("n_jobs", "code"), [("1", IN_THIS_PROCESS), ("2", IN_OTHERS)])
+def test_run_that_is_finished_as_the_interrupt_comes_is_listed_as_done(tmp_path, study, n_jobs, code):
+    out = tmp_path / "out"
+    process = start(out, *study, "--n_jobs", n_jobs, code=code)
+    said = process.communicate(timeout=60)[1].splitlines()
+    assert said[-1].startswith("niimasker: interrupted: ")
+    assert process.returncode == 130
+    rows = summary(out)
+    assert rows.loc["sub-03_bold", "status"] == "done"
+    there = {path.name.removesuffix("_timeseries.json") for path in out.glob("*_timeseries.json")}
+    assert set(rows.index[rows["status"] == "done"]) == there
+    assert rows.loc["sub-03_bold", "n_volumes"] == 12
+
+
+SLOW_IMPORT = """
+import os, sys, threading, time
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "nilearn.signal" and threading.current_thread() is not threading.main_thread():
+            while not main_thread_waits():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+def main_thread_waits():
+    frame = sys._current_frames()[threading.main_thread().ident]
+    while frame is not None and frame.f_code.co_name != "wait_for_imports":
+        frame = frame.f_back
+    return frame is not None
+
+sys.meta_path.insert(0, Interrupt())
+"""
+
+
+def test_interrupt_while_a_thread_imports_meets_no_import_here(tmp_path, study):
+    process = start(tmp_path / "out", *study, "--detrend", code=SLOW_IMPORT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert len(said.splitlines()) == 1
+    assert summary(tmp_path / "out")["status"].eq("not started").all()
 
 
 def test_fail_fast_stops_at_the_first(tmp_path, study):

@@ -242,7 +242,7 @@ def prepare_wrong_files() -> None:
         (["--regressor_files", "confounds.tsv", "short.tsv"], ["1 image", "2 confounds tables"]),
         (["--regressor_files", "short.tsv"], ["short.tsv", "10 rows", "bold.nii.gz", "12 volumes"]),
         (["--regressor_files", "confounds.tsv", "--regressors", "z"], ["confounds.tsv", "'z'", "x, y"]),
-        (["--regressors", "x"], ["--regressors", "--regressor_files"]),
+        (["--regressors", "x"], ["bold.nii.gz", "confounds table", "--regressor_files"]),
         (["--discard_scans", "12"], ["bold.nii.gz", "12 volumes", "--discard_scans 12"]),
         (["-i", "no_t_r.nii.gz", "--high_pass", "0.01"], ["no_t_r.nii.gz", "--t_r in seconds"]),
         (["--high_pass", "0.3"], ["--high_pass 0.3 Hz", "0.25 Hz"]),

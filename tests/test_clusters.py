@@ -14,7 +14,7 @@ from studies import kill, results_in, summary, write_study
 from niimasker import extract, workflow
 from niimasker.cli import main
 from niimasker.clusters import _Job, attempt_on_cluster, attempt_once, connect
-from niimasker.errors import RunError, SettingsError
+from niimasker.errors import RunError
 from niimasker.outputs import results
 from niimasker.task import extract_run
 
@@ -164,12 +164,29 @@ class KillIn:
 def test_missing_scheduler_is_wrong_use(study, capsys):
     assert main([*study[:-1], "nowhere.json"]) == 2
     assert "--scheduler: nowhere.json does not exist" in capsys.readouterr().err
+    assert not Path("out").exists()
 
 
-def test_scheduler_that_does_not_answer_is_wrong_use(monkeypatch):
+@pytest.mark.parametrize("content", ["nonsense", "3", "{}", '{"address": 3}'])
+def test_file_without_an_address_is_wrong_use(study, capsys, content):
+    Path("scheduler.json").write_text(content)
+    assert main([*study[:-1], "scheduler.json"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--scheduler: scheduler.json holds no address" in line
+
+
+@pytest.mark.parametrize("address", ["foo", "foo:bar", "http://10.0.0.1:8786"])
+def test_anything_but_an_address_is_wrong_use(study, capsys, address):
+    assert main([*study[:-1], address]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--scheduler: {address} is no address of a Dask scheduler" in line
+
+
+def test_scheduler_that_does_not_answer_is_wrong_use(study, capsys, monkeypatch):
     monkeypatch.setattr("niimasker.clusters._SECONDS_TO_CONNECT", 1)
-    with pytest.raises(SettingsError, match="no Dask scheduler answers at tcp://127"):
-        connect("tcp://127.0.0.1:9")
+    assert main([*study[:-1], "tcp://127.0.0.1:9"]) == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
+    assert not Path("out").exists()
 
 
 def test_time_limit_does_not_go_with_a_cluster(study, capsys):

@@ -44,8 +44,7 @@ def test_runs_are_listed_and_nothing_is_written(dry_run):
     code, printed, said = dry_run()
     assert (code, said) == (0, "")
     assert rows_of(printed) == [
-        [f"sub-0{n}_bold.nii.gz", "12", "2", f"sub-0{n}_confounds.tsv", "none", f"sub-0{n}_bold", "do"]
-        for n in range(N_RUNS)
+        [f"sub-0{n}_bold.nii.gz", "12", "2", f"sub-0{n}_confounds.tsv", f"sub-0{n}_bold", "do"] for n in range(N_RUNS)
     ]
     assert printed.splitlines()[0] == "atlas.nii.gz: 3 regions"
     assert printed.splitlines()[-1].startswith("4 runs: 4 to do, 0 to skip, 0 that do not fit.")
@@ -75,9 +74,77 @@ def test_every_problem_of_every_run_is_told(dry_run):
     assert "1 to do, 0 to skip, 3 that do not fit" in printed
     lines = said.splitlines()
     assert all(line.startswith("niimasker: error: ") for line in lines)
-    names = ["sub-00_bold.nii.gz", "sub-01_bold.nii.gz", "sub-02_confounds.tsv", "sub-02_censor.txt"]
-    assert [name for name, line in zip(names, lines, strict=True) if name not in line] == []
+    expected = [
+        "sub-00_bold.nii.gz: a 3D image",
+        "sub-01_bold.nii.gz: not a NIfTI image",
+        "sub-02_confounds.tsv has 1 row but sub-02_bold.nii.gz has 12 volumes",
+        "sub-02_confounds.tsv: --regressors has unknown words: 'x'",
+        "sub-02_censor.txt has 7 rows but sub-02_bold.nii.gz has 12 volumes",
+    ]
+    assert [part for part, line in zip(expected, lines, strict=True) if part not in line] == []
     assert not Path("out").exists()
+
+
+def test_image_that_cannot_be_read_leaves_its_tables_to_be_checked(dry_run):
+    Path("sub-01_bold.nii.gz").write_bytes(b"no image")
+    Path("sub-01_confounds.tsv").write_text("y\n1\n")
+    for number in range(N_RUNS):
+        Path(f"sub-{number:02}_censor.txt").write_text("0\n" * 11 + ("2\n" if number == 1 else "0\n"))
+    code, _, said = dry_run("--censor_file", "sub-*_censor.txt")
+    assert code == 2
+    expected = ["sub-01_bold.nii.gz: not a", "sub-01_confounds.tsv: --regressors has", "sub-01_censor.txt holds '2'"]
+    assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
+
+
+def test_wrong_confounds_leave_the_rest_to_be_checked(dry_run):
+    Path("sub-01_confounds.tsv").write_text("y\n" + "1\n" * 12)
+    code, _, said = dry_run("--discard_scans", "12", "--low_pass", "0.3")
+    assert code == 2
+    of_run = [line for line in said.splitlines() if "sub-01_" in line]
+    expected = ["unknown words: 'x'", "--discard_scans 12 leaves none", "--low_pass 0.3 Hz is not below 0.25 Hz"]
+    assert [part for part, line in zip(expected, of_run, strict=True) if part not in line] == []
+
+
+def test_header_of_a_run_whose_confounds_do_not_fit_is_shown(dry_run):
+    save(Path("sub-00_bold.nii.gz"), make_series(LABELS)[..., 0])
+    Path("sub-01_confounds.tsv").write_text("x\n1\n")
+    save(Path("sub-02_bold.nii.gz"), make_series(LABELS, 9))
+    _, printed, _ = dry_run()
+    assert [row[1:3] for row in rows_of(printed)] == [["?", "?"], ["12", "2"], ["9", "unknown"], ["12", "2"]]
+    _, printed, _ = dry_run("--t_r", "1.5")
+    assert [row[2] for row in rows_of(printed)] == ["?", "1.5", "1.5", "1.5"]
+
+
+def test_mistake_that_is_the_same_for_all_runs_is_told_once(dry_run):
+    code, _, said = dry_run("--regressors", "x", "motion=most")
+    assert (code, len(said.splitlines())) == (2, 1)
+
+
+def test_mistakes_of_all_runs_together_are_told_beside_those_of_single_runs(dry_run):
+    Path("seeds.tsv").write_text("x\ty\tz\n0\t0\t0\n3\t0\t0\n")
+    Path("sub-01_bold.nii.gz").write_bytes(b"no image")
+    code, _, said = dry_run("-r", "seeds.tsv", "--radius", "6", "--regressors", "x", "motoin*")
+    assert code == 2
+    expected = ["no column of any table matches motoin*", "overlap", "sub-01_bold.nii.gz: not a NIfTI image"]
+    assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
+
+
+@pytest.mark.parametrize("column", ["x", "rare_1"])
+@pytest.mark.parametrize("words", [["--shard", "1/4"], []], ids=["shard", "all"])
+def test_pattern_is_looked_for_in_the_tables_of_all_runs(study, capsys, words, column):
+    Path("sub-02_bold.nii.gz").write_bytes(b"no image")
+    Path("sub-02_confounds.tsv").write_text(f"x\t{column}2\n" + "1\t2\n" * 12)
+    code = main([*study, "--regressors", "x", "rare*", *words])
+    said = capsys.readouterr().err
+    assert ("no column of any table matches rare*" in said) == (column == "x")
+    assert code == {("x", 0): 2, ("x", 2): 2, ("rare_1", 0): 1, ("rare_1", 2): 0}[column, len(words)]
+
+
+def test_table_that_cannot_be_read_may_hold_a_pattern(dry_run):
+    Path("sub-01_confounds.tsv").write_bytes(b"\0")
+    code, _, said = dry_run("--regressors", "x", "rare*")
+    assert (code, len(said.splitlines())) == (2, 1)
+    assert "binary file" in said
 
 
 def test_cut_off_that_does_not_fit_is_told_for_each_run(dry_run):

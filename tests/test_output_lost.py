@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from studies import results_in, write_study
+from studies import results_in, summary, write_study
 
 from niimasker.cli import main
-from niimasker.outputs import files
+from niimasker.outputs import files, results
 
 N_RUNS = 5
 
@@ -85,6 +85,37 @@ def test_output_directory_that_vanishes_ends_the_study(study, failing, capsys):
     said = capsys.readouterr().err
     assert all(line.startswith("niimasker: failed: ") for line in said.splitlines())
     assert "Traceback" not in said
+
+
+def test_tables_that_are_removed_meanwhile_are_not_listed_as_done(study, failing, capsys):
+    def replace_directory():
+        shutil.rmtree("out")
+        Path("out").mkdir()
+
+    failing(3, "regions.tsv", replace_directory)
+    assert main(study) == 1
+    printed, said = capsys.readouterr()
+    stems = finished(Path("out"))
+    assert summary(Path("out"))["status"].eq("done").sum() == len(stems) == int(printed.split()[0])
+    gone = [
+        line for line in said.splitlines() if line.endswith("was written and is gone; do this run again with --resume.")
+    ]
+    assert [line.split(": ")[2] for line in gone] == [f"sub-0{n}_bold.nii.gz" for n in range(3)]
+
+
+def test_directory_that_vanishes_before_a_report_is_not_made_again(study, monkeypatch, capsys):
+    write_run = results.write_run
+
+    def write_and_remove(*args, **options):
+        result = write_run(*args, **options)
+        shutil.rmtree("out")
+        return result
+
+    monkeypatch.setattr(results, "write_run", write_and_remove)
+    assert main(study[:-1]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("0 runs done")
+    assert not list(Path("out").rglob("*_report.html"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -155,19 +155,35 @@ def study(tmp_path, monkeypatch) -> list[str]:
 def test_summary_tells_counts_reasons_and_places(study, capsys):
     assert main(study) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "4 runs done, 4 tables of time series in out; 2 of 6 runs failed"
-    assert [line.split(": ")[:2] for line in lines[1:]] == [
-        ["failed", f"sub-0{number}_bold.nii.gz"] for number in (2, 4)
+    assert lines == [
+        "4 runs done, 4 tables of time series in out; 2 of 6 runs failed",
+        "reasons: out/niimasker_data/summary.tsv",
     ]
 
 
-def test_first_reasons_alone_are_in_the_summary(study, capsys):
-    for number in (0, 1, 3):
-        Path(f"sub-0{number}_bold.nii.gz").write_bytes(b"")
+def test_failures_of_a_small_study_are_told_once(study, capsys):
     assert main(study) == 1
-    assert capsys.readouterr().out.splitlines()[4] == (
-        "and 2 more, with their reasons in out/niimasker_data/summary.tsv"
-    )
+    printed, said = capsys.readouterr()
+    assert [(printed + said).count(f"sub-0{number}_bold.nii.gz") for number in (2, 4)] == [1, 1]
+
+
+@pytest.mark.parametrize("words", [[], ["-v"]], ids=["many runs", "verbose"])
+def test_first_reasons_are_in_the_summary_where_lines_lie_between(study, capsys, words):
+    if not words:
+        write_study(Path(), 21)
+    for number in (0, 1, 2, 3, 4):
+        Path(f"sub-0{number}_bold.nii.gz").write_bytes(b"")
+    assert main([*study, *words]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[:2] for line in lines[1:4]] == [
+        ["failed", f"sub-0{number}_bold.nii.gz"] for number in (0, 1, 2)
+    ]
+    assert lines[4:] == ["reasons: out/niimasker_data/summary.tsv"]
+
+
+def test_summary_of_a_part_names_its_own_file(study, capsys):
+    assert main([*study, "--shard", "1/2"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "reasons: out/niimasker_data/summary_shard-1-of-2.tsv"
 
 
 def test_summary_tells_where_the_reports_are(study, capsys):
@@ -188,7 +204,8 @@ def test_quiet_tells_failures_alone(study, capsys):
 
 def test_quiet_and_verbose_contradict_each_other(study, capsys):
     assert main([*study, "-q", "-v"]) == 2
-    assert "--quiet and --verbose" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--quiet and --verbose" in line
 
 
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
@@ -215,3 +232,17 @@ sys.exit(run())
     assert done.returncode == 130
     assert done.stderr.startswith("niimasker: interrupted: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_hangup_that_nohup_has_ignored_stays_ignored():
+    code = """
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+sys.argv = ["niimasker", "-q"]
+from niimasker.__main__ import run
+assert run() == 2
+assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)

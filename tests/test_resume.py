@@ -218,5 +218,6 @@ def test_every_option_that_does_not_shape_results_is_known():
         "atlas_dir",
         "regressor_files",
     }
+    runs = {"participant_label", "session", "task", "run", "echo", "space", "res", "desc"}
     written = {"censor_file", "output_layout", "no_report"}
-    assert {option.name for option in OPTIONS} - shaping == files | written | OF_ONE_CALL
+    assert {option.name for option in OPTIONS} - shaping == files | runs | written | OF_ONE_CALL

@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import ConfoundsError
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, LOGICALS, TextTable, parse_number, read_text_table
+from niimasker.inputs.text_tables import (
+    HOW_ROWS_COUNT,
+    LOGICALS,
+    TextTable,
+    check_length,
+    parse_number,
+    read_text_table,
+)
 
 
 def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarray:
@@ -32,18 +39,33 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
     ConfoundsError
         The file cannot be read, does not fit the image, or holds anything else than 0 and 1.
     """
+    table = read_censoring(path)
+    check_censoring_length(table, n_volumes, image_path)
+    return find_censored(read_marks(table), n_volumes)
+
+
+def read_censoring(path: Path) -> TextTable:
+    """Return a file's text; raise ConfoundsError when it is no table."""
     expected = "a vector or a table of 0 and 1 (1: censored), one row per volume"
-    table = read_text_table(path, ConfoundsError, expected, needs_header=False)
-    is_row = len(table.rows) == 1 and len(table.names) == n_volumes > 1
-    n_found = len(table.names) if is_row else len(table.rows)
-    if n_found != n_volumes:
-        found = f"{len(table.names)} values in its only row" if len(table.rows) == 1 else f"{n_found} rows"
-        raise ConfoundsError(
-            f"{path} has {found} but {image_path} has {n_volumes} volumes; "
-            "each --censor_file must come from the same run as its image."
-        )
-    values = np.array([[_read_mark(table, row, cell) for cell in cells] for row, cells in enumerate(table.rows, 1)])
-    return np.asarray(values[0] if is_row else values.any(axis=1))
+    return read_text_table(path, ConfoundsError, expected, needs_header=False)
+
+
+def check_censoring_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
+    """Raise ConfoundsError when a file has not a row for each volume, nor a value for each in its only row."""
+    is_row = len(table.rows) == 1 and n_volumes > 1
+    n_found, unit = (len(table.names), "value") if is_row else (len(table.rows), "row")
+    check_length(table, n_found, n_volumes=n_volumes, image_path=image_path, noun="--censor_file", unit=unit)
+
+
+def read_marks(table: TextTable) -> np.ndarray:
+    """Return which cells are 1, of shape (n_rows, n_columns), bool; raise ConfoundsError at any but 0 and 1."""
+    rows = [[_read_mark(table, row, cell) for cell in cells] for row, cells in enumerate(table.rows, 1)]
+    return np.array(rows, dtype=bool)
+
+
+def find_censored(marks: np.ndarray, n_volumes: int) -> np.ndarray:
+    """Return which volumes are censored, bool of shape (n_volumes,), from the marks of a file that fits."""
+    return np.asarray(marks[0] if len(marks) == 1 and n_volumes > 1 else marks.any(axis=1))
 
 
 def _read_mark(table: TextTable, row: int, cell: str) -> bool:

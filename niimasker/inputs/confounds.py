@@ -11,7 +11,7 @@ import numpy as np
 
 from niimasker.errors import ConfoundsError, warn
 from niimasker.inputs.regressor_words import Source, choose_columns, find_unmatched
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
+from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, check_length, parse_number, read_text_table
 
 # What fMRIPrep calls the measures by which volumes are censored, 1.2 and later first, then 1.0 and 1.1.
 FRAMEWISE_DISPLACEMENT = ("framewise_displacement", "FramewiseDisplacement")
@@ -82,7 +82,9 @@ class Confounds:
         return np.vstack([first, self.values[1:]])
 
 
-def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: int, image_path: Path) -> Confounds:
+def load_confounds(
+    table_path: Path, regressors: Sequence[str] | None, *, n_volumes: int, image_path: Path
+) -> Confounds:
     """Return the regressors of one run, one row per volume of its image.
 
     Parameters
@@ -90,8 +92,9 @@ def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: in
     table_path : Path
         Table with a header: `.tsv` is split at tabs, `.csv` at commas, anything else at white space. fMRIPrep's JSON is
         looked for beside it under the same stem, and only for CompCor.
-    regressors : sequence of str
-        Columns, patterns of columns, strategies and words, as `choose_columns` takes them; nothing for all columns.
+    regressors : sequence of str, optional
+        Columns, patterns of columns, strategies and words, as `choose_columns` takes them; without any all columns,
+        with None no column.
     n_volumes : int
         Volumes of the image, before any is discarded.
     image_path : Path
@@ -107,9 +110,26 @@ def load_confounds(table_path: Path, regressors: Sequence[str], *, n_volumes: in
     ConfoundsError
         The table cannot be read, does not fit the image, or lacks what `regressors` ask for.
     """
-    table = read_text_table(table_path, ConfoundsError, "a text table with a header and one row per volume")
-    _check_length(table, n_volumes, image_path)
-    source = Source(table.names, table_path, image_path)
+    table = read_confounds(table_path)
+    check_confounds_length(table, n_volumes, image_path)
+    return choose_confounds(table, regressors, image_path)
+
+
+def read_confounds(table_path: Path) -> TextTable:
+    """Return a table's text; raise ConfoundsError when it is no table."""
+    return read_text_table(table_path, ConfoundsError, "a text table with a header and one row per volume")
+
+
+def check_confounds_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
+    """Raise ConfoundsError when a table has not one row for each volume of its image."""
+    check_length(table, len(table.rows), n_volumes=n_volumes, image_path=image_path, noun="confounds table")
+
+
+def choose_confounds(table: TextTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:
+    """Return the regressors that a table holds, as `load_confounds` does, whatever the number of its rows."""
+    if regressors is None:
+        return Confounds((), np.empty((len(table.rows), 0)), _read_marks(table))
+    source = Source(table.names, table.path, image_path)
     names = choose_columns(regressors, source) if regressors else _name_all(table)
     numbers = _read_numbers(table, names)
     values = _fill_first_row(table, names, numbers)
@@ -141,14 +161,6 @@ def _read_leniently(table: TextTable, name: str) -> np.ndarray:
         with contextlib.suppress(ValueError):
             values[row] = parse_number(cell)
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def _check_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
-    if len(table.rows) != n_volumes:
-        raise ConfoundsError(
-            f"{table.path} has {len(table.rows)} rows but {image_path} has {n_volumes} volumes; "
-            "each confounds table must come from the same run as its image."
-        )
 
 
 def _read_numbers(table: TextTable, names: Sequence[str]) -> np.ndarray:

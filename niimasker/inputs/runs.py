@@ -1,62 +1,159 @@
-"""From patterns to runs: which images, which confounds with them, which output name."""
+"""From patterns and folders to runs: which images, which files with them, which output name."""
 
 from __future__ import annotations
 
+import dataclasses
 import glob
-import os
-import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from natsort import natsorted
 
-from niimasker.errors import RunsError, count
-from niimasker.inputs.images import image_stem
+from niimasker.errors import RunError, RunsError, count
+from niimasker.inputs.datasets import Choice, choices_of, find_images
+from niimasker.inputs.entities import Entities, run_entities, show_entities
+from niimasker.inputs.neighbours import BRAIN_MASK, CONFOUNDS, Neighbours
+from niimasker.inputs.stems import list_paths, name_outputs
+from niimasker.inputs.templates import is_template, resolve
 from niimasker.kinds import to_path
-from niimasker.settings import BIDS, FLAT, MIRROR
+from niimasker.settings import Settings
 
-# The entities that tell one run's confounds from another's; space, res and desc are not among them.
-RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
-_ENTITY = re.compile(rf"(?:^|_)({'|'.join(RUN_ENTITIES)})-([A-Za-z0-9]+)(?=[_.]|$)")
+Value = TypeVar("Value")
 
-# What an image says of being fMRIPrep's, and outputs made from it are not.
-PREPROC = ("desc", "preproc")
+# A word of --mask_img: each run's own.
+AUTO = Path("auto")
 
-Entities = frozenset[tuple[str, str]]
+
+@dataclass(frozen=True)
+class RegionFiles:
+    """The atlases, and the mask if there is one, of one run alone."""
+
+    roi_files: tuple[str, ...]
+    mask_path: Path | None
 
 
 @dataclass(frozen=True)
 class Run:
-    """One image, its confounds and censored volumes, and the name of its outputs below the output directory."""
+    """One image, what belongs to it, and the name of its outputs below the output directory.
+
+    Parameters
+    ----------
+    own_regions
+        Where regions or mask differ from run to run.
+    faults
+        Why it cannot be done, where a file is missing or more than one fits.
+    """
 
     image_path: Path
     confounds_path: Path | None
     output_stem: str
     censor_path: Path | None = None
+    own_regions: RegionFiles | None = None
+    faults: tuple[str, ...] = ()
 
 
-def find_runs(
-    input_files: Sequence[str],
-    regressor_files: Sequence[str] = (),
-    censor_files: Sequence[str] = (),
-    *,
-    output_layout: str = FLAT,
-) -> list[Run]:
-    """Return the runs that patterns and file names stand for.
+def find_runs(settings: Settings) -> list[Run]:
+    """Return the runs that patterns, file names and folders stand for.
 
     Raises
     ------
     RunsError
-        A pattern matches nothing, a file does not exist, images and confounds do not pair, or two images would share
-        an output name or has none in the layout.
+        A pattern matches nothing, a file does not exist, a folder holds several versions of its images, images and
+        confounds do not pair, two images would share an output name, one has none in the layout, or no run has a file
+        that each must have.
     """
-    image_paths = expand(input_files, "--input_files")
-    output_stems = name_outputs(image_paths, output_layout)
-    confounds_paths = _pair_option(image_paths, regressor_files, "--regressor_files", "confounds table")
-    censor_paths = _pair_option(image_paths, censor_files, "--censor_file", "censor file")
-    return [Run(*parts) for parts in zip(image_paths, confounds_paths, output_stems, censor_paths, strict=True)]
+    image_paths, of_folders = _find_images(settings)
+    output_stems = name_outputs(image_paths, settings.output_layout)
+    confounds_paths = _pair_option(image_paths, settings.regressor_files, "--regressor_files", "confounds table")
+    censor_paths = _pair_option(image_paths, settings.censor_file, "--censor_file", "censor file")
+    neighbours = Neighbours()
+    runs = [
+        _complete(Run(*parts), settings, neighbours, is_of_folder=parts[0] in of_folders)
+        for parts in zip(image_paths, confounds_paths, output_stems, censor_paths, strict=True)
+    ]
+    if all(run.faults for run in runs):
+        more = f" (and so for all {len(runs)} images)" if len(runs) > 1 else ""
+        raise RunsError(f"{runs[0].faults[0]}{more}")
+    return runs
+
+
+def has_own_atlases(settings: Settings) -> bool:
+    """Return whether atlases differ from run to run."""
+    return any(map(is_template, settings.roi_file))
+
+
+def has_own_mask(settings: Settings) -> bool:
+    """Return whether each run has a mask of its own."""
+    # With --as_voxels the regions themselves say which voxels.
+    mask_img = None if settings.as_voxels else settings.mask_img
+    return mask_img is not None and (mask_img == AUTO or is_template(str(mask_img)))
+
+
+def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
+    """Return the images, and which of them were found in folders."""
+    choices = choices_of(settings)
+    image_paths: list[Path] = []
+    of_folders: set[Path] = set()
+    for text in settings.input_files:
+        if to_path(text).is_dir():
+            found = find_images(to_path(text), choices)
+            of_folders.update(found)
+        else:
+            found = expand([text], "--input_files")
+        image_paths += found
+    if not of_folders:
+        _refuse_choices(choices)
+    return image_paths, of_folders
+
+
+def _refuse_choices(choices: Sequence[Choice]) -> None:
+    given = next((choice for choice in choices if choice.option != "desc"), None)
+    if given is not None:
+        raise RunsError(
+            f"--{given.option} chooses among the runs of a folder, but --input_files gives files; "
+            "give the folder, or choose by a pattern."
+        )
+
+
+def _complete(run: Run, settings: Settings, neighbours: Neighbours, *, is_of_folder: bool) -> Run:
+    """Return a run with the files that are found by its image's name."""
+    faults: list[str] = []
+    if not settings.regressor_files and (is_of_folder or settings.needs_confounds):
+        confounds_path = _found(lambda: neighbours.find(run.image_path, CONFOUNDS), faults)
+        # Where nothing hangs on it, a run without a table has no framewise displacement.
+        faults = faults if settings.needs_confounds else []
+        run = dataclasses.replace(run, confounds_path=confounds_path)
+    if has_own_atlases(settings) or has_own_mask(settings):
+        own_regions = _found(lambda: _find_regions(run.image_path, settings, neighbours), faults)
+        run = dataclasses.replace(run, own_regions=own_regions)
+    return dataclasses.replace(run, faults=tuple(faults))
+
+
+def _found(find: Callable[[], Value], faults: list[str]) -> Value | None:
+    """Return what is found; None, and the reason among the faults, where nothing is."""
+    try:
+        return find()
+    except RunError as error:
+        faults.append(str(error))
+        return None
+
+
+def _find_regions(image_path: Path, settings: Settings, neighbours: Neighbours) -> RegionFiles:
+    roi_files = tuple(
+        str(resolve(text, image_path, "--roi_file")) if is_template(text) else text for text in settings.roi_file
+    )
+    return RegionFiles(roi_files, _find_mask(image_path, settings, neighbours))
+
+
+def _find_mask(image_path: Path, settings: Settings, neighbours: Neighbours) -> Path | None:
+    if not has_own_mask(settings):
+        return settings.mask_img
+    if settings.mask_img == AUTO:
+        return neighbours.find(image_path, BRAIN_MASK)
+    return resolve(str(settings.mask_img), image_path, "--mask_img")
 
 
 def _pair_option(image_paths: Sequence[Path], patterns: Sequence[str], option: str, noun: str) -> Sequence[Path | None]:
@@ -83,112 +180,41 @@ def _expand_one(pattern: str, option: str) -> list[Path]:
     return in_order
 
 
-def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
-    """Return each image's output name: flat, with its folders below the images' common root, or as BIDS has it.
-
-    Raises
-    ------
-    RunsError
-        Two images would share a name, or one has no subject and the layout is bids.
-    """
-    stems = _STEMS[output_layout](image_paths)
-    by_stem: dict[str, list[Path]] = defaultdict(list)
-    for stem, path in zip(stems, image_paths, strict=True):
-        by_stem[stem].append(path)
-    shared = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
-    if shared:
-        helps = output_layout != MIRROR and len({str(path.parent) for path in shared}) == len(shared)
-        way_out = f"rename them or use --output_layout {MIRROR}" if helps else "rename one, or give each image once"
-        raise RunsError(f"these images would write outputs of the same name: {_listed(shared)}; {way_out}.")
-    return stems
-
-
-def _flat_stems(image_paths: Sequence[Path]) -> list[str]:
-    return [image_stem(path) for path in image_paths]
-
-
-def _mirrored_stems(image_paths: Sequence[Path]) -> list[str]:
-    # Not resolved: in a DataLad dataset the links' own names are the ones that people know.
-    folders = [Path(os.path.abspath(path)).parent for path in image_paths]  # noqa: PTH100
-    root = Path(os.path.commonpath(folders))
-    return [
-        (folder.relative_to(root) / image_stem(path)).as_posix()
-        for path, folder in zip(image_paths, folders, strict=True)
-    ]
-
-
-def _bids_stems(image_paths: Sequence[Path]) -> list[str]:
-    """Return names of all entities, in the standard's order; without the suffix, so that others can follow."""
-    from bids2table import format_bids_path, get_column_names, parse_bids_entities  # 0.3 s that other layouts save
-
-    entities = [parse_bids_entities(path.name) for path in image_paths]
-    nameless = [path for path, its_entities in zip(image_paths, entities, strict=True) if not its_entities.get("sub")]
-    if nameless:
-        raise RunsError(
-            f"--output_layout {BIDS} takes images that are named by BIDS entities, as sub-01_task-rest_bold.nii.gz, "
-            f"but some have no sub-: {_listed(nameless)}; rename them, or use --output_layout {FLAT} or {MIRROR}."
-        )
-    places = {name: place for place, name in enumerate(map(str, get_column_names()))}
-    in_order = [_source_entities(its_entities, places) for its_entities in entities]
-    return [format_bids_path({**its_entities, "datatype": "func"}).as_posix() for its_entities in in_order]
-
-
-def _source_entities(entities: Mapping[str, str], places: Mapping[str, int]) -> dict[str, str]:
-    """Return the entities that outputs keep; those that the standard does not know before desc, which is last."""
-    kept = [key for key in entities if key not in ("datatype", "suffix", "ext") and (key, entities[key]) != PREPROC]
-    return {key: entities[key] for key in sorted(kept, key=lambda key: places.get(key, places["desc"] - 0.5))}
-
-
-_STEMS = {FLAT: _flat_stems, MIRROR: _mirrored_stems, BIDS: _bids_stems}
-
-
-def pair(image_paths: Sequence[Path], confounds_paths: Sequence[Path], noun: str = "confounds table") -> list[Path]:
+def pair(image_paths: Sequence[Path], table_paths: Sequence[Path], noun: str = "confounds table") -> list[Path]:
     """Return the table of each image: by BIDS entities where all names have them, else by order."""
-    if len(image_paths) != len(confounds_paths):
-        raise RunsError(
-            f"{count(len(image_paths), 'image')} but {count(len(confounds_paths), noun)}; give one per image."
-        )
-    image_entities = [run_entities(path.name) for path in image_paths]
-    confounds_entities = {path: run_entities(path.name) for path in confounds_paths}
-    if not any(image_entities) or not any(confounds_entities.values()):
-        return list(confounds_paths)
-    nameless = [path for path, entities in zip(image_paths, image_entities, strict=True) if not entities]
-    nameless += [path for path, entities in confounds_entities.items() if not entities]
+    images = {path: run_entities(path.name) for path in image_paths}
+    tables = {path: run_entities(path.name) for path in table_paths}
+    if not any(images.values()) or not any(tables.values()):
+        if len(image_paths) != len(table_paths):
+            raise RunsError(
+                f"{count(len(image_paths), 'image')} but {count(len(table_paths), noun)}; give one per image."
+            )
+        return list(table_paths)
+    nameless = [path for path, entities in [*images.items(), *tables.items()] if not entities]
     if nameless:
         raise RunsError(
-            f"some images and {noun}s are named by BIDS entities, others are not: {_listed(nameless)}; "
+            f"some images and {noun}s are named by BIDS entities, others are not: {list_paths(nameless)}; "
             "rename these, or run them apart."
         )
-    paired = [
-        _find_table(path, entities, confounds_entities, noun)
-        for path, entities in zip(image_paths, image_entities, strict=True)
-    ]
-    left_over = [path for path in confounds_entities if path not in paired]
+    by_entities: dict[Entities, list[Path]] = defaultdict(list)
+    for path, entities in tables.items():
+        by_entities[entities].append(path)
+    paired = [_find_table(path, images[path], by_entities, noun) for path in image_paths]
+    left_over = sorted(tables.keys() - set(paired))
     if left_over:
         raise RunsError(f"no image has the BIDS entities of {left_over[0]}; its image is missing or misnamed.")
     return paired
 
 
-def run_entities(name: str) -> Entities:
-    """Return the BIDS entities of a file name that tell its run from others; run-1 and run-01 are the same."""
-    return frozenset(
-        (key, value.lstrip("0") or "0" if key in ("run", "echo") else value) for key, value in _ENTITY.findall(name)
-    )
-
-
-def _find_table(image_path: Path, entities: Entities, tables: dict[Path, Entities], noun: str) -> Path:
-    candidates = [path for path, theirs in tables.items() if theirs == entities]
+def _find_table(image_path: Path, entities: Entities, tables: Mapping[Entities, list[Path]], noun: str) -> Path:
     # fMRIPrep writes one table for all echoes of a run, under a name without echo.
     without_echo = frozenset(entity for entity in entities if entity[0] != "echo")
-    candidates = candidates or [path for path, theirs in tables.items() if theirs == without_echo]
-    shown = " ".join(f"{key}-{value}" for key, value in sorted(entities, key=lambda item: RUN_ENTITIES.index(item[0])))
+    candidates = tables.get(entities) or tables.get(without_echo) or []
+    shown = show_entities(entities)
     if not candidates:
         raise RunsError(f"no {noun} has the BIDS entities of {image_path} ({shown}).")
     if len(candidates) > 1:
-        raise RunsError(f"more than one {noun} has the BIDS entities of {image_path} ({shown}): {_listed(candidates)}.")
+        raise RunsError(
+            f"more than one {noun} has the BIDS entities of {image_path} ({shown}): {list_paths(candidates)}."
+        )
     return candidates[0]
-
-
-def _listed(paths: Sequence[Path], most: int = 10) -> str:
-    shown = ", ".join(map(str, paths[:most]))
-    return f"{shown} and {len(paths) - most} more" if len(paths) > most else shown

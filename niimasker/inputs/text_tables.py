@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.errors import NiimaskerError, count, shorten
+from niimasker.errors import ConfoundsError, NiimaskerError, count, shorten
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 # As R and MATLAB write them.
@@ -73,6 +73,25 @@ def read_text_table(
     _check_header(path, names, error_type)
     _check_rectangular(path, rows, f"{count(len(names), 'name')} in the header ({HOW_ROWS_COUNT})", error_type)
     return TextTable(path, names, tuple(rows[1:]))
+
+
+def check_length(
+    table: TextTable, n_found: int, *, n_volumes: int, image_path: Path, noun: str, unit: str = "row"
+) -> None:
+    """Raise ConfoundsError when a table has not one row for each volume of its image.
+
+    Parameters
+    ----------
+    n_found
+        Rows of the table, or what else the unit says.
+    noun
+        What the table is, for the message.
+    """
+    if n_found != n_volumes:
+        raise ConfoundsError(
+            f"{table.path} has {count(n_found, unit)} but {image_path} has {count(n_volumes, 'volume')}; "
+            f"each {noun} must come from the same run as its image."
+        )
 
 
 def _check_text(lines: Iterable[str], path: Path, error_type: type[NiimaskerError]) -> Iterator[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from niimasker.inputs.datasets import DESCRIPTION, PROGRAM, find_dataset, read_description
+from niimasker.inputs.descriptions import DESCRIPTION, PROGRAM, find_dataset, read_description
 from niimasker.inputs.runs import Run
 from niimasker.outputs.dictionaries import ATLAS
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, replacing, write_json
@@ -49,7 +49,7 @@ XCP-D and in the proposals BEP012 and BEP017.
 """
 
 
-def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Sequence[Regions]) -> None:
+def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Mapping[str, Regions]) -> None:
     """Write the files that a BIDS derivative has once.
 
     Parameters
@@ -57,15 +57,15 @@ def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Sequence[Regio
     runs
         Of the whole study.
     atlases
-        Called by their keys.
+        Those that all runs share, by what they are called.
     """
     write_json(output_dir / DESCRIPTION, describe_dataset(runs))
     _ignore(output_dir / ".bidsignore")
     if not any(output_dir.glob("README*")):
         with replacing(output_dir / "README") as temporary:
             temporary.write_text(README, encoding="utf-8")
-    for regions in atlases:
-        stem = f"atlas-{regions.key}_dseg"
+    for key, regions in atlases.items():
+        stem = f"atlas-{key}_dseg"
         write_records(output_dir / f"{stem}.tsv", _atlas_table(regions))
         write_json(output_dir / f"{stem}.json", {**_describe_atlas(regions), **ATLAS})
 

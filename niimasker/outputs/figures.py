@@ -6,6 +6,7 @@ Written out here: building the same through plotly's Python classes takes a seco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from niimasker.outputs.layout import (
     tick_texts,
     title_at,
 )
-from niimasker.outputs.packing import numbers, pack_steps
+from niimasker.outputs.packing import numbers, pack_rows, pack_steps
 from niimasker.outputs.timeaxis import TimeAxis
 
 # Steps of correlations and of z-scores, in one byte each; a spike's z-score may be far above what is black or white.
@@ -36,6 +37,18 @@ _CORRELATION_STEP, _Z_STEP = 0.01, 0.1
 _Z_SHOWN = 2.5
 
 MEAN_SIGNAL = "mean signal"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What colours stand for: values of this name from -limit to limit."""
+
+    name: str
+    limit: float
+
+
+# Correlations are comparable between figures.
+CORRELATION = Scale("r", 1.0)
 
 _BEFORE, _AFTER = "#8a949e", "#0072b2"
 _DISCARDED, _CENSORED = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
@@ -182,12 +195,12 @@ def plot_viewer(time: TimeAxis, units: tuple[str, str]) -> Figure:
     return {"data": curves, "layout": layout}
 
 
-def plot_matrix(correlations: np.ndarray, names: Sequence[str], grouping: Grouping) -> Figure:
-    """Return a square matrix of correlations, its regions in the grouping's order."""
-    ordered = correlations[np.ix_(grouping.order, grouping.order)]
+def plot_matrix(matrix: np.ndarray, names: Sequence[str], grouping: Grouping, scale: Scale = CORRELATION) -> Figure:
+    """Return a square matrix, its regions in the grouping's order; what is NaN is blank."""
+    ordered = matrix[np.ix_(grouping.order, grouping.order)]
     in_atlas = shown_names(names)
     shown = [in_atlas[position] for position in grouping.order]
-    figure = _plot_correlations(ordered, shown, shown, "%{y}<br>%{x}<br>r %{z:.2f}")
+    figure = _plot_heatmap(ordered, shown, shown, scale)
     layout = figure["layout"]
     if grouping.names:
         ends = [*grouping.starts[1:], len(names)]
@@ -233,9 +246,8 @@ def plot_regressors(before: np.ndarray, after: np.ndarray, names: Sequence[str],
     before, after : ndarray of shape (n_rows, n_regressors)
     """
     shown, columns = shown_names(names), shown_names(regressors)
-    hover = "%{y}<br>%{x}<br>r %{z:.2f}"
-    figure = _plot_correlations(before, columns, shown, hover)
-    second = {**_plot_correlations(after, columns, shown, hover)["data"][0], "xaxis": "x2", "showscale": False}
+    figure = _plot_heatmap(before, columns, shown, CORRELATION)
+    second = {**_plot_heatmap(after, columns, shown, CORRELATION)["data"][0], "xaxis": "x2", "showscale": False}
     layout = figure["layout"]
     has_ticks = len(regressors) <= MOST_TICKS
     ticks = tick_texts(columns, LONGEST_TILTED) if has_ticks else []
@@ -302,19 +314,21 @@ def plot_spectrum(
     return {"data": curves, "layout": layout}
 
 
-def _plot_correlations(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], hover: str) -> Figure:
+def _plot_heatmap(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale) -> Figure:
+    limit, is_correlation = scale.limit, scale == CORRELATION
+    number = ".2f" if is_correlation else ".3~g"
     heatmap = {
         "type": "heatmap",
-        "z": pack_steps(values, _CORRELATION_STEP),
+        "z": pack_steps(values, _CORRELATION_STEP) if is_correlation else pack_rows(values),
         "x": list(columns),
         "y": list(rows),
-        "zmin": -1,
-        "zmax": 1,
+        "zmin": -limit,
+        "zmax": limit,
         "colorscale": _DIVERGING,
         "hoverongaps": False,
-        "hovertemplate": f"{hover}<extra></extra>",
-        "colorbar": {"title": {"text": "r", "side": "top"}, "thickness": 10, "tickvals": [-1, -0.5, 0, 0.5, 1],
-                     "x": 1.005, "len": 0.9},
+        "hovertemplate": f"%{{y}}<br>%{{x}}<br>{scale.name} %{{z:{number}}}<extra></extra>",
+        "colorbar": {"title": {"text": scale.name, "side": "top"}, "thickness": 10, "x": 1.005, "len": 0.9,
+                     "tickvals": [-limit, -limit / 2, 0, limit / 2, limit], "tickformat": ".2~g"},
     }  # fmt: skip
     layout = make_layout(420)
     layout["xaxis"] = {**names_axis(columns), "autorange": True, "tickangle": -60}

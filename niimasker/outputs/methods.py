@@ -30,12 +30,17 @@ CIRIC_2017 = (
     "control of motion artifact in studies of functional connectivity. NeuroImage 2017; 154: 174-187. "
     "doi:10.1016/j.neuroimage.2017.03.020",
 )
+LEDOIT_2004 = (
+    "Ledoit and Wolf, 2004",
+    "Ledoit O, Wolf M. A well-conditioned estimator for large-dimensional covariance matrices. Journal of Multivariate "
+    "Analysis 2004; 88: 365-411. doi:10.1016/S0047-259X(03)00096-4",
+)
 LINDQUIST_2019 = (
     "Lindquist et al., 2019",
     "Lindquist MA, Geuter S, Wager TD, Caffo BS. Modular preprocessing pipelines can reintroduce artifacts into fMRI "
     "data. Human Brain Mapping 2019; 40: 2358-2376. doi:10.1002/hbm.24528",
 )
-_REFERENCES = (ABRAHAM_2014, CIRIC_2017, LINDQUIST_2019, POWER_2014)
+_REFERENCES = (ABRAHAM_2014, CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014)
 
 # More regressors than these are counted, not named.
 _MOST_NAMED = 12
@@ -44,6 +49,13 @@ _STANDARDIZED = {
     "zscore_sample": "standardised to zero mean and unit sample standard deviation",
     "zscore": "standardised to zero mean and unit population standard deviation",
     "psc": "expressed as percent signal change relative to its mean before cleaning",
+}
+
+_SHRUNK = {
+    "correlation": "correlations",
+    "partial_correlation": "partial correlations",
+    "covariance": "covariances",
+    "precision": "inverse covariances",
 }
 
 
@@ -70,6 +82,7 @@ def describe_methods(
         *_left_out(settings),
         *_volumes(settings, timeline),
         *_cleaning(settings, cleaning, timeline, nuisance),
+        *_connectivity(settings),
     ]
     text = " ".join(sentences)
     return Paragraph(text, tuple(full for short, full in _REFERENCES if short in text))
@@ -189,3 +202,16 @@ def _regressors(settings: Settings, nuisance: Nuisance) -> str:
         return f"Nuisance regressors (n = {n_regressors}, chosen by {', '.join(words)})"
     named = f": {', '.join(nuisance.names)}" if n_regressors <= _MOST_NAMED else ""
     return f"Nuisance regressors (n = {n_regressors}{named})"
+
+
+def _connectivity(settings: Settings) -> Iterator[str]:
+    shrunk = [plural for kind, plural in _SHRUNK.items() if kind in settings.connectivity]
+    measures = ["Pearson correlations"] if "pearson" in settings.connectivity else []
+    if shrunk:
+        *others, last = shrunk
+        listed = f"{', '.join(others)} and {last}" if others else last
+        measures.append(f"{listed} estimated with Ledoit-Wolf shrinkage ({LEDOIT_2004[0]})")
+    if measures:
+        yield f"Connectivity between regions was measured by {', and by '.join(measures)}."
+    if measures and settings.fisher_z:
+        yield "Correlations were transformed to Fisher z."

@@ -26,6 +26,7 @@ from niimasker.outputs.provenance import (
     software_versions,
     source_record,
 )
+from niimasker.outputs.summaries import make_summary
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
@@ -35,13 +36,13 @@ from niimasker.outputs.tables import (
     write_relmat,
     write_signals,
 )
+from niimasker.plans import Plan
 from niimasker.regions.weights import OK, RegionWeights
 from niimasker.settings import Settings
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
-from niimasker.study import Plan
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,4 @@ def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, An
 
 def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a row per run."""
-    # Where pyarrow is installed pandas would keep texts in it, and it takes no file name that is no Unicode.
-    with pd.option_context("mode.string_storage", "python"):
-        table = pd.DataFrame(rows)
-    write_records(path, table)
+    write_records(path, make_summary(rows))

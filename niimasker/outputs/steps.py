@@ -47,6 +47,7 @@ def list_steps(
         Step("filter", band_in_words(cleaning)) if cleaning.filters else None,
         Step("regress", count(len(nuisance.names), "regressor")) if nuisance.names else None,
         Step("standardise", STANDARDIZED[cleaning.standardize]) if cleaning.standardize else None,
+        Step("measure connectivity", _measured(settings)) if settings.connectivity else None,
     ]
     return tuple(step for step in steps if step)
 
@@ -63,6 +64,11 @@ def _extracted(weights: RegionWeights) -> str:
         return f"{count(len(weights.names), 'voxel')} of {count(len(weights.of_regions.names), 'region')}"
     nouns = {"labels": "region", "maps": "probabilistic map", "spheres": "sphere"}
     return count(len(weights.names), nouns[weights.kind])
+
+
+def _measured(settings: Settings) -> str:
+    kinds = ", ".join(kind.replace("_", " ") for kind in settings.connectivity)
+    return f"{kinds} (Fisher z)" if settings.fisher_z else kinds
 
 
 def _censored(timeline: Timeline) -> str:

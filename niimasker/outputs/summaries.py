@@ -1,7 +1,8 @@
-"""summary.tsv as it is read back: a row of facts per run."""
+"""summary.tsv, as it is written and read back: a row of facts per run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,14 @@ Row = dict[str, Any]
 _TEXTS = ("image", "confounds", "output", "status", "reason")
 
 
+def make_summary(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the table of the runs' rows."""
+    names = rows[0] if rows else ()
+    # As objects: pyarrow, which pandas keeps texts in, takes no file name that is not Unicode.
+    kinds = {name: object if name in _TEXTS else None for name in names}
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kinds[name]) for name in names})
+
+
 def read_summary(path: Path) -> list[Row] | None:
     """Return the rows of a summary, None in place of n/a; None when there is no summary."""
     try:
@@ -20,7 +29,7 @@ def read_summary(path: Path) -> list[Row] | None:
             sep="\t",
             na_values=["n/a"],
             keep_default_na=False,
-            dtype=dict.fromkeys(_TEXTS, str),
+            dtype=dict.fromkeys(_TEXTS, object),
             encoding="utf-8",
             encoding_errors="surrogateescape",
         )

@@ -19,10 +19,11 @@ from niimasker.outputs.results import Extracted, Result
 from niimasker.outputs.steps import Step, list_steps
 from niimasker.outputs.tables import regions_table
 from niimasker.outputs.timeaxis import TimeAxis
+from niimasker.plans import Plan
 from niimasker.regions.weights import RegionWeights
 from niimasker.settings import Settings
+from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement
-from niimasker.study import Plan
 
 # More columns than these, as --as_voxels makes them, are averaged to about half as many rows.
 MOST_COLUMNS, _ROWS_INSTEAD = 1000, 500
@@ -50,6 +51,8 @@ class AtlasView:
         (n_kept, n_rows) before and after cleaning, and its region's position.
     n_columns, mean_raw, mean_cleaned
         Of the table, the number of columns and their mean, of shape (n_kept,).
+    matrices
+        Those that --connectivity asks for.
     """
 
     key: str
@@ -64,6 +67,7 @@ class AtlasView:
     n_columns: int
     mean_raw: np.ndarray
     mean_cleaned: np.ndarray
+    matrices: tuple[Connectivity, ...]
 
     @property
     def is_averaged(self) -> bool:
@@ -170,6 +174,7 @@ def _view_atlas(number: int, key: str, placement: Placement, extracted: Extracte
         n_columns=len(weights.names),
         mean_raw=_mean_of_stretches(signals.values, np.zeros(1, dtype=int))[:, 0],
         mean_cleaned=_mean_of_stretches(cleaned, np.zeros(1, dtype=int))[:, 0],
+        matrices=extracted.matrices[number],
     )
 
 

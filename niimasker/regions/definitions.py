@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import RegionsError, shorten, warn
-from niimasker.inputs.images import Grid, image_stem, is_placed, is_plain_float32, load_image
+from niimasker.inputs.images import Grid, is_placed, is_plain_float32, load_image
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
 from niimasker.inputs.volumes import read_voxels
 from niimasker.kinds import to_path
@@ -70,8 +70,6 @@ class Regions:
         In mm, of shape (n_regions, 3).
     source
         The file or query, as messages call it.
-    key
-        What the outputs call it; as loaded, the source without folder and suffix.
     as_voxels
         Whether each voxel of each region is a column of its own.
     is_placed
@@ -83,7 +81,6 @@ class Regions:
     names: tuple[str, ...]
     centres: np.ndarray
     source: str
-    key: str
     as_voxels: bool = False
     is_placed: bool = True
 
@@ -147,8 +144,7 @@ def _from_atlas(atlas: Atlas, query: str) -> Regions:
     definition = _read_definition(atlas.img, query)
     indices = _indices_of(definition)
     names = make_unique([atlas.names.get(index, f"roi {index}") for index in indices], indices, query)
-    key = query.removeprefix("nilearn:").replace(":", "-")
-    return Regions(definition, indices, names, centres_of(definition, indices), query, key)
+    return Regions(definition, indices, names, centres_of(definition, indices), query)
 
 
 def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> Regions:
@@ -159,7 +155,7 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
     # A table that names its own coordinates does so row by row, whatever its index column counts from.
     same_table = len(labels) == 1 and to_path(labels[0]) == roi_path
     names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
-    return Regions(Seeds(coordinates, radius), indices, names, coordinates, roi_path.name, roi_path.stem)
+    return Regions(Seeds(coordinates, radius), indices, names, coordinates, roi_path.name)
 
 
 def _from_image(roi_path: Path, labels: Sequence[str], *, as_voxels: bool) -> Regions:
@@ -171,8 +167,7 @@ def _from_image(roi_path: Path, labels: Sequence[str], *, as_voxels: bool) -> Re
         labels = ()
     names = choose_names(labels, indices, roi_path.name)
     centres = centres_of(definition, indices)
-    key = image_stem(roi_path)
-    return Regions(definition, indices, names, centres, roi_path.name, key, is_placed=is_placed(img.header))
+    return Regions(definition, indices, names, centres, roi_path.name, is_placed=is_placed(img.header))
 
 
 def read_coordinates(table_path: Path) -> np.ndarray:

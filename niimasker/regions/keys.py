@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from niimasker.errors import RegionsError
+from niimasker.inputs.entities import read_name
+from niimasker.inputs.images import image_stem
+from niimasker.inputs.templates import is_template, name_of_template
 from niimasker.kinds import to_path
 from niimasker.regions.atlases import is_atlas_query
-from niimasker.regions.definitions import Regions
+from niimasker.regions.names import TABLE_SUFFIXES
+from niimasker.settings import BIDS, Settings
 
 # What tells files of one atlas apart, in the order of the standard.
 _DISTINGUISHING = ("seg", "scale", "desc")
 
 
-def name_atlases(
-    atlases: Sequence[Regions], roi_files: Sequence[str], atlas_names: Sequence[str], *, as_entities: bool
-) -> tuple[Regions, ...]:
-    """Return atlases of which no two have the same key.
-
-    Parameters
-    ----------
-    atlas_names
-        What the user calls them; none for the names of their files and queries.
-    as_entities
-        Whether the key is the value of a BIDS entity: letters and digits alone.
+def name_atlases(settings: Settings) -> tuple[str, ...]:
+    """Return what the outputs of each --roi_file are called by; in the BIDS layout letters and digits alone.
 
     Raises
     ------
     RegionsError
         Two atlases have one name, or one has none.
     """
-    keys = list(atlas_names) or [regions.key for regions in atlases]
-    if as_entities and not atlas_names:
+    roi_files = settings.roi_file
+    keys = list(settings.atlas_name) or list(map(_plain_key, roi_files))
+    if settings.output_layout == BIDS and not settings.atlas_name:
         keys = _entity_values(keys, roi_files)
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
@@ -41,12 +37,20 @@ def name_atlases(
             f"--roi_file: more than one atlas is named {twice!r}, and so would be their outputs; rename one of them, "
             "or name each with --atlas_name."
         )
-    return tuple(dataclasses.replace(regions, key=key) for regions, key in zip(atlases, keys, strict=True))
+    return tuple(keys)
+
+
+def _plain_key(roi_file: str) -> str:
+    """Return the name of a file without its endings, and without what differs from run to run; that of a query."""
+    if is_atlas_query(roi_file):
+        return roi_file.removeprefix("nilearn:").replace(":", "-")
+    path = Path(name_of_template(roi_file)) if is_template(roi_file) else to_path(roi_file)
+    return path.stem if path.suffix.lower() in TABLE_SUFFIXES else image_stem(path)
 
 
 def _entity_values(keys: Sequence[str], roi_files: Sequence[str]) -> list[str]:
-    entities = [_entities_of(roi_file) for roi_file in roi_files]
-    values = [_reduced(its.get("atlas") or its.get("seg") or key) for its, key in zip(entities, keys, strict=True)]
+    entities = [{} if is_atlas_query(text) else read_name(name_of_template(text)).entities for text in roi_files]
+    values = [_reduced(_named(its) or key) for its, key in zip(entities, keys, strict=True)]
     nameless = next((roi_file for roi_file, value in zip(roi_files, values, strict=True) if not value), None)
     if nameless is not None:
         raise RegionsError(f"--roi_file: no letter or digit is in the name of {nameless}; name it with --atlas_name.")
@@ -55,13 +59,12 @@ def _entity_values(keys: Sequence[str], roi_files: Sequence[str]) -> list[str]:
     ]
 
 
-def _entities_of(roi_file: str) -> dict[str, str]:
-    from bids2table import parse_bids_entities  # 0.3 s that other layouts save
+def _named(entities: Mapping[str, str]) -> str | None:
+    """Return what a file's entities call its atlas; fMRIPrep names its parcellations by desc alone."""
+    return next((entities[key] for key in ("atlas", "seg", "desc") if key in entities), None)
 
-    return {} if is_atlas_query(roi_file) else parse_bids_entities(to_path(roi_file).name)
 
-
-def _details(entities: dict[str, str]) -> str:
+def _details(entities: Mapping[str, str]) -> str:
     """Return what tells an atlas apart from another of its name."""
     words = [entities.get(key, "") for key in _DISTINGUISHING if key != "seg" or "atlas" in entities]
     return "".join(map(_reduced, words))

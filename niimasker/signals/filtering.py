@@ -56,8 +56,13 @@ class Cleaning:
         return ((self.low_pass or nyquist) - (self.high_pass or 0.0)) / nyquist
 
 
-def make_cleaning(settings: Settings, series: ImageSeries, timeline: Timeline) -> Cleaning:
+def make_cleaning(settings: Settings, series: ImageSeries, timeline: Timeline | None) -> Cleaning:
     """Return what is done to one run's signals, with the repetition time that holds for it.
+
+    Parameters
+    ----------
+    timeline
+        None where it is not known, and the run's length is not checked.
 
     Raises
     ------
@@ -70,8 +75,9 @@ def make_cleaning(settings: Settings, series: ImageSeries, timeline: Timeline) -
     standardize = settings.standardize_method if settings.standardize else None
     cleaning = Cleaning(settings.detrend, standardize, settings.high_pass, settings.low_pass, t_r, t_r_source)
     if cleaning.filters:
-        _check_filter(cleaning, series.path.name)
-        _check_length(cleaning, series, timeline)
+        _check_filter(cleaning, series)
+        if timeline is not None:
+            _check_length(cleaning, series, timeline)
     return cleaning
 
 
@@ -82,7 +88,7 @@ def _choose_t_r(settings: Settings, series: ImageSeries) -> tuple[float | None, 
     is_plausible = T_R_MIN <= t_r <= T_R_MAX
     if not is_plausible and (settings.t_r or settings.high_pass or settings.low_pass):
         raise SignalsError(
-            f"{series.path.name}: its repetition time would be {t_r:g} s (from {source}); "
+            f"{series.path}: its repetition time would be {t_r:g} s (from {source}); "
             f"expected {T_R_MIN:g} to {T_R_MAX:g} s. Perhaps it is in milliseconds: give --t_r in seconds."
         )
     if not is_plausible:
@@ -100,17 +106,17 @@ def _choose_t_r(settings: Settings, series: ImageSeries) -> tuple[float | None, 
     return t_r, "t_r" if settings.t_r else source
 
 
-def _check_filter(cleaning: Cleaning, image: str) -> None:
+def _check_filter(cleaning: Cleaning, series: ImageSeries) -> None:
     if cleaning.t_r is None:
         raise SignalsError(
-            f"{image}: neither its header nor a JSON file beside it gives a repetition time; "
+            f"{series.path}: neither its header nor a JSON file beside it gives a repetition time; "
             "--high_pass and --low_pass need one: give --t_r in seconds."
         )
     nyquist = 0.5 / cleaning.t_r
     for name, cut_off in (("high_pass", cleaning.high_pass), ("low_pass", cleaning.low_pass)):
         if cut_off is not None and cut_off >= nyquist:
             raise SignalsError(
-                f"{image}: --{name} {cut_off:g} Hz is not below {nyquist:g} Hz, "
+                f"{series.path}: --{name} {cut_off:g} Hz is not below {nyquist:g} Hz, "
                 f"the highest frequency that a repetition time of {cleaning.t_r:g} s can hold."
             )
 

@@ -102,7 +102,7 @@ def _count_discarded(series: ImageSeries, settings: Settings, marks: ScanMarks |
         )
     if n_discarded >= series.n_volumes:
         raise ImageError(
-            f"{series.path.name} has {series.n_volumes} volumes; --discard_scans {n_discarded} leaves none of them."
+            f"{series.path} has {count(series.n_volumes, 'volume')}; --discard_scans {n_discarded} leaves none of them."
         )
     if n_discarded < n_marked and "non_steady_state" not in settings.regressors:
         warn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from browser.pages import (
@@ -20,8 +20,9 @@ from index_rows import HOSTILE, done, failed, not_started, study_rows
 from niimasker.outputs.index_page import make_index_page
 from niimasker.outputs.pages import write_assets, write_page
 
-DATE = datetime(2026, 11, 2, 9, 5, tzinfo=timezone.utc)
+DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 KEPT, FD, TSNR, COVERAGE, FREEDOM, SECONDS, WARNINGS = range(2, 9)
+MEAN_FD = FD - KEPT  # among the strips
 
 
 @pytest.fixture(scope="module")
@@ -246,11 +247,11 @@ class TestTable:
 
 class TestStrips:
     def test_points_and_outliers_are_drawn(self, show):
-        rows = [done(f"sub-{k}", seconds=2 + k / 100) for k in range(20)]
-        browser = show([*rows, done("sub-x", seconds=60)])
-        assert pixels(browser, 5, BLUE) > 100
-        assert pixels(browser, 5, VERMILLION) > 50
-        assert pixels(browser, 1, VERMILLION) == 0
+        rows = [done(f"sub-{k}", mean_fd=0.1 + k / 1000) for k in range(20)]
+        browser = show([*rows, done("sub-x", mean_fd=3)])
+        assert pixels(browser, MEAN_FD, BLUE) > 100
+        assert pixels(browser, MEAN_FD, VERMILLION) > 50
+        assert pixels(browser, 0, VERMILLION) == 0
 
     def test_every_picture_has_a_text(self, show):
         browser = show(study_rows(40))
@@ -259,31 +260,31 @@ class TestStrips:
         assert [text for text in texts if "over 38 runs: median" not in text] == []
 
     def test_outlier_is_named_on_hover(self, show):
-        rows = [done(f"sub-{k}", seconds=2 + k / 100) for k in range(20)]
-        browser = show([*rows, done("sub-x<b>", seconds=60)])
+        rows = [done(f"sub-{k}", mean_fd=0.1 + k / 1000) for k in range(20)]
+        browser = show([*rows, done("sub-x<b>", mean_fd=3)])
         webdriver = pytest.importorskip("selenium.webdriver")
-        canvas = find(browser, "figure.strip canvas")[5]
+        canvas = find(browser, "figure.strip canvas")[MEAN_FD]
         edge = canvas.size["width"] // 2 - 12
         height = (canvas.size["height"] - 20) // 2 - canvas.size["height"] // 2
         webdriver.ActionChains(browser).move_to_element_with_offset(canvas, edge, height).perform()
-        assert find(browser, ".tip")[5].text == "60.0 s sub-x<b>"
+        assert find(browser, ".tip")[MEAN_FD].text == "3.000 mm sub-x<b>"
         webdriver.ActionChains(browser).move_to_element(find(browser, "h1")[0]).perform()
-        assert not find(browser, ".tip")[5].is_displayed()
+        assert not find(browser, ".tip")[MEAN_FD].is_displayed()
 
     def test_outlier_is_named_and_linked_below_its_strip(self, show):
-        rows = [done(f"sub-{k}", seconds=2 + k / 100) for k in range(20)]
-        browser = show([*rows, done("sub-x", seconds=60)])
+        rows = [done(f"sub-{k}", mean_fd=0.1 + k / 1000) for k in range(20)]
+        browser = show([*rows, done("sub-x", mean_fd=3)])
         (link,) = find(browser, ".outliers a")
         assert (link.text, link.get_attribute("href").rsplit("/", 1)[1]) == ("sub-x", "sub-x_report.html")
 
     def test_more_outliers_are_shown_in_the_table(self, show):
-        rows = [done(f"sub-{k}", seconds=2 + k / 100) for k in range(30)]
-        browser = show([*rows, *(done(f"sub-x{k}", seconds=50 + k) for k in range(5))])
+        rows = [done(f"sub-{k}", mean_fd=0.1 + k / 1000) for k in range(30)]
+        browser = show([*rows, *(done(f"sub-x{k}", mean_fd=2 + k) for k in range(5))])
         (more,) = find(browser, ".outliers [data-find]")
         assert more.text == "and 2 more"
         more.click()
         assert names(browser) == [f"sub-x{k}" for k in range(5)]
-        assert [cell.text for cell in find(browser, "td.outlier")] == [f"{50 + k}.0" for k in range(5)]
+        assert [cell.text for cell in find(browser, "td.outlier")] == [f"{2 + k}.000" for k in range(5)]
 
 
 class TestTenThousandRuns:

@@ -15,6 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from niimasker import extract
+from niimasker.settings import CONNECTIVITY_KINDS
 
 HOSTILE = "</script><script>document.title='run'</script>"
 NAMES = ("LH_Vis_1", HOSTILE, "RH_<b>Vis</b>_1")
@@ -227,3 +228,24 @@ def test_matrix_has_no_ticks_where_they_would_overlap(browser, tmp_path):
     n_ticks = "return document.querySelectorAll('[data-figure^=matrix] .ytick text').length"
     assert show(browser, outcome.result.report_path).execute_script(n_ticks) == 24
     assert show(browser, outcome.result.report_path, width=TELEPHONE).execute_script(n_ticks) == 0
+
+
+def test_matrices_that_are_asked_for_are_drawn_at_a_desk_and_on_a_telephone(browser, tmp_path):
+    rng = np.random.default_rng(4)
+    labels = make_labels((1, 2, 5))
+    values = 500 + rng.normal(size=(*labels.shape, 40)) + rng.normal(size=40)
+    save(tmp_path / "bold.nii.gz", values, t_r=2.0)
+    save(tmp_path / "atlas.nii.gz", labels)
+    inputs = {"input_files": [tmp_path / "bold.nii.gz"], "roi_file": str(tmp_path / "atlas.nii.gz")}
+    (outcome,) = extract(tmp_path / "out", **inputs, connectivity=CONNECTIVITY_KINDS)
+    edges = (
+        "return [...document.querySelectorAll('[data-figure^=matrix]')]"
+        ".map((each) => each.querySelector('svg').getBoundingClientRect().right)"
+    )
+    for width in (DESK, TELEPHONE):
+        page = show(browser, outcome.result.report_path, width=width)
+        rights = page.execute_script(edges)
+        assert len(rights) == len(CONNECTIVITY_KINDS)
+        assert max(rights) <= width
+        assert not scrolls_sideways(page)
+        assert console_messages(page) == []

@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from niimasker.errors import RunsError
-from niimasker.inputs.runs import RUN_ENTITIES, expand, find_runs, name_outputs, pair
+from niimasker.inputs import runs as inputs
+from niimasker.inputs.entities import RUN_ENTITIES
+from niimasker.inputs.runs import expand, name_outputs, pair
+from niimasker.merging import make_settings
 
 
 @pytest.fixture
@@ -28,6 +31,14 @@ def touch(*names):
 def found(*patterns):
     """Return what patterns stand for, as text."""
     return [path.as_posix() for path in expand(patterns, "--input_files")]
+
+
+def find_runs(images, tables=(), censor_files=(), output_layout="flat"):
+    """Return the runs of files, whatever the regions."""
+    given = {"regressor_files": tables, "censor_file": censor_files, "output_layout": output_layout}
+    return inputs.find_runs(
+        make_settings({"output_dir": "out", "input_files": images, "roi_file": ["atlas.nii"], **given})
+    )
 
 
 def paths(*names):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from niimasker.outputs.index_page import (
 from niimasker.study import prepare
 from niimasker.workflow import run_study
 
-DATE = datetime(2026, 11, 2, 9, 5, tzinfo=timezone.utc)
+DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 VERSIONS = {"python": "3.12.1", "niimasker": "1.2.3", "nilearn": "0.14.1"}
 MEASURE = {measure.key: measure for measure in MEASURES}
 
@@ -147,8 +147,13 @@ class TestOutliers:
 
     def test_failed_run_counts_for_nothing(self):
         rows = [*(done(str(k), seconds=10.0 + k / 10) for k in range(10)), failed("x")]
+        assert len(make_strip(rows, MEASURE["seconds"]).known) == 10
+
+    def test_first_run_that_takes_its_imports_is_no_outlier(self):
+        rows = [*(done(str(k), seconds=0.1 + k / 1000) for k in range(10)), done("first", seconds=2.2)]
         strip = make_strip(rows, MEASURE["seconds"])
-        assert (len(strip.known), strip.outliers) == (10, ())
+        assert (strip.outliers, len(strip.known)) == ((), 11)
+        assert make_strip([{**row, "mean_fd": row["seconds"]} for row in rows], MEASURE["mean_fd"]).outliers == (10,)
 
     def test_far_outlier_does_not_stretch_the_axis(self):
         rows = [*(done(str(k), seconds=10.0 + k / 10) for k in range(10)), done("x", seconds=1e6)]
@@ -195,7 +200,7 @@ class TestWriting:
         assert [run[4] for run in study_of(text)["runs"]] == ["sub/a_report.html", None]
 
     def test_name_that_is_no_unicode_is_written(self, tmp_path):
-        write_index(tmp_path, [done(f"\udcff{k}", seconds=float(k == 5)) for k in range(6)], [None] * 6)
+        write_index(tmp_path, [done(f"\udcff{k}", mean_fd=float(k == 5)) for k in range(6)], [None] * 6)
         assert "index.html" in [path.name for path in (tmp_path / "reports").iterdir()]
 
     def test_everything_linked_beside_the_page_is_there(self, tmp_path):

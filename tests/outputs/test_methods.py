@@ -5,7 +5,7 @@ import pytest
 
 from niimasker.errors import NiimaskerWarning
 from niimasker.merging import make_settings
-from niimasker.outputs.methods import CIRIC_2017, LINDQUIST_2019, POWER_2014, describe_methods
+from niimasker.outputs.methods import CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014, describe_methods
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -63,6 +63,13 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"regressors": ["csf", "wm"]}, "Nuisance regressors (n = 2: csf, wm) were then regressed out"),
         ({"regressors": ["csf"], "n_left": 12.5}, "leaving 12.5 degrees of freedom in all"),
         ({"standardize": True}, "zero mean and unit sample standard deviation"),
+        ({"connectivity": ["pearson"]}, "Connectivity between regions was measured by Pearson correlations."),
+        ({"connectivity": "precision"}, "by inverse covariances estimated with Ledoit-Wolf shrinkage (Ledoit and Wolf"),
+        (
+            {"connectivity": ["precision", "covariance", "partial_correlation", "pearson"], "fisher_z": True},
+            "by Pearson correlations, and by partial correlations, covariances and inverse covariances estimated with "
+            "Ledoit-Wolf shrinkage (Ledoit and Wolf, 2004). Correlations were transformed to Fisher z.",
+        ),
         ({"standardize": True, "standardize_method": "psc"}, "percent signal change relative to its mean before"),
     ],
 )
@@ -78,11 +85,13 @@ def test_what_was_done_is_said_with_its_numbers(given, part):
         ({"regressors": ["csf"]}, {CIRIC_2017}),
         ({"regressors": ["csf"], "low_pass": 0.1}, {CIRIC_2017, LINDQUIST_2019}),
         ({"scrub": True, "regressor_files": ["c.tsv"]}, {POWER_2014}),
+        ({"connectivity": ["pearson"]}, set()),
+        ({"connectivity": ["pearson", "correlation"]}, {LEDOIT_2004}),
     ],
 )
 def test_references_are_those_that_apply(given, cited):
     paragraph = describe(**given)
-    for short, full in (CIRIC_2017, LINDQUIST_2019, POWER_2014):
+    for short, full in (CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014):
         assert (short in paragraph.text) == ((short, full) in cited)
         assert (full in paragraph.references) == ((short, full) in cited)
 

@@ -13,12 +13,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from images import OBLIQUE, make_labels, save
+from images import OBLIQUE, make_labels, make_series, save
 
 from niimasker import extract
 from niimasker.cli import main
 from niimasker.errors import NiimaskerWarning
 from niimasker.outputs.packing import unpack
+from niimasker.settings import CONNECTIVITY_KINDS
 
 RNG = np.random.default_rng(1)
 LABELS = make_labels()
@@ -78,6 +79,16 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def shared_signal(folder) -> None:
+    """The image's regions share a signal, of which they have more from the first to the last."""
+    shared = np.outer(np.arange(1, 4), RNG.normal(size=N_VOLUMES)) / 10
+    values = 500 + RNG.normal(size=(*LABELS.shape, N_VOLUMES))
+    for region, index in enumerate((1, 2, 5)):
+        values[np.equal(LABELS, index)] += shared[region]
+    save(folder / "bold.nii.gz", values, t_r=2.0)
+
+
 CONFOUNDS = {"regressor_files": ["confounds.tsv"], "regressors": ["x", "y"]}
 
 
@@ -93,6 +104,10 @@ def report(roi_file="atlas.nii.gz", image="bold.nii.gz", **options) -> Page:
 
 def read_table(name="bold_timeseries.tsv"):
     return pd.read_csv(Path("out") / name, sep="\t").to_numpy()
+
+
+def read_relmat(name):
+    return pd.read_csv(Path("out") / name, sep="\t", index_col="node", na_values="n/a").to_numpy()
 
 
 class TestHead:
@@ -147,8 +162,55 @@ class TestFigures:
 
     def test_matrix_is_the_table_s_correlation(self):
         page = report(standardize=True)
-        shown = unpack(page.figure("matrix")["data"][0]["z"])
+        shown = unpack(page.figure("matrix-pearson")["data"][0]["z"])
         np.testing.assert_allclose(shown, np.corrcoef(read_table().T), atol=0.005)
+
+    def test_without_connectivity_pearsons_correlation_is_shown_with_its_histogram(self):
+        page = report()
+        assert [name for name in page.data if name.startswith(("matrix", "histogram"))] == [
+            "matrix-pearson-figure-1",
+            "histogram-figure-1",
+        ]
+
+    @pytest.mark.usefixtures("shared_signal")
+    @pytest.mark.parametrize("fisher_z", [False, True])
+    def test_matrices_asked_for_are_shown_instead_and_hold_what_the_tables_hold(self, fisher_z):
+        page = report(connectivity=CONNECTIVITY_KINDS, fisher_z=fisher_z)
+        assert [name for name in page.data if name.startswith(("matrix", "histogram"))] == [
+            f"matrix-{kind}-figure-1" for kind in CONNECTIVITY_KINDS
+        ]
+        for kind in CONNECTIVITY_KINDS:
+            (heatmap,) = page.figure(f"matrix-{kind}")["data"]
+            written = read_relmat(f"bold_connectivity-{kind.replace('_', '')}_relmat.tsv")
+            limit, pairs = heatmap["zmax"], ~np.eye(3, dtype=bool)
+            assert heatmap["zmin"] == -limit
+            np.testing.assert_allclose(unpack(heatmap["z"])[pairs], written[pairs], atol=0.006 * limit)
+
+    @pytest.mark.usefixtures("shared_signal")
+    def test_colours_of_correlations_reach_1_and_of_others_their_pairs(self):
+        page = report(connectivity=CONNECTIVITY_KINDS)
+        limits = {kind: page.figure(f"matrix-{kind}")["data"][0]["zmax"] for kind in CONNECTIVITY_KINDS}
+        assert limits["pearson"] == limits["correlation"] == 1
+        for kind in ("partial_correlation", "covariance", "precision"):
+            written = read_relmat(f"bold_connectivity-{kind.replace('_', '')}_relmat.tsv")
+            expected = np.percentile(np.abs(written[np.triu_indices(3, 1)]), 99)
+            assert limits[kind] == pytest.approx(expected, rel=0.06)
+            assert np.isnan(unpack(page.figure(f"matrix-{kind}")["data"][0]["z"]).diagonal()).all()
+            assert f"Colours end at ±{limits[kind]:g}; the diagonal is left blank." in page.text
+
+    @pytest.mark.usefixtures("shared_signal")
+    def test_captions_tell_shrinkage_and_fisher_z(self):
+        page = report(connectivity=["pearson", "partial_correlation"], fisher_z=True)
+        facts = json.loads(Path("out/bold_connectivity-partialcorrelation_relmat.json").read_text("utf-8"))
+        assert "Pearson correlation of cleaned signals, as Fisher z, in the atlas's order. Colours" in page.text
+        assert f"Ledoit-Wolf shrinkage {facts['Shrinkage']:.3f}." in page.text
+        values = read_relmat("bold_connectivity-pearson_relmat.tsv")[np.triu_indices(3, 1)]
+        assert f"3 pairs: median {np.median(values):.3g}, from {values.min():.3g} to {values.max():.3g}." in page.text
+
+    def test_matrices_are_a_step_and_in_the_methods(self):
+        page = report(connectivity=["pearson", "precision"], fisher_z=True)
+        assert "<b>measure connectivity</b> pearson, precision (Fisher z)" in page.source
+        assert "measured by Pearson correlations, and by inverse covariances estimated with" in page.text
 
     def test_regressed_out_regressors_are_uncorrelated_after_cleaning(self):
         before, after = (unpack(trace["z"]) for trace in report(**CONFOUNDS).figure("regressors")["data"])
@@ -236,8 +298,27 @@ class TestOddRuns:
         page = report(mask_img="mask.nii")
         rows = re.findall(r'<td class="name">.*?</span>(.*?)</td>', page.source)
         assert rows == ["roi 5", "roi 1", "roi 2"]
-        assert page.figure("matrix")["data"][0]["y"] == ["roi 1", "roi 2"]
+        assert page.figure("matrix-pearson")["data"][0]["y"] == ["roi 1", "roi 2"]
         assert "Left out for want of a signal: 1 column." in page.text
+
+    def test_emptied_regions_are_in_no_matrix_that_is_asked_for(self):
+        save(Path("mask.nii"), (LABELS != 5).astype(np.uint8))
+        page = report(mask_img="mask.nii", connectivity="covariance")
+        assert page.figure("matrix-covariance")["data"][0]["y"] == ["roi 1", "roi 2"]
+        assert "Left out for want of a signal: 1 column." in page.text
+
+    def test_regions_of_one_signal_have_a_page_with_fisher_z(self):
+        save(Path("ramp.nii.gz"), make_series(LABELS, 30), t_r=2.0)
+        page = report(image="ramp.nii.gz", connectivity="pearson", fisher_z=True)
+        assert "No pair has a value." in page.text
+
+    def test_more_regions_than_fit_a_picture_are_in_the_tables(self):
+        labels = np.arange(1, 1101, dtype=np.int16).reshape(10, 10, 11)
+        save(Path("many.nii.gz"), RNG.normal(500, 1, (*labels.shape, 30)), t_r=2.0)
+        save(Path("many_atlas.nii.gz"), labels)
+        page = report("many_atlas.nii.gz", image="many.nii.gz", connectivity="pearson")
+        assert "No matrix: 1,100 columns are too many for one. Its tables have every number." in page.text
+        assert read_relmat("many_connectivity-pearson_relmat.tsv").shape == (1100, 1100)
 
     def test_voxels_are_columns_and_many_are_averaged(self):
         save(Path("big.nii.gz"), RNG.normal(size=(12, 13, 14, 20)), t_r=2.0)
@@ -272,7 +353,7 @@ class TestSafety:
 
     def test_hostile_names_are_no_markup_to_plotly(self):
         page = report(labels=list(HOSTILE))
-        shown = page.figure("matrix")["data"][0]["y"]
+        shown = page.figure("matrix-pearson")["data"][0]["y"]
         assert not [name for name in shown if "<" in name]
         assert html.unescape(shown[0]) == HOSTILE[0]
 

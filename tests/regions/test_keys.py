@@ -1,23 +1,15 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from niimasker.errors import RegionsError
-from niimasker.regions.definitions import Regions, Seeds
+from niimasker.merging import make_settings
 from niimasker.regions.keys import name_atlases
 
 
-def atlas(key: str) -> Regions:
-    return Regions(Seeds(np.zeros((1, 3)), None), (0,), ("a",), np.zeros((1, 3)), key, key)
-
-
 def keys(*roi_files: str, names=(), as_entities=True) -> list[str]:
-    """Return what atlases are called whose keys are their files' names without suffix, or their queries."""
-    atlases = [
-        atlas(name.split("/")[-1].split(".")[0].removeprefix("nilearn:").replace(":", "-")) for name in roi_files
-    ]
-    return [regions.key for regions in name_atlases(atlases, roi_files, names, as_entities=as_entities)]
+    given = {"roi_file": roi_files, "atlas_name": names, "output_layout": "bids" if as_entities else "flat"}
+    return list(name_atlases(make_settings({"output_dir": "out", "input_files": "bold.nii", **given})))
 
 
 SCHAEFER = "tpl-MNI152NLin6Asym_atlas-Schaefer2018_{}_dseg.nii.gz"
@@ -76,7 +68,7 @@ class TestGivenNames:
 
 class TestOtherLayouts:
     def test_names_of_files_stay(self):
-        assert keys("atlas-A_dseg.nii", "b.v2.tsv", as_entities=False) == ["atlas-A_dseg", "b"]
+        assert keys("atlas-A_dseg.nii", "b.v2.tsv", as_entities=False) == ["atlas-A_dseg", "b.v2"]
 
     def test_one_name_for_two_is_refused(self):
         with pytest.raises(RegionsError, match="more than one atlas is named 'a'"):

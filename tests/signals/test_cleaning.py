@@ -291,18 +291,18 @@ class TestRepetitionTime:
             make_with_option(tmp_path, header=None, option=2000, **options)
 
     @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
-    def test_filter_without_one_says_how_to_give_it(self, make, name):
+    def test_filter_without_one_says_how_to_give_it(self, make, tmp_path, name):
         assert refusal(make, None, **{name: 0.05}) == (
-            "run.nii: neither its header nor a JSON file beside it gives a repetition time; "
+            f"{tmp_path / 'run.nii'}: neither its header nor a JSON file beside it gives a repetition time; "
             "--high_pass and --low_pass need one: give --t_r in seconds."
         )
 
     def test_without_a_filter_none_is_needed(self, make):
         assert make(None, detrend=True, standardize=True).t_r is None
 
-    def test_milliseconds_in_the_header_are_suspected(self, make):
+    def test_milliseconds_in_the_header_are_suspected(self, make, tmp_path):
         assert refusal(make, 2000.0, low_pass=0.1) == (
-            "run.nii: its repetition time would be 2000 s (from header); expected 0.05 to 20 s. "
+            f"{tmp_path / 'run.nii'}: its repetition time would be 2000 s (from header); expected 0.05 to 20 s. "
             "Perhaps it is in milliseconds: give --t_r in seconds."
         )
 
@@ -315,9 +315,9 @@ class TestRepetitionTime:
 
     @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
     @pytest.mark.parametrize(("cut_off", "shown"), [(0.25, "0.25"), (0.3, "0.3"), (100.0, "100")])
-    def test_cut_off_at_or_above_the_highest_frequency_is_refused(self, make, name, cut_off, shown):
+    def test_cut_off_at_or_above_the_highest_frequency_is_refused(self, make, tmp_path, name, cut_off, shown):
         assert refusal(make, **{name: cut_off}) == (
-            f"run.nii: --{name} {shown} Hz is not below 0.25 Hz, "
+            f"{tmp_path / 'run.nii'}: --{name} {shown} Hz is not below 0.25 Hz, "
             "the highest frequency that a repetition time of 2 s can hold."
         )
 

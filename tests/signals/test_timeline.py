@@ -33,7 +33,7 @@ def test_volumes_that_are_not_discarded_are_kept(series, n_discarded, n_kept):
 def test_discarding_all_volumes_is_refused_with_both_numbers(series, n_discarded):
     with pytest.raises(ImageError) as caught:
         make_timeline(series, settings(n_discarded))
-    assert str(caught.value) == f"run.nii has 12 volumes; --discard_scans {n_discarded} leaves none of them."
+    assert str(caught.value) == f"{series.path} has 12 volumes; --discard_scans {n_discarded} leaves none of them."
 
 
 @pytest.mark.parametrize("by_user", [True, False], ids=["user", "motion"])

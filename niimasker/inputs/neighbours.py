@@ -1,0 +1,100 @@
+"""The files that fMRIPrep writes beside an image: its table of confounds and its brain mask."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from niimasker.errors import RunError
+from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name, show_entities
+
+_SPATIAL = (*RUN_ENTITIES, "space", "cohort", "res", "den")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is looked for beside an image.
+
+    Parameters
+    ----------
+    noun, option
+        What a message calls it, and the option that gives it by name.
+    entities
+        Those that the two names have in common.
+    """
+
+    noun: str
+    option: str
+    suffix: str
+    desc: str
+    extensions: tuple[str, ...]
+    entities: tuple[str, ...]
+
+
+CONFOUNDS = Kind("confounds table", "--regressor_files", "timeseries", "confounds", (".tsv",), RUN_ENTITIES)
+BRAIN_MASK = Kind("brain mask", "--mask_img", "mask", "brain", (".nii.gz", ".nii"), _SPATIAL)
+
+
+class Neighbours:
+    """The files beside images; each folder is listed once, however many images it holds."""
+
+    def __init__(self) -> None:
+        self._listed: dict[tuple[Path, Kind], dict[Entities, list[str]]] = {}
+
+    def find(self, image_path: Path, kind: Kind) -> Path:
+        """Return the one file of a kind that belongs to an image.
+
+        Raises
+        ------
+        RunError
+            There is none, or more than one.
+        """
+        name = read_name(image_path.name)
+        candidates = self._candidates(image_path, name, kind)
+        if len(candidates) == 1:
+            return candidates[0]
+        shown = show_entities(name.identity(kind.entities, is_padded=True))
+        if not shown:
+            raise RunError(
+                f"{image_path}: its name has no BIDS entities to find its {kind.noun} by; give {kind.option}."
+            )
+        if not candidates:
+            raise RunError(
+                f"{image_path}: no {kind.noun} beside it, expected {shown} desc-{kind.desc} _{kind.suffix}"
+                f"{kind.extensions[0]}; put it there, or give {kind.option}."
+            )
+        listed = ", ".join(path.name for path in candidates)
+        raise RunError(
+            f"{image_path}: more than one {kind.noun} beside it: {listed}; remove one, or give {kind.option}."
+        )
+
+    def _candidates(self, image_path: Path, name: BidsName, kind: Kind) -> Sequence[Path]:
+        """Return the files that fit best: the same entities, else run-1 as run-01, else those of all echoes."""
+        without_echo = tuple(entity for entity in kind.entities if entity != "echo")
+        for entities in (kind.entities, without_echo):
+            wanted, exact = name.identity(entities), name.identity(entities, is_padded=True)
+            found = self._list(image_path.parent, kind).get(wanted, []) if wanted else []
+            if found:
+                as_written = [
+                    each for each in found if read_name(each).identity(kind.entities, is_padded=True) == exact
+                ]
+                return [image_path.parent / each for each in as_written or found]
+        return []
+
+    def _list(self, folder: Path, kind: Kind) -> dict[Entities, list[str]]:
+        if (folder, kind) not in self._listed:
+            by_entities: dict[Entities, list[str]] = defaultdict(list)
+            # As names: 10,000 paths take 0.1 s to make and 0.3 s to sort.
+            for file_name in sorted(os.listdir(folder)):  # noqa: PTH208
+                name = read_name(file_name) if file_name.endswith(kind.extensions) else None
+                if name and (name.suffix, name.entities.get("desc")) == (kind.suffix, kind.desc):
+                    by_entities[name.identity(kind.entities)].append(file_name)
+            self._listed[folder, kind] = by_entities
+        return self._listed[folder, kind]
+
+
+def _as_written(file_name: str, kind: Kind) -> Entities:
+    return read_name(file_name).identity(kind.entities, is_padded=True)

@@ -1,0 +1,71 @@
+"""File names with entities in braces, such as sub-{sub}_dseg.nii.gz: one file for each image."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from niimasker.errors import RunError
+from niimasker.inputs.entities import read_name
+from niimasker.kinds import to_path
+
+_FIELD = re.compile(r"\{([a-z]+)\}")
+# With the entity's name before it and what separates it: of sub-{sub}_space-T1w, space-T1w is the same for all images.
+_FIELD_WITH_NAME = re.compile(r"[A-Za-z0-9]*-?\{[a-z]+\}_?")
+
+
+def is_template(text: str) -> bool:
+    """Return whether a file's name has entities to be filled in; a file of that very name is that file."""
+    return bool(_FIELD.search(text)) and not to_path(text).is_file()
+
+
+def name_of_template(text: str) -> str:
+    """Return the file name of a template without what differs from image to image."""
+    return _FIELD_WITH_NAME.sub("", Path(text).name) or Path(text).name
+
+
+def resolve(template: str, image_path: Path, option: str) -> Path:
+    """Return the file that a template stands for, for one image.
+
+    A name without folders is looked for beside the image, then in the folder `anat` beside that of the image; any other
+    from where niimasker is started. It may be a pattern that one file matches.
+
+    Raises
+    ------
+    RunError
+        The image's name lacks an entity, or not exactly one file is there.
+    """
+    filled = str(to_path(_fill(template, read_name(image_path.name).entities, image_path, option)))
+    patterns = [filled]
+    if Path(filled).parent == Path():
+        func = image_path.parent
+        # Of several sessions there is one anat folder, a level higher.
+        folders = (func, func.parent / "anat", func.parent.parent / "anat")
+        patterns = [str(Path(glob.escape(str(folder)), filled)) for folder in folders]
+    for pattern in patterns:
+        found = _matches(pattern)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(map(str, found[:3]))
+            raise RunError(f"{image_path}: {option} {template} is {len(found)} files here ({listed}); say which.")
+    raise RunError(f"{image_path}: {option}: no file {patterns[0]}; put it there, or correct {template}.")
+
+
+def _fill(template: str, entities: Mapping[str, str], image_path: Path, option: str) -> str:
+    missing = [name for name in _FIELD.findall(template) if name not in entities]
+    if missing:
+        raise RunError(
+            f"{image_path}: {option} {template} takes {{{missing[0]}}} from the image's name, which has "
+            f"{', '.join(entities) or 'no entities'}; use * in its place, or rename the image."
+        )
+    return _FIELD.sub(lambda field: entities[field[1]], template)
+
+
+def _matches(pattern: str) -> list[Path]:
+    if Path(pattern).is_file():
+        return [Path(pattern)]
+    # pathlib's glob takes no absolute pattern.
+    return [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]  # noqa: PTH207
