@@ -37,6 +37,7 @@ Region time series, written by niimasker.
 sub-*/**/*_timeseries.tsv          signals: a row per volume, a column per region; the JSON file beside them says how
                                    they were made
 sub-*/**/*_stat-coverage_bold.tsv  facts of each region in this run
+sub-*/**/*_relmat.tsv              matrices between regions, where they are wanted
 sub-*/**/*_outliers.tsv            why volumes are left out, a row per volume of the image
 sub-*/**/*_design.tsv              regressors, a row per volume of the image
 atlas-*_dseg.tsv                   the regions of each atlas
