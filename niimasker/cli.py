@@ -197,7 +197,7 @@ def _run(settings: Settings, argv: Sequence[str]) -> int:
 
 def _tabulate(study: Study, outcomes: Sequence[Outcome]) -> bool:
     """Write the long table of --tidy, if it is asked for, and return whether that went well."""
-    from niimasker.workflow import tabulate
+    from niimasker.study_files import tabulate
 
     try:
         path = tabulate(study, outcomes)

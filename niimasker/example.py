@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import gzip
 import json
 from dataclasses import dataclass
@@ -196,19 +195,13 @@ def make_descriptions(data_dir: Path) -> dict[str, bytes]:
         "GeneratedBy": [{"Name": "niimasker", "Description": "random numbers in fMRIPrep's layout"}],
         "License": "CC0",
     }
-    # Input files are patterns: a folder such as "results[1]" must stand for itself.
-    runs = f"{glob.escape(data_dir.as_posix())}/fmriprep/sub-*/func/*"
-    atlas = f"{data_dir.as_posix()}/atlas/tpl-{SPACE}_atlas-Example_dseg"
     config = {
-        "input_files": f"{runs}_desc-preproc_bold.nii.gz",
-        "roi_file": f"{atlas}.nii.gz",
-        "labels": f"{atlas}.tsv",
-        "regressor_files": f"{runs}_desc-confounds_timeseries.tsv",
+        "input_files": f"{data_dir.as_posix()}/fmriprep",
+        "roi_file": f"{data_dir.as_posix()}/atlas/tpl-{SPACE}_atlas-Example_dseg.nii.gz",
         "regressors": ["motion=derivatives", "wm_csf", "high_pass"],
         "discard_scans": "auto",
         "scrub": True,
         "low_pass": 0.1,
-        "t_r": T_R,
         "standardize": True,
     }
     return {"fmriprep/dataset_description.json": to_json(description), "config.json": to_json(config)}

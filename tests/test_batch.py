@@ -369,9 +369,9 @@ def test_interrupt_leaves_what_is_finished_listed(held, by):
 
 
 IN_THIS_PROCESS = """
-from niimasker import workflow
+from niimasker import execution
 
-extract_run = workflow.extract_run
+extract_run = execution.extract_run
 
 def extract_and_interrupt(task):
     result = extract_run(task)
@@ -379,7 +379,7 @@ def extract_and_interrupt(task):
         raise KeyboardInterrupt
     return result
 
-workflow.extract_run = extract_and_interrupt
+execution.extract_run = extract_and_interrupt
 """
 
 IN_OTHERS = """

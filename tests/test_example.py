@@ -14,6 +14,8 @@ from nilearn.maskers import NiftiLabelsMasker
 
 from niimasker.errors import OutputError
 from niimasker.example import make_descriptions, write_example
+from niimasker.inputs.runs import find_runs
+from niimasker.merging import make_settings
 
 SPACE = "MNI152NLin2009aSym"
 ATLAS = f"atlas/tpl-{SPACE}_atlas-Example_dseg"
@@ -69,10 +71,6 @@ def mask_path(data_dir: Path, run: str) -> Path:
 
 def confounds_of(data_dir: Path, run: str) -> pd.DataFrame:
     return pd.read_csv(data_dir / f"{run}_desc-confounds_timeseries.tsv", sep="\t")
-
-
-def matches(pattern: str) -> list[Path]:
-    return sorted(Path("/").glob(pattern.removeprefix("/")))
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
@@ -232,16 +230,20 @@ def test_writing_again_gives_the_same_bytes_and_leaves_other_files(data_dir):
 def test_paths_in_config_start_with_the_folder_as_given(data_dir):
     config = json.loads((data_dir / "config.json").read_text())
     assert config["roi_file"] == f"{data_dir}/{ATLAS}.nii.gz"
-    assert config["labels"] == f"{data_dir}/{ATLAS}.tsv"
-    assert matches(config["input_files"]) == [bold_path(data_dir, run) for run in RUNS]
-    assert matches(config["regressor_files"]) == [data_dir / f"{run}_desc-confounds_timeseries.tsv" for run in RUNS]
+    assert config["input_files"] == f"{data_dir}/fmriprep"
+
+
+def test_folder_in_config_holds_the_runs_with_their_confounds(data_dir):
+    runs = find_runs(make_settings({"output_dir": "out"}, json.loads((data_dir / "config.json").read_text())))
+    assert [run.image_path for run in runs] == [bold_path(data_dir, run) for run in RUNS]
+    assert [run.confounds_path for run in runs] == [data_dir / f"{run}_desc-confounds_timeseries.tsv" for run in RUNS]
 
 
 @pytest.mark.parametrize("folder", ["example_output/data", "results/../results/data", "/srv/example/data"])
 def test_folder_is_neither_resolved_nor_shortened(folder):
     config = json.loads(make_descriptions(Path(folder))["config.json"])
     assert config["roi_file"] == f"{Path(folder)}/{ATLAS}.nii.gz"
-    assert config["input_files"].startswith(f"{Path(folder)}/fmriprep/sub-*/")
+    assert config["input_files"] == f"{Path(folder)}/fmriprep"
 
 
 def test_folder_that_cannot_be_made_is_named(tmp_path):

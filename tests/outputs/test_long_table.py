@@ -18,7 +18,8 @@ from niimasker.errors import OutputError
 from niimasker.merging import make_settings
 from niimasker.outputs.long_table import Block, read_entities
 from niimasker.study import prepare
-from niimasker.workflow import extract, run_study, tabulate
+from niimasker.study_files import tabulate
+from niimasker.workflow import extract, run_study
 
 LABELS = make_labels((1, 2, 5))
 IMAGES = ("sub-01_ses-a_task-rest_run-2_bold", "sub-02_task-rest_bold", "sub-10_task-rest_bold")

@@ -1,0 +1,149 @@
+"""What a study writes once: the regions used, and what tells of all its runs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from niimasker.batch import attempt
+from niimasker.errors import warn
+from niimasker.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
+from niimasker.outputs.files import (
+    DATA_FOLDER,
+    REPORTS_FOLDER,
+    remove_leftovers,
+    summary_name,
+    write_regions_used,
+)
+from niimasker.outputs.long_table import remove_long_tables, write_long_table
+from niimasker.outputs.naming import name_group_files, report_path
+from niimasker.settings import BIDS
+from niimasker.study import Study
+
+if TYPE_CHECKING:
+    from niimasker.outputs.group import GroupNote
+
+_log = logging.getLogger(__name__)
+
+
+def begin_study_files(study: Study) -> None:
+    """Write the regions used and a data set's description; what an earlier call left over goes."""
+    remove_long_tables(study.settings)
+    folder = study.settings.output_dir / DATA_FOLDER
+    if study.settings.output_layout == BIDS:
+        from niimasker.outputs.dataset import write_dataset
+
+        write_dataset(study.settings.output_dir, study.all_runs, study.atlases_by_key)
+    # Atlases of single runs stay where they are: each run's sidecar names them.
+    for roi_file, (key, regions) in zip(study.settings.roi_file, study.atlases_by_key.items(), strict=False):
+        spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
+        write_regions_used(folder, roi_file, regions, study.grids, spheres_name=spheres_name)
+    remove_leftovers(folders_of(study))
+
+
+def folders_of(study: Study) -> set[Path]:
+    """Return the folders that a study writes to."""
+    output_dir = study.settings.output_dir
+    stems = [Path(run.output_stem).parent for run in study.runs]
+    own = {output_dir, output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER / "assets"}
+    return own | {root / stem for root in (output_dir, output_dir / REPORTS_FOLDER) for stem in stems}
+
+
+def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
+    """Write what tells of all runs: the summary, and when no shard is left to do, the index and the group's files."""
+    from niimasker.outputs.results import write_summary
+    from niimasker.shards import merge_shards, remove_shard_summaries
+
+    folder, shard = study.settings.output_dir / DATA_FOLDER, study.settings.shard
+    rows = [summary_row(outcome) for outcome in outcomes]
+    if shard is None:
+        _write_whole_study(study, rows, command)
+        remove_shard_summaries(folder)
+        return
+    write_summary(folder / summary_name(shard), rows)
+    if all(outcome.status != NOT_STARTED for outcome in outcomes):
+        merge_shards(folder, shard, study.all_runs, lambda merged: _write_whole_study(study, merged, command))
+
+
+def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
+    from niimasker.outputs.results import write_study
+
+    settings = study.settings
+    write_study(settings.output_dir / DATA_FOLDER, settings, rows, command)
+    group = _write_group(study, rows)
+    if settings.no_report:
+        if not _keeps_pages(study, rows):
+            with contextlib.suppress(OSError):
+                (settings.output_dir / REPORTS_FOLDER / "index.html").unlink()
+        return
+    from niimasker.outputs.index_page import write_index
+
+    paths = [report_path(settings.output_dir, row["output"]) for row in rows]
+    is_there = [row["status"] in (DONE, SKIPPED) and path.is_file() for row, path in zip(rows, paths, strict=True)]
+    links = [path if there else None for path, there in zip(paths, is_there, strict=True)]
+    written = attempt(lambda output_dir: write_index(output_dir, rows, links, group), settings.output_dir)
+    if written.reason:
+        _log.debug("%s", written.traceback)
+        # What failed is a view of tables that are written.
+        warn(f"reports/index.html is not written: {written.reason}")
+
+
+def tabulate(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
+    """Write the long table of --tidy over the runs that are done, and return its path; None where there is none.
+
+    That is without --tidy, until the last shard has ended, and where no run is done.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written; the runs' own tables are complete.
+    """
+    from niimasker.shards import read_shards
+
+    settings = study.settings
+    # Where nothing can be written any more, that is said already.
+    if settings.tidy is None or any(outcome.ends_all for outcome in outcomes):
+        return None
+    if settings.shard is None:
+        rows = [summary_row(outcome) for outcome in outcomes]
+    else:
+        rows = read_shards(settings.output_dir / DATA_FOLDER, settings.shard, study.all_runs) or []
+    runs = [(row["image"], row["output"]) for row in rows if row["status"] in (DONE, SKIPPED)]
+    if not runs:
+        return None
+    start = time.perf_counter()
+    path = write_long_table(settings, runs, study.keys)
+    _log.debug("%s: written in %.3f s", path, time.perf_counter() - start)
+    return path
+
+
+def _keeps_pages(study: Study, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether --no_report leaves the pages of an earlier call: others would lead to pages that are gone."""
+    return study.settings.no_report and all(row["status"] == SKIPPED for row in rows)
+
+
+def _write_group(study: Study, rows: Sequence[Mapping[str, Any]]) -> GroupNote | None:
+    """Write what the runs' connectivity has in common, and return what the index says of it, None without any."""
+    settings = study.settings
+    files = name_group_files(settings.output_dir)
+    pages = () if _keeps_pages(study, rows) else (files.page_path,)
+    for path in (*pages, files.numbers_path, files.edges_path):
+        # Those of an earlier call are of other runs.
+        with contextlib.suppress(OSError):
+            path.unlink()
+    if not settings.connectivity:
+        return None
+    from niimasker.outputs.group import GroupNote
+    from niimasker.outputs.group_tables import write_group
+
+    written = attempt(lambda keys: write_group(settings, rows, keys), study.keys)
+    if written.value is None:
+        _log.debug("%s", written.traceback)
+        warn(f"the group page is not written: {written.reason}")
+        return GroupNote(False, f"No group page: {written.reason}")
+    _log.debug("group of runs: %s, in %.3f s", written.value.words, written.seconds)
+    return written.value
