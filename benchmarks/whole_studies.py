@@ -8,7 +8,6 @@ it what pybids takes to index a tenth of the folder, where it is installed. Grou
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import resource
