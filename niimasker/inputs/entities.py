@@ -20,8 +20,8 @@ _FORMER = {
     "regressors": ("timeseries", "confounds"),
 }
 
-# Values of these count: run-1 is run-01.
-_COUNTED = ("run", "echo")
+# Values of these count: run-1 is run-01, and fMRIPrep's res-2 is TemplateFlow's res-02.
+_COUNTED = ("run", "echo", "res")
 
 _VALUE = re.compile("[0-9A-Za-z+]+")
 
@@ -80,6 +80,11 @@ def read_name(name: str) -> BidsName:
         # Variants of before 1.2, such as variant-smoothAROMAnonaggr, are desc today.
         entities.setdefault("desc", entities.pop("variant", desc))
     return BidsName(entities, suffix, extension)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file is what a system keeps beside others, such as ._sub-01_bold.nii.gz of macOS."""
+    return name.startswith(".")
 
 
 def run_entities(name: str) -> Entities:

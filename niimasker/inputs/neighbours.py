@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RunError
-from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name, show_entities
+from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, read_name, show_entities
 
 _SPATIAL = (*RUN_ENTITIES, "space", "cohort", "res", "den")
 
@@ -89,7 +89,8 @@ class Neighbours:
             by_entities: dict[Entities, list[str]] = defaultdict(list)
             # As names: 10,000 paths take 0.1 s to make and 0.3 s to sort.
             for file_name in sorted(os.listdir(folder)):  # noqa: PTH208
-                name = read_name(file_name) if file_name.endswith(kind.extensions) else None
+                is_taken = file_name.endswith(kind.extensions) and not is_hidden(file_name)
+                name = read_name(file_name) if is_taken else None
                 if name and (name.suffix, name.entities.get("desc")) == (kind.suffix, kind.desc):
                     by_entities[name.identity(kind.entities)].append(file_name)
             self._listed[folder, kind] = by_entities

@@ -110,7 +110,8 @@ def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
 
 
 def _refuse_choices(choices: Sequence[Choice]) -> None:
-    given = next((choice for choice in choices if choice.option != "desc"), None)
+    # The desc that is the default was not given, or might as well not have been.
+    given = next((choice for choice in choices if choice.values != (Settings.desc,)), None)
     if given is not None:
         raise RunsError(
             f"--{given.option} chooses among the runs of a folder, but --input_files gives files; "
