@@ -86,6 +86,11 @@ def _label(value: Any) -> str:
     return str(value) if type(value) is int else _text(value)
 
 
+def _numbers_or_labels(value: Any) -> tuple[str, ...]:
+    # As in _label.
+    return _texts([value] if type(value) is int else value)
+
+
 def _labels(value: Any) -> tuple[str, ...]:
     texts = _texts(value)
     if not all(text.isascii() and text.isalnum() for text in texts):
@@ -198,7 +203,7 @@ FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
 ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
 TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
 LABEL = Kind("a label", _label, argparse={"metavar": "LABEL"})
-LABELS = Kind("a label or a list of labels", _texts, argparse={"nargs": "+", "metavar": "LABEL"})
+LABELS = Kind("a label or a list of labels", _numbers_or_labels, argparse={"nargs": "+", "metavar": "LABEL"})
 NAMES = Kind("letters and digits, or a list of such names", _labels, argparse={"nargs": "+", "metavar": "NAME"})
 WORDS = Kind(
     'a text, a list of texts, or an object such as {"motion": "full", "high_pass": true}',

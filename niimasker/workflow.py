@@ -22,6 +22,7 @@ from niimasker.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
 from niimasker.outputs.files import (
     DATA_FOLDER,
     REPORTS_FOLDER,
+    make_folder,
     remove_leftovers,
     summary_name,
     write_regions_used,
@@ -149,6 +150,8 @@ def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | N
 
 def _write_regions(study: Study) -> None:
     folder = study.settings.output_dir / DATA_FOLDER
+    # Where each run has regions of its own, nothing is written before the first run's tables.
+    make_folder(folder)
     if study.settings.output_layout == BIDS:
         from niimasker.outputs.dataset import write_dataset
 

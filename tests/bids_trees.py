@@ -11,7 +11,7 @@ import numpy as np
 from images import SHAPE, make_labels, make_series, save
 
 LABELS = make_labels((1, 2, 5))
-N_VOLUMES = 20
+N_VOLUMES = 60
 T_R = 2.0
 MNI = "_space-MNI152NLin2009cAsym"
 T1W = "_space-T1w"
@@ -194,6 +194,7 @@ def write_image(path: Path, number: int, n_volumes: int = N_VOLUMES) -> Path:
     place = np.arange(SHAPE[2])[:, None]
     noise = np.random.default_rng(number).normal(size=n_volumes).round(3)
     values = make_series(LABELS, n_volumes) + place + noise
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.with_name(f"{path.name.split('.')[0]}.json").write_text(json.dumps({"RepetitionTime": T_R}))
     return save(path, values.astype(np.float32), t_r=T_R)
 
@@ -213,11 +214,17 @@ def write_confounds(path: Path, number: int, columns: Sequence[str] = COLUMNS, n
         table["framewise_displacement"] = np.full(n_rows, (number + 1) / 100)
         table["std_dvars"] = np.ones(n_rows)
         table["framewise_displacement"][[9, 10]] = 2.0
-        table["non_steady_state_outlier00"] = np.eye(n_rows)[0]
     lines = ["\t".join(table), *("\t".join(f"{value:g}" for value in row) for row in zip(*table.values(), strict=True))]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def mark_unsteady(path: Path) -> None:
+    """Add the column by which fMRIPrep marks the first volume as not yet in the steady state."""
+    header, *rows = path.read_text().splitlines()
+    marked = [f"{row}\t{int(place == 0)}" for place, row in enumerate(rows)]
+    path.write_text("\n".join([f"{header}\tnon_steady_state_outlier00", *marked]) + "\n")
 
 
 def write_parcellation(path: Path, number: int) -> Path:

@@ -50,11 +50,12 @@ class Neighbours:
         Raises
         ------
         RunError
-            There is none, or more than one.
+            There is none, or more than one, or a link to nothing.
         """
         name = read_name(image_path.name)
         candidates = self._candidates(image_path, name, kind)
         if len(candidates) == 1:
+            _check_there(candidates[0], image_path, kind)
             return candidates[0]
         shown = show_entities(name.identity(kind.entities, is_padded=True))
         if not shown:
@@ -97,5 +98,9 @@ class Neighbours:
         return self._listed[folder, kind]
 
 
-def _as_written(file_name: str, kind: Kind) -> Entities:
-    return read_name(file_name).identity(kind.entities, is_padded=True)
+def _check_there(path: Path, image_path: Path, kind: Kind) -> None:
+    if not path.exists():
+        raise RunError(
+            f"{image_path}: its {kind.noun} {path.name} is a link to a file that is not here; "
+            f"fetch it, as with datalad get, or give {kind.option}."
+        )

@@ -175,11 +175,17 @@ def _expand_one(pattern: str, option: str) -> list[Path]:
         is_what = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
         raise RunsError(f"{option}: {clip(pattern)} {is_what}; give files or patterns.")
     # pathlib's glob takes no absolute pattern.
-    matches = [Path(match) for match in glob.glob(pattern, recursive=True) if not why_no_file(Path(match))]  # noqa: PTH207
+    matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_match(path)]  # noqa: PTH207
     if not matches:
         raise RunsError(f"{option}: no file matches {clip(pattern)} (looked from {Path.cwd()}).")
     in_order: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
     return in_order
+
+
+def _is_match(path: Path) -> bool:
+    # A link to what is not fetched is kept: its run must not go missing in silence.
+    found = why_no_file(path)
+    return found is None or (found == "no such file" and path.is_symlink())
 
 
 def pair(image_paths: Sequence[Path], table_paths: Sequence[Path], noun: str = "confounds table") -> list[Path]:
