@@ -33,8 +33,8 @@ def fingerprint_study(
     sources
         For each atlas what its regions come from, with checksums.
     """
-    # Names of regions that differ from run to run are not known here; what they are taken from is.
-    names = [] if atlases else [(text, _checksum_of_file(to_path(text))) for text in settings.labels]
+    # Where regions differ from run to run, their names are not known here; the words for them are.
+    names = [] if atlases else settings.labels
     shaping = {option.name: getattr(settings, option.name) for option in OPTIONS if option.shapes_results}
     regions = [
         {
@@ -61,10 +61,6 @@ def _content_of(regions: Regions, source: Mapping[str, Any]) -> str:
     if isinstance(definition, (Parcellation, Maps)):
         values = definition.labels if isinstance(definition, Parcellation) else definition.weights
     return hashlib.sha256(values.tobytes()).hexdigest()
-
-
-def _checksum_of_file(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _checksum(content: Any) -> str:

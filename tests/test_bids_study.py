@@ -381,6 +381,35 @@ def test_names_that_changed_redo_all(files, done, atlas):
     assert statuses("out") == ["skipped"] * 3
 
 
+def test_one_table_names_the_regions_of_all_subjects(files, done):
+    labels = np.where(LABELS == 2, 0, LABELS)
+    save(Path("prep/sub-02/anat", OWN_ATLAS.format(sub="02")), labels)
+    Path("names.tsv").write_text("index\tname\n0\tUnknown\n1\ta\n2\tb\n5\tc\n1000\tnowhere\n")
+    done("out", "-r", OWN_ATLAS, "--labels", "names.tsv")
+    assert list(signals_of("out", files[0])) == ["a", "b", "c"]
+    assert list(signals_of("out", files[2])) == ["a", "c"]
+
+
+def test_region_of_one_subject_that_the_table_does_not_name_fails_its_run(files, niimasker):
+    save(Path("prep/sub-02/anat", OWN_ATLAS.format(sub="02")), np.where(LABELS == 2, 7, LABELS))
+    Path("names.tsv").write_text("index\tname\n1\ta\n2\tb\n5\tc\n")
+    code, _, said = niimasker("out", "-r", OWN_ATLAS, "--labels", "names.tsv")
+    assert code == 1
+    assert statuses("out") == ["done", "done", "failed"]
+    assert "index 7 of the image is the first without a name" in said
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [(["nope.tsv"], "nope.tsv"), (["atlas.tsv"], "no column of names")], ids=["none", "wrong"]
+)
+def test_names_that_cannot_be_read_are_a_mistake(files, niimasker, labels, expected):
+    Path("atlas.tsv").write_text("index\tx\n1\ta\n")
+    code, _, said = niimasker("out", "-r", OWN_ATLAS, "--labels", *labels)
+    assert (code, len(said.splitlines())) == (2, 1)
+    assert expected in said
+    assert not Path("out").exists()
+
+
 def test_words_for_names_that_changed_redo_all(files, done):
     words = ["-r", OWN_ATLAS, "--labels"]
     done("out", *words, "a", "b", "c")
