@@ -225,6 +225,17 @@ def test_echoes_share_their_table(done):
     assert statuses("out") == ["done"] * 2
 
 
+def test_tables_of_runs_that_are_not_chosen_are_left_out(files, done):
+    for each in files:
+        Path(each.image.parent, each.image.name.split("_space")[0] + "_censor.txt").write_text("0\n" * 59 + "1\n")
+    tables = ["--regressor_files", "prep/**/*timeseries.tsv", *CONFOUNDS, "--censor_file", "prep/**/*_censor.txt"]
+    of_session = done("session", "--session", "b", *tables)
+    whole = done("whole", *tables)
+    stem = files[1].image.name.removesuffix(".nii.gz")
+    assert of_session == {name: content for name, content in whole.items() if name.startswith(stem)}
+    assert of_session
+
+
 # A run's fault is that run's.
 
 

@@ -94,5 +94,5 @@ def run_entities(name: str) -> Entities:
 
 def show_entities(entities: Entities) -> str:
     """Return entities as a message names them: sub-01 task-rest."""
-    ordered = sorted(entities, key=lambda item: RUN_ENTITIES.index(item[0]) if item[0] in RUN_ENTITIES else 99)
-    return " ".join(f"{key}-{value}" for key, value in ordered)
+    in_order = sorted(entities, key=lambda item: RUN_ENTITIES.index(item[0]))
+    return " ".join(f"{key}-{value}" for key, value in in_order)

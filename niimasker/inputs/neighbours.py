@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RunError
-from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, read_name, show_entities
+from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, read_name
 
 _SPATIAL = (*RUN_ENTITIES, "space", "cohort", "res", "den")
 
@@ -57,15 +57,15 @@ class Neighbours:
         if len(candidates) == 1:
             _check_there(candidates[0], image_path, kind)
             return candidates[0]
-        shown = show_entities(name.identity(kind.entities, is_padded=True))
-        if not shown:
+        shared = [f"{entity}-{value}" for entity, value in name.entities.items() if entity in kind.entities]
+        if not shared:
             raise RunError(
                 f"{image_path}: its name has no BIDS entities to find its {kind.noun} by; give {kind.option}."
             )
         if not candidates:
+            expected = "_".join([*shared, f"desc-{kind.desc}", f"{kind.suffix}{kind.extensions[0]}"])
             raise RunError(
-                f"{image_path}: no {kind.noun} beside it, expected {shown} desc-{kind.desc} _{kind.suffix}"
-                f"{kind.extensions[0]}; put it there, or give {kind.option}."
+                f"{image_path}: no {kind.noun} beside it, expected {expected}; put it there, or give {kind.option}."
             )
         listed = ", ".join(path.name for path in candidates)
         raise RunError(

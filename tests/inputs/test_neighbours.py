@@ -50,7 +50,9 @@ def test_table_of_two_other_paddings_is_ambiguous(tmp_path):
 def test_run_without_number_takes_no_table_of_a_number(tmp_path):
     image_path = touch(name_files(tmp_path, "sub-1_task-a").image)
     touch(name_files(tmp_path, "sub-1_task-a_run-1").confounds)
-    assert "no confounds table beside it, expected sub-1 task-a desc-confounds" in refused(image_path, CONFOUNDS)
+    assert "no confounds table beside it, expected sub-1_task-a_desc-confounds_timeseries.tsv;" in refused(
+        image_path, CONFOUNDS
+    )
 
 
 def test_echo_takes_the_table_of_all_echoes(tmp_path):
@@ -77,7 +79,7 @@ def test_mask_of_another_space_is_none(tmp_path):
     (files,) = touch_tree(tmp_path, ["sub-1_task-a"], spaces=[T1W])
     files.mask.rename(name_files(tmp_path, "sub-1_task-a").mask)
     message = refused(files.image, BRAIN_MASK)
-    assert "no brain mask beside it, expected sub-1 task-a space-T1w desc-brain _mask.nii.gz" in message
+    assert "no brain mask beside it, expected sub-1_task-a_space-T1w_desc-brain_mask.nii.gz;" in message
     assert "--mask_img" in message
 
 
@@ -110,4 +112,4 @@ def test_run_of_another_session_is_another(tmp_path):
     image_path = touch(tmp_path / "sub-1_ses-a_task-a_desc-preproc_bold.nii.gz")
     touch(tmp_path / "sub-1_ses-b_task-a_desc-confounds_timeseries.tsv")
     touch(tmp_path / "sub-1_task-a_desc-confounds_timeseries.tsv")
-    assert "expected sub-1 ses-a task-a" in refused(image_path, CONFOUNDS)
+    assert "expected sub-1_ses-a_task-a_desc-confounds_timeseries.tsv;" in refused(image_path, CONFOUNDS)
