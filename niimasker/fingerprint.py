@@ -33,6 +33,8 @@ def fingerprint_study(
     sources
         For each atlas what its regions come from, with checksums.
     """
+    # Where regions differ from run to run, their names are not known here; the words for them are.
+    names = [] if atlases else settings.labels
     shaping = {option.name: getattr(settings, option.name) for option in OPTIONS if option.shapes_results}
     regions = [
         {
@@ -46,7 +48,7 @@ def fingerprint_study(
     return {
         "settings": _checksum(shaping),
         "software": ", ".join(f"{package} {version(package)}" for package in ("niimasker", "nilearn")),
-        "regions": _checksum(regions),
+        "regions": _checksum([*regions, *names]),
     }
 
 

@@ -16,7 +16,7 @@ from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.kinds import to_path
 from niimasker.plans import Misfit, Plan, plan_run, tried
-from niimasker.regions.definitions import Mask, Regions, Seeds, load_mask, load_regions
+from niimasker.regions.definitions import Mask, Regions, Seeds, check_labels, load_mask, load_regions
 from niimasker.regions.keys import name_atlases
 from niimasker.regions.weights import check_overlap, place_regions
 from niimasker.settings import BIDS, Settings
@@ -114,6 +114,7 @@ def survey(settings: Settings) -> Study:
     with record_warnings() as recorded:
         mask = _load_mask(settings)
         atlases = () if has_own_atlases(settings) else load_atlases(settings.roi_file, settings)
+    check_labels(settings.roi_file, settings.labels)
     _check_roi_files(all_runs, settings)
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
@@ -167,6 +168,8 @@ def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions,
         as_voxels=settings.as_voxels,
         radius=settings.radius,
         atlas_dir=settings.atlas_dir,
+        # One table names the regions of all subjects, and each may lack some: FreeSurfer's names more than any has.
+        takes_more_names=has_own_atlases(settings),
     )
 
 

@@ -15,6 +15,7 @@ from niimasker.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
 from niimasker.outputs.files import (
     DATA_FOLDER,
     REPORTS_FOLDER,
+    make_folder,
     remove_leftovers,
     summary_name,
     write_regions_used,
@@ -34,6 +35,8 @@ def begin_study_files(study: Study) -> None:
     """Write the regions used and a data set's description; what an earlier call left over goes."""
     remove_long_tables(study.settings)
     folder = study.settings.output_dir / DATA_FOLDER
+    # Where each run has regions of its own, nothing is written before the first run's tables.
+    make_folder(folder)
     if study.settings.output_layout == BIDS:
         from niimasker.outputs.dataset import write_dataset
 

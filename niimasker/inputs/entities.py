@@ -20,8 +20,8 @@ _FORMER = {
     "regressors": ("timeseries", "confounds"),
 }
 
-# Values of these count: run-1 is run-01.
-_COUNTED = ("run", "echo")
+# Values of these count: run-1 is run-01, and fMRIPrep's res-2 is TemplateFlow's res-02.
+_COUNTED = ("run", "echo", "res")
 
 _VALUE = re.compile("[0-9A-Za-z+]+")
 
@@ -82,6 +82,11 @@ def read_name(name: str) -> BidsName:
     return BidsName(entities, suffix, extension)
 
 
+def is_hidden(name: str) -> bool:
+    """Return whether a file is what a system keeps beside others, such as ._sub-01_bold.nii.gz of macOS."""
+    return name.startswith(".")
+
+
 def run_entities(name: str) -> Entities:
     """Return the entities of a file name that tell its run from others; run-1 and run-01 are the same."""
     return read_name(name).identity(RUN_ENTITIES)
@@ -89,5 +94,5 @@ def run_entities(name: str) -> Entities:
 
 def show_entities(entities: Entities) -> str:
     """Return entities as a message names them: sub-01 task-rest."""
-    ordered = sorted(entities, key=lambda item: RUN_ENTITIES.index(item[0]) if item[0] in RUN_ENTITIES else 99)
-    return " ".join(f"{key}-{value}" for key, value in ordered)
+    in_order = sorted(entities, key=lambda item: RUN_ENTITIES.index(item[0]))
+    return " ".join(f"{key}-{value}" for key, value in in_order)

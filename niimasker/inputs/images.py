@@ -141,6 +141,8 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     BrokenImageError
         The file is damaged.
     """
+    if image_path.is_symlink() and why_no_file(image_path) == "no such file":
+        raise BrokenImageError(f"{image_path}: a link to a file that is not here; fetch it, as with datalad get.")
     if found := why_no_file(image_path):
         raise ImageError(f"{clip(str(image_path))}: {found}; expected a NIfTI image.")
     if image_path.suffix.lower() in (".txt", ".xlsx", ".json", ".1d"):
@@ -227,7 +229,7 @@ def _check_shape(img: nib.nifti1.Nifti1Pair, image_path: Path) -> None:
     if img.ndim < 3:
         raise ImageError(f"{image_path}: a {img.ndim}D image ({shown}); expected a 3D image, or a 4D one.")
     if min(img.shape) < 1:
-        raise ImageError(f"{image_path}: an image without voxels ({shown}); fetch or make it again.")
+        raise BrokenImageError(f"{image_path}: an image without voxels ({shown}); fetch or make it again.")
     if img.get_data_dtype().kind not in "iuf":
         raise ImageError(f"{image_path}: its voxels are of type {img.get_data_dtype()}; expected real numbers.")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RunError
-from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name, show_entities
+from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, read_name
 
 _SPATIAL = (*RUN_ENTITIES, "space", "cohort", "res", "den")
 
@@ -50,21 +50,22 @@ class Neighbours:
         Raises
         ------
         RunError
-            There is none, or more than one.
+            There is none, or more than one, or a link to nothing.
         """
         name = read_name(image_path.name)
         candidates = self._candidates(image_path, name, kind)
         if len(candidates) == 1:
+            _check_there(candidates[0], image_path, kind)
             return candidates[0]
-        shown = show_entities(name.identity(kind.entities, is_padded=True))
-        if not shown:
+        shared = [f"{entity}-{value}" for entity, value in name.entities.items() if entity in kind.entities]
+        if not shared:
             raise RunError(
                 f"{image_path}: its name has no BIDS entities to find its {kind.noun} by; give {kind.option}."
             )
         if not candidates:
+            expected = "_".join([*shared, f"desc-{kind.desc}", f"{kind.suffix}{kind.extensions[0]}"])
             raise RunError(
-                f"{image_path}: no {kind.noun} beside it, expected {shown} desc-{kind.desc} _{kind.suffix}"
-                f"{kind.extensions[0]}; put it there, or give {kind.option}."
+                f"{image_path}: no {kind.noun} beside it, expected {expected}; put it there, or give {kind.option}."
             )
         listed = ", ".join(path.name for path in candidates)
         raise RunError(
@@ -89,12 +90,17 @@ class Neighbours:
             by_entities: dict[Entities, list[str]] = defaultdict(list)
             # As names: 10,000 paths take 0.1 s to make and 0.3 s to sort.
             for file_name in sorted(os.listdir(folder)):  # noqa: PTH208
-                name = read_name(file_name) if file_name.endswith(kind.extensions) else None
+                is_taken = file_name.endswith(kind.extensions) and not is_hidden(file_name)
+                name = read_name(file_name) if is_taken else None
                 if name and (name.suffix, name.entities.get("desc")) == (kind.suffix, kind.desc):
                     by_entities[name.identity(kind.entities)].append(file_name)
             self._listed[folder, kind] = by_entities
         return self._listed[folder, kind]
 
 
-def _as_written(file_name: str, kind: Kind) -> Entities:
-    return read_name(file_name).identity(kind.entities, is_padded=True)
+def _check_there(path: Path, image_path: Path, kind: Kind) -> None:
+    if not path.exists():
+        raise RunError(
+            f"{image_path}: its {kind.noun} {path.name} is a link to a file that is not here; "
+            f"fetch it, as with datalad get, or give {kind.option}."
+        )

@@ -67,8 +67,12 @@ def find_runs(settings: Settings) -> list[Run]:
     """
     image_paths, of_folders = _find_images(settings)
     output_stems = name_outputs(image_paths, settings.output_layout)
-    confounds_paths = _pair_option(image_paths, settings.regressor_files, "--regressor_files", "confounds table")
-    censor_paths = _pair_option(image_paths, settings.censor_file, "--censor_file", "censor file")
+    confounds_paths = _pair_option(
+        image_paths, settings.regressor_files, "--regressor_files", "confounds table", takes_more=bool(of_folders)
+    )
+    censor_paths = _pair_option(
+        image_paths, settings.censor_file, "--censor_file", "censor file", takes_more=bool(of_folders)
+    )
     neighbours = Neighbours()
     runs = [
         _complete(Run(*parts), settings, neighbours, is_of_folder=parts[0] in of_folders)
@@ -110,7 +114,8 @@ def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
 
 
 def _refuse_choices(choices: Sequence[Choice]) -> None:
-    given = next((choice for choice in choices if choice.option != "desc"), None)
+    # The desc that is the default was not given, or might as well not have been.
+    given = next((choice for choice in choices if choice.values != (Settings.desc,)), None)
     if given is not None:
         raise RunsError(
             f"--{given.option} chooses among the runs of a folder, but --input_files gives files; "
@@ -156,8 +161,12 @@ def _find_mask(image_path: Path, settings: Settings, neighbours: Neighbours) -> 
     return resolve(str(settings.mask_img), image_path, "--mask_img")
 
 
-def _pair_option(image_paths: Sequence[Path], patterns: Sequence[str], option: str, noun: str) -> Sequence[Path | None]:
-    return pair(image_paths, expand(patterns, option), noun) if patterns else [None] * len(image_paths)
+def _pair_option(
+    image_paths: Sequence[Path], patterns: Sequence[str], option: str, noun: str, *, takes_more: bool
+) -> Sequence[Path | None]:
+    if not patterns:
+        return [None] * len(image_paths)
+    return pair(image_paths, expand(patterns, option), noun, takes_more=takes_more)
 
 
 def expand(patterns: Sequence[str], option: str) -> list[Path]:
@@ -174,15 +183,33 @@ def _expand_one(pattern: str, option: str) -> list[Path]:
         is_what = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
         raise RunsError(f"{option}: {clip(pattern)} {is_what}; give files or patterns.")
     # pathlib's glob takes no absolute pattern.
-    matches = [Path(match) for match in glob.glob(pattern, recursive=True) if not why_no_file(Path(match))]  # noqa: PTH207
+    matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_match(path)]  # noqa: PTH207
     if not matches:
         raise RunsError(f"{option}: no file matches {clip(pattern)} (looked from {Path.cwd()}).")
     in_order: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
     return in_order
 
 
-def pair(image_paths: Sequence[Path], table_paths: Sequence[Path], noun: str = "confounds table") -> list[Path]:
-    """Return the table of each image: by BIDS entities where all names have them, else by order."""
+def _is_match(path: Path) -> bool:
+    # A link to what is not fetched is kept: its run must not go missing in silence.
+    found = why_no_file(path)
+    return found is None or (found == "no such file" and path.is_symlink())
+
+
+def pair(
+    image_paths: Sequence[Path],
+    table_paths: Sequence[Path],
+    noun: str = "confounds table",
+    *,
+    takes_more: bool = False,
+) -> list[Path]:
+    """Return the table of each image: by BIDS entities where all names have them, else by order.
+
+    Parameters
+    ----------
+    takes_more
+        Leave out tables whose entities no image has: those of a folder's runs that are not chosen.
+    """
     images = {path: run_entities(path.name) for path in image_paths}
     tables = {path: run_entities(path.name) for path in table_paths}
     if not any(images.values()) or not any(tables.values()):
@@ -202,7 +229,7 @@ def pair(image_paths: Sequence[Path], table_paths: Sequence[Path], noun: str = "
         by_entities[entities].append(path)
     paired = [_find_table(path, images[path], by_entities, noun) for path in image_paths]
     left_over = sorted(tables.keys() - set(paired))
-    if left_over:
+    if left_over and not takes_more:
         raise RunsError(f"no image has the BIDS entities of {left_over[0]}; its image is missing or misnamed.")
     return paired
 

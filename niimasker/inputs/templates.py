@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,20 +39,29 @@ def resolve(template: str, image_path: Path, option: str) -> Path:
         The image's name lacks an entity, or not exactly one file is there.
     """
     filled = str(to_path(_fill(template, read_name(image_path.name).entities, image_path, option)))
-    patterns = [filled]
-    if Path(filled).parent == Path():
-        func = image_path.parent
-        # Of several sessions there is one anat folder, a level higher.
-        folders = (func, func.parent / "anat", func.parent.parent / "anat")
-        patterns = [str(Path(glob.escape(str(folder)), filled)) for folder in folders]
-    for pattern in patterns:
+    is_bare = Path(filled).parent == Path()
+    folders = [image_path.parent, *_anat_folders(image_path)] if is_bare else [Path()]
+    for pattern in [str(Path(glob.escape(str(folder)), filled)) for folder in folders]:
         found = _matches(pattern)
         if len(found) == 1:
             return found[0]
         if found:
             listed = ", ".join(map(str, found[:3]))
             raise RunError(f"{image_path}: {option} {template} is {len(found)} files here ({listed}); say which.")
-    raise RunError(f"{image_path}: {option}: no file {patterns[0]}; put it there, or correct {template}.")
+    places = f"{filled} beside it or in {', '.join(map(str, folders[1:]))}" if is_bare else filled
+    raise RunError(f"{image_path}: {option}: no file {places}; put it there, or correct {template}.")
+
+
+def _anat_folders(image_path: Path) -> list[Path]:
+    """Return the anat folder beside that of an image; of several sessions there is one a level higher."""
+    session = _above(image_path.parent)
+    is_session = Path(os.path.abspath(session)).name.startswith("ses-")  # noqa: PTH100
+    return [session / "anat", _above(session) / "anat"] if is_session else [session / "anat"]
+
+
+def _above(folder: Path) -> Path:
+    # The parent of "." is itself, that of ".." is ".".
+    return folder / ".." if folder.name in ("", "..") else folder.parent
 
 
 def _fill(template: str, entities: Mapping[str, str], image_path: Path, option: str) -> str:

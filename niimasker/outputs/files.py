@@ -71,6 +71,21 @@ def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
         raise kind(f"{path} cannot be written ({reason}); mend that, or give another output_dir.") from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where it is not there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"{path} cannot be written ({reason}); mend that, or give another output_dir.") from error
+
+
 def temporary_prefix() -> str:
     """Return how the names of this process's temporary files begin: with its machine and its number."""
     return f".niimasker-{_machine()}-{os.getpid()}-"

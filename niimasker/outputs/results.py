@@ -224,7 +224,8 @@ def _with_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
 def run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
     """Return the files of a run, whatever the regions."""
     sources = {"Image": source_record(plan.series.voxels.path, extracted.image_sha256)}
-    if plan.run.confounds_path is not None:
+    # Nothing is made from a table that is not needed and cannot be read.
+    if plan.run.confounds_path is not None and extracted.confounds is not None:
         sources["Confounds"] = source_record(plan.run.confounds_path)
     if plan.run.censor_path is not None:
         sources["CensorFile"] = source_record(plan.run.censor_path)

@@ -19,7 +19,7 @@ from niimasker.inputs.volumes import read_voxels
 from niimasker.kinds import to_path
 from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
 from niimasker.regions.lookup_tables import find_lookup_table
-from niimasker.regions.name_tables import TABLE_SUFFIXES
+from niimasker.regions.name_tables import TABLE_SUFFIXES, read_name_table
 from niimasker.regions.names import choose_names, find_names_path, make_unique, name_by_lookup_table
 
 _log = logging.getLogger(__name__)
@@ -100,8 +100,14 @@ def load_regions(
     as_voxels: bool,
     radius: float | None,
     atlas_dir: Path | None,
+    takes_more_names: bool = False,
 ) -> tuple[Regions, ...]:
     """Return the regions that each --roi_file and --labels describe.
+
+    Parameters
+    ----------
+    takes_more_names
+        Let tables of --labels name regions, by their index, that an image does not hold.
 
     Raises
     ------
@@ -117,10 +123,18 @@ def load_regions(
         elif Path(roi_file).suffix.lower() in TABLE_SUFFIXES:
             loaded.append(_from_table(to_path(roi_file), its_labels, radius))
         else:
-            loaded.append(_from_image(to_path(roi_file), its_labels, as_voxels=as_voxels))
+            loaded.append(_from_image(to_path(roi_file), its_labels, as_voxels, takes_more_names))
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
         warn("--radius is ignored: --roi_file holds no table of coordinates.")
     return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
+
+
+def check_labels(roi_files: Sequence[str], labels: Sequence[str]) -> None:
+    """Raise RegionsError where --labels is no names for any regions, whichever they are."""
+    for its_labels in _labels_per_file(roi_files, labels):
+        table_path = find_names_path(its_labels)
+        if table_path is not None:
+            read_name_table(table_path)
 
 
 def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Sequence[str]]:
@@ -186,7 +200,7 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
     )
 
 
-def _from_image(roi_path: Path, labels: Sequence[str], *, as_voxels: bool) -> Regions:
+def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, takes_more_names: bool) -> Regions:
     img = load_image(roi_path)
     definition = _read_definition(img, str(roi_path))
     indices = _indices_of(definition)
@@ -196,7 +210,7 @@ def _from_image(roi_path: Path, labels: Sequence[str], *, as_voxels: bool) -> Re
         labels = ()
     found_path = None if labels or is_mask_of_voxels else find_lookup_table(roi_path)
     if found_path is None:
-        names = choose_names(labels, indices, roi_path.name)
+        names = choose_names(labels, indices, roi_path.name, takes_more=takes_more_names)
     else:
         _log.debug("%s: names from %s", roi_path, found_path)
         names = name_by_lookup_table(found_path, indices, roi_path)

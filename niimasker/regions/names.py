@@ -16,7 +16,12 @@ _CONTROL = frozenset({"Cc", "Zl", "Zp"})
 
 
 def choose_names(
-    labels: Sequence[str], indices: Sequence[int], source: str, *, ignore_index: bool = False
+    labels: Sequence[str],
+    indices: Sequence[int],
+    source: str,
+    *,
+    ignore_index: bool = False,
+    takes_more: bool = False,
 ) -> tuple[str, ...]:
     """Return each region's name: given, read from a table, or `roi <index>`.
 
@@ -30,6 +35,8 @@ def choose_names(
         What the regions came from, as messages call it.
     ignore_index
         Match a table's names by order although it has a column index.
+    takes_more
+        Let a table with a column index name regions that are not there.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def choose_names(
     if table_path is not None:
         table = read_name_table(table_path)
         if table.indices is not None and not ignore_index:
-            return make_unique(_join(table, indices, source), indices, source)
+            return make_unique(_join(table, indices, source, takes_more=takes_more), indices, source)
         return make_unique(_match(list(table.names), indices, table_path.name, source), indices, source)
     if len(labels) == 1 and (not why_no_file(to_path(labels[0])) or labels[0].endswith((".json", ".xlsx", ".1D"))):
         raise RegionsError(
@@ -94,12 +101,12 @@ def _by_index(table: NameTable, indices: Sequence[int]) -> dict[int, str]:
     return dict(zip(table.indices, table.names, strict=True))
 
 
-def _join(table: NameTable, indices: Sequence[int], source: str) -> list[str]:
+def _join(table: NameTable, indices: Sequence[int], source: str, *, takes_more: bool) -> list[str]:
     by_index = _by_index(table, indices)
     if 0 not in indices:  # Background is no region.
         by_index.pop(0, None)
     unnamed = [index for index in indices if index not in by_index]
-    unknown = [] if table.serves_many else sorted(by_index.keys() - set(indices))
+    unknown = [] if takes_more or table.serves_many else sorted(by_index.keys() - set(indices))
     if unnamed or unknown:
         counts = f"{table.path.name} names {len(by_index)} indices but {source} has {len(indices)} regions"
         if unnamed:
