@@ -480,11 +480,42 @@ def test_voxels_of_the_regions_leave_own_masks_aside(files, niimasker):
     assert signals_of("out", files[0]).shape[1] == np.count_nonzero(LABELS)
 
 
+@pytest.mark.parametrize("mask", ["auto", "mask.nii.gz"])
+def test_voxels_of_own_regions_leave_masks_aside(files, niimasker, mask):
+    save(Path("mask.nii.gz"), make_brain(0))
+    words = ("--as_voxels", "-r", OWN_ATLAS)
+    assert niimasker("without", *words)[0] == 0
+    code, _, said = niimasker("out", *words, "-m", mask)
+    assert code == 0
+    assert said.count("--mask_img is ignored") == 1
+    assert tables_in("out") == tables_in("without")
+
+
 def test_spheres_that_an_own_mask_leaves_apart_are_done(files, done):
     centre = OBLIQUE[:3, 3] + OBLIQUE[:3, :3] @ [3, 2, 7]
     Path("seeds.tsv").write_text("x\ty\tz\n" + "\t".join(map(str, centre)) + "\n")
     done("out", "-r", "seeds.tsv", "--radius", "5", "-m", "auto")
     assert statuses("out") == ["done"] * 3
+
+
+# Reports.
+
+
+def test_report_names_the_files_of_its_run(files):
+    assert main(["out", "-i", "prep", "-r", OWN_ATLAS, "-m", "auto"]) == 0
+    for each in files:
+        stem = each.image.name.removesuffix(".nii.gz")
+        page = Path("out/reports", f"{stem}_report.html").read_text("utf-8")
+        atlas = OWN_ATLAS.format(sub=each.image.name[4:6])
+        assert f"the regions of {atlas} as the mean over voxels, restricted to the mask {each.mask.name}" in page
+
+
+def test_report_claims_no_regression_where_tables_are_read_for_motion_alone(files):
+    assert main(["out", "-i", "prep", "-r", "atlas.nii.gz"]) == 0
+    for page_path in Path("out/reports").glob("*_report.html"):
+        page = page_path.read_text("utf-8")
+        assert "regressed out by" not in page
+        assert "none of the table&#39;s columns is regressed out" in page
 
 
 # --dry_run.
