@@ -162,6 +162,18 @@ def test_processes_write_the_same(files, done):
     assert done("one", *words) == done("two", *words, "--n_jobs", "2")
 
 
+def test_processes_share_an_atlas_on_which_each_run_has_a_mask_of_its_own(files, done):
+    words = [*CONFOUNDS, "--mask_img", "auto", "--smoothing_fwhm", "4"]
+    assert done("one", *words) == done("two", *words, "--n_jobs", "2")
+
+
+def test_unknown_query_beside_own_atlases_is_a_mistake(files, niimasker):
+    code, _, said = niimasker("out", "-r", OWN_ATLAS, "nilearn:shaefer:100")
+    assert code == 2
+    assert "nilearn:shaefer:100" in said
+    assert not Path("out").exists()
+
+
 def test_own_masks_are_those_given_singly(files, done):
     together = done("together", "--mask_img", "auto")
     singly = {}
