@@ -24,6 +24,7 @@ from niimasker.signals.extraction import Placement, make_placement
 from niimasker.study import Study, check_spheres, load_atlases
 
 Value = TypeVar("Value")
+Atlases = tuple[Regions, ...]
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,6 @@ class Stored(Generic[Value]):
     def n_bytes(self) -> int:
         """The size of the file."""
         return self.path.stat().st_size
-
-
-Atlases = tuple[Regions, ...]
 
 
 @dataclass(frozen=True)

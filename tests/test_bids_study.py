@@ -550,6 +550,19 @@ def test_dry_run_shows_the_study_as_a_table(files, niimasker):
     assert not Path("out").exists()
 
 
+def test_dry_run_tells_what_all_runs_share(files, niimasker):
+    save(Path("mask.nii.gz"), make_brain(0))
+    regions = ("-r", OWN_ATLAS, "atlas.nii.gz", "-m", "mask.nii.gz")
+    _, printed, _ = niimasker("out", *regions, "--session", "b", "--dry_run")
+    lines = printed.splitlines()
+    assert lines[:3] == [
+        f"{OWN_ATLAS}: for each run its own",
+        "atlas.nii.gz: the same for all runs",
+        "mask.nii.gz: the mask of all runs",
+    ]
+    assert lines[-1].startswith("1 run: 1 to do")
+
+
 def test_dry_run_names_every_file_that_is_missing(files, niimasker):
     write_tree(Path("prep"), ["sub-03_task-rest"], spaces=[T1W])
     write_parcellation(Path("prep/sub-03/anat", OWN_ATLAS.format(sub="03")), 2)

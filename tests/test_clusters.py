@@ -167,7 +167,7 @@ def test_missing_scheduler_is_wrong_use(study, capsys):
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize("content", ["nonsense", "3", "{}", '{"address": 3}'])
+@pytest.mark.parametrize("content", ["nonsense", "3", "{}", '{"address": 3}', pytest.param("[" * 10**5, id="nested")])
 def test_file_without_an_address_is_wrong_use(study, capsys, content):
     Path("scheduler.json").write_text(content)
     assert main([*study[:-1], "scheduler.json"]) == 2
