@@ -12,8 +12,8 @@ from typing import Any
 
 from niimasker.json_files import parse_json
 
-# What BIDS lets an entity's value be, with the entity or without; of a space with its cohort, as fMRIPrep has it.
-_LABEL = re.compile("([a-z]+-)?[0-9A-Za-z+]+(:cohort-[0-9A-Za-z+]+)?")
+# What BIDS lets an entity's value be, with the entity or without; a space may have a cohort (MNIInfant:cohort-2).
+_LABEL = re.compile("([a-z]+-)?[0-9A-Za-z+]+(:[a-z]+-[0-9A-Za-z+]+)*")
 
 
 @dataclass(frozen=True)
