@@ -13,6 +13,7 @@ from scipy.stats import pearsonr, spearmanr
 from niimasker.outputs.edges import distances_between
 from niimasker.outputs.group import make_groups
 from niimasker.outputs.group_tables import edges_table, groups_table
+from niimasker.outputs.tables import write_records
 
 N_RUNS = 14
 
@@ -87,6 +88,13 @@ class TestNumbers:
         members.append(write_member(tmp_path, "last", edges[-1], mean_fd=motion[-1], centres=2 * CENTRES))
         expected = (13 * DISTANCES + distances_between(2 * CENTRES)) / 14
         assert make_one(members).distances == pytest.approx(expected)
+
+    def test_atlas_and_regions_that_are_no_unicode_are_written(self, made, tmp_path):
+        group = dataclasses.replace(made[2], atlas="\udce9", names=("\udce8", *NAMES[1:]))
+        for table in (groups_table([group]), edges_table([group])):
+            write_records(tmp_path / "table.tsv", table)
+            first = (tmp_path / "table.tsv").read_text("utf-8").splitlines()[1]
+            assert first.startswith("\\udce9\tpearson\t")
 
 
 class TestWithoutQcFc:
