@@ -143,7 +143,11 @@ def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[st
 def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
     """Return what a page shows of one atlas and kind of connectivity."""
     notes = {}
-    if not group.n_edges:
+    n_runs = len(group.members)
+    if n_runs < MIN_RUNS:
+        have = "has" if n_runs == 1 else "have"
+        notes["matrix"] = f"No matrix: it needs {MIN_RUNS} runs whose regions have the same names; {n_runs} {have}."
+    elif not group.n_edges:
         notes["matrix"] = "No matrix: no pair of regions has a value."
     elif len(group.names) > MOST_COLUMNS:
         notes["matrix"] = f"No matrix: {len(group.names):,} regions are too many for one. The tables have every number."
@@ -170,7 +174,7 @@ def _facts(group: Group, unit: str) -> Iterator[Fact]:
         yield Fact(f"{group.n_subjects:,}", "subjects")
     yield Fact(f"{len(group.names):,}", "regions")
     yield Fact(f"{group.n_edges:,}", "edges with a value")
-    if group.n_edges:
+    if group.n_edges and len(group.members) >= MIN_RUNS:
         yield Fact(_shown(mean_of_known(group.mean)), f"mean {unit} over edges")
         yield Fact(_shown(mean_of_known(group.deviation)), f"mean SD of {unit} over runs")
     if group.qcfc and group.qcfc.n_edges:

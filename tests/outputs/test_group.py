@@ -134,13 +134,22 @@ class TestLeftOut:
         assert group.names == NAMES
         assert group.mean == pytest.approx(edges[1:].mean(axis=0), abs=1e-9)
 
-    def test_run_whose_table_is_gone(self, tmp_path):
+    def test_runs_whose_tables_are_gone(self, tmp_path):
         edges, motion = make_edges(N_RUNS)
         members = write_members(tmp_path, edges, motion)
         members[2].tables[0].relmat_paths[0].unlink()
+        members[5].tables[0].regions_path.unlink()
         group = make_one(members)
-        assert dict(group.left_out) == {"sub-02_bold": "its table of connectivity is missing"}
-        assert len(group.members) == 13
+        why = "a table of its connectivity or regions is missing"
+        assert dict(group.left_out) == {"sub-02_bold": why, "sub-05_bold": why}
+        assert len(group.members) == 12
+
+    def test_all_runs_leave_no_numbers(self, tmp_path):
+        members = write_members(tmp_path, *make_edges(N_RUNS))
+        for member in members:
+            member.tables[0].relmat_paths[0].unlink()
+        (row,) = groups_table([make_one(members)]).to_dict("records")
+        assert (row["atlas"], row["n_runs"], row["n_runs_left_out"], row["n_edges"]) == ("atlas", 0, 14, 0)
 
     def test_names_with_quotes_and_tabs_are_names(self, tmp_path):
         edges, motion = make_edges(10)

@@ -124,6 +124,15 @@ class TestLeftOut:
         assert "No QC-FC: it needs 10 runs whose confounds have framewise_displacement" in page
         assert "Ciric" not in page
 
+    def test_fewer_runs_than_ten_with_the_same_names_have_no_figures(self, members, tmp_path):
+        edges, _ = make_edges(5)
+        odd = [write_member(tmp_path, f"odd-{n}", edges[n], names=(f"x{n}", *NAMES[1:])) for n in range(5)]
+        for n_alike, words in ((9, "9 have."), (1, "1 has.")):
+            page = make_page([*members[:n_alike], *odd])
+            assert figures_of(page) == {}
+            assert f"No matrix: it needs 10 runs whose regions have the same names; {words}" in page
+            assert ">nan<" not in page
+
     def test_one_region_has_no_figures(self, tmp_path):
         edges, motion = make_edges(N_RUNS)
         members = write_members(tmp_path, edges[:, :0], motion, names=("a",), centres=np.zeros((1, 3)))
