@@ -16,6 +16,7 @@ import pandas as pd
 from niimasker.errors import count
 from niimasker.inputs.entities import read_name
 from niimasker.outputs import edges
+from niimasker.outputs.correlations import pairs_of
 from niimasker.outputs.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.settings import Settings
@@ -151,7 +152,7 @@ def make_groups(members: Sequence[Member], kinds: Sequence[str]) -> Iterator[Gro
 def _sum_up(relmat_paths: Sequence[Path], members: Sequence[Member], *, n_edges: int) -> EdgeSums:
     sums = edges.no_runs(n_edges)
     for path, member in zip(relmat_paths, members, strict=True):
-        sums = edges.add_run(sums, edges.edges_of(read_matrix(path)), member.mean_fd)
+        sums = edges.add_run(sums, pairs_of(read_matrix(path)), member.mean_fd)
     return sums
 
 

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import count
-from niimasker.outputs import figures, group_figures
+from niimasker.outputs import group_figures, heatmaps
 from niimasker.outputs.edges import MIN_RUNS, SIGNIFICANT, matrix_of
 from niimasker.outputs.files import REPORTS_FOLDER
 from niimasker.outputs.group import Group, Member
 from niimasker.outputs.group_tables import mean_of_known
 from niimasker.outputs.groups import group_regions
 from niimasker.outputs.index_page import to_href
+from niimasker.outputs.layout import Plot
 from niimasker.outputs.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.report import Fact
-from niimasker.outputs.sections import Plot
 from niimasker.outputs.views import MOST_COLUMNS
 from niimasker.settings import CORRELATION_KINDS, Settings
 from niimasker.signals.connectivity import IN_WORDS
@@ -156,12 +156,12 @@ def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
     elif group.dependence is None:
         notes["distance"] = "No dependence on distance: it needs three edges of different length."
     is_z = fisher_z and group.kind in CORRELATION_KINDS
-    unit = "z" if is_z else "r" if group.kind in CORRELATION_KINDS else group.kind
+    unit = heatmaps.name_scale(group.kind, is_fisher_z=is_z)
     return GroupSection(
         f"{group.atlas}: {IN_WORDS[group.kind]}{', Fisher z' if is_z else ''}",
         tuple(_facts(group, unit)),
         None if "matrix" in notes else _mean(group, unit),
-        None if "matrix" in notes else _spread(group, unit),
+        None if "matrix" in notes else _spread(group),
         None if "qcfc" in notes else _qcfc(group),
         None if {"qcfc", "distance"} & notes.keys() else _distance(group),
         notes,
@@ -191,22 +191,22 @@ def _shown(value: float) -> str:
 
 
 def _mean(group: Group, unit: str) -> Plot:
-    scale = figures.Scale(unit, group_figures.find_limit(group.mean))
+    scale = heatmaps.Scale(unit, heatmaps.find_limit(group.mean))
     grouping = group_regions(group.names)
     order = "grouped as the names say" if grouping.names else "in the atlas's order"
     runs = count(len(group.members), "run")
     return Plot(
-        figures.plot_matrix(matrix_of(group.mean, len(group.names)), group.names, grouping, scale),
+        heatmaps.plot_matrix(matrix_of(group.mean, len(group.names)), group.names, grouping, scale),
         f"Mean matrix of {count(len(group.names), 'region')} over {runs}, {order}",
         f"Mean over {runs}, {order}; what lies beyond {scale.limit:g} has the last colour.",
     )
 
 
-def _spread(group: Group, unit: str) -> Plot:
-    scale = figures.Scale(f"SD of {unit}", group_figures.find_limit(group.deviation), is_signed=False)
+def _spread(group: Group) -> Plot:
+    scale = heatmaps.Scale("SD", heatmaps.find_limit(group.deviation), is_signed=False)
     runs = count(len(group.members), "run")
     return Plot(
-        figures.plot_matrix(
+        heatmaps.plot_matrix(
             matrix_of(group.deviation, len(group.names)), group.names, group_regions(group.names), scale
         ),
         f"Matrix of the standard deviation over {runs} of {count(group.n_edges, 'edge')}",

@@ -16,8 +16,8 @@ from index_rows import HOSTILE
 
 from niimasker.outputs.edges import add_run, correlate_with_motion, depend_on_distance, distances_between, no_runs
 from niimasker.outputs.group import Group, GroupNote, Member, make_groups
-from niimasker.outputs.group_figures import find_limit
 from niimasker.outputs.group_page import make_group_page
+from niimasker.outputs.heatmaps import find_limit
 from niimasker.outputs.index_page import make_index_page
 from niimasker.outputs.packing import unpack
 
@@ -173,6 +173,11 @@ class TestFigures:
         assert dots["text"][0] == "L_a – L_b"  # noqa: RUF001
         slope, intercept = np.polyfit(DISTANCES, group.qcfc.r, 1)
         assert line["y"] == pytest.approx(intercept + slope * np.array(line["x"]), abs=1e-3)
+
+    def test_colours_have_short_names(self, page):
+        # A long one takes room from its matrix: the two would differ in size.
+        titles = [figures_of(page)[name]["data"][0]["colorbar"]["title"]["text"] for name in ("mean", "spread")]
+        assert titles == ["r", "SD"]
 
     @pytest.mark.parametrize(("largest", "end"), [(0.41, 0.5), (0.4, 0.4), (0.06, 0.06), (31.2, 40), (0.97, 1)])
     def test_colours_end_at_a_short_number(self, largest, end):
