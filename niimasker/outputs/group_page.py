@@ -94,8 +94,8 @@ def make_group_page(
         n_runs=len(members),
         notes=list(_notes(groups)),
         sections=[make_group_section(group, fisher_z=fisher_z) for group in groups],
-        runs=list(_runs(groups, members, links)),
-        methods=describe_group(groups, versions),
+        runs=_runs(groups, members, links),
+        methods=describe_group(groups, versions, fisher_z=fisher_z),
     )
 
 
@@ -122,22 +122,25 @@ def _notes(groups: Sequence[Group]) -> Iterator[str]:
             )
 
 
-def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[str | None]) -> Iterator[dict[str, Any]]:
-    """Yield a row per run of the page's table."""
+def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[str | None]) -> list[dict[str, Any]]:
+    """Return a row per run of the page's table, those left out first."""
     by_atlas = {group.atlas: group.left_out for group in groups}
-    for member, link in zip(members, links, strict=True):
-        reasons = [
-            f"{atlas}: {left_out[member.name]}" if len(by_atlas) > 1 else left_out[member.name]
-            for atlas, left_out in by_atlas.items()
-            if member.name in left_out
-        ]
-        yield {
+    rows = [
+        {
             "name": member.name,
             "href": to_href(link),
             "subject": member.subject or "n/a",
             "mean_fd": f"{member.mean_fd:.3f}" if math.isfinite(member.mean_fd) else "n/a",
-            "left_out": "; ".join(reasons),
+            "left_out": _why_left_out(member.name, by_atlas),
         }
+        for member, link in zip(members, links, strict=True)
+    ]
+    return sorted(rows, key=lambda row: not row["left_out"])
+
+
+def _why_left_out(name: str, by_atlas: Mapping[str, Mapping[str, str]]) -> str:
+    reasons = {atlas: left_out[name] for atlas, left_out in by_atlas.items() if name in left_out}
+    return "; ".join(f"{atlas}: {reason}" if len(by_atlas) > 1 else reason for atlas, reason in reasons.items())
 
 
 def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
@@ -240,13 +243,15 @@ def _distance(group: Group) -> Plot:
     )
 
 
-def describe_group(groups: Sequence[Group], versions: Mapping[str, str]) -> Paragraph:
+def describe_group(groups: Sequence[Group], versions: Mapping[str, str], *, fisher_z: bool) -> Paragraph:
     """Return the methods of a group in publishable English."""
     n_runs = max(len(group.members) for group in groups)
-    kinds = " and ".join(dict.fromkeys(IN_WORDS[group.kind] for group in groups))
+    # One of them has a comma of its own.
+    kinds = "; ".join(dict.fromkeys(IN_WORDS[group.kind] for group in groups))
+    as_z = ", correlations as Fisher z," if fisher_z else ""
     text = (
-        f"Connectivity ({kinds}) was averaged over {count(n_runs, 'run')} with niimasker {versions['niimasker']} and "
-        f"numpy {versions['numpy']}."
+        f"Connectivity ({kinds}){as_z} was averaged over {count(n_runs, 'run')} with niimasker "
+        f"{versions['niimasker']} and numpy {versions['numpy']}."
     )
     if any(group.qcfc for group in groups):
         text += (

@@ -92,7 +92,9 @@ class TestWords:
         assert "<img" not in page
 
     def test_fisher_z_is_named(self, members):
-        assert "Pearson correlation, Fisher z" in make_page(members, fisher_z=True)
+        page = make_page(members, fisher_z=True)
+        assert "atlas: Pearson correlation, Fisher z" in page
+        assert "Connectivity (Pearson correlation), correlations as Fisher z, was averaged over 14 runs" in page
 
 
 class TestNotes:
@@ -105,6 +107,7 @@ class TestNotes:
         page = make_page([*members, odd])
         assert "1 run left out" in page
         assert "its regions have other names" in page
+        assert re.findall(r'<td class="name">(.*?)</td>', page)[0] == "odd"
 
     def test_runs_without_motion_are_counted(self, members):
         page = make_page([*members[:12], *(dataclasses.replace(each, mean_fd=np.nan) for each in members[12:])])
