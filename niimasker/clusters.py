@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import logging
 import os
 import platform
@@ -25,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from niimasker.batch import Attempt, Task, Value, attempt
 from niimasker.errors import OutputLostError, SettingsError
+from niimasker.json_files import read_json
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -82,7 +82,7 @@ def _read_address(path: Path) -> str:
     if not path.is_file():
         raise SettingsError(f"--scheduler: {path} does not exist; start dask scheduler --scheduler-file with it.")
     try:
-        address = json.loads(path.read_text(encoding="utf-8"))["address"]
+        address = read_json(path)["address"]
     except (OSError, ValueError, KeyError, TypeError):
         address = None
     if not isinstance(address, str):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
+from niimasker.errors import count
 from niimasker.inputs.runs import Run
+from niimasker.inputs.templates import is_template
 from niimasker.outcomes import Outcome
+from niimasker.regions.definitions import Regions
 from niimasker.study import Study
 
 _NONE = "none"
@@ -27,18 +30,27 @@ def describe(study: Study, finished: Set[Run]) -> Iterator[str]:
     yield ""
     n_to_do = len(study.plans) - len(finished)
     counts = [f"{n_to_do} to do", f"{len(finished)} to skip", f"{len(study.misfits)} that do not fit"]
-    yield f"{len(study.runs)} runs: {', '.join(counts)}. Nothing is written in {study.settings.output_dir}."
+    yield f"{count(len(study.runs), 'run')}: {', '.join(counts)}. Nothing is written in {study.settings.output_dir}."
 
 
 def _describe_regions(study: Study) -> Iterator[str]:
-    if not study.atlases:
-        yield from (f"{roi_file}: for each run its own" for roi_file in study.settings.roi_file)
-        return
-    for roi_file, regions in zip(study.settings.roi_file, study.atlases, strict=True):
-        n_regions = len(regions.names)
-        voxels = ", each voxel of them a column" if study.settings.as_voxels else ""
-        names = f", names from {regions.names_path}" if regions.names_path else ""
-        yield f"{roi_file}: {n_regions} region{'s' if n_regions != 1 else ''}{voxels}{names}"
+    settings = study.settings
+    if study.atlases:
+        described = [_describe_atlas(regions) for regions in study.atlases]
+    else:
+        described = [
+            "for each run its own" if is_template(roi_file) else "the same for all runs"
+            for roi_file in settings.roi_file
+        ]
+    yield from (f"{roi_file}: {words}" for roi_file, words in zip(settings.roi_file, described, strict=True))
+    if study.mask is not None:
+        yield f"{settings.mask_img}: the mask of all runs"
+
+
+def _describe_atlas(regions: Regions) -> str:
+    voxels = ", each voxel of them a column" if regions.as_voxels else ""
+    names = f", names from {regions.names_path}" if regions.names_path else ""
+    return f"{count(len(regions.names), 'region')}{voxels}{names}"
 
 
 def _columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
 from niimasker.outcomes import Outcome
 from niimasker.outputs.files import DATA_FOLDER
-from niimasker.placements import AnyPlacement, Placements, StoredPlacement, temporary_folder
+from niimasker.placements import AnyPlacement, OwnPlacement, Placements, Stored, temporary_folder
 from niimasker.plans import Plan
 from niimasker.settings import Settings
 from niimasker.study import Study
@@ -92,10 +92,15 @@ def _count_processes(study: Study, plans: Sequence[Plan], placements: Placements
     n_jobs = study.settings.n_jobs
     if n_jobs != -1 or not plans:
         return n_jobs
-    from niimasker.memory import count_processes
+    from niimasker.memory import bytes_of, columns_of, count_processes
 
     placed = attempt(placements.of, plans[0]).value
-    return count_processes(n_jobs, study, placed.n_bytes if isinstance(placed, StoredPlacement) else 0)
+    if isinstance(placed, Stored):
+        return count_processes(n_jobs, study, placed.n_bytes, columns_of(study.atlases))
+    # Of regions that each run has for itself the first run's tell; where they cannot be used, that run fails.
+    own = attempt(OwnPlacement.load, placed).value if isinstance(placed, OwnPlacement) else None
+    weights = () if own is None else own.weights
+    return count_processes(n_jobs, study, bytes_of(weights), sum(len(each.names) for each in weights))
 
 
 def _try(settings: Settings, n_jobs: int, tasks: Iterator[Task], on_start: Callable[[Task], None]) -> Tried:

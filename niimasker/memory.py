@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import joblib
 import numpy as np
 
@@ -10,6 +12,7 @@ from niimasker.free_memory import free_bytes
 from niimasker.inputs.volumes import BLOCK_BYTES
 from niimasker.plans import Plan
 from niimasker.regions.definitions import Parcellation, Regions
+from niimasker.regions.weights import RegionWeights
 from niimasker.study import Study
 
 # Python with numpy, scipy, pandas, nilearn and what a report needs, measured: 260 MB.
@@ -22,18 +25,20 @@ _SIGNALS = 6
 _IMAGES_OF_NILEARN = 3
 
 
-def count_processes(n_jobs: int, study: Study, placement_bytes: int) -> int:
+def count_processes(n_jobs: int, study: Study, placement_bytes: int, n_columns: int) -> int:
     """Return a number of processes: for -1 one per usable core, as many as the memory holds.
 
     Parameters
     ----------
     placement_bytes
         Of the regions' weights on the first grid.
+    n_columns
+        Of a run's tables of signals.
     """
     if n_jobs != -1:
         return n_jobs
     n_cores: int = joblib.cpu_count()
-    each = max(process_bytes(plan, study, placement_bytes) for plan in study.plans) if study.plans else 1
+    each = max(process_bytes(plan, study, placement_bytes, n_columns) for plan in study.plans) if study.plans else 1
     free = free_bytes()
     n_held = max(1, free // each)
     if n_held >= n_cores:
@@ -45,7 +50,7 @@ def count_processes(n_jobs: int, study: Study, placement_bytes: int) -> int:
     return n_held
 
 
-def process_bytes(plan: Plan, study: Study, placement_bytes: int) -> int:
+def process_bytes(plan: Plan, study: Study, placement_bytes: int, n_columns: int) -> int:
     """Return about how much memory a process takes for a run."""
     grid, n_volumes = plan.series.grid, plan.series.n_volumes
     volume_bytes = grid.n_voxels * 8
@@ -53,9 +58,19 @@ def process_bytes(plan: Plan, study: Study, placement_bytes: int) -> int:
         image_bytes = _IMAGES_OF_NILEARN * volume_bytes * n_volumes
     else:
         image_bytes = _BLOCKS * max(volume_bytes, min(BLOCK_BYTES, volume_bytes * n_volumes))
-    n_columns = sum(map(_n_columns, study.atlases))
     weights_bytes = placement_bytes * grid.n_voxels // study.grids[0].n_voxels
     return _PROCESS_BYTES + image_bytes + weights_bytes + _SIGNALS * 8 * n_columns * n_volumes
+
+
+def bytes_of(weights: Sequence[RegionWeights]) -> int:
+    """Return the memory that regions take on a grid: their weights, and as much for the product with volumes."""
+    arrays = [array for each in weights for array in (each.matrix.data, each.matrix.indices, each.matrix.indptr)]
+    return 2 * sum(int(array.nbytes) for array in arrays)
+
+
+def columns_of(atlases: Sequence[Regions]) -> int:
+    """Return about how many columns the tables of all atlases have, before any mask."""
+    return sum(map(_n_columns, atlases))
 
 
 def _n_columns(regions: Regions) -> int:

@@ -87,6 +87,14 @@ def _checked(option: Option, value: Any) -> Any:
 
 
 def _check_together(settings: Settings) -> None:
+    _check_given(settings)
+    _check_running(settings)
+    _check_scrubbing(settings)
+    _check_signals(settings)
+    _check_connectivity(settings)
+
+
+def _check_given(settings: Settings) -> None:
     if settings.output_dir is None:
         raise SettingsError("output_dir is missing; give it first, or last after --.")
     if not settings.input_files:
@@ -98,14 +106,18 @@ def _check_together(settings: Settings) -> None:
             f"--atlas_name has {count(len(settings.atlas_name), 'name')} but --roi_file {len(settings.roi_file)}; "
             "give one for each, in their order."
         )
-    _check_scrubbing(settings)
-    _check_connectivity(settings)
+
+
+def _check_running(settings: Settings) -> None:
     if settings.scheduler and settings.timeout:
         raise SettingsError("--timeout ends processes of this machine; it does not go with --scheduler.")
     if settings.scheduler and settings.n_jobs != 1:
         warn("--n_jobs is ignored: with --scheduler the cluster's workers do the runs.")
     if settings.quiet and settings.verbose:
         raise SettingsError("--quiet and --verbose contradict each other; leave one of them out.")
+
+
+def _check_signals(settings: Settings) -> None:
     if settings.valid_voxels and settings.smoothing_fwhm:
         raise SettingsError(
             "--valid_voxels does not go with --smoothing_fwhm: smoothing has already spread the invalid voxels' values "

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from niimasker.errors import OutputLostError
 from niimasker.inputs.images import Grid, ImageSeries
@@ -22,27 +23,31 @@ from niimasker.settings import Settings
 from niimasker.signals.extraction import Placement, make_placement
 from niimasker.study import Study, check_spheres, load_atlases
 
+Value = TypeVar("Value")
+Atlases = tuple[Regions, ...]
+
 
 @dataclass(frozen=True)
-class HeldPlacement:
-    """A placement in this process's memory."""
+class Held(Generic[Value]):
+    """A placement, or atlases, in this process's memory."""
 
-    placement: Placement
+    value: Value
 
-    def load(self) -> Placement:
+    def load(self) -> Value:
         """Return it."""
-        return self.placement
+        return self.value
 
 
 @dataclass(frozen=True)
-class StoredPlacement:
-    """A placement in a file, whose arrays all processes of a machine share."""
+class Stored(Generic[Value]):
+    """A placement, or atlases, in a file, whose arrays all processes of a machine share."""
 
     path: Path
 
-    def load(self) -> Placement:
+    def load(self) -> Value:
         """Return it; its arrays stay in the file until they are used."""
-        return _load(self.path)
+        value: Value = _load(self.path)
+        return value
 
     @property
     def n_bytes(self) -> int:
@@ -52,11 +57,18 @@ class StoredPlacement:
 
 @dataclass(frozen=True)
 class OwnPlacement:
-    """The placement of regions that one run has for itself, made where the run is done."""
+    """The placement of regions that one run has for itself, made where the run is done.
+
+    Parameters
+    ----------
+    atlases
+        Where only the mask is its own, those that all runs share; None where they are its own too.
+    """
 
     files: RegionFiles
     series: ImageSeries
     settings: Settings
+    atlases: Held[Atlases] | Stored[Atlases] | None
 
     def load(self) -> Placement:
         """Return it, made from its files.
@@ -66,7 +78,8 @@ class OwnPlacement:
         NiimaskerError
             The files are not usable, or spheres overlap.
         """
-        atlases = load_atlases(self.files.roi_files, self.settings)
+        shared = None if self.atlases is None else self.atlases.load()
+        atlases = load_atlases(self.files.roi_files, self.settings) if shared is None else shared
         mask = None if self.files.mask_path is None else load_mask(self.files.mask_path)
         for regions in atlases:
             check_spaces(self.series, regions)
@@ -74,7 +87,7 @@ class OwnPlacement:
         return place_atlases(atlases, self.series.grid, mask, self.settings)
 
 
-AnyPlacement = HeldPlacement | StoredPlacement | OwnPlacement
+AnyPlacement = Held[Placement] | Stored[Placement] | OwnPlacement
 
 
 def place_atlases(atlases: Sequence[Regions], grid: Grid, mask: Mask | None, settings: Settings) -> Placement:
@@ -83,15 +96,14 @@ def place_atlases(atlases: Sequence[Regions], grid: Grid, mask: Mask | None, set
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path) -> Placement:
+def _load(path: Path) -> Any:
     import joblib  # 0.3 s that one process does not need
 
-    placement: Placement = joblib.load(path, mmap_mode="r")
-    return placement
+    return joblib.load(path, mmap_mode="r")
 
 
-def store(placement: Placement, path: Path) -> StoredPlacement:
-    """Write a placement to a file.
+def store(value: Value, path: Path) -> Stored[Value]:
+    """Write a placement, or atlases, to a file.
 
     Raises
     ------
@@ -101,13 +113,13 @@ def store(placement: Placement, path: Path) -> StoredPlacement:
     import joblib
 
     try:
-        joblib.dump(placement, path)
+        joblib.dump(value, path)
     except OSError as error:
         raise OutputLostError(
-            f"{path.parent}: the regions' weights cannot be kept for the processes ({error.strerror or error}); "
+            f"{path.parent}: the regions cannot be kept for the processes ({error.strerror or error}); "
             "make room there, or name another folder in the variable TMPDIR."
         ) from error
-    return StoredPlacement(path)
+    return Stored(path)
 
 
 class Placements:
@@ -125,28 +137,33 @@ class Placements:
         self._study = study
         self._folder = folder
         self._n_left = Counter(plan.series.grid for plan in plans)
-        self._made: dict[Grid, HeldPlacement | StoredPlacement] = {}
+        self._made: dict[Grid, Held[Placement] | Stored[Placement]] = {}
+        self._atlases: Held[Atlases] | Stored[Atlases] | None = None
         self._numbers = itertools.count()
 
     def of(self, plan: Plan) -> AnyPlacement:
         """Return the placement for a run."""
         grid, settings = plan.series.grid, self._study.settings
         if plan.run.own_regions is not None:
-            return OwnPlacement(plan.run.own_regions, plan.series, settings)
+            if self._study.atlases and self._atlases is None:
+                self._atlases = self._keep(self._study.atlases)
+            return OwnPlacement(plan.run.own_regions, plan.series, settings, self._atlases)
         if grid not in self._made:
-            placement = place_atlases(self._study.atlases, grid, self._study.mask, settings)
-            if self._folder is None:
-                self._made[grid] = HeldPlacement(placement)
-            else:
-                self._made[grid] = store(placement, self._folder / f"placement-{next(self._numbers)}.joblib")
+            self._made[grid] = self._keep(place_atlases(self._study.atlases, grid, self._study.mask, settings))
         return self._made[grid]
+
+    def _keep(self, value: Value) -> Held[Value] | Stored[Value]:
+        """Return a value so that every process that does runs can load it."""
+        if self._folder is None:
+            return Held(value)
+        return store(value, self._folder / f"regions-{next(self._numbers)}.joblib")
 
     def release(self, grid: Grid) -> None:
         """Let go of a run on a grid; with the last one its placement goes."""
         self._n_left[grid] -= 1
         if self._n_left[grid] == 0:
             placement = self._made.pop(grid, None)
-            if isinstance(placement, StoredPlacement):
+            if isinstance(placement, Stored):
                 # A process of Windows that has it open keeps it until the folder goes.
                 with contextlib.suppress(OSError):
                     placement.path.unlink()

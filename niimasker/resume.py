@@ -21,12 +21,15 @@ from niimasker.task import Shared
 
 _log = logging.getLogger(__name__)
 
+# What a sidecar keeps for later calls; a file that anybody may have edited since.
+_KEPT = {"Fingerprint": dict, "Files": dict, "Summary": dict, "Warnings": list}
+
 
 def find_outcomes(study: Study, shared: Shared) -> Iterator[Outcome]:
     """Yield the outcomes of the runs that an earlier call has done."""
     folder = study.settings.output_dir / DATA_FOLDER
     paths = [*shard_summaries(folder), folder / summary_name(None)]
-    seconds = {row["output"]: row["seconds"] for path in paths for row in read_summary(path) or []}
+    seconds = {row["output"]: row.get("seconds") for path in paths for row in read_summary(path) or []}
     for plan in study.plans:
         stem = plan.run.output_stem
         result = find_result(
@@ -65,7 +68,7 @@ def _read(sidecar_path: Path) -> dict[str, Any]:
 
 
 def _why_not(sidecar: Mapping[str, Any], fingerprint: Fingerprint, output_dir: Path) -> str | None:
-    if not sidecar.keys() >= {"Fingerprint", "Files", "Summary", "Warnings"}:
+    if any(not isinstance(sidecar.get(name), kind) for name, kind in _KEPT.items()):
         return "its JSON file is missing or of another version"
     theirs = sidecar["Fingerprint"]
     changed = [what for what in {**fingerprint, **theirs} if fingerprint.get(what) != theirs.get(what)]
@@ -80,12 +83,14 @@ def _why_not(sidecar: Mapping[str, Any], fingerprint: Fingerprint, output_dir: P
 def _size_of(path: Path) -> int | None:
     try:
         return path.stat().st_size
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no file can have such a name
         return None
 
 
 def _result(tables: Sequence[Tables], sidecar: Mapping[str, Any], page_path: Path | None) -> Result:
-    numbers: dict[str, Any] = {
-        name: math.nan if (value := sidecar["Summary"].get(name)) is None else value for name in NUMBERS
-    }
-    return Result(tuple(tables), tuple(sidecar["Warnings"]), **numbers, report_path=page_path)
+    numbers: dict[str, Any] = {name: _number(sidecar["Summary"].get(name)) for name in NUMBERS}
+    return Result(tuple(tables), tuple(map(str, sidecar["Warnings"])), **numbers, report_path=page_path)
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, (int, float)) else math.nan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from niimasker.inputs.runs import Run
@@ -25,31 +25,30 @@ def merge_shards(folder: Path, shard: Shard, runs: Sequence[Run], write: Callabl
     write
         Takes a row per run.
     """
-    paths = _summary_paths(folder, shard)
-    while (states := _states(paths)) is not None:
-        write(_merge(paths, runs))
-        if _states(paths) == states:
+    while (states := _states(folder, shard)) is not None:
+        write(_merge(folder, shard, runs))
+        if _states(folder, shard) == states:
             return
 
 
 def read_shards(folder: Path, shard: Shard, runs: Sequence[Run]) -> list[Row] | None:
     """Return a row per run of the whole study, None until each shard has its summary."""
-    paths = _summary_paths(folder, shard)
-    return None if _states(paths) is None else _merge(paths, runs)
+    return None if _states(folder, shard) is None else _merge(folder, shard, runs)
 
 
-def _summary_paths(folder: Path, shard: Shard) -> list[Path]:
-    return [folder / summary_name(Shard(number, shard.of)) for number in range(1, shard.of + 1)]
+def _summary_paths(folder: Path, shard: Shard) -> Iterator[Path]:
+    # One after the other: of the parts there may be said to be any number, of which the first is missing.
+    return (folder / summary_name(Shard(number, shard.of)) for number in range(1, shard.of + 1))
 
 
-def _merge(paths: Sequence[Path], runs: Sequence[Run]) -> list[Row]:
-    rows = {row["output"]: row for path in paths for row in read_summary(path) or []}
+def _merge(folder: Path, shard: Shard, runs: Sequence[Run]) -> list[Row]:
+    rows = {row["output"]: row for path in _summary_paths(folder, shard) for row in read_summary(path) or []}
     return [rows.get(run.output_stem) or summary_row(Outcome(run)) for run in runs]
 
 
-def _states(paths: Sequence[Path]) -> list[tuple[int, int, int]] | None:
+def _states(folder: Path, shard: Shard) -> list[tuple[int, int, int]] | None:
     try:
-        found = [path.stat() for path in paths]
+        found = [path.stat() for path in _summary_paths(folder, shard)]
     except OSError:
         return None
     return [(each.st_mtime_ns, each.st_size, each.st_ino) for each in found]

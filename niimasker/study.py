@@ -16,6 +16,7 @@ from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.kinds import to_path
 from niimasker.plans import Misfit, Plan, plan_run, tried
+from niimasker.regions.atlases import fetch_atlas, is_atlas_query
 from niimasker.regions.definitions import Mask, Regions, Seeds, check_labels, load_mask, load_regions
 from niimasker.regions.keys import name_atlases
 from niimasker.regions.weights import check_overlap, place_regions
@@ -114,6 +115,8 @@ def survey(settings: Settings) -> Study:
     with record_warnings() as recorded:
         mask = _load_mask(settings)
         atlases = () if has_own_atlases(settings) else load_atlases(settings.roi_file, settings)
+    if not atlases:
+        _fetch_atlases(settings)
     check_labels(settings.roi_file, settings.labels)
     _check_roi_files(all_runs, settings)
     shard = settings.shard
@@ -158,6 +161,12 @@ def _load_mask(settings: Settings) -> Mask | None:
         warn("--mask_img is ignored: with --as_voxels the mask in --roi_file says which voxels.")
         return None
     return None if has_own_mask(settings) else load_mask(settings.mask_img)
+
+
+def _fetch_atlases(settings: Settings) -> None:
+    """Fetch what runs with atlases of their own share with others, or raise: not each of them is to download it."""
+    for query in filter(is_atlas_query, settings.roi_file):
+        fetch_atlas(query, settings.atlas_dir)
 
 
 def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions, ...]:

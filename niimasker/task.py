@@ -103,27 +103,30 @@ def extract_run(task: Task) -> Result:
     from niimasker.outputs.results import write_run
 
     start = time.perf_counter()
+    sources = _region_sources(task)
     result = write_run(
         task.plan,
         placement,
         extracted,
         keys=task.shared.keys,
-        sources=_region_sources(task),
+        sources=sources,
         fingerprint=task.fingerprint,
         settings=task.shared.settings,
     )
     _tell_step(task, "tables written", start)
-    return result if task.shared.settings.no_report else _add_report(task, placement, extracted, result)
+    return result if task.shared.settings.no_report else _add_report(task, placement, extracted, result, sources)
 
 
 def _tell_step(task: Task, what: str, start: float) -> None:
     _log.debug("%s: %s in %.3f s", task.plan.run.image_path, what, time.perf_counter() - start)
 
 
-def _add_report(task: Task, placement: Placement, extracted: Extracted, result: Result) -> Result:
+def _add_report(
+    task: Task, placement: Placement, extracted: Extracted, result: Result, sources: Sequence[RegionSources]
+) -> Result:
     """Return the result with its report, or with a warning that says why there is none."""
     start = time.perf_counter()
-    written = attempt(lambda made_from: _write_report(*made_from), (task, placement, extracted, result))
+    written = attempt(lambda made_from: _write_report(*made_from), (task, placement, extracted, result, sources))
     if written.value is not None:
         _tell_step(task, "report written", start)
         return dataclasses.replace(result, report_path=written.value)
@@ -132,7 +135,9 @@ def _add_report(task: Task, placement: Placement, extracted: Extracted, result: 
     return dataclasses.replace(result, warnings=(*result.warnings, warning))
 
 
-def _write_report(task: Task, placement: Placement, extracted: Extracted, result: Result) -> Path:
+def _write_report(
+    task: Task, placement: Placement, extracted: Extracted, result: Result, sources: Sequence[RegionSources]
+) -> Path:
     from niimasker.outputs.report import write_report
     from niimasker.outputs.results import run_sources
     from niimasker.outputs.views import make_view
@@ -146,7 +151,7 @@ def _write_report(task: Task, placement: Placement, extracted: Extracted, result
         extracted,
         result,
         keys=task.shared.keys,
-        sources={**run_sources(task.plan, extracted), **_sources_of_atlases(task)},
+        sources={**run_sources(task.plan, extracted), **_sources_of_atlases(task.shared.keys, sources)},
         settings=task.shared.settings,
         command=task.shared.command,
     )
@@ -154,12 +159,12 @@ def _write_report(task: Task, placement: Placement, extracted: Extracted, result
     return path
 
 
-def _sources_of_atlases(task: Task) -> dict[str, SourceRecord]:
+def _sources_of_atlases(keys: Sequence[str], sources: Sequence[RegionSources]) -> dict[str, SourceRecord]:
     """Return what the regions of all atlases come from."""
     return {
-        f"{what} ({key})" if what != "Mask" and len(task.shared.keys) > 1 else what: source
-        for key, sources in zip(task.shared.keys, _region_sources(task), strict=True)
-        for what, source in sources.items()
+        f"{what} ({key})" if what != "Mask" and len(keys) > 1 else what: source
+        for key, its_sources in zip(keys, sources, strict=True)
+        for what, source in its_sources.items()
     }
 
 
@@ -271,17 +276,24 @@ def _import_late(names: Sequence[str]) -> None:
 
 def share(study: Study, command: Sequence[str]) -> Shared:
     """Return what all tasks of a study have in common."""
+    settings = study.settings
     # Of the run's own files each run's fingerprint tells.
-    sources = sources_of(study.settings.roi_file, study.settings, study.settings.mask_img if study.mask else None)
-    sources = sources if study.atlases else ()
-    fingerprint = fingerprint_study(study.settings, study.atlases, sources)
-    return Shared(study.settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
+    mask_path = settings.mask_img if study.mask else None
+    sources = sources_of(settings.roi_file, settings, mask_path) if study.atlases else ()
+    fingerprint = fingerprint_study(settings, study.atlases, sources)
+    return Shared(settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
 
 
 def _region_sources(task: Task) -> tuple[RegionSources, ...]:
     """Return for each atlas what a run's regions come from."""
-    own = task.plan.run.own_regions
-    return task.shared.sources if own is None else sources_of(own.roi_files, task.shared.settings, own.mask_path)
+    own, shared = task.plan.run.own_regions, task.shared.sources
+    if own is None:
+        return shared
+    if not shared:
+        return sources_of(own.roi_files, task.shared.settings, own.mask_path)
+    # Only the mask is its own: the checksum of an atlas that all share is known.
+    mask = {} if own.mask_path is None else {"Mask": source_record(own.mask_path)}
+    return tuple({**of_atlas, **mask} for of_atlas in shared)
 
 
 def sources_of(roi_files: Sequence[str], settings: Settings, mask_path: Path | None) -> tuple[RegionSources, ...]:

@@ -37,8 +37,9 @@ def environment() -> dict[str, str]:
 def start(*words: str | Path, code: str = "") -> subprocess.Popen[str]:
     """Start niimasker in a session of its own, after some Python."""
     main = "import sys; from niimasker.__main__ import run; sys.exit(run())"
-    # Shells start background jobs with the signal ignored: Python's own handler is set again.
-    handler = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    # Shells start background jobs with SIGINT ignored, nohup with SIGHUP: both are set as in a terminal.
+    handler = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    handler += "signal.signal(signal.SIGHUP, signal.SIG_DFL)"
     return subprocess.Popen(
         [sys.executable, "-c", f"{handler}\n{code}\n{main}", *map(str, words)],
         stdout=subprocess.PIPE,

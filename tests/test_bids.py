@@ -266,6 +266,7 @@ class TestDataset:
             ('{"GeneratedBy": [{"Name": "fMRIPrep"}]}', "of fMRIPrep"),
             ('{"Name": "raw"}', "not of niimasker"),
             ("{", "not of niimasker"),
+            ("[" * 200_000, "not of niimasker"),
         ],
     )
     @pytest.mark.parametrize("words", [[], ["--dry_run"]])

@@ -162,6 +162,18 @@ def test_processes_write_the_same(files, done):
     assert done("one", *words) == done("two", *words, "--n_jobs", "2")
 
 
+def test_processes_share_an_atlas_on_which_each_run_has_a_mask_of_its_own(files, done):
+    words = [*CONFOUNDS, "--mask_img", "auto", "--smoothing_fwhm", "4"]
+    assert done("one", *words) == done("two", *words, "--n_jobs", "2")
+
+
+def test_unknown_query_beside_own_atlases_is_a_mistake(files, niimasker):
+    code, _, said = niimasker("out", "-r", OWN_ATLAS, "nilearn:shaefer:100")
+    assert code == 2
+    assert "nilearn:shaefer:100" in said
+    assert not Path("out").exists()
+
+
 def test_own_masks_are_those_given_singly(files, done):
     together = done("together", "--mask_img", "auto")
     singly = {}
@@ -480,11 +492,42 @@ def test_voxels_of_the_regions_leave_own_masks_aside(files, niimasker):
     assert signals_of("out", files[0]).shape[1] == np.count_nonzero(LABELS)
 
 
+@pytest.mark.parametrize("mask", ["auto", "mask.nii.gz"])
+def test_voxels_of_own_regions_leave_masks_aside(files, niimasker, mask):
+    save(Path("mask.nii.gz"), make_brain(0))
+    words = ("--as_voxels", "-r", OWN_ATLAS)
+    assert niimasker("without", *words)[0] == 0
+    code, _, said = niimasker("out", *words, "-m", mask)
+    assert code == 0
+    assert said.count("--mask_img is ignored") == 1
+    assert tables_in("out") == tables_in("without")
+
+
 def test_spheres_that_an_own_mask_leaves_apart_are_done(files, done):
     centre = OBLIQUE[:3, 3] + OBLIQUE[:3, :3] @ [3, 2, 7]
     Path("seeds.tsv").write_text("x\ty\tz\n" + "\t".join(map(str, centre)) + "\n")
     done("out", "-r", "seeds.tsv", "--radius", "5", "-m", "auto")
     assert statuses("out") == ["done"] * 3
+
+
+# Reports.
+
+
+def test_report_names_the_files_of_its_run(files):
+    assert main(["out", "-i", "prep", "-r", OWN_ATLAS, "-m", "auto"]) == 0
+    for each in files:
+        stem = each.image.name.removesuffix(".nii.gz")
+        page = Path("out/reports", f"{stem}_report.html").read_text("utf-8")
+        atlas = OWN_ATLAS.format(sub=each.image.name[4:6])
+        assert f"the regions of {atlas} as the mean over voxels, restricted to the mask {each.mask.name}" in page
+
+
+def test_report_claims_no_regression_where_tables_are_read_for_motion_alone(files):
+    assert main(["out", "-i", "prep", "-r", "atlas.nii.gz"]) == 0
+    for page_path in Path("out/reports").glob("*_report.html"):
+        page = page_path.read_text("utf-8")
+        assert "regressed out by" not in page
+        assert "none of the table&#39;s columns is regressed out" in page
 
 
 # --dry_run.
@@ -505,6 +548,19 @@ def test_dry_run_shows_the_study_as_a_table(files, niimasker):
         assert words == [str(each.image), "60", "2", each.confounds.name, each.mask.name, atlas, stem, "do"]
     assert printed.splitlines()[-1].startswith("3 runs: 3 to do, 0 to skip, 0 that do not fit.")
     assert not Path("out").exists()
+
+
+def test_dry_run_tells_what_all_runs_share(files, niimasker):
+    save(Path("mask.nii.gz"), make_brain(0))
+    regions = ("-r", OWN_ATLAS, "atlas.nii.gz", "-m", "mask.nii.gz")
+    _, printed, _ = niimasker("out", *regions, "--session", "b", "--dry_run")
+    lines = printed.splitlines()
+    assert lines[:3] == [
+        f"{OWN_ATLAS}: for each run its own",
+        "atlas.nii.gz: the same for all runs",
+        "mask.nii.gz: the mask of all runs",
+    ]
+    assert lines[-1].startswith("1 run: 1 to do")
 
 
 def test_dry_run_names_every_file_that_is_missing(files, niimasker):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from studies import kill, results_in, summary, write_study
 
-from niimasker import extract, workflow
+from niimasker import execution, extract
 from niimasker.cli import main
 from niimasker.clusters import _Job, attempt_on_cluster, attempt_once, connect
 from niimasker.errors import RunError
@@ -130,9 +130,9 @@ def test_steps_of_every_run_are_told_when_verbose(study, capsys):
 def test_killed_worker_costs_one_run_of_12_and_resume_does_it(study, monkeypatch, capsys):
     held = Path("sub-03_bold.nii.gz").absolute()
     content, before = held.read_bytes(), held.stat()
-    monkeypatch.setattr(workflow, "extract_run", KillIn(held.name))
+    monkeypatch.setattr(execution, "extract_run", KillIn(held.name))
     assert main(study) == 1
-    monkeypatch.setattr(workflow, "extract_run", extract_run)
+    monkeypatch.setattr(execution, "extract_run", extract_run)
     printed, said = capsys.readouterr()
     assert "11 runs done" in printed
     (line,) = [line for line in said.splitlines() if line.startswith("niimasker: failed")]
@@ -167,7 +167,7 @@ def test_missing_scheduler_is_wrong_use(study, capsys):
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize("content", ["nonsense", "3", "{}", '{"address": 3}'])
+@pytest.mark.parametrize("content", ["nonsense", "3", "{}", '{"address": 3}', pytest.param("[" * 10**5, id="nested")])
 def test_file_without_an_address_is_wrong_use(study, capsys, content):
     Path("scheduler.json").write_text(content)
     assert main([*study[:-1], "scheduler.json"]) == 2

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from studies import write_study
+from images import save
+from studies import LABELS, write_study
 
 from niimasker import extract, memory
 from niimasker.errors import NiimaskerWarning
@@ -40,13 +42,13 @@ def machine(monkeypatch):
 
 def test_cores_are_taken_where_memory_is_enough(study, machine):
     machine(8, 100 * GB)
-    assert count_processes(-1, study, 0) == 8
+    assert count_processes(-1, study, 0, 3) == 8
 
 
 def test_memory_lowers_the_number_with_a_message(study, machine):
     machine(8, 2 * GB)
     with pytest.warns(NiimaskerWarning, match=r"--n_jobs -1 is \d here, not 8: a process takes about 0\.3 GB"):
-        assert count_processes(-1, study, 0) == 6
+        assert count_processes(-1, study, 0, 3) == 6
 
 
 def test_study_with_all_cores_is_done(tmp_path, machine):
@@ -60,24 +62,42 @@ def test_study_with_all_cores_is_done(tmp_path, machine):
 def test_one_process_is_left_at_least(study, machine):
     machine(8, 0)
     with pytest.warns(NiimaskerWarning):
-        assert count_processes(-1, study, 0) == 1
+        assert count_processes(-1, study, 0, 3) == 1
 
 
 def test_number_that_is_given_is_kept(study, machine):
     machine(8, 0)
-    assert count_processes(5, study, 0) == 5
+    assert count_processes(5, study, 0, 3) == 5
 
 
 def test_weights_count_for_each_process(study):
     (plan, _) = study.plans
-    assert process_bytes(plan, study, GB) - process_bytes(plan, study, 0) == GB
+    assert process_bytes(plan, study, GB, 3) - process_bytes(plan, study, 0, 3) == GB
+
+
+def test_columns_count_for_each_process(study):
+    (plan, _) = study.plans
+    # Six arrays of 8 bytes for each of 12 volumes.
+    assert process_bytes(plan, study, 0, 1000) - process_bytes(plan, study, 0, 0) == 6 * 8 * 12 * 1000
+
+
+def test_regions_of_each_runs_own_are_measured(tmp_path, machine, monkeypatch):
+    _, images, _, _, _ = write_study(tmp_path, 2)
+    for number in range(2):
+        save(tmp_path / f"sub-{number:02}_mask.nii.gz", np.ones(LABELS.shape, dtype=np.uint8))
+    monkeypatch.setattr(memory, "_SIGNALS", 10**6)
+    machine(2, 0)
+    own = {"roi_file": str(tmp_path / "sub-{sub}_mask.nii.gz"), "as_voxels": True}
+    # 504 columns of 12 volumes, a million times 8 bytes each.
+    with pytest.warns(NiimaskerWarning, match=r"a process takes about 48\.\d GB"):
+        extract(tmp_path / "out", input_files=images, no_report=True, n_jobs=-1, **own)
 
 
 def test_nilearns_maskers_take_the_image(tmp_path):
     stream, nilearn = (make_study(tmp_path, engine=engine) for engine in ("stream", "nilearn"))
     n_bytes = 7 * 8 * 9 * 12 * 8
-    assert process_bytes(nilearn.plans[0], nilearn, 0) < process_bytes(stream.plans[0], stream, 0) + 3 * n_bytes
-    assert process_bytes(nilearn.plans[0], nilearn, 0) > 3 * n_bytes
+    assert process_bytes(nilearn.plans[0], nilearn, 0, 3) < process_bytes(stream.plans[0], stream, 0, 3) + 3 * n_bytes
+    assert process_bytes(nilearn.plans[0], nilearn, 0, 3) > 3 * n_bytes
 
 
 def test_machine_has_some_memory_free():

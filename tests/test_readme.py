@@ -224,7 +224,7 @@ def test_options_named_in_the_text_exist():
 
 
 def test_commands_on_the_example_write_a_table_per_run(outputs):
-    assert len(outputs) == 10
+    assert len(outputs) == 13
     for folder in outputs.values():
         summary = pd.read_csv(folder / "niimasker_data/summary.tsv", sep="\t")
         assert set(summary["status"]) == {"done"}
@@ -581,6 +581,8 @@ FOUND = [
     ("`--roi_file`", "one of the images", f"-r {PLAIN_RUN['-i'][0]}", "one of the --input_files"),
     ("image", "no 4D", f"-i {ATLAS_PATH} -r {SEEDS} --regressor_files --regressors", "expected a 4D series"),
     ("image", "ends early", "-i early.nii.gz --regressor_files --regressors", "broken"),
+    ("image", "can be mended", ODD.replace("odd.nii", "mended.nii"), "qform_code 99"),
+    ("JSON files", "nested too deeply", "-c deep.json", "nested too deeply"),
     ("voxels of regions", "NaN", ODD, "1 of the voxels read"),
     ("JSON file beside the image", "cannot be read", ODD, "odd.json cannot be read"),
     ("tables of a run", "cannot be written", "taken_output", "cannot be written"),
@@ -663,6 +665,7 @@ def spoilt(example) -> Example:
     (example.folder / "described_output/dataset_description.json").write_text(description, "utf-8")
     (example.folder / "blocked_output").mkdir()
     (example.folder / "blocked_output/niimasker_data").write_text("a file", "utf-8")
+    (example.folder / "deep.json").write_text('{"labels": ' + "[" * 99_999 + "]" * 99_999 + "}", "utf-8")
     write_odd_images(example.folder)
     return example
 
@@ -679,6 +682,9 @@ def write_odd_images(folder: Path) -> None:
     for name, sidecar in (("odd", "{"), (DENOISED.split()[1].removesuffix(".nii"), '{"RepetitionTime": 2000}')):
         nib.save(img, folder / f"{name}.nii")
         (folder / f"{name}.json").write_text(sidecar, "utf-8")
+    header = bytearray((folder / "odd.nii").read_bytes())
+    header[252:254] = (99).to_bytes(2, "little")  # qform_code, of which there are five
+    (folder / "mended.nii").write_bytes(header)
     affine = nib.load(folder / "odd.nii").affine
     labels = np.zeros((6, 5, 42), dtype=np.int16)
     labels[:3, :, :4] = np.arange(1, 4)[:, None, None]

@@ -163,6 +163,30 @@ def test_incomplete_outputs_are_made_again(study, ending, how):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("key", ["Fingerprint", "Files", "Summary", "Warnings"])
+@pytest.mark.parametrize("value", [None, 3, "text", [[]]], ids=repr)
+def test_edited_record_makes_its_run_again(study, key, value):
+    path = Path("out/sub-01_bold_timeseries.json")
+    before = path.read_bytes()
+    if (key, value) == ("Warnings", [[]]):
+        value = {}
+    path.write_text(json.dumps({**json.loads(before), key: value}))
+    assert resume() == ["skipped", "done", "skipped"]
+    assert json.loads(path.read_bytes())[key] == json.loads(before)[key]
+
+
+def test_file_that_no_disk_can_hold_is_missing(study):
+    path = Path("out/sub-01_bold_timeseries.json")
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "Files": {"a\0b": 1}}))
+    assert resume() == ["skipped", "done", "skipped"]
+
+
+def test_edited_summary_is_no_summary(study):
+    Path("out/niimasker_data/summary.tsv").write_text("image\tother\na\tb\n")
+    assert resume() == ["skipped"] * N_RUNS
+    assert summary(Path("out"))["seconds"].isna().all()
+
+
 def test_new_image_leaves_the_others(study):
     save(study / "sub-03_bold.nii.gz", make_series(LABELS), t_r=2.0)
     shutil.copy("sub-02_confounds.tsv", "sub-03_confounds.tsv")

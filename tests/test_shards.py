@@ -106,6 +106,11 @@ def test_summary_that_changes_while_it_is_merged_is_merged_again(tmp_path):
     assert written == [["failed", "failed"], ["failed", "done"]]
 
 
+def test_part_of_very_many_ends(study):
+    assert main([*study, "--shard", "1/1000000000"]) == 0
+    assert read("summary_shard-1-of-1000000000.tsv")["output"].tolist() == ["sub-00_bold"]
+
+
 @pytest.mark.parametrize("value", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1.5/3", ""])
 def test_part_that_is_none_is_refused(study, capsys, value):
     code = main([*study, f"--shard={value}"])

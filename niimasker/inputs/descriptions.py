@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError
+from niimasker.json_files import read_json
 
 DESCRIPTION = "dataset_description.json"
 PROGRAM = "niimasker"
@@ -26,7 +26,7 @@ def find_dataset(folder: Path) -> Path:
 def read_description(folder: Path) -> dict[str, Any]:
     """Return what a data set says of itself, nothing where it cannot be read."""
     try:
-        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        content = read_json(folder / DESCRIPTION)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

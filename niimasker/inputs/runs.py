@@ -154,6 +154,8 @@ def _find_regions(image_path: Path, settings: Settings, neighbours: Neighbours) 
 
 
 def _find_mask(image_path: Path, settings: Settings, neighbours: Neighbours) -> Path | None:
+    if settings.as_voxels:
+        return None  # as in has_own_mask
     if not has_own_mask(settings):
         return settings.mask_img
     if settings.mask_img == AUTO:

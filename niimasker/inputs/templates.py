@@ -15,6 +15,7 @@ from niimasker.kinds import to_path, why_no_file
 _FIELD = re.compile(r"\{([a-z]+)\}")
 # With the entity's name before it and what separates it: of sub-{sub}_space-T1w, space-T1w is the same for all images.
 _FIELD_WITH_NAME = re.compile(r"[A-Za-z0-9]*-?\{[a-z]+\}_?")
+_FIELD_WITH_ENTITY = re.compile(r"(?:[A-Za-z0-9]+-)?\{([a-z]+)\}")
 
 
 def is_template(text: str) -> bool:
@@ -23,8 +24,10 @@ def is_template(text: str) -> bool:
 
 
 def name_of_template(text: str) -> str:
-    """Return the file name of a template without what differs from image to image."""
-    return _FIELD_WITH_NAME.sub("", Path(text).name) or Path(text).name
+    """Return the file name of a template without what differs from image to image; of sub-{sub}.nii.gz, sub.nii.gz."""
+    name = Path(text).name
+    shared = _FIELD_WITH_NAME.sub("", name)
+    return shared if shared.partition(".")[0] else _FIELD_WITH_ENTITY.sub(r"\1", name)
 
 
 def resolve(template: str, image_path: Path, option: str) -> Path:

@@ -38,6 +38,8 @@ def read_summary(path: Path) -> list[Row] | None:
         return []  # a shard without runs
     except (OSError, ValueError):
         return None
+    if "output" not in table.columns:
+        return None  # somebody else's, or edited
     return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
 
 

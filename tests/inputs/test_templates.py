@@ -123,6 +123,8 @@ def test_entities_of_the_images_version_are_filled_in(tmp_path, image_path):
         (NATIVE, "space-T1w_desc-aparcaseg_dseg.nii.gz"),
         ("x/sub-{sub}_ses-{ses}_dseg.nii.gz", "dseg.nii.gz"),
         ("atlases/{sub}/schaefer.nii.gz", "schaefer.nii.gz"),
+        ("atlases/sub-{sub}.nii.gz", "sub.nii.gz"),
+        ("{sub}_{ses}.nii.gz", "sub_ses.nii.gz"),
     ],
 )
 def test_outputs_are_named_by_what_is_the_same_for_all(template, name):
