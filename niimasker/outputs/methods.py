@@ -9,6 +9,8 @@ from importlib.metadata import version
 import numpy as np
 
 from niimasker.inputs.regressor_words import VOLUME_WORDS
+from niimasker.regions.atlas_queries import PREFIX
+from niimasker.regions.atlases import is_atlas_query
 from niimasker.settings import Settings
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
@@ -138,11 +140,7 @@ def _left_out(settings: Settings) -> Iterator[str]:
 
 
 def _cited(roi_file: str) -> str:
-    return f"nilearn's atlas {roi_file.removeprefix('nilearn:')}" if _is_query(roi_file) else _file_name(roi_file)
-
-
-def _is_query(roi_file: str) -> bool:
-    return roi_file.startswith("nilearn:")
+    return f"nilearn's atlas {roi_file.removeprefix(PREFIX)}" if is_atlas_query(roi_file) else _file_name(roi_file)
 
 
 def _file_name(path: str) -> str:
