@@ -19,10 +19,8 @@ from niimasker.outputs import edges
 from niimasker.outputs.correlations import pairs_of
 from niimasker.outputs.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.outputs.naming import Tables, name_files
+from niimasker.outputs.summaries import FINISHED
 from niimasker.settings import Settings
-
-# An earlier call has done the skipped ones: their tables are as good.
-_WITH_TABLES = ("done", "skipped")
 
 Names = tuple[str, ...]
 
@@ -126,7 +124,7 @@ def find_members(settings: Settings, rows: Iterable[Mapping[str, Any]], keys: Se
             name_files(settings, row["output"], keys).tables,
         )
         for row in rows
-        if row["status"] in _WITH_TABLES
+        if row["status"] in FINISHED
     ]
 
 

@@ -18,13 +18,11 @@ from niimasker.outputs.files import REPORTS_FOLDER
 from niimasker.outputs.group import GroupNote
 from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
+from niimasker.outputs.summaries import FINISHED
 
 Row = Mapping[str, Any]
 
 STATUSES = ("failed", "not started", "done", "skipped")
-
-# An earlier call has done the skipped ones: their numbers are as good.
-_WITH_NUMBERS = ("done", "skipped")
 
 # Scaled as for a normal distribution: Leys et al. 2013, https://doi.org/10.1016/j.jesp.2013.03.013, for the median
 # absolute deviation; Iglewicz and Hoaglin 1993 for the mean absolute deviation, which stands in where more than half
@@ -176,7 +174,7 @@ def _ends_of_axis(known: np.ndarray, measure: Measure) -> tuple[float, float]:
 def _value(row: Row, measure: Measure) -> float:
     value = row[measure.key]
     # A failed run has only the seconds until it failed, which say nothing of the others.
-    return float(value) if value is not None and row["status"] in _WITH_NUMBERS else math.nan
+    return float(value) if value is not None and row["status"] in FINISHED else math.nan
 
 
 def find_outliers(values: np.ndarray) -> tuple[int, ...]:

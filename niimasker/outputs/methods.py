@@ -11,6 +11,8 @@ import numpy as np
 from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.inputs.runs import AUTO
 from niimasker.inputs.templates import is_template, name_of_template
+from niimasker.regions.atlas_queries import PREFIX
+from niimasker.regions.atlases import is_atlas_query
 from niimasker.settings import Settings
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
@@ -140,8 +142,8 @@ def _left_out(settings: Settings) -> Iterator[str]:
 
 
 def _cited(roi_file: str) -> str:
-    if _is_query(roi_file):
-        return f"nilearn's atlas {roi_file.removeprefix('nilearn:')}"
+    if is_atlas_query(roi_file):
+        return f"nilearn's atlas {roi_file.removeprefix(PREFIX)}"
     return f"each run's own {name_of_template(roi_file)}" if is_template(roi_file) else _file_name(roi_file)
 
 
@@ -149,13 +151,9 @@ def _cited_mask(settings: Settings) -> str:
     mask_img = str(settings.mask_img)
     if settings.mask_img == AUTO:
         return "each run's brain mask"
-    return (
-        f"each run's own {name_of_template(mask_img)}" if is_template(mask_img) else f"the mask {_file_name(mask_img)}"
-    )
-
-
-def _is_query(roi_file: str) -> bool:
-    return roi_file.startswith("nilearn:")
+    if is_template(mask_img):
+        return f"each run's own {name_of_template(mask_img)}"
+    return f"the mask {_file_name(mask_img)}"
 
 
 def _file_name(path: str) -> str:

@@ -121,7 +121,7 @@ def make_relmat_sidecar(
         "Directed": False,
         "NonNegative": False,
         "ValidDiagonal": not connectivity.is_fisher_z,
-        "Estimator": "sample" if connectivity.shrinkage is None else "Ledoit-Wolf",
+        "Estimator": "sample" if connectivity.kind == "pearson" else "Ledoit-Wolf",
         "Shrinkage": connectivity.shrinkage,
         "Standardized": cleaning.standardize,
         "EstimatedFrom": ESTIMATED_FROM[connectivity.kind],

@@ -111,13 +111,10 @@ def write_run(
     result = _make_result(files.tables, pd.concat(facts), extracted, plan.timeline)
     with _whole_or_nothing(settings, plan.run.output_stem, keys):
         paths = _write_of_run(plan, extracted, files)
-        for number, its_tables in enumerate(files.tables):
-            weights, values = placement.weights[number], extracted.values[number]
-            paths += _write_signals(its_tables, weights, values, plan.timeline, settings)
-            paths += _write_facts(its_tables.regions_path, facts[number], files, REGIONS)
-            if its_tables.voxels_path is not None:
-                paths += _write_facts(its_tables.voxels_path, voxels_table(weights), files, VOXELS)
-            paths += _write_relmats(its_tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
+        for number, its_facts in enumerate(facts):
+            paths += _write_of_atlas(
+                number, its_facts, files, plan=plan, placement=placement, extracted=extracted, settings=settings
+            )
         records = {
             "Summary": numbers_of(result),
             "Files": {path.relative_to(settings.output_dir).as_posix(): path.stat().st_size for path in paths},
@@ -138,6 +135,25 @@ def write_run(
             # Last: they vouch for the others. A column that is called as a fact is gives way; Columns has them all.
             write_json(its_tables.sidecar_path, {**sidecar, **records, **_without(columns, [*sidecar, *records])})
     return result
+
+
+def _write_of_atlas(
+    number: int,
+    facts: pd.DataFrame,
+    files: RunFiles,
+    *,
+    plan: Plan,
+    placement: Placement,
+    extracted: Extracted,
+    settings: Settings,
+) -> list[Path]:
+    """Write what a run has for one atlas but for what vouches for it, and return the files."""
+    tables, weights = files.tables[number], placement.weights[number]
+    paths = _write_signals(tables, weights, extracted.values[number], plan.timeline, settings)
+    paths += _write_facts(tables.regions_path, facts, files, REGIONS)
+    if tables.voxels_path is not None:
+        paths += _write_facts(tables.voxels_path, voxels_table(weights), files, VOXELS)
+    return paths + _write_relmats(tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
 
 
 def _without(columns: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from niimasker.outputs.tables import text_column
 
 Row = dict[str, Any]
 
+# Statuses of runs that have outputs: an earlier call has done the skipped ones.
+FINISHED = ("done", "skipped")
+
 TEXTS = ("image", "confounds", "output", "status", "reason")
 
 

@@ -11,6 +11,7 @@ from niimasker.inputs.entities import read_name
 from niimasker.inputs.images import image_stem
 from niimasker.inputs.templates import is_template, name_of_template
 from niimasker.kinds import to_path
+from niimasker.regions.atlas_queries import PREFIX
 from niimasker.regions.atlases import is_atlas_query
 from niimasker.regions.name_tables import TABLE_SUFFIXES
 from niimasker.settings import BIDS, Settings
@@ -43,7 +44,7 @@ def name_atlases(settings: Settings) -> tuple[str, ...]:
 def _plain_key(roi_file: str) -> str:
     """Return the name of a file without its endings, and without what differs from run to run; that of a query."""
     if is_atlas_query(roi_file):
-        return roi_file.removeprefix("nilearn:").replace(":", "-")
+        return roi_file.removeprefix(PREFIX).replace(":", "-")
     path = Path(name_of_template(roi_file)) if is_template(roi_file) else to_path(roi_file)
     return path.stem if path.suffix.lower() in TABLE_SUFFIXES else image_stem(path)
 

@@ -6,6 +6,7 @@ import re
 
 from niimasker.errors import warn
 from niimasker.inputs.images import ImageSeries
+from niimasker.regions.atlases import is_atlas_query
 from niimasker.regions.definitions import Regions
 
 _SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([A-Za-z0-9]+)")
@@ -23,7 +24,7 @@ def space_of(name: str) -> str | None:
 def check_spaces(series: ImageSeries, regions: Regions) -> None:
     """Warn where image and atlas say different spaces, or the image none."""
     of_image = space_of(series.path.name)
-    of_regions = MNI if regions.source.startswith("nilearn:") else space_of(regions.source)
+    of_regions = MNI if is_atlas_query(regions.source) else space_of(regions.source)
     is_same = of_image == of_regions or (of_regions == MNI and str(of_image).startswith(MNI))
     if of_image and of_regions and not is_same:
         warn(

@@ -53,7 +53,7 @@ class Connectivity:
     matrix : ndarray of shape (n_regions, n_regions)
         Symmetric; NaN in rows and columns of regions without signal, and on the diagonal of Fisher z.
     shrinkage
-        From 0, the sample's covariance, to 1, no covariance at all; None where nothing is shrunk.
+        From 0, the sample's covariance, to 1, no covariance at all; None for Pearson's correlation and without regions.
     is_fisher_z
         Whether the correlations are transformed.
     left_out

@@ -299,6 +299,14 @@ class TestFiles:
         facts = json.loads(tables.relmat_paths[0].with_suffix(".json").read_text("utf-8"))
         assert (facts["Estimator"], facts["Shrinkage"], facts["Standardized"]) == ("sample", None, None)
 
+    def test_json_names_the_estimator_where_no_region_has_a_signal(self):
+        save(Path("sub-0_bold.nii.gz"), np.full((*LABELS.shape, 40), 500.0), t_r=2.0)
+        with pytest.warns(NiimaskerWarning, match="without signal"):
+            (tables,) = run(connectivity="covariance")
+        facts = json.loads(tables.relmat_paths[0].with_suffix(".json").read_text("utf-8"))
+        assert (facts["Estimator"], facts["Shrinkage"]) == ("Ledoit-Wolf", None)
+        assert np.isnan(read_relmat(tables.relmat_paths[0])).all(axis=None)
+
     @pytest.mark.parametrize("options", [{}, {"detrend": True}, {"standardize": True}], ids=str)
     def test_regions_without_signal_are_named_with_their_reason(self, options):
         values = 500 + np.random.default_rng(3).normal(size=(*LABELS.shape, 40))
