@@ -10,6 +10,7 @@ from niimasker.inputs.runs import Run
 from niimasker.inputs.templates import is_template
 from niimasker.outcomes import Outcome
 from niimasker.regions.definitions import Regions
+from niimasker.settings import Settings
 from niimasker.study import Study
 
 _NONE = "none"
@@ -24,6 +25,7 @@ def describe(study: Study, finished: Set[Run]) -> Iterator[str]:
         The runs that would be skipped.
     """
     yield from _describe_regions(study)
+    yield f"regressed: {_regressed(study.settings)}"
     yield ""
     columns = _columns(study, finished)
     yield from _aligned([tuple(columns), *zip(*columns.values(), strict=True)])
@@ -31,6 +33,13 @@ def describe(study: Study, finished: Set[Run]) -> Iterator[str]:
     n_to_do = len(study.plans) - len(finished)
     counts = [f"{n_to_do} to do", f"{len(finished)} to skip", f"{len(study.misfits)} that do not fit"]
     yield f"{count(len(study.runs), 'run')}: {', '.join(counts)}. Nothing is written in {study.settings.output_dir}."
+
+
+def _regressed(settings: Settings) -> str:
+    words = settings.regressed
+    if words is None:
+        return "nothing; --regressors says what"
+    return " ".join(words) or "all columns of --regressor_files"
 
 
 def _describe_regions(study: Study) -> Iterator[str]:

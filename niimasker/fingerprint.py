@@ -84,15 +84,18 @@ def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
             paths["confounds' metrics"] = run.confounds_path.with_name(metrics)
     if run.censor_path is not None:
         paths["censor file"] = run.censor_path
+    states = {what: _state_of(path) for what, path in paths.items()}
     if run.own_regions is not None:
-        paths |= _files_of(run.own_regions, settings)
-    return {what: _state_of(path) for what, path in paths.items()}
+        # By place and name: the same file may be called by a relative path or an absolute one.
+        files = _files_of(run.own_regions, settings)
+        states |= {what: f"{path.name}, {_state_of(path)}" for what, path in files.items()}
+    return states
 
 
 def _files_of(own: RegionFiles, settings: Settings) -> dict[str, Path]:
     names_paths = find_names_paths(own.roi_files, settings.labels)
-    paths = {f"regions {text}": to_path(text) for text in own.roi_files}
-    paths |= {f"names of {text}": path for text, path in zip(own.roi_files, names_paths, strict=True) if path}
+    paths = {f"regions {place}": to_path(text) for place, text in enumerate(own.roi_files, start=1)}
+    paths |= {f"names of regions {place}": path for place, path in enumerate(names_paths, start=1) if path}
     return paths if own.mask_path is None else {**paths, "mask": own.mask_path}
 
 

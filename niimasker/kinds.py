@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from niimasker.errors import nearest
 from niimasker.json_files import parse_json
 
 # What BIDS lets an entity's value be, with the entity or without; a space may have a cohort (MNIInfant:cohort-2).
@@ -144,8 +145,10 @@ def choices(allowed: tuple[str, ...]) -> Kind:
 
     def check(value: Any) -> tuple[str, ...]:
         words = dict.fromkeys(text.replace(" ", "_") for text in _texts(value))
-        if not words.keys() <= set(allowed):
-            raise ValueError
+        wrong = next((word for word in words if word not in allowed), None)
+        if wrong is not None:
+            close = nearest(wrong, allowed)
+            raise HintError(f"the nearest is {close!r}") if close else ValueError
         return tuple(words)
 
     return Kind("one or more of " + ", ".join(allowed), check, argparse={"nargs": "+", "metavar": "KIND"})

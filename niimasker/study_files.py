@@ -119,7 +119,7 @@ def tabulate(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
     if not runs:
         return None
     start = time.perf_counter()
-    path = write_long_table(settings, runs, study.keys)
+    path = write_long_table(settings, runs, study.keys, tidy=settings.tidy)
     _log.debug("%s: written in %.3f s", path, time.perf_counter() - start)
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from images import N_VOLUMES, make_labels, make_series, save
 from studies import results_in, summary
 
 from niimasker.cli import main
+from niimasker.outputs.naming import long_table_path, name_group_files
 
 LABELS = make_labels((1, 2, 5))
 SPACE = "space-MNI152NLin2009cAsym"
@@ -158,6 +160,10 @@ class TestAtlases:
         run("--atlas_name", "A", "B", code=2)
         assert "--atlas_name has 2 names but --roi_file 1; give one for each" in capsys.readouterr().err
 
+    def test_names_that_are_no_unicode_are_listed(self, study):
+        run("--labels", "\udce9", "b", "c", "--no_report")
+        assert read("out/atlas-Slabs_dseg.tsv")["name"].tolist() == ["\\udce9", "b", "c"]
+
     def test_regions_of_an_atlas_are_listed_with_their_centres(self, study):
         Path("names.tsv").write_text("index\tname\n1\ta\n2\tb\n5\tc\n")
         run("--labels", "names.tsv", "--no_report")
@@ -290,6 +296,12 @@ class TestDataset:
         assert b"niimasker_data" in lines
         assert not Path("out/README").exists()
 
+    def test_readme_names_the_files_of_all_runs(self, study):
+        run("--no_report")
+        readme = Path("out/README").read_text()
+        of_all_runs = [*dataclasses.astuple(name_group_files(Path())), long_table_path(Path(), "parquet")]
+        assert [str(path) for path in of_all_runs if str(path) not in readme] == []
+
     def test_readers_of_derivatives_find_the_tables(self, study):
         run("--no_report")
         index = bids2table.index_dataset(study / "out").to_pandas()
@@ -361,8 +373,8 @@ class TestValidator:
     @pytest.mark.parametrize(
         "words",
         [
-            ["--discard_scans", "1", "--connectivity", "pearson", "precision"],
-            ["--as_voxels", "--scrub", "--scrub_segment", "0", "--std_dvars_threshold", "0"],
+            ["--discard_scans", "1", "--connectivity", "pearson", "precision", "--tidy", "parquet"],
+            ["--as_voxels", "--scrub", "--scrub_segment", "0", "--std_dvars_threshold", "0", "--tidy", "tsv.gz"],
             ["-r", ATLAS, "seeds.tsv", "maps.nii.gz", "--radius", "3", "--allow_overlap"],
         ],
         ids=["connectivity", "voxels", "several atlases"],

@@ -12,10 +12,19 @@ from pathlib import Path
 from natsort import natsorted
 
 from niimasker.errors import RunsError, count, shorten, warn
-from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, plain_value, read_name, show_entities
+from niimasker.inputs.entities import (
+    BUT_ECHO,
+    RUN_ENTITIES,
+    BidsName,
+    Entities,
+    is_hidden,
+    plain_value,
+    read_name,
+    show_entities,
+)
 from niimasker.settings import Settings
 
-_ENDINGS = (".nii", ".nii.gz", ".nii.bz2", ".nii.zst")
+ENDINGS = (".nii", ".nii.gz", ".nii.bz2", ".nii.zst")
 
 # How --space and --res call images whose names do not have that entity: fMRIPrep leaves space out of images in the
 # space of the run itself, and res out of those on a grid of the run's own resolution.
@@ -26,8 +35,6 @@ _COHORT = ":cohort-"
 
 # Choices of these leave some runs out; those of others leave one version of each.
 _OF_RUNS = ("sub", "ses", "task", "run")
-
-_BUT_ECHO = tuple(entity for entity in RUN_ENTITIES if entity != "echo")
 
 # Entities by which one run may be there several times.
 _VERSIONS = {
@@ -139,9 +146,9 @@ def _choose(images: Sequence[DatasetImage], choices: Sequence[Choice], folder: P
 def _list_images(folder: Path) -> Iterator[DatasetImage]:
     for func in _func_folders(folder):
         for file_name in _names_in(func):
-            is_taken = file_name.endswith(_ENDINGS) and not is_hidden(file_name)
+            is_taken = file_name.endswith(ENDINGS) and not is_hidden(file_name)
             name = read_name(file_name) if is_taken else None
-            if name and name.suffix == "bold" and name.extension in _ENDINGS and name.entities.get("part") != "phase":
+            if name and name.suffix == "bold" and name.extension in ENDINGS and name.entities.get("part") != "phase":
                 yield DatasetImage(func / file_name, name)
 
 
@@ -206,7 +213,7 @@ def _warn_of_labels(images: Sequence[DatasetImage], choices: Sequence[Choice], f
 
 
 def _runs_of(images: Iterable[DatasetImage]) -> set[Entities]:
-    return {image.name.identity(_BUT_ECHO, is_padded=True) for image in images}
+    return {image.name.identity(BUT_ECHO, is_padded=True) for image in images}
 
 
 def _warn_of_runs(lost: Set[Entities], choice: Choice, folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 # The entities that tell one run from another; space, res and desc are not among them.
 RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
+BUT_ECHO = tuple(entity for entity in RUN_ENTITIES if entity != "echo")
 
 # Suffixes of fMRIPrep before 1.2 (sub-01_task-rest_bold_space-T1w_preproc.nii.gz), and before 20.2 (regressors): the
 # suffix and the desc entity of today.

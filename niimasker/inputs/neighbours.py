@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RunError
+from niimasker.inputs.datasets import ENDINGS
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, read_name
 
 _SPATIAL = (*RUN_ENTITIES, "space", "cohort", "res", "den")
@@ -43,6 +44,7 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._listed: dict[tuple[Path, Kind], dict[Entities, list[str]]] = {}
+        self._of_images: dict[tuple[Path, Kind], set[Entities]] = {}
 
     def find(self, image_path: Path, kind: Kind) -> Path:
         """Return the one file of a kind that belongs to an image.
@@ -79,11 +81,21 @@ class Neighbours:
             wanted, exact = name.identity(entities), name.identity(entities, is_padded=True)
             found = self._list(image_path.parent, kind).get(wanted, []) if wanted else []
             if found:
-                as_written = [
-                    each for each in found if read_name(each).identity(kind.entities, is_padded=True) == exact
-                ]
-                return [image_path.parent / each for each in as_written or found]
+                by_name = {each: read_name(each).identity(kind.entities, is_padded=True) for each in found}
+                as_written = [each for each, theirs in by_name.items() if theirs == exact]
+                # Beside run-01 there may be run-1 of its own.
+                others = self._images(image_path.parent, kind)
+                of_none = [each for each, theirs in by_name.items() if theirs not in others]
+                return [image_path.parent / each for each in as_written or of_none]
         return []
+
+    def _images(self, folder: Path, kind: Kind) -> set[Entities]:
+        """Return what the images of a folder are told apart by, as written."""
+        if (folder, kind) not in self._of_images:
+            names = [read_name(each) for each in os.listdir(folder) if each.endswith(ENDINGS)]  # noqa: PTH208
+            of_bold = [name for name in names if name.suffix == "bold"]
+            self._of_images[folder, kind] = {name.identity(kind.entities, is_padded=True) for name in of_bold}
+        return self._of_images[folder, kind]
 
     def _list(self, folder: Path, kind: Kind) -> dict[Entities, list[str]]:
         if (folder, kind) not in self._listed:

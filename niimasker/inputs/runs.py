@@ -14,7 +14,7 @@ from natsort import natsorted
 
 from niimasker.errors import RunError, RunsError, clip, count
 from niimasker.inputs.datasets import Choice, choices_of, find_images
-from niimasker.inputs.entities import Entities, run_entities, show_entities
+from niimasker.inputs.entities import BUT_ECHO, Entities, read_name, run_entities, show_entities
 from niimasker.inputs.neighbours import BRAIN_MASK, CONFOUNDS, Neighbours
 from niimasker.inputs.stems import list_paths, name_outputs
 from niimasker.inputs.templates import is_template, resolve
@@ -25,6 +25,9 @@ Value = TypeVar("Value")
 
 # A word of --mask_img: each run's own.
 AUTO = Path("auto")
+
+# What the folders in a dataset that hold runs are called.
+_FOLDERS_OF_DATASETS = ("sub-", "ses-", "func")
 
 
 @dataclass(frozen=True)
@@ -102,15 +105,34 @@ def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
     image_paths: list[Path] = []
     of_folders: set[Path] = set()
     for text in settings.input_files:
-        if why_no_file(to_path(text)) == "a folder":
-            found = find_images(to_path(text), choices)
+        folders = _folders_of(text)
+        for folder in folders:
+            _check_apart(folder, settings.output_dir)
+            found = find_images(folder, choices)
             of_folders.update(found)
-        else:
-            found = expand([text], "--input_files")
-        image_paths += found
+            image_paths += found
+        if not folders:
+            image_paths += expand([text], "--input_files")
     if not of_folders:
         _refuse_choices(choices)
     return image_paths, of_folders
+
+
+def _folders_of(text: str) -> list[Path]:
+    """Return the folder that a text is, or those of subjects that match it, as sub-*; none where it is of files."""
+    path = to_path(text)
+    if why_no_file(path) == "a folder":
+        return [path]
+    if not (glob.has_magic(text) and path.name.startswith(_FOLDERS_OF_DATASETS)):
+        return []
+    matches = map(Path, glob.glob(str(path)))  # noqa: PTH207
+    folders: list[Path] = natsorted(match for match in matches if why_no_file(match) == "a folder")
+    return folders
+
+
+def _check_apart(folder: Path, output_dir: Path) -> None:
+    if folder.resolve() == output_dir.resolve():
+        raise RunsError(f"output_dir: {output_dir} is the folder of the images; give another one for the results.")
 
 
 def _refuse_choices(choices: Sequence[Choice]) -> None:
@@ -230,10 +252,24 @@ def pair(
     for path, entities in tables.items():
         by_entities[entities].append(path)
     paired = [_find_table(path, images[path], by_entities, noun) for path in image_paths]
+    _check_served(image_paths, paired)
     left_over = sorted(tables.keys() - set(paired))
     if left_over and not takes_more:
         raise RunsError(f"no image has the BIDS entities of {left_over[0]}; its image is missing or misnamed.")
     return paired
+
+
+def _check_served(image_paths: Sequence[Path], paired: Sequence[Path]) -> None:
+    """Refuse a table for run-1 and run-01 both; images of one run in several spaces or echoes share theirs."""
+    served: dict[Path, dict[Entities, Path]] = defaultdict(dict)
+    for image_path, table_path in zip(image_paths, paired, strict=True):
+        served[table_path][read_name(image_path.name).identity(BUT_ECHO, is_padded=True)] = image_path
+    for table_path, images in served.items():
+        if len(images) > 1:
+            raise RunsError(
+                f"{table_path} has the BIDS entities of more than one run: {list_paths(list(images.values()))}; "
+                "give each a table of its own."
+            )
 
 
 def _find_table(image_path: Path, entities: Entities, tables: Mapping[Entities, list[Path]], noun: str) -> Path:

@@ -13,8 +13,10 @@ from niimasker.inputs.descriptions import DESCRIPTION, PROGRAM, find_dataset, re
 from niimasker.inputs.runs import Run
 from niimasker.outputs.dictionaries import ATLAS
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, replacing, write_json
-from niimasker.outputs.tables import write_records
+from niimasker.outputs.naming import long_table_path
+from niimasker.outputs.tables import text_column, write_records
 from niimasker.regions.definitions import Maps, Regions, Seeds
+from niimasker.settings import TIDY_FORMATS
 
 BIDS_VERSION = "1.11.0"
 
@@ -29,6 +31,7 @@ NOT_IN_STANDARD = (
     "*_voxels.*",
     "*_outliers.*",
     "*_design.*",
+    *(long_table_path(Path(), tidy).name for tidy in TIDY_FORMATS),
 )
 
 README = """\
@@ -40,8 +43,13 @@ sub-*/**/*_stat-coverage_bold.tsv  facts of each region in this run
 sub-*/**/*_relmat.tsv              matrices between regions, where they are wanted
 sub-*/**/*_outliers.tsv            why volumes are left out, a row per volume of the image
 sub-*/**/*_design.tsv              regressors, a row per volume of the image
-atlas-*_dseg.tsv                   the regions of each atlas
+atlas-*_dseg.tsv                   the regions of each atlas that all runs share
+timeseries.parquet or .tsv.gz      all signals as one long table, where it is wanted
 reports/index.html                 pages about the runs, where they are wanted
+reports/group.html                 where there are matrices of 10 runs: their mean and spread, and how they go with
+                                   head motion
+niimasker_data/group.tsv           the numbers of that page
+niimasker_data/group_edges.tsv     the numbers of each pair of regions
 niimasker_data/                    settings, versions, a summary of all runs, and the regions used
 
 n/a stands where there is no value. What the standard does not name yet is listed in .bidsignore, and is called as in
@@ -100,7 +108,7 @@ def _ignore(path: Path) -> None:
 
 def _atlas_table(regions: Regions) -> pd.DataFrame:
     x, y, z = regions.centres.T
-    return pd.DataFrame({"index": regions.indices, "name": regions.names, "x": x, "y": y, "z": z})
+    return pd.DataFrame({"index": regions.indices, "name": text_column(regions.names), "x": x, "y": y, "z": z})
 
 
 def _describe_atlas(regions: Regions) -> dict[str, Any]:

@@ -171,11 +171,6 @@ def depend_on_distance(qcfc: np.ndarray, distances: np.ndarray) -> DistanceDepen
     return DistanceDependence(float(line.rvalue), float(rho), float(line.slope), float(line.intercept))
 
 
-def edges_of(matrix: np.ndarray) -> np.ndarray:
-    """Return the edges of a square symmetric matrix: those above its diagonal, row by row."""
-    return np.asarray(matrix[np.triu_indices(len(matrix), k=1)])
-
-
 def matrix_of(edges: np.ndarray, n_regions: int) -> np.ndarray:
     """Return the square matrix of edges, NaN on its diagonal."""
     matrix = np.full((n_regions, n_regions), np.nan)

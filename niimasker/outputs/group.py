@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from niimasker.errors import count
-from niimasker.inputs.entities import run_entities
+from niimasker.inputs.entities import read_name
 from niimasker.outputs import edges
+from niimasker.outputs.correlations import pairs_of
 from niimasker.outputs.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.settings import Settings
@@ -120,7 +121,7 @@ def find_members(settings: Settings, rows: Iterable[Mapping[str, Any]], keys: Se
     return [
         Member(
             row["output"],
-            dict(run_entities(Path(row["image"]).name)).get("sub"),
+            read_name(Path(row["image"]).name).entities.get("sub"),
             _as_written(row["mean_fd"]),
             name_files(settings, row["output"], keys).tables,
         )
@@ -136,32 +137,39 @@ def _as_written(value: float | None) -> float:
 
 def make_groups(members: Sequence[Member], kinds: Sequence[str]) -> Iterator[Group]:
     """Yield a group for each atlas and kind of connectivity; runs whose regions have other names are left out."""
-    for position in range(len(members[0].tables)):
+    for position, its_tables in enumerate(members[0].tables):
         names, left_out = _agree_on_names(members, position)
         taken = [member for member in members if member.name not in left_out]
         distances = _mean_distances([member.tables[position] for member in taken], len(names))
         for number, kind in enumerate(kinds):
-            yield _make_group(taken, position, number, kind=kind, names=names, left_out=left_out, distances=distances)
+            paths = [member.tables[position].relmat_paths[number] for member in taken]
+            sums = _sum_up(paths, taken, n_edges=len(distances))
+            yield _make_group(
+                taken, sums, atlas=its_tables.atlas, kind=kind, names=names, left_out=left_out, distances=distances
+            )
+
+
+def _sum_up(relmat_paths: Sequence[Path], members: Sequence[Member], *, n_edges: int) -> EdgeSums:
+    sums = edges.no_runs(n_edges)
+    for path, member in zip(relmat_paths, members, strict=True):
+        sums = edges.add_run(sums, pairs_of(read_matrix(path)), member.mean_fd)
+    return sums
 
 
 def _make_group(
     members: Sequence[Member],
-    position: int,
-    number: int,
+    sums: EdgeSums,
     *,
+    atlas: str,
     kind: str,
     names: Names,
     left_out: Mapping[str, str],
     distances: np.ndarray,
 ) -> Group:
-    sums = edges.no_runs(len(distances))
-    for member in members:
-        matrix = read_matrix(member.tables[position].relmat_paths[number])
-        sums = edges.add_run(sums, edges.edges_of(matrix), member.mean_fd)
     note = _why_no_qcfc(members)
     qcfc = None if note else edges.correlate_with_motion(sums)
     return Group(
-        members[0].tables[position].atlas,
+        atlas,
         kind,
         names,
         tuple(members),
@@ -190,7 +198,7 @@ def _agree_on_names(members: Sequence[Member], position: int) -> tuple[Names, di
     common = Counter(names for names in names_of.values() if names).most_common(1)
     agreed: Names = common[0][0] if common else ()
     reasons = {
-        name: "its table of connectivity is missing" if names is None else "its regions have other names"
+        name: "a table of its connectivity or regions is missing" if names is None else "its regions have other names"
         for name, names in names_of.items()
         if names != agreed
     }
@@ -198,8 +206,8 @@ def _agree_on_names(members: Sequence[Member], position: int) -> tuple[Names, di
 
 
 def _read_names(tables: Tables) -> Names | None:
-    """Return the regions' names, None where a table of connectivity is missing."""
-    if not all(path.is_file() for path in tables.relmat_paths):
+    """Return the regions' names, None where a table that a group needs is missing."""
+    if not all(path.is_file() for path in (*tables.relmat_paths, tables.regions_path)):
         return None
     with tables.relmat_paths[0].open(encoding="utf-8", newline="") as file:
         return tuple(next(csv.reader(file, delimiter="\t"))[1:])

@@ -1,14 +1,13 @@
-"""Figures of a group: where the colours of its matrices end, and QC-FC as a histogram and against distance."""
+"""Figures of a group: QC-FC as a histogram and against distance."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from niimasker.outputs.edges import SIGNIFICANT, DistanceDependence, QcFc
-from niimasker.outputs.figures import UPWARDS
+from niimasker.outputs.heatmaps import UPWARDS
 from niimasker.outputs.layout import INK, Figure, axis, line_at, make_layout, shown_names
 from niimasker.outputs.packing import numbers
 
@@ -17,21 +16,6 @@ _RELATED, _UNRELATED = "#d55e00", "#8a949e"
 # More edges than these are counted in cells: as dots they would hide each other, and make a large page.
 _MOST_DOTS = 2_000
 _N_CELLS = 60
-
-# A few wild edges must not make all others pale.
-_SHARE_IN_RANGE = 99.5
-
-
-def find_limit(values: np.ndarray) -> float:
-    """Return a number of one digit that nearly all values are within: where colours end."""
-    known = np.abs(values[np.isfinite(values)])
-    return _round_up((float(np.percentile(known, _SHARE_IN_RANGE)) if len(known) else 0.0) or 1.0)
-
-
-def _round_up(value: float) -> float:
-    """Return the next number of one digit."""
-    unit = 10.0 ** math.floor(math.log10(value))
-    return float(f"{math.ceil(round(value / unit, 6)) * unit:.1g}")
 
 
 def plot_qcfc(qcfc: QcFc) -> Figure:

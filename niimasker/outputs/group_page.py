@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import count
-from niimasker.outputs import figures, group_figures
+from niimasker.outputs import group_figures, heatmaps
 from niimasker.outputs.edges import MIN_RUNS, SIGNIFICANT, matrix_of
 from niimasker.outputs.files import REPORTS_FOLDER
 from niimasker.outputs.group import Group, Member
 from niimasker.outputs.group_tables import mean_of_known
 from niimasker.outputs.groups import group_regions
 from niimasker.outputs.index_page import to_href
+from niimasker.outputs.layout import Plot
 from niimasker.outputs.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.report import Fact
-from niimasker.outputs.sections import Plot
 from niimasker.outputs.views import MOST_COLUMNS
 from niimasker.settings import CORRELATION_KINDS, Settings
 from niimasker.signals.connectivity import IN_WORDS
@@ -94,8 +94,8 @@ def make_group_page(
         n_runs=len(members),
         notes=list(_notes(groups)),
         sections=[make_group_section(group, fisher_z=fisher_z) for group in groups],
-        runs=list(_runs(groups, members, links)),
-        methods=describe_group(groups, versions),
+        runs=_runs(groups, members, links),
+        methods=describe_group(groups, versions, fisher_z=fisher_z),
     )
 
 
@@ -122,28 +122,35 @@ def _notes(groups: Sequence[Group]) -> Iterator[str]:
             )
 
 
-def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[str | None]) -> Iterator[dict[str, Any]]:
-    """Yield a row per run of the page's table."""
+def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[str | None]) -> list[dict[str, Any]]:
+    """Return a row per run of the page's table, those left out first."""
     by_atlas = {group.atlas: group.left_out for group in groups}
-    for member, link in zip(members, links, strict=True):
-        reasons = [
-            f"{atlas}: {left_out[member.name]}" if len(by_atlas) > 1 else left_out[member.name]
-            for atlas, left_out in by_atlas.items()
-            if member.name in left_out
-        ]
-        yield {
+    rows = [
+        {
             "name": member.name,
             "href": to_href(link),
             "subject": member.subject or "n/a",
             "mean_fd": f"{member.mean_fd:.3f}" if math.isfinite(member.mean_fd) else "n/a",
-            "left_out": "; ".join(reasons),
+            "left_out": _why_left_out(member.name, by_atlas),
         }
+        for member, link in zip(members, links, strict=True)
+    ]
+    return sorted(rows, key=lambda row: not row["left_out"])
+
+
+def _why_left_out(name: str, by_atlas: Mapping[str, Mapping[str, str]]) -> str:
+    reasons = {atlas: left_out[name] for atlas, left_out in by_atlas.items() if name in left_out}
+    return "; ".join(f"{atlas}: {reason}" if len(by_atlas) > 1 else reason for atlas, reason in reasons.items())
 
 
 def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
     """Return what a page shows of one atlas and kind of connectivity."""
     notes = {}
-    if not group.n_edges:
+    n_runs = len(group.members)
+    if n_runs < MIN_RUNS:
+        have = "has" if n_runs == 1 else "have"
+        notes["matrix"] = f"No matrix: it needs {MIN_RUNS} runs whose regions have the same names; {n_runs} {have}."
+    elif not group.n_edges:
         notes["matrix"] = "No matrix: no pair of regions has a value."
     elif len(group.names) > MOST_COLUMNS:
         notes["matrix"] = f"No matrix: {len(group.names):,} regions are too many for one. The tables have every number."
@@ -152,12 +159,12 @@ def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
     elif group.dependence is None:
         notes["distance"] = "No dependence on distance: it needs three edges of different length."
     is_z = fisher_z and group.kind in CORRELATION_KINDS
-    unit = "z" if is_z else "r" if group.kind in CORRELATION_KINDS else group.kind
+    unit = heatmaps.name_scale(group.kind, is_fisher_z=is_z)
     return GroupSection(
         f"{group.atlas}: {IN_WORDS[group.kind]}{', Fisher z' if is_z else ''}",
         tuple(_facts(group, unit)),
         None if "matrix" in notes else _mean(group, unit),
-        None if "matrix" in notes else _spread(group, unit),
+        None if "matrix" in notes else _spread(group),
         None if "qcfc" in notes else _qcfc(group),
         None if {"qcfc", "distance"} & notes.keys() else _distance(group),
         notes,
@@ -170,7 +177,7 @@ def _facts(group: Group, unit: str) -> Iterator[Fact]:
         yield Fact(f"{group.n_subjects:,}", "subjects")
     yield Fact(f"{len(group.names):,}", "regions")
     yield Fact(f"{group.n_edges:,}", "edges with a value")
-    if group.n_edges:
+    if group.n_edges and len(group.members) >= MIN_RUNS:
         yield Fact(_shown(mean_of_known(group.mean)), f"mean {unit} over edges")
         yield Fact(_shown(mean_of_known(group.deviation)), f"mean SD of {unit} over runs")
     if group.qcfc and group.qcfc.n_edges:
@@ -187,22 +194,22 @@ def _shown(value: float) -> str:
 
 
 def _mean(group: Group, unit: str) -> Plot:
-    scale = figures.Scale(unit, group_figures.find_limit(group.mean))
+    scale = heatmaps.Scale(unit, heatmaps.find_limit(group.mean))
     grouping = group_regions(group.names)
     order = "grouped as the names say" if grouping.names else "in the atlas's order"
     runs = count(len(group.members), "run")
     return Plot(
-        figures.plot_matrix(matrix_of(group.mean, len(group.names)), group.names, grouping, scale),
+        heatmaps.plot_matrix(matrix_of(group.mean, len(group.names)), group.names, grouping, scale),
         f"Mean matrix of {count(len(group.names), 'region')} over {runs}, {order}",
         f"Mean over {runs}, {order}; what lies beyond {scale.limit:g} has the last colour.",
     )
 
 
-def _spread(group: Group, unit: str) -> Plot:
-    scale = figures.Scale(f"SD of {unit}", group_figures.find_limit(group.deviation), is_signed=False)
+def _spread(group: Group) -> Plot:
+    scale = heatmaps.Scale("SD", heatmaps.find_limit(group.deviation), is_signed=False)
     runs = count(len(group.members), "run")
     return Plot(
-        figures.plot_matrix(
+        heatmaps.plot_matrix(
             matrix_of(group.deviation, len(group.names)), group.names, group_regions(group.names), scale
         ),
         f"Matrix of the standard deviation over {runs} of {count(group.n_edges, 'edge')}",
@@ -236,13 +243,15 @@ def _distance(group: Group) -> Plot:
     )
 
 
-def describe_group(groups: Sequence[Group], versions: Mapping[str, str]) -> Paragraph:
+def describe_group(groups: Sequence[Group], versions: Mapping[str, str], *, fisher_z: bool) -> Paragraph:
     """Return the methods of a group in publishable English."""
     n_runs = max(len(group.members) for group in groups)
-    kinds = " and ".join(dict.fromkeys(IN_WORDS[group.kind] for group in groups))
+    # One of them has a comma of its own.
+    kinds = "; ".join(dict.fromkeys(IN_WORDS[group.kind] for group in groups))
+    as_z = ", correlations as Fisher z," if fisher_z else ""
     text = (
-        f"Connectivity ({kinds}) was averaged over {count(n_runs, 'run')} with niimasker {versions['niimasker']} and "
-        f"numpy {versions['numpy']}."
+        f"Connectivity ({kinds}){as_z} was averaged over {count(n_runs, 'run')} with niimasker "
+        f"{versions['niimasker']} and numpy {versions['numpy']}."
     )
     if any(group.qcfc for group in groups):
         text += (

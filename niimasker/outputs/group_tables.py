@@ -13,7 +13,7 @@ from niimasker.errors import count
 from niimasker.outputs.edges import MIN_RUNS
 from niimasker.outputs.group import Group, GroupNote, Member, find_members, make_groups
 from niimasker.outputs.naming import name_group_files
-from niimasker.outputs.tables import write_records
+from niimasker.outputs.tables import text_column, write_records
 from niimasker.settings import Settings
 
 # Enough to compute on with them.
@@ -58,13 +58,15 @@ def _why_none(members: Sequence[Member], rows: Sequence[Mapping[str, Any]]) -> s
 
 def groups_table(groups: Sequence[Group]) -> pd.DataFrame:
     """Return a row per atlas and kind of connectivity."""
-    return pd.DataFrame([_row(group) for group in groups])
+    table = pd.DataFrame([_row(group) for group in groups])
+    table.insert(0, "atlas", text_column([group.atlas for group in groups]))
+    return table
 
 
 def _row(group: Group) -> dict[str, Any]:
+    """Return what a row holds beside the atlas, whose name may be no Unicode."""
     motion, qcfc, dependence = group.motion, group.qcfc, group.dependence
     return {
-        "atlas": group.atlas,
         "connectivity": group.kind,
         "n_runs": len(group.members),
         "n_runs_left_out": len(group.left_out),
@@ -99,10 +101,10 @@ def _rows_of_edges(group: Group) -> pd.DataFrame:
     names = np.array(group.names, dtype=object)
     return pd.DataFrame(
         {
-            "atlas": group.atlas,
+            "atlas": text_column([group.atlas] * len(first)),
             "connectivity": group.kind,
-            "node_1": names[first],
-            "node_2": names[second],
+            "node_1": text_column(names[first].tolist()),
+            "node_2": text_column(names[second].tolist()),
             "distance": group.distances,
             "n_runs": group.sums.values.n.astype(int),
             "mean": group.mean,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Figure = dict[str, Any]
@@ -19,6 +20,15 @@ INK, QUIET, _LINE = "#1d2329", "#56616c", "#d5dae0"
 
 # In pixels.
 TOP, BOTTOM = 12, 46
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plotly figure with what a reader who does not see it is told, and what stands below it."""
+
+    figure: Figure
+    alt: str
+    caption: str
 
 
 def shown_names(names: Sequence[str]) -> list[str]:

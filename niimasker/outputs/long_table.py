@@ -14,12 +14,11 @@ from typing import Any, TextIO
 import numpy as np
 
 from niimasker.errors import OutputError
+from niimasker.inputs.entities import read_name
 from niimasker.outputs.files import DATA_FOLDER, replacing
-from niimasker.outputs.naming import RunFiles, Tables, name_files
+from niimasker.outputs.naming import RunFiles, Tables, long_table_path, name_files
 from niimasker.settings import TIDY_FORMATS, Settings
 
-# Texts of a file name that are no entities of BIDS.
-_NO_ENTITIES = frozenset({"datatype", "suffix", "ext"})
 _BEFORE_ENTITIES, _AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
 _MISSING = b"n/a"
 
@@ -67,11 +66,6 @@ class Block:
             yield Block(self.texts, self.volumes, self.times, self.regions[chosen], self.cells[:, chosen])
 
 
-def long_table_path(settings: Settings) -> Path:
-    """Return where --tidy writes its table."""
-    return settings.output_dir / f"timeseries.{settings.tidy}"
-
-
 def remove_long_tables(settings: Settings) -> None:
     """Remove the long table that this call will write, and that of an earlier call: its runs may be done again.
 
@@ -80,8 +74,8 @@ def remove_long_tables(settings: Settings) -> None:
     OutputError
         One cannot be removed.
     """
-    for tidy in {settings.tidy, _earlier_format(settings)} & set(TIDY_FORMATS):
-        path = settings.output_dir / f"timeseries.{tidy}"
+    for tidy in set(TIDY_FORMATS) & {settings.tidy, _earlier_format(settings)}:
+        path = long_table_path(settings.output_dir, tidy)
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -96,7 +90,7 @@ def _earlier_format(settings: Settings) -> str | None:
     return None
 
 
-def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: Sequence[str]) -> Path:
+def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: Sequence[str], *, tidy: str) -> Path:
     """Write the tables of some runs as one long table, run by run, and return its path.
 
     Parameters
@@ -105,6 +99,8 @@ def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: 
         The image of each and the name of its outputs.
     keys
         What the files of each atlas are called by.
+    tidy
+        The table's format.
 
     Raises
     ------
@@ -115,8 +111,8 @@ def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: 
     # The name with most entities says in which order they stand.
     by_length = sorted((run.entities for run in tidy_runs), key=len, reverse=True)
     entities = tuple(dict.fromkeys(name for each in by_length for name in each))
-    path = long_table_path(settings)
-    with replacing(path) as temporary, WRITERS[settings.tidy or ""](temporary, entities) as write:
+    path = long_table_path(settings.output_dir, tidy)
+    with replacing(path) as temporary, WRITERS[tidy](temporary, entities) as write:
         for run in tidy_runs:
             files = name_files(settings, run.output_stem, keys)
             for tables in files.tables:
@@ -127,15 +123,11 @@ def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: 
 
 def read_entities(image: str) -> dict[str, str]:
     """Return the BIDS entities of an image's name, under names that are no other column's: run becomes run_entity."""
-    # Only now: it takes a quarter of a second to import.
-    from bids2table import parse_bids_entities
-
-    found = parse_bids_entities(Path(image).name)
     taken = (*_BEFORE_ENTITIES, *_AFTER_ENTITIES)
     return {
         f"{key}_entity" if key in taken else key: value
-        for key, value in found.items()
-        if key not in _NO_ENTITIES and key.isalpha() and value
+        for key, value in read_name(Path(image).name).entities.items()
+        if key.isalpha()
     }
 
 

@@ -9,6 +9,8 @@ from importlib.metadata import version
 import numpy as np
 
 from niimasker.inputs.regressor_words import VOLUME_WORDS
+from niimasker.inputs.runs import AUTO
+from niimasker.inputs.templates import is_template, name_of_template
 from niimasker.settings import Settings
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
@@ -113,7 +115,7 @@ def _extraction(settings: Settings, kinds: Sequence[str]) -> str:
     }
     listed = " and ".join(what[kind].format(_cited(roi)) for kind, roi in zip(kinds, settings.roi_file, strict=True))
     is_masked = settings.mask_img is not None and not settings.as_voxels
-    mask = f", restricted to the mask {_file_name(str(settings.mask_img))}" if is_masked else ""
+    mask = f", restricted to {_cited_mask(settings)}" if is_masked else ""
     smoothing = (
         f" after smoothing with a Gaussian kernel of {settings.smoothing_fwhm:g} mm full width at half maximum"
         if settings.smoothing_fwhm
@@ -138,7 +140,18 @@ def _left_out(settings: Settings) -> Iterator[str]:
 
 
 def _cited(roi_file: str) -> str:
-    return f"nilearn's atlas {roi_file.removeprefix('nilearn:')}" if _is_query(roi_file) else _file_name(roi_file)
+    if _is_query(roi_file):
+        return f"nilearn's atlas {roi_file.removeprefix('nilearn:')}"
+    return f"each run's own {name_of_template(roi_file)}" if is_template(roi_file) else _file_name(roi_file)
+
+
+def _cited_mask(settings: Settings) -> str:
+    mask_img = str(settings.mask_img)
+    if settings.mask_img == AUTO:
+        return "each run's brain mask"
+    return (
+        f"each run's own {name_of_template(mask_img)}" if is_template(mask_img) else f"the mask {_file_name(mask_img)}"
+    )
 
 
 def _is_query(roi_file: str) -> bool:

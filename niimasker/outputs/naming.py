@@ -1,4 +1,4 @@
-"""What the files of a run are called; the only place that knows."""
+"""What the files of a run and of a study are called; the only place that knows."""
 
 from __future__ import annotations
 
@@ -150,6 +150,11 @@ def name_group_files(output_dir: Path) -> GroupFiles:
     """Return what the files of a group of runs are called."""
     folder = output_dir / DATA_FOLDER
     return GroupFiles(output_dir / REPORTS_FOLDER / "group.html", folder / "group.tsv", folder / "group_edges.tsv")
+
+
+def long_table_path(output_dir: Path, tidy: str) -> Path:
+    """Return where --tidy writes its table of a format."""
+    return output_dir / f"timeseries.{tidy}"
 
 
 def possible_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> list[Path]:

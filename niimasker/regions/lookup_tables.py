@@ -7,7 +7,7 @@ from pathlib import Path
 
 from niimasker.errors import RegionsError
 from niimasker.inputs.descriptions import DESCRIPTION
-from niimasker.inputs.entities import read_name
+from niimasker.inputs.images import image_stem
 
 # The suffixes of the images that have one: parcellations and probabilistic maps.
 _SUFFIXES = frozenset({"dseg", "probseg"})
@@ -17,30 +17,26 @@ def find_lookup_table(image_path: Path) -> Path | None:
     """Return the look-up table of a segmentation by BIDS's inheritance principle, None when there is none.
 
     It is a .tsv of the image's suffix whose entities are all the image's, in the image's folder or one above it inside
-    the same dataset. The nearest folder wins, then the most entities.
+    the same dataset. The nearest folder wins, then the most entities. Words that are no entities count as such: the
+    table of schaefer_dseg is not that of aal_dseg.
 
     Raises
     ------
     RegionsError
         Two tables fit equally well.
     """
-    suffix = image_path.name.rpartition("_")[2].partition(".")[0]
+    *_, suffix = of_image = image_stem(image_path).split("_")
     if suffix not in _SUFFIXES:
         return None
-    of_image = _entities_of(image_path)
     for folder in _folders_of(image_path):
         # macOS leaves a hidden ._ file beside each on disks of other systems.
         paths = [path for path in sorted(folder.glob(f"*{suffix}.tsv")) if not path.name.startswith(".")]
-        found = [(path, _entities_of(path)) for path in paths]
-        fitting = [(path, of_table) for path, of_table in found if of_table <= of_image]
+        found = [(path, set(path.stem.split("_"))) for path in paths]
+        fitting = [(path, of_table) for path, of_table in found if of_table <= set(of_image)]
         if fitting:
             most = max(len(of_table) for _, of_table in fitting)
             return _take_only([path for path, of_table in fitting if len(of_table) == most], image_path)
     return None
-
-
-def _entities_of(path: Path) -> frozenset[tuple[str, str]]:
-    return frozenset(read_name(path.name).entities.items())
 
 
 def _folders_of(image_path: Path) -> Iterator[Path]:

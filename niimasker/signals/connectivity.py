@@ -31,7 +31,7 @@ ESTIMATED_FROM = {
 }
 
 # Any two volumes correlate by 1 or -1.
-_LEAST_VOLUMES = 3
+LEAST_VOLUMES = 3
 
 # A correlation of 0 from 20 degrees of freedom is known to -0.43 to 0.43 (95 %, Fisher): a network's are no larger.
 _FEW = 20
@@ -113,9 +113,9 @@ def measure_connectivity(
     SignalsError
         A covariance has no inverse.
     """
-    if len(values) < _LEAST_VOLUMES:
+    if len(values) < LEAST_VOLUMES:
         raise TooFewVolumesError(
-            f"found {count(len(values), 'kept volume')}, but --connectivity needs {_LEAST_VOLUMES}; "
+            f"found {count(len(values), 'kept volume')}, but --connectivity needs {LEAST_VOLUMES}; "
             "discard or censor less, or leave --connectivity out."
         )
     is_used = np.array([name not in left_out for name in names])

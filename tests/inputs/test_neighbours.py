@@ -113,3 +113,14 @@ def test_run_of_another_session_is_another(tmp_path):
     touch(tmp_path / "sub-1_ses-b_task-a_desc-confounds_timeseries.tsv")
     touch(tmp_path / "sub-1_task-a_desc-confounds_timeseries.tsv")
     assert "expected sub-1_ses-a_task-a_desc-confounds_timeseries.tsv;" in refused(image_path, CONFOUNDS)
+
+
+def test_table_of_run_1_is_not_taken_for_an_image_of_run_01_beside_run_1(tmp_path):
+    images = [tmp_path / f"sub-1_run-{run}_desc-preproc_bold.nii.gz" for run in ("1", "01")]
+    for path in [*images, tmp_path / "sub-1_run-1_desc-confounds_timeseries.tsv"]:
+        path.touch()
+    assert Neighbours().find(images[0], CONFOUNDS).name == "sub-1_run-1_desc-confounds_timeseries.tsv"
+    with pytest.raises(
+        RunError, match=r"no confounds table beside it, expected sub-1_run-01_desc-confounds_timeseries"
+    ):
+        Neighbours().find(images[1], CONFOUNDS)

@@ -423,3 +423,26 @@ def test_any_shuffle_of_any_entities_pairs_right(sets, width, random):
     tables = [spell(entities, "desc-confounds_timeseries.tsv", width) for entities in sets]
     shuffled = random.sample(tables, len(tables))
     assert pair(images, shuffled) == tables
+
+
+def test_table_that_two_runs_would_share_is_refused(folder):
+    touch("sub-1_run-1_bold.nii", "sub-1_run-01_bold.nii", "sub-1_run-1_confounds.tsv")
+    with pytest.raises(RunsError, match=r"sub-1_run-1_confounds\.tsv has the BIDS entities of more than one run: "):
+        find_runs(["sub-*_bold.nii"], ["sub-1_run-1_confounds.tsv"])
+
+
+def test_images_of_one_run_in_two_spaces_share_its_table(folder):
+    touch("sub-1_space-T1w_bold.nii", "sub-1_space-MNI_bold.nii", "sub-1_confounds.tsv")
+    runs = find_runs(["sub-*_bold.nii"], ["sub-1_confounds.tsv"])
+    assert {run.confounds_path.name for run in runs} == {"sub-1_confounds.tsv"}
+
+
+def test_pattern_of_folders_stands_for_what_is_in_them(folder):
+    touch("a/sub-2/func/sub-2_desc-preproc_bold.nii", "a/sub-1/func/sub-1_desc-preproc_bold.nii", "a/sub-1.html")
+    assert [run.image_path.parts[1] for run in find_runs(["a/sub-*"])] == ["sub-1", "sub-2"]
+
+
+def test_folder_of_the_images_is_refused_as_output_dir(folder):
+    touch("out/sub-1/func/sub-1_desc-preproc_bold.nii")
+    with pytest.raises(RunsError, match="out is the folder of the images; give another one"):
+        find_runs(["out"])

@@ -15,7 +15,7 @@ from images import LAS, OBLIQUE, RAS, make_labels
 from PIL import Image, ImageColor
 from scipy.signal import welch
 
-from niimasker.outputs import brain, figures
+from niimasker.outputs import brain, figures, heatmaps
 from niimasker.outputs.correlations import correlate, correlate_with, pairs_of, zscore
 from niimasker.outputs.groups import group_regions
 from niimasker.outputs.layout import shown_names
@@ -155,14 +155,14 @@ class TestCorrelations:
     def test_matrix_holds_them_in_the_order_of_groups(self):
         names = ("RH_Vis_1", "LH_Default_1", "LH_Vis_1", "RH_Vis_2", "LH_Default_2", "LH_Vis_2")
         grouping = group_regions(names)
-        figure = figures.plot_matrix(correlate(SIGNALS), names, grouping)
+        figure = heatmaps.plot_matrix(correlate(SIGNALS), names, grouping)
         expected = np.corrcoef(SIGNALS[:, grouping.order].T)
         np.testing.assert_allclose(unpack(heatmap_of(figure)["z"]), expected, atol=0.005)
         assert heatmap_of(figure)["y"] == [names[position] for position in grouping.order]
         assert figure["layout"]["xaxis"]["ticktext"] == list(grouping.names)
 
     def test_matrix_without_groups_keeps_the_atlas_s_order(self):
-        figure = figures.plot_matrix(correlate(SIGNALS), NAMES, group_regions(NAMES))
+        figure = heatmaps.plot_matrix(correlate(SIGNALS), NAMES, group_regions(NAMES))
         assert heatmap_of(figure)["x"] == list(NAMES)
         assert figure["layout"]["shapes"] == []
 
@@ -173,7 +173,7 @@ class TestCorrelations:
 
     def test_regressors_are_shown_before_and_after(self):
         before, after = RNG.uniform(-1, 1, (6, 3)), RNG.uniform(-1, 1, (6, 3))
-        figure = figures.plot_regressors(before, after, NAMES, ("x", "y", "z"))
+        figure = heatmaps.plot_regressors(before, after, NAMES, ("x", "y", "z"))
         np.testing.assert_allclose(unpack(figure["data"][0]["z"]), before, atol=0.005)
         np.testing.assert_allclose(unpack(figure["data"][1]["z"]), after, atol=0.005)
         assert figure["data"][1]["xaxis"] == "x2"

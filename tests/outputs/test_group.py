@@ -13,6 +13,7 @@ from scipy.stats import pearsonr, spearmanr
 from niimasker.outputs.edges import distances_between
 from niimasker.outputs.group import make_groups
 from niimasker.outputs.group_tables import edges_table, groups_table
+from niimasker.outputs.tables import write_records
 
 N_RUNS = 14
 
@@ -88,6 +89,13 @@ class TestNumbers:
         expected = (13 * DISTANCES + distances_between(2 * CENTRES)) / 14
         assert make_one(members).distances == pytest.approx(expected)
 
+    def test_atlas_and_regions_that_are_no_unicode_are_written(self, made, tmp_path):
+        group = dataclasses.replace(made[2], atlas="\udce9", names=("\udce8", *NAMES[1:]))
+        for table in (groups_table([group]), edges_table([group])):
+            write_records(tmp_path / "table.tsv", table)
+            first = (tmp_path / "table.tsv").read_text("utf-8").splitlines()[1]
+            assert first.startswith("\\udce9\tpearson\t")
+
 
 class TestWithoutQcFc:
     def test_too_few_runs_with_motion_are_told(self, tmp_path):
@@ -126,13 +134,22 @@ class TestLeftOut:
         assert group.names == NAMES
         assert group.mean == pytest.approx(edges[1:].mean(axis=0), abs=1e-9)
 
-    def test_run_whose_table_is_gone(self, tmp_path):
+    def test_runs_whose_tables_are_gone(self, tmp_path):
         edges, motion = make_edges(N_RUNS)
         members = write_members(tmp_path, edges, motion)
         members[2].tables[0].relmat_paths[0].unlink()
+        members[5].tables[0].regions_path.unlink()
         group = make_one(members)
-        assert dict(group.left_out) == {"sub-02_bold": "its table of connectivity is missing"}
-        assert len(group.members) == 13
+        why = "a table of its connectivity or regions is missing"
+        assert dict(group.left_out) == {"sub-02_bold": why, "sub-05_bold": why}
+        assert len(group.members) == 12
+
+    def test_all_runs_leave_no_numbers(self, tmp_path):
+        members = write_members(tmp_path, *make_edges(N_RUNS))
+        for member in members:
+            member.tables[0].relmat_paths[0].unlink()
+        (row,) = groups_table([make_one(members)]).to_dict("records")
+        assert (row["atlas"], row["n_runs"], row["n_runs_left_out"], row["n_edges"]) == ("atlas", 0, 14, 0)
 
     def test_names_with_quotes_and_tabs_are_names(self, tmp_path):
         edges, motion = make_edges(10)

@@ -16,8 +16,8 @@ from index_rows import HOSTILE
 
 from niimasker.outputs.edges import add_run, correlate_with_motion, depend_on_distance, distances_between, no_runs
 from niimasker.outputs.group import Group, GroupNote, Member, make_groups
-from niimasker.outputs.group_figures import find_limit
 from niimasker.outputs.group_page import make_group_page
+from niimasker.outputs.heatmaps import find_limit
 from niimasker.outputs.index_page import make_index_page
 from niimasker.outputs.packing import unpack
 
@@ -92,7 +92,9 @@ class TestWords:
         assert "<img" not in page
 
     def test_fisher_z_is_named(self, members):
-        assert "Pearson correlation, Fisher z" in make_page(members, fisher_z=True)
+        page = make_page(members, fisher_z=True)
+        assert "atlas: Pearson correlation, Fisher z" in page
+        assert "Connectivity (Pearson correlation), correlations as Fisher z, was averaged over 14 runs" in page
 
 
 class TestNotes:
@@ -105,6 +107,7 @@ class TestNotes:
         page = make_page([*members, odd])
         assert "1 run left out" in page
         assert "its regions have other names" in page
+        assert re.findall(r'<td class="name">(.*?)</td>', page)[0] == "odd"
 
     def test_runs_without_motion_are_counted(self, members):
         page = make_page([*members[:12], *(dataclasses.replace(each, mean_fd=np.nan) for each in members[12:])])
@@ -123,6 +126,15 @@ class TestLeftOut:
         assert list(figures_of(page)) == ["mean", "spread"]
         assert "No QC-FC: it needs 10 runs whose confounds have framewise_displacement" in page
         assert "Ciric" not in page
+
+    def test_fewer_runs_than_ten_with_the_same_names_have_no_figures(self, members, tmp_path):
+        edges, _ = make_edges(5)
+        odd = [write_member(tmp_path, f"odd-{n}", edges[n], names=(f"x{n}", *NAMES[1:])) for n in range(5)]
+        for n_alike, words in ((9, "9 have."), (1, "1 has.")):
+            page = make_page([*members[:n_alike], *odd])
+            assert figures_of(page) == {}
+            assert f"No matrix: it needs 10 runs whose regions have the same names; {words}" in page
+            assert ">nan<" not in page
 
     def test_one_region_has_no_figures(self, tmp_path):
         edges, motion = make_edges(N_RUNS)
@@ -164,6 +176,11 @@ class TestFigures:
         assert dots["text"][0] == "L_a – L_b"  # noqa: RUF001
         slope, intercept = np.polyfit(DISTANCES, group.qcfc.r, 1)
         assert line["y"] == pytest.approx(intercept + slope * np.array(line["x"]), abs=1e-3)
+
+    def test_colours_have_short_names(self, page):
+        # A long one takes room from its matrix: the two would differ in size.
+        titles = [figures_of(page)[name]["data"][0]["colorbar"]["title"]["text"] for name in ("mean", "spread")]
+        assert titles == ["r", "SD"]
 
     @pytest.mark.parametrize(("largest", "end"), [(0.41, 0.5), (0.4, 0.4), (0.06, 0.06), (31.2, 40), (0.97, 1)])
     def test_colours_end_at_a_short_number(self, largest, end):

@@ -301,6 +301,10 @@ class TestEntities:
         found = read_entities("x/sub-01_task-rest_run-1_atlas-a_bold.nii.gz")
         assert found == {"sub": "01", "task": "rest", "run_entity": "1", "atlas_entity": "a"}
 
+    def test_former_names_of_fmriprep_have_the_entities_of_today(self):
+        found = read_entities("sub-01_task-rest_bold_space-T1w_preproc.nii.gz")
+        assert found == {"sub": "01", "task": "rest", "space": "T1w", "desc": "preproc"}
+
     @pytest.mark.parametrize("name", ["bold.nii", "2021-05-03_bold.nii.gz", "ses-_bold.nii", "x-ray.nii.gz"])
     def test_other_names_have_few_or_none(self, name):
         assert read_entities(name) == ({"x": "ray"} if name.startswith("x") else {})

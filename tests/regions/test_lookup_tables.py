@@ -81,6 +81,12 @@ class TestSearch:
         write(table)
         assert find("tpl-X_res-2_dseg.nii.gz") is None
 
+    @pytest.mark.parametrize("table", ["schaefer_dseg.tsv", "atlas-v1.2_dseg.tsv", "olddseg.tsv", "tpl-X_old_dseg.tsv"])
+    def test_words_that_are_no_entities_tell_tables_apart(self, table):
+        write(table)
+        assert find("tpl-X_aal_dseg.nii.gz") is None
+        assert find(table.replace(".tsv", ".nii.gz")) == (None if table == "olddseg.tsv" else table)
+
     @pytest.mark.parametrize("image", ["atlas.nii.gz", "tpl-X_atlas.nii.gz", "sub-01_desc-brain_mask.nii.gz"])
     def test_image_that_is_no_segmentation_of_bids_has_none(self, image):
         write("atlas.tsv", "tpl-X_atlas.tsv", "sub-01_desc-brain_mask.tsv", "dseg.tsv")

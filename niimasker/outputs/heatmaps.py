@@ -1,0 +1,170 @@
+"""Heatmaps as plotly's JSON: matrices between regions and of correlations, and what their colours stand for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from niimasker.outputs.groups import Grouping
+from niimasker.outputs.layout import (
+    INK,
+    LONGEST_TILTED,
+    MOST_TICKS,
+    Figure,
+    axis,
+    make_layout,
+    names_axis,
+    room_for,
+    room_left,
+    shown_names,
+    tick_texts,
+    title_at,
+)
+from niimasker.outputs.packing import pack_rows, pack_steps
+
+# Of correlations, in one byte each.
+_CORRELATION_STEP = 0.01
+
+# A few wild pairs of regions must not make all others pale.
+_SHARE_IN_RANGE = 99.5
+
+# Short, beside the colours: matrices with longer ones are narrower than their neighbours.
+_NAMES = {"covariance": "cov", "precision": "prec"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What colours stand for: values of this name from -limit to limit, or from 0 where they have no sign."""
+
+    name: str
+    limit: float
+    is_signed: bool = True
+
+    @property
+    def start(self) -> float:
+        """The value of the first colour."""
+        return -self.limit if self.is_signed else 0.0
+
+
+# Correlations are comparable between figures.
+CORRELATION = Scale("r", 1.0)
+
+# Blue for negative, red for positive: ColorBrewer's RdBu, which colour-blind readers tell apart.
+_DIVERGING = [
+    [0.0, "#053061"],
+    [0.1, "#2166ac"],
+    [0.2, "#4393c3"],
+    [0.3, "#92c5de"],
+    [0.4, "#d1e5f0"],
+    [0.5, "#f7f7f7"],
+    [0.6, "#fddbc7"],
+    [0.7, "#f4a582"],
+    [0.8, "#d6604d"],
+    [0.9, "#b2182b"],
+    [1.0, "#67001f"],
+]
+
+# From white: ColorBrewer's Blues.
+UPWARDS = [
+    [0.0, "#f7fbff"],
+    [0.2, "#d0e1f2"],
+    [0.4, "#94c4df"],
+    [0.6, "#4a98c9"],
+    [0.8, "#1764ab"],
+    [1.0, "#08306b"],
+]
+
+
+def name_scale(kind: str, *, is_fisher_z: bool) -> str:
+    """Return what the values of a kind of connectivity are called beside their colours."""
+    return "z" if is_fisher_z else _NAMES.get(kind, "r")
+
+
+def find_limit(values: np.ndarray) -> float:
+    """Return a number of one digit that nearly all values are within: where colours end."""
+    known = np.abs(values[np.isfinite(values)])
+    return _round_up((float(np.percentile(known, _SHARE_IN_RANGE)) if len(known) else 0.0) or 1.0)
+
+
+def _round_up(value: float) -> float:
+    """Return the next number of one digit."""
+    unit = 10.0 ** math.floor(math.log10(value))
+    return float(f"{math.ceil(round(value / unit, 6)) * unit:.1g}")
+
+
+def plot_matrix(matrix: np.ndarray, names: Sequence[str], grouping: Grouping, scale: Scale = CORRELATION) -> Figure:
+    """Return a square matrix, its regions in the grouping's order; what is NaN is blank."""
+    ordered = matrix[np.ix_(grouping.order, grouping.order)]
+    in_atlas = shown_names(names)
+    shown = [in_atlas[position] for position in grouping.order]
+    figure = _plot_heatmap(ordered, shown, shown, scale)
+    layout = figure["layout"]
+    if grouping.names:
+        ends = [*grouping.starts[1:], len(names)]
+        middles = [(start + end - 1) // 2 for start, end in zip(grouping.starts, ends, strict=True)]
+        for each in ("xaxis", "yaxis"):
+            ticks = {"tickvals": [shown[middle] for middle in middles], "ticktext": list(grouping.names)}
+            layout[each] |= {**ticks, "showticklabels": True, "tickmode": "array", "ticks": ""}
+        layout["shapes"] = [
+            {"type": "line", "layer": "above", "line": {"color": INK, "width": 0.6}, **ends}
+            for start in grouping.starts[1:]
+            for ends in (
+                {"x0": start - 0.5, "x1": start - 0.5, "y0": -0.5, "y1": len(names) - 0.5},
+                {"y0": start - 0.5, "y1": start - 0.5, "x0": -0.5, "x1": len(names) - 0.5},
+            )
+        ]
+        layout["margin"] |= {side: room_for(grouping.names, 40) for side in "lb"}
+    elif len(names) <= MOST_TICKS:
+        layout["margin"] |= {side: room_for(tick_texts(shown), 40) for side in "lb"}
+    return {**figure, "square": True}
+
+
+def plot_regressors(before: np.ndarray, after: np.ndarray, names: Sequence[str], regressors: Sequence[str]) -> Figure:
+    """Return correlations of each region with each regressor before cleaning, and after it on the right.
+
+    Parameters
+    ----------
+    before, after : ndarray of shape (n_rows, n_regressors)
+    """
+    shown, columns = shown_names(names), shown_names(regressors)
+    figure = _plot_heatmap(before, columns, shown, CORRELATION)
+    second = {**_plot_heatmap(after, columns, shown, CORRELATION)["data"][0], "xaxis": "x2", "showscale": False}
+    layout = figure["layout"]
+    has_ticks = len(regressors) <= MOST_TICKS
+    ticks = tick_texts(columns, LONGEST_TILTED) if has_ticks else []
+    below = room_for(ticks, 24)
+    layout["height"] = int(np.clip(14 * len(names), 150, 420)) + 26 + below
+    horizontal = {**axis(), "type": "category", "showticklabels": has_ticks, "tickangle": -60, "showgrid": False}
+    if has_ticks:
+        horizontal |= {"tickvals": columns, "ticktext": ticks}
+    layout["xaxis"] = {**horizontal, "domain": [0, 0.485]}
+    layout["xaxis2"] = {**horizontal, "domain": [0.515, 1]}
+    layout["margin"] |= {"b": below, "t": 26, "l": room_left(shown)}
+    for x, text in ((0, "before cleaning"), (0.515, "after cleaning")):
+        layout["annotations"].append(title_at(text, x, 1))
+    return {"data": [figure["data"][0], second], "layout": layout}
+
+
+def _plot_heatmap(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale) -> Figure:
+    low, high, is_correlation = scale.start, scale.limit, scale == CORRELATION
+    number = ".2f" if is_correlation else ".3~g"
+    heatmap = {
+        "type": "heatmap",
+        "z": pack_steps(values, _CORRELATION_STEP) if is_correlation else pack_rows(values),
+        "x": list(columns),
+        "y": list(rows),
+        "zmin": low,
+        "zmax": high,
+        "colorscale": _DIVERGING if scale.is_signed else UPWARDS,
+        "hoverongaps": False,
+        "hovertemplate": f"%{{y}}<br>%{{x}}<br>{scale.name} %{{z:{number}}}<extra></extra>",
+        "colorbar": {"title": {"text": scale.name, "side": "top"}, "thickness": 10, "x": 1.005, "len": 0.9,
+                     "tickvals": [low + (high - low) * part / 4 for part in range(5)], "tickformat": ".3~g"},
+    }  # fmt: skip
+    layout = make_layout(420)
+    layout["xaxis"] = {**names_axis(columns), "autorange": True, "tickangle": -60}
+    layout["yaxis"] = names_axis(rows)
+    return {"data": [heatmap], "layout": layout}
