@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -277,8 +278,12 @@ def _tell_failure(outcome: Outcome, settings: Settings) -> None:
 
 
 def _say(line: str) -> None:
-    # A folder's name need not be Unicode.
-    print(line.encode("utf-8", "backslashreplace").decode("utf-8"))
+    try:
+        # A folder's name need not be Unicode.
+        print(line.encode("utf-8", "backslashreplace").decode("utf-8"), flush=True)
+    except BrokenPipeError:
+        # Who reads has seen enough, as head does. What is left in the buffer has to go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _summarise(outcomes: Sequence[Outcome], settings: Settings) -> int:

@@ -44,5 +44,7 @@ def parse_json(text: str, **options: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds; errors as for `read_json_text` and `parse_json`."""
+    """Return what a JSON file holds; errors as for `read_json_text` and `parse_json`, and for a pipe."""
+    if path.is_fifo():  # without a writer it would be waited for
+        raise ValueError("it is no regular file")
     return parse_json(read_json_text(path))

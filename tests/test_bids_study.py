@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -508,6 +509,15 @@ def test_spheres_that_an_own_mask_leaves_apart_are_done(files, done):
     Path("seeds.tsv").write_text("x\ty\tz\n" + "\t".join(map(str, centre)) + "\n")
     done("out", "-r", "seeds.tsv", "--radius", "5", "-m", "auto")
     assert statuses("out") == ["done"] * 3
+
+
+def test_pipe_beside_a_table_is_not_waited_for(files, niimasker):
+    path = files[0].confounds.with_suffix(".json")
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    code, _, said = niimasker("out", "--regressors", "compcor")
+    assert code == 2
+    assert f"{path} is not JSON (it is no regular file)" in said
 
 
 # Reports.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from images import make_series, save
-from studies import LABELS, write_study
+from studies import DEADLINE, LABELS, start, write_study
 
 from niimasker.cli import main
 
@@ -49,6 +49,15 @@ def test_runs_are_listed_and_nothing_is_written(dry_run):
     assert printed.splitlines()[0] == "atlas.nii.gz: 3 regions"
     assert printed.splitlines()[-1].startswith("4 runs: 4 to do, 0 to skip, 0 that do not fit.")
     assert not Path("out").exists()
+
+
+def test_reader_that_has_seen_enough_ends_nothing(study):
+    with start(*study, "--dry_run") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(DEADLINE) == 0
 
 
 def test_runs_that_resume_skips_are_marked(dry_run, study):

@@ -118,6 +118,18 @@ def find_images(folder: Path, choices: Sequence[Choice]) -> list[Path]:
             f"--input_files: {folder} holds no BOLD images in sub-*/ses-*/func; "
             f"give {_hint(folder) or 'the folder of fMRIPrep or alike, files, or patterns'}."
         )
+    images = _without_single_echoes(_choose(images, choices, folder))
+    chosen = {choice.entity for choice in choices}
+    for entity, versions in _VERSIONS.items():
+        if entity not in chosen:
+            _check_single(images, entity, versions, folder)
+    images = natsorted(images, key=lambda image: str(image.path))
+    _check_cohorts([image for image in images if "cohort" in image.name.entities])
+    return [image.path for image in images]
+
+
+def _choose(images: Sequence[DatasetImage], choices: Sequence[Choice], folder: Path) -> Sequence[DatasetImage]:
+    """Return the images that fit all choices; those of runs come first."""
     of_runs = [choice for choice in choices if choice.entity in _OF_RUNS]
     of_versions = [choice for choice in choices if choice.entity not in _OF_RUNS]
     for place, choice in enumerate(of_runs):
@@ -128,14 +140,7 @@ def find_images(folder: Path, choices: Sequence[Choice]) -> list[Path]:
         if len(narrowed) < len(images):
             _warn_of_runs(_runs_of(images) - _runs_of(narrowed), choice, folder)
         images = narrowed
-    images = _without_single_echoes(images)
-    chosen = {choice.entity for choice in choices}
-    for entity, versions in _VERSIONS.items():
-        if entity not in chosen:
-            _check_single(images, entity, versions, folder)
-    images = natsorted(images, key=lambda image: str(image.path))
-    _check_cohorts([image for image in images if "cohort" in image.name.entities])
-    return [image.path for image in images]
+    return images
 
 
 def _list_images(folder: Path) -> Iterator[DatasetImage]:

@@ -90,7 +90,7 @@ def test_strategy_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch):
 
 def test_temporary_folder_that_misleads_nilearn_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/scratch/tsv_files")
-    assert refuse(write_table(tmp_path, ["global_signal"]), ["global"]) == (
+    assert refuse(write_table(tmp_path, ["global_signal", "not_asked_for_before"]), ["global"]) == (
         "the folder for temporary files, /scratch/tsv_files, has 'tsv' in its name, which nilearn's loader of "
         "confounds mistakes for the table's ending; set TMPDIR to another folder."
     )
