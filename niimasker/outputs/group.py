@@ -39,7 +39,7 @@ class Member:
 
     Parameters
     ----------
-    subject
+    subject, task
         None where the file name tells none.
     mean_fd
         In mm, NaN where it is not known.
@@ -49,6 +49,7 @@ class Member:
     subject: str | None
     mean_fd: float
     tables: tuple[Tables, ...]
+    task: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,16 +117,13 @@ def find_members(settings: Settings, rows: Iterable[Mapping[str, Any]], keys: Se
     keys
         What the files of each atlas are called by.
     """
-    return [
-        Member(
-            row["output"],
-            read_name(Path(row["image"]).name).entities.get("sub"),
-            _as_written(row["mean_fd"]),
-            name_files(settings, row["output"], keys).tables,
-        )
-        for row in rows
-        if row["status"] in FINISHED
-    ]
+    return [_find_member(settings, row, keys) for row in rows if row["status"] in FINISHED]
+
+
+def _find_member(settings: Settings, row: Mapping[str, Any], keys: Sequence[str]) -> Member:
+    entities = read_name(Path(row["image"]).name).entities
+    tables = name_files(settings, row["output"], keys).tables
+    return Member(row["output"], entities.get("sub"), _as_written(row["mean_fd"]), tables, entities.get("task"))
 
 
 def _as_written(value: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,6 +115,10 @@ def _notes(groups: Sequence[Group]) -> Iterator[str]:
                 f"{said_of}{count(len(group.members), 'run')} of {count(group.n_subjects, 'subject')}: runs of one "
                 "subject are not independent, so that p comes out too small and the share of edges too large."
             )
+        tasks = Counter(member.task for member in group.members if member.task)
+        if len(tasks) > 1:
+            listed = ", ".join(f"{task} ({count(n, 'run')})" for task, n in sorted(tasks.items()))
+            yield f"{said_of}runs of several tasks are taken together: {listed}; --task takes one of them."
         n_without = len(group.members) - len(group.motion)
         if n_without and not group.note:
             yield (

@@ -102,6 +102,11 @@ class TestNotes:
         page = make_page([dataclasses.replace(member, subject=member.subject[0]) for member in members])
         assert "14 runs of 2 subjects: runs of one subject are not independent" in page
 
+    def test_tasks_that_are_taken_together_are_told(self, members):
+        tasks = ["rest"] * 12 + ["nback"] * 2
+        page = make_page([dataclasses.replace(each, task=task) for each, task in zip(members, tasks, strict=True)])
+        assert "runs of several tasks are taken together: nback (2 runs), rest (12 runs); --task takes one" in page
+
     def test_runs_left_out_are_counted_and_told(self, members, tmp_path):
         odd = write_member(tmp_path, "odd", make_edges(1)[0][0], names=("x", *NAMES[1:]))
         page = make_page([*members, odd])

@@ -44,6 +44,9 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
     [
         ({"smoothing_fwhm": 6}, "a Gaussian kernel of 6 mm full width at half maximum"),
         ({"mask_img": "x/mask.nii"}, "restricted to the mask mask.nii"),
+        ({"mask_img": "auto"}, "restricted to each run's brain mask"),
+        ({"mask_img": "sub-{sub}_desc-gm_mask.nii"}, "restricted to each run's own desc-gm_mask.nii"),
+        ({"roi_file": ["sub-{sub}_desc-aseg_dseg.nii"]}, "regions of each run's own desc-aseg_dseg.nii as the mean"),
         ({"kinds": ("spheres",), "radius": 5}, "spheres of 5 mm radius around the coordinates of atlas.nii"),
         ({"kinds": ("spheres",)}, "extracted from the voxels nearest to the coordinates of atlas.nii, with"),
         ({"kinds": ("maps",)}, "the probabilistic maps of atlas.nii by least squares"),
