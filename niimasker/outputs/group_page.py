@@ -167,7 +167,7 @@ def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
     unit = heatmaps.name_scale(group.kind, is_fisher_z=is_z)
     return GroupSection(
         f"{group.atlas}: {IN_WORDS[group.kind]}{', Fisher z' if is_z else ''}",
-        tuple(_facts(group, unit)),
+        tuple(_facts(group, unit if group.kind in CORRELATION_KINDS else group.kind)),
         None if "matrix" in notes else _mean(group, unit),
         None if "matrix" in notes else _spread(group),
         None if "qcfc" in notes else _qcfc(group),
