@@ -529,7 +529,10 @@ def test_report_names_the_files_of_its_run(files):
         stem = each.image.name.removesuffix(".nii.gz")
         page = Path("out/reports", f"{stem}_report.html").read_text("utf-8")
         atlas = OWN_ATLAS.format(sub=each.image.name[4:6])
-        assert f"the regions of {atlas} as the mean over voxels, restricted to the mask {each.mask.name}" in page
+        assert f"Regions from {atlas}." in page
+        # The paragraph is of all runs.
+        assert "each run&#39;s own space-T1w_desc-aparcaseg_dseg.nii.gz as the mean over voxels, restricted" in page
+        assert "restricted to each run&#39;s brain mask" in page
 
 
 def test_report_claims_no_regression_where_tables_are_read_for_motion_alone(files):

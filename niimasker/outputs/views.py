@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import pandas as pd
 from scipy import sparse
 
 from niimasker.inputs.confounds import Confounds
-from niimasker.inputs.runs import Run
 from niimasker.outputs.methods import Paragraph, describe_methods
 from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
 from niimasker.outputs.results import Extracted, Result
@@ -123,11 +121,11 @@ def make_view(
         The files that the results were made from, by what they are.
     """
     assert extracted.mean_volume is not None
-    as_resolved = _resolve_regions(settings, plan.run)
+    roi_files = settings.roi_file if plan.run.own_regions is None else plan.run.own_regions.roi_files
     confounds, timeline = extracted.confounds, plan.timeline
     marks = None if confounds is None else confounds.marks
     names, values = _kept_regressors(confounds, timeline.kept)
-    atlases = tuple(_view_atlas(number, key, placement, extracted, as_resolved) for number, key in enumerate(keys))
+    atlases = tuple(_view_atlas(number, key, placement, extracted, roi_files) for number, key in enumerate(keys))
     kinds = [weights.of_regions.kind for weights in placement.weights]
     return RunView(
         image=str(plan.run.image_path),
@@ -146,18 +144,12 @@ def make_view(
         regressors=values,
         regressors_left_out=extracted.nuisance.left_out,
         atlases=atlases,
-        methods=describe_methods(as_resolved, plan.cleaning, timeline, extracted.nuisance, kinds),
+        methods=describe_methods(settings, plan.cleaning, timeline, extracted.nuisance, kinds),
         settings=settings_record(settings),
         versions=software_versions(),
         command=shlex.join(command),
         sources=sources,
     )
-
-
-def _resolve_regions(settings: Settings, run: Run) -> Settings:
-    """Return settings that name a run's own atlases and mask in place of what they were found by."""
-    own = run.own_regions
-    return settings if own is None else dataclasses.replace(settings, roi_file=own.roi_files, mask_img=own.mask_path)
 
 
 def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
@@ -166,13 +158,15 @@ def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tup
     return confounds.names, confounds.filled(kept)[kept]
 
 
-def _view_atlas(number: int, key: str, placement: Placement, extracted: Extracted, settings: Settings) -> AtlasView:
+def _view_atlas(
+    number: int, key: str, placement: Placement, extracted: Extracted, roi_files: Sequence[str]
+) -> AtlasView:
     weights, signals, cleaned = placement.weights[number], extracted.signals[number], extracted.values[number]
     regions = np.arange(len(weights.names)) if weights.voxels is None else weights.voxels.rows
     starts = _row_starts(regions)
     return AtlasView(
         key=key,
-        source=PurePath(settings.roi_file[number]).name,
+        source=PurePath(roi_files[number]).name,
         kind=weights.kind,
         facts=regions_table(weights, signals),
         labels=draw_labels(weights.of_regions),
