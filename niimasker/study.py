@@ -85,11 +85,10 @@ def prepare(settings: Settings) -> Study:
         The first mistake of the user's, with the number of further runs that have one.
     """
     study = survey(settings)
-    # A damaged image is no mistake of the user's: that run fails.
     mistakes = [
         error
         for misfit in study.misfits.values()
-        if (error := next((each for each in misfit.errors if not isinstance(each, RunError)), None))
+        if (error := next((each for each in misfit.errors if not _costs_its_run(each, study)), None))
     ]
     if mistakes:
         n_more, first = len(mistakes) - 1, mistakes[0]
@@ -98,6 +97,13 @@ def prepare(settings: Settings) -> Study:
     if study.mistakes:
         raise study.mistakes[0]
     return study
+
+
+def _costs_its_run(error: NiimaskerError, study: Study) -> bool:
+    """Return whether an error is no mistake of the user's: that run fails, and the others go on."""
+    # Nobody gave a table that was found beside an image; one that fits no run is asked for by a wrong word.
+    is_found, others_fit = not study.settings.regressor_files, bool(study.plans or study.settings.shard)
+    return isinstance(error, RunError) or (isinstance(error, ConfoundsError) and is_found and others_fit)
 
 
 def survey(settings: Settings) -> Study:

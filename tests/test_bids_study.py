@@ -291,6 +291,21 @@ def test_two_tables_are_the_fault_of_their_run(files, niimasker):
     assert files[1].confounds.name in said
 
 
+@pytest.mark.parametrize("content", [b"\0\1", b"trans_x\n1\n", b""])
+def test_broken_table_of_one_run_fails_that_run(files, niimasker, content):
+    files[0].confounds.write_bytes(content)
+    code, _, said = niimasker("out", *CONFOUNDS)
+    assert code == 1
+    assert {str(files[0].image) in said, files[0].confounds.name in said} == {True}
+    assert statuses("out") == ["failed", "done", "done"]
+
+
+def test_word_that_no_table_fits_is_a_mistake(files, niimasker):
+    code, _, said = niimasker("out", "--regressors", "trans_q")
+    assert (code, Path("out").exists()) == (2, False)
+    assert said.startswith("niimasker: error: ")
+
+
 @pytest.mark.parametrize(
     ("what", "how"), [("mask", "damaged"), ("mask", "4D"), ("mask", "empty"), ("atlas", "damaged"), ("atlas", "empty")]
 )
