@@ -92,7 +92,7 @@ class Neighbours:
     def _images(self, folder: Path, kind: Kind) -> set[Entities]:
         """Return what the images of a folder are told apart by, as written."""
         if (folder, kind) not in self._of_images:
-            names = [read_name(each) for each in os.listdir(folder) if each.endswith(ENDINGS)]  # noqa: PTH208
+            names = [read_name(each) for each in _names_in(folder) if each.endswith(ENDINGS)]
             of_bold = [name for name in names if name.suffix == "bold"]
             self._of_images[folder, kind] = {name.identity(kind.entities, is_padded=True) for name in of_bold}
         return self._of_images[folder, kind]
@@ -100,14 +100,21 @@ class Neighbours:
     def _list(self, folder: Path, kind: Kind) -> dict[Entities, list[str]]:
         if (folder, kind) not in self._listed:
             by_entities: dict[Entities, list[str]] = defaultdict(list)
-            # As names: 10,000 paths take 0.1 s to make and 0.3 s to sort.
-            for file_name in sorted(os.listdir(folder)):  # noqa: PTH208
+            for file_name in _names_in(folder):
                 is_taken = file_name.endswith(kind.extensions) and not is_hidden(file_name)
                 name = read_name(file_name) if is_taken else None
                 if name and (name.suffix, name.entities.get("desc")) == (kind.suffix, kind.desc):
                     by_entities[name.identity(kind.entities)].append(file_name)
             self._listed[folder, kind] = by_entities
         return self._listed[folder, kind]
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        # As names: 10,000 paths take 0.1 s to make and 0.3 s to sort.
+        return sorted(os.listdir(folder))  # noqa: PTH208
+    except OSError as error:
+        raise RunError(f"{folder} cannot be listed ({error.strerror}); mend that, or name the files.") from error
 
 
 def _check_there(path: Path, image_path: Path, kind: Kind) -> None:

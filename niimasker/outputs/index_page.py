@@ -157,11 +157,13 @@ def make_strip(rows: Sequence[Row], measure: Measure) -> Strip | None:
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return None
-    return Strip(measure, values, find_outliers(values) if measure.has_outliers else (), _ends_of_axis(known, measure))
+    outliers = find_outliers(values) if measure.has_outliers else ()
+    return Strip(measure, values, outliers, _ends_of_axis(known, measure, is_cut=bool(outliers)))
 
 
-def _ends_of_axis(known: np.ndarray, measure: Measure) -> tuple[float, float]:
-    centre, reach = np.median(known), _DRAWN_DEVIATIONS * scaled_deviation(known)
+def _ends_of_axis(known: np.ndarray, measure: Measure, *, is_cut: bool) -> tuple[float, float]:
+    """Return the ends of a measure's axis, which outliers may lie beyond; other values may not."""
+    centre, reach = np.median(known), _DRAWN_DEVIATIONS * scaled_deviation(known) if is_cut else math.inf
     low, high = max(known.min(), centre - reach), min(known.max(), centre + reach)
     # Differences that the digits written do not show stay small on the axis.
     least = _LEAST_DIGITS_DRAWN * 10.0**-measure.decimals

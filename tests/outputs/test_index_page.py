@@ -156,10 +156,14 @@ class TestOutliers:
         assert make_strip([{**row, "mean_fd": row["seconds"]} for row in rows], MEASURE["mean_fd"]).outliers == (10,)
 
     def test_far_outlier_does_not_stretch_the_axis(self):
-        rows = [*(done(str(k), seconds=10.0 + k / 10) for k in range(10)), done("x", seconds=1e6)]
-        low, high = make_strip(rows, MEASURE["seconds"]).drawn
+        rows = [*(done(str(k), median_tsnr=10.0 + k / 10) for k in range(10)), done("x", median_tsnr=1e6)]
+        low, high = make_strip(rows, MEASURE["median_tsnr"]).drawn
         assert low == 10.0
         assert high < 20
+
+    def test_value_that_is_not_marked_is_drawn_in_its_place(self):
+        rows = [*(done(str(k), seconds=0.1 + k / 1000) for k in range(10)), done("first", seconds=2.2)]
+        assert make_strip(rows, MEASURE["seconds"]).drawn == (0.1, 2.2)
 
     @pytest.mark.parametrize(
         ("key", "values", "drawn"),
