@@ -141,9 +141,9 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     BrokenImageError
         The file is damaged.
     """
-    if image_path.is_symlink() and why_no_file(image_path) == "no such file":
-        raise BrokenImageError(f"{image_path}: a link to a file that is not here; fetch it, as with datalad get.")
     if found := why_no_file(image_path):
+        if found == "no such file" and image_path.is_symlink():
+            raise BrokenImageError(f"{image_path}: a link to a file that is not here; fetch it, as with datalad get.")
         raise ImageError(f"{clip(str(image_path))}: {found}; expected a NIfTI image.")
     if image_path.suffix.lower() in (".txt", ".xlsx", ".json", ".1d"):
         raise ImageError(f"{image_path}: no NIfTI image; a table of coordinates has the ending .tsv or .csv.")
@@ -173,8 +173,8 @@ def _open(image_path: Path) -> tuple[nib.nifti1.Nifti1Pair, list[str]]:
     with ImageOpener(file_map.get("header", file_map["image"]).filename, "rb") as file:
         header_bytes = file.read(klass.header_class.template_dtype.itemsize)
     header = klass.header_class.from_fileobj(io.BytesIO(header_bytes), check=False)
-    mended = _mend_header(header)
     _check_numbers(header)
+    mended = _mend_header(header)
     affine = header.get_best_affine()
     _check_affine(affine, image_path)
     voxels = klass.ImageArrayProxy(file_map["image"].filename, header.copy())

@@ -173,7 +173,7 @@ CASES = [
         "bad.nii",
         "bad.nii: its affine does not place voxels in space; mend the header.",
     ),
-    *wrong_image(
+    *image(
         "negative size",
         header("bad.nii", dim=[4, 7, -8, 9, 12, 1, 1, 1]),
         "bad.nii",
@@ -282,7 +282,7 @@ CASES = [
         "bold.nii.gz/bad.nii: no such file; expected a NIfTI image.",
         "--input_files: bold.nii.gz/bad.nii does not exist; give files or patterns.",
     ),
-    *wrong_image(
+    *image(
         "no voxel",
         header("bad.nii", dim=[4, 7, 0, 9, 12, 1, 1, 1]),
         "bad.nii",
@@ -874,28 +874,28 @@ CASES = [
         file("bad", ""),
         ("bad", *RUN[1:]),
         2,
-        "niimasker: error: bad/niimasker_data/atlas.nii.gz cannot be written (Not a directory); mend that, or give another output_dir.",
+        "niimasker: error: bad/niimasker_data cannot be written (Not a directory); mend that, or give another output_dir.",
     ),
     Case(
         "output_dir: below a file",
         file("bad", ""),
         ("bad/out", *RUN[1:]),
         2,
-        "niimasker: error: bad/out/niimasker_data/atlas.nii.gz cannot be written (Not a directory); mend that, or give another output_dir.",
+        "niimasker: error: bad/out/niimasker_data cannot be written (Not a directory); mend that, or give another output_dir.",
     ),
     Case(
         "output_dir: loop of links",
         loop("bad"),
         ("bad", *RUN[1:]),
         2,
-        "niimasker: error: bad/niimasker_data/atlas.nii.gz cannot be written (Too many levels of symbolic links); mend that, or give another output_dir.",
+        "niimasker: error: bad/niimasker_data cannot be written (Too many levels of symbolic links); mend that, or give another output_dir.",
     ),
     Case(
         "output_dir: name too long",
         nothing,
         ("x" * 300, *RUN[1:]),
         2,
-        "niimasker: error: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/niimasker_data/atlas.nii.gz cannot be written (File name too long); mend that, or give another output_dir.",
+        "niimasker: error: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/niimasker_data cannot be written (File name too long); mend that, or give another output_dir.",
     ),
     Case(
         "output_dir: leading dash",
