@@ -155,6 +155,7 @@ def words_for(role: str, name: str) -> list[str]:
 @example(role="image", header=("nifti1", {"xyzt_units": 4}), suffix=".nii")
 @example(role="image", header=("nifti1", {"xyzt_units": 32}), suffix=".nii")
 @example(role="image", header=("nifti1", {"vox_offset": float("inf")}), suffix=".nii")
+@example(role="image", header=("nifti1", {"vox_offset": float("-inf")}), suffix=".nii")
 def test_any_header(role, header, suffix):
     name, fields = header
     content = bytearray(image_bytes(role, name))
