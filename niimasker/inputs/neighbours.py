@@ -86,7 +86,8 @@ class Neighbours:
                 # Beside run-01 there may be run-1 of its own.
                 others = self._images(image_path.parent, kind)
                 of_none = [each for each, theirs in by_name.items() if theirs not in others]
-                return [image_path.parent / each for each in as_written or of_none]
+                if as_written or of_none:
+                    return [image_path.parent / each for each in as_written or of_none]
         return []
 
     def _images(self, folder: Path, kind: Kind) -> set[Entities]:

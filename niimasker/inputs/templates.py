@@ -5,13 +5,14 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import RunError
-from niimasker.inputs.entities import read_name
+from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
 from niimasker.kinds import to_path, why_no_file
 
+_ENTITY = re.compile(r"(?:^|_)([a-z]+)-")
 _FIELD = re.compile(r"\{([a-z]+)\}")
 # With the entity's name before it and what separates it: of sub-{sub}_space-T1w, space-T1w is the same for all images.
 _FIELD_WITH_NAME = re.compile(r"[A-Za-z0-9]*-?\{[a-z]+\}_?")
@@ -34,7 +35,7 @@ def resolve(template: str, image_path: Path, option: str) -> Path:
     """Return the file that a template stands for, for one image.
 
     A name without folders is looked for beside the image, then in the folder `anat` beside that of the image; any other
-    from where niimasker is started. It may be a pattern that one file matches.
+    from where niimasker is started. It may be a pattern: of its matches those count that are not another run's.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def resolve(template: str, image_path: Path, option: str) -> Path:
     is_bare = Path(filled).parent == Path()
     folders = [image_path.parent, *_anat_folders(image_path)] if is_bare else [Path()]
     for pattern in [str(Path(glob.escape(str(folder)), filled)) for folder in folders]:
-        found = _matches(pattern)
+        found = _of_image(_matches(pattern), template, image_path)
         if len(found) == 1:
             return found[0]
         if found:
@@ -75,6 +76,24 @@ def _fill(template: str, entities: Mapping[str, str], image_path: Path, option: 
             f"{', '.join(entities) or 'no entities'}; use * in its place, or rename the image."
         )
     return _FIELD.sub(lambda field: entities[field[1]], template)
+
+
+def _of_image(found: Sequence[Path], template: str, image_path: Path) -> Sequence[Path]:
+    """Return the files that share most entities with an image, and differ in none that the template leaves open."""
+    if not glob.has_magic(template):
+        return found
+    said = set(_ENTITY.findall(Path(template).name))
+    of_image = read_name(image_path.name).identity(RUN_ENTITIES)
+    shared = {path: _run_of(read_name(path.name), said) for path in found}
+    fitting = [path for path, theirs in shared.items() if theirs <= of_image]
+    most = max((len(shared[path]) for path in fitting), default=0)
+    return [path for path in fitting if len(shared[path]) == most]
+
+
+def _run_of(name: BidsName, said: Set[str]) -> Entities:
+    # An anatomical image has no task, and its acq and run are not those of a functional one.
+    entities = RUN_ENTITIES if "task" in name.entities else ("sub", "ses")
+    return name.identity(tuple(entity for entity in entities if entity not in said))
 
 
 def _matches(pattern: str) -> list[Path]:

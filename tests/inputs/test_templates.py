@@ -129,3 +129,27 @@ def test_entities_of_the_images_version_are_filled_in(tmp_path, image_path):
 )
 def test_outputs_are_named_by_what_is_the_same_for_all(template, name):
     assert name_of_template(template) == name
+
+
+ANY_RUN = "sub-{sub}_*_space-T1w_desc-aparcaseg_dseg.nii.gz"
+
+
+@pytest.mark.parametrize("run", ["task-rest", "task-rest_run-1", "task-rest_run-2", "ses-a_task-rest_run-1"])
+def test_pattern_finds_the_file_of_each_run_whatever_entities_it_has(tmp_path, run):
+    others = ("task-rest", "task-nback", "task-rest_run-1", "task-rest_run-2", "ses-a_task-rest_run-1")
+    for other in others:
+        touch(tmp_path / f"sub-01_{other}_space-T1w_desc-aparcaseg_dseg.nii.gz")
+    image_path = tmp_path / f"sub-01_{run}_space-T1w_desc-preproc_bold.nii.gz"
+    expected = tmp_path / f"sub-01_{run}_space-T1w_desc-aparcaseg_dseg.nii.gz"
+    assert resolve(ANY_RUN, image_path, "--roi_file") == expected
+
+
+def test_pattern_takes_no_file_of_another_run(tmp_path):
+    touch(tmp_path / "sub-01_task-rest_run-2_space-T1w_desc-aparcaseg_dseg.nii.gz")
+    assert "no file" in refused(ANY_RUN, tmp_path / "sub-01_task-rest_run-1_space-T1w_desc-preproc_bold.nii.gz")
+
+
+def test_entity_that_the_template_says_may_be_another_than_the_images(tmp_path):
+    path = touch(tmp_path / "sub-01_task-loc_run-1_desc-roi_mask.nii.gz")
+    image_path = tmp_path / "sub-01_task-rest_run-1_desc-preproc_bold.nii.gz"
+    assert resolve("sub-{sub}_task-loc_*_mask.nii.gz", image_path, "--mask_img") == path
