@@ -80,14 +80,14 @@ class Neighbours:
         for entities in (kind.entities, without_echo):
             wanted, exact = name.identity(entities), name.identity(entities, is_padded=True)
             found = self._list(image_path.parent, kind).get(wanted, []) if wanted else []
-            if found:
-                by_name = {each: read_name(each).identity(kind.entities, is_padded=True) for each in found}
-                as_written = [each for each, theirs in by_name.items() if theirs == exact]
+            by_name = {each: read_name(each).identity(kind.entities, is_padded=True) for each in found}
+            chosen = [each for each, theirs in by_name.items() if theirs == exact]
+            if by_name and not chosen:
                 # Beside run-01 there may be run-1 of its own.
                 others = self._images(image_path.parent, kind)
-                of_none = [each for each, theirs in by_name.items() if theirs not in others]
-                if as_written or of_none:
-                    return [image_path.parent / each for each in as_written or of_none]
+                chosen = [each for each, theirs in by_name.items() if theirs not in others]
+            if chosen:
+                return [image_path.parent / each for each in chosen]
         return []
 
     def _images(self, folder: Path, kind: Kind) -> set[Entities]:
