@@ -49,6 +49,10 @@ class ConfoundsError(NiimaskerError):
     """A confounds table cannot be read or does not fit."""
 
 
+class CensoringError(ConfoundsError):
+    """A file of censored volumes cannot be read or does not fit."""
+
+
 class SignalsError(NiimaskerError):
     """The signals cannot be cleaned as asked."""
 

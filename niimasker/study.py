@@ -8,7 +8,15 @@ import logging
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from niimasker.errors import ConfoundsError, NiimaskerError, RegionsError, RunError, record_warnings, warn
+from niimasker.errors import (
+    CensoringError,
+    ConfoundsError,
+    NiimaskerError,
+    RegionsError,
+    RunError,
+    record_warnings,
+    warn,
+)
 from niimasker.inputs.confounds import read_confounds
 from niimasker.inputs.descriptions import check_own
 from niimasker.inputs.images import Grid
@@ -101,9 +109,12 @@ def prepare(settings: Settings) -> Study:
 
 def _costs_its_run(error: NiimaskerError, study: Study) -> bool:
     """Return whether an error is no mistake of the user's: that run fails, and the others go on."""
-    # Nobody gave a table that was found beside an image; one that fits no run is asked for by a wrong word.
-    is_found, others_fit = not study.settings.regressor_files, bool(study.plans or study.settings.shard)
-    return isinstance(error, RunError) or (isinstance(error, ConfoundsError) and is_found and others_fit)
+    if isinstance(error, RunError):
+        return True
+    # Nobody gave a table of confounds that was found beside an image, as somebody did a censor file; where none of
+    # those found fits, a word of --regressors is wrong.
+    is_of_found = isinstance(error, ConfoundsError) and not isinstance(error, CensoringError)
+    return is_of_found and not study.settings.regressor_files and bool(study.plans or study.settings.shard)
 
 
 def survey(settings: Settings) -> Study:

@@ -300,6 +300,15 @@ def test_broken_table_of_one_run_fails_that_run(files, niimasker, content):
     assert statuses("out") == ["failed", "done", "done"]
 
 
+def test_censor_file_that_does_not_fit_is_a_mistake_of_who_gave_it(files, niimasker):
+    for each, n_rows in zip(files, (3, N_VOLUMES, N_VOLUMES), strict=True):
+        Path(f"{each.image.name.removesuffix('.nii.gz')}_censor.txt").write_text("0\n" * n_rows)
+    code, _, said = niimasker("out", *CONFOUNDS, "--censor_file", "*_censor.txt")
+    assert (code, Path("out").exists()) == (2, False)
+    assert said.startswith("niimasker: error: ")
+    assert f"_censor.txt has 3 rows but {files[0].image} has {N_VOLUMES} volumes" in said
+
+
 def test_word_that_no_table_fits_is_a_mistake(files, niimasker):
     code, _, said = niimasker("out", "--regressors", "trans_q")
     assert (code, Path("out").exists()) == (2, False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from niimasker.errors import ConfoundsError
+from niimasker.errors import CensoringError
 from niimasker.inputs.text_tables import (
     HOW_ROWS_COUNT,
     LOGICALS,
@@ -36,7 +36,7 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
 
     Raises
     ------
-    ConfoundsError
+    CensoringError
         The file cannot be read, does not fit the image, or holds anything else than 0 and 1.
     """
     table = read_censoring(path)
@@ -45,20 +45,22 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
 
 
 def read_censoring(path: Path) -> TextTable:
-    """Return a file's text; raise ConfoundsError when it is no table."""
+    """Return a file's text; raise CensoringError when it is no table."""
     expected = "a vector or a table of 0 and 1 (1: censored), one row per volume"
-    return read_text_table(path, ConfoundsError, expected, needs_header=False)
+    return read_text_table(path, CensoringError, expected, needs_header=False)
 
 
 def check_censoring_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
-    """Raise ConfoundsError when a file has not a row for each volume, nor a value for each in its only row."""
+    """Raise CensoringError when a file has not a row for each volume, nor a value for each in its only row."""
     is_row = len(table.rows) == 1 and n_volumes > 1
     n_found, unit = (len(table.names), "value") if is_row else (len(table.rows), "row")
-    check_length(table, n_found, n_volumes=n_volumes, image_path=image_path, noun="--censor_file", unit=unit)
+    check_length(
+        table, n_found, CensoringError, n_volumes=n_volumes, image_path=image_path, noun="--censor_file", unit=unit
+    )
 
 
 def read_marks(table: TextTable) -> np.ndarray:
-    """Return which cells are 1, of shape (n_rows, n_columns), bool; raise ConfoundsError at any but 0 and 1."""
+    """Return which cells are 1, of shape (n_rows, n_columns), bool; raise CensoringError at any but 0 and 1."""
     rows = [[_read_mark(table, row, cell) for cell in cells] for row, cells in enumerate(table.rows, 1)]
     return np.array(rows, dtype=bool)
 
@@ -74,7 +76,7 @@ def _read_mark(table: TextTable, row: int, cell: str) -> bool:
     except ValueError:
         value = float("nan")
     if value not in (0.0, 1.0):
-        raise ConfoundsError(
+        raise CensoringError(
             f"{table.path} holds {cell[:40]!r} in row {row} ({HOW_ROWS_COUNT}, where there is one); "
             "expected 0, or 1 for a censored volume, and no names of rows."
         )

@@ -122,7 +122,8 @@ def read_confounds(table_path: Path) -> TextTable:
 
 def check_confounds_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
     """Raise ConfoundsError when a table has not one row for each volume of its image."""
-    check_length(table, len(table.rows), n_volumes=n_volumes, image_path=image_path, noun="confounds table")
+    n_rows, noun = len(table.rows), "confounds table"
+    check_length(table, n_rows, ConfoundsError, n_volumes=n_volumes, image_path=image_path, noun=noun)
 
 
 def choose_confounds(table: TextTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from niimasker.errors import ConfoundsError, NiimaskerError, count, shorten
+from niimasker.errors import NiimaskerError, count, shorten
 from niimasker.kinds import why_no_file
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
@@ -76,9 +76,16 @@ def read_text_table(
 
 
 def check_length(
-    table: TextTable, n_found: int, *, n_volumes: int, image_path: Path, noun: str, unit: str = "row"
+    table: TextTable,
+    n_found: int,
+    error_type: type[NiimaskerError],
+    *,
+    n_volumes: int,
+    image_path: Path,
+    noun: str,
+    unit: str = "row",
 ) -> None:
-    """Raise ConfoundsError when a table has not one row for each volume of its image.
+    """Raise an error of the type given when a table has not one row for each volume of its image.
 
     Parameters
     ----------
@@ -88,7 +95,7 @@ def check_length(
         What the table is, for the message.
     """
     if n_found != n_volumes:
-        raise ConfoundsError(
+        raise error_type(
             f"{table.path} has {count(n_found, unit)} but {image_path} has {count(n_volumes, 'volume')}; "
             f"each {noun} must come from the same run as its image."
         )
