@@ -12,13 +12,13 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from answers import Result
 from images import N_VOLUMES, OBLIQUE, SHAPE, make_labels, make_series, save
 
 from niimasker import __version__, extract
@@ -35,21 +35,6 @@ import sys
 {code}
 print(sorted({{"numpy", "scipy", "pandas", "nibabel", "nilearn", "sklearn", "joblib"}} & sys.modules.keys()))
 """
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        """Of the standard error stream, without those of progress, which a slow machine has."""
-        is_progress = re.compile(r"niimasker: \d+ of \d+ runs \(").match
-        return [line for line in self.err.splitlines() if not is_progress(line)]
 
 
 @pytest.fixture(autouse=True)

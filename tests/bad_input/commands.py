@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from answers import Result
 from images import N_VOLUMES, make_labels, make_series, save
 
 from niimasker.cli import main
@@ -16,20 +16,6 @@ from niimasker.cli import main
 LABELS = make_labels((1, 2, 5))
 RUN = ("out", "-i", "bold.nii.gz", "-r", "atlas.nii.gz", "--no_report")
 MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command returned and wrote to the terminal."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        """Of the standard error stream, warnings apart."""
-        return [line for line in self.err.splitlines() if not line.startswith("niimasker: warning: ")]
 
 
 def run(*words: str) -> Result:

@@ -96,9 +96,9 @@ def wrong_values(option: Any) -> tuple[Any, ...]:
 
 def assert_refused(name: str, result: Any) -> None:
     assert result.code == 2
-    assert len(result.lines) == 1
-    assert result.lines[0].startswith(f"niimasker: error: --{name}: expected ")
-    assert len(result.lines[0]) < 500
+    assert len(result.failures) == 1
+    assert result.failures[0].startswith(f"niimasker: error: --{name}: expected ")
+    assert len(result.failures[0]) < 500
     assert not Path("out").exists()
 
 
@@ -129,4 +129,4 @@ def test_wrong_word_on_the_command_line_names_its_option(option):
 def test_unknown_choice_names_its_option_and_the_choices(option):
     result = run(*RUN, f"--{option.name}", "banana")
     assert_refused(option.name, result)
-    assert option.kind.expected in result.lines[0]
+    assert option.kind.expected in result.failures[0]

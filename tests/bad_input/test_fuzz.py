@@ -75,9 +75,9 @@ def assert_ends_well(*words: str) -> None:
     assert "Traceback" not in result.err
     assert "unexpected" not in result.err
     if result.code == 2:
-        assert [line for line in result.lines if line.startswith("niimasker: error: ")] == result.lines[-1:]
+        assert [line for line in result.failures if line.startswith("niimasker: error: ")] == result.failures[-1:]
     if result.code == 1:
-        assert any(line.startswith("niimasker: failed: ") for line in result.lines)
+        assert any(line.startswith("niimasker: failed: ") for line in result.failures)
     assert not list(Path().rglob(".niimasker-*"))
 
 
