@@ -111,10 +111,16 @@ def _costs_its_run(error: NiimaskerError, study: Study) -> bool:
     """Return whether an error is no mistake of the user's: that run fails, and the others go on."""
     if isinstance(error, RunError):
         return True
-    # Nobody gave a table of confounds that was found beside an image, as somebody did a censor file; where none of
-    # those found fits, a word of --regressors is wrong.
-    is_of_found = isinstance(error, ConfoundsError) and not isinstance(error, CensoringError)
-    return is_of_found and not study.settings.regressor_files and bool(study.plans or study.settings.shard)
+    # Nobody gave a table that was found beside an image, as somebody did a censor file.
+    is_found = not study.settings.regressor_files and not isinstance(error, CensoringError)
+    return isinstance(error, ConfoundsError) and is_found and _has_fitting_table(study)
+
+
+def _has_fitting_table(study: Study) -> bool:
+    """Return whether the confounds of any run fit, as far as a shard tells; else a word of --regressors is wrong."""
+    of_runs = [misfit.errors for misfit in study.misfits.values()]
+    fit = [not any(isinstance(error, ConfoundsError) for error in errors) for errors in of_runs]
+    return bool(study.plans or study.settings.shard) or any(fit)
 
 
 def survey(settings: Settings) -> Study:

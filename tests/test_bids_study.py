@@ -309,6 +309,17 @@ def test_censor_file_that_does_not_fit_is_a_mistake_of_who_gave_it(files, niimas
     assert f"_censor.txt has 3 rows but {files[0].image} has {N_VOLUMES} volumes" in said
 
 
+def test_runs_that_each_lack_something_else_fail_each_by_itself(files, niimasker):
+    files[0].confounds.write_bytes(b"")
+    files[1].mask.unlink()
+    files[2].mask.write_bytes(b"no image")
+    code, _, said = niimasker("out", *CONFOUNDS, "-m", "auto")
+    assert (code, statuses("out")) == (1, ["failed"] * 3)
+    for line, path in zip(said.splitlines(), (files[0].confounds, files[1].image, files[2].mask), strict=True):
+        assert line.startswith("niimasker: failed: ")
+        assert str(path) in line
+
+
 def test_word_that_no_table_fits_is_a_mistake(files, niimasker):
     code, _, said = niimasker("out", "--regressors", "trans_q")
     assert (code, Path("out").exists()) == (2, False)

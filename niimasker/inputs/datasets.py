@@ -178,7 +178,9 @@ def _names_in(folder: Path) -> list[str]:
 
 def _hint(folder: Path) -> str:
     """Return where else to look, where that shows."""
-    inner = natsorted({path.parent for path in [*folder.glob("*/sub-*"), *folder.glob("derivatives/*/sub-*")]})
+    subjects = [*folder.glob("*/sub-*"), *folder.glob("*/*/sub-*")]
+    # A folder of pages has sub-01_report.html, and is none of subjects.
+    inner = natsorted({path.parent for path in subjects if path.is_dir()}, key=str)
     return f"the folder that holds sub-*: {', '.join(map(str, inner[:3]))}" if inner else ""
 
 

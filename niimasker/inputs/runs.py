@@ -205,7 +205,8 @@ def _expand_one(pattern: str, option: str) -> list[Path]:
         return [Path(pattern)]
     if not glob.has_magic(pattern):
         is_what = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
-        raise RunsError(f"{option}: {clip(pattern)} {is_what}; give files or patterns.")
+        folder = "a folder, " if option == "--input_files" else ""
+        raise RunsError(f"{option}: {clip(pattern)} {is_what}; give {folder}files or patterns.")
     # pathlib's glob takes no absolute pattern.
     matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_match(path)]  # noqa: PTH207
     if not matches:

@@ -316,12 +316,13 @@ def test_raw_data_point_to_the_derivatives(tmp_path):
     assert str(tmp_path / "derivatives/fmriprep") in message
 
 
-@pytest.mark.parametrize("above", ["fmriprep", "derivatives/fmriprep"])
+@pytest.mark.parametrize("above", ["fmriprep", "derivatives/fmriprep", "data/fmriprep"])
 def test_folder_above_points_to_the_derivatives(tmp_path, above):
+    touch(tmp_path / "reports/sub-01_report.html")
     touch_tree(tmp_path / above, RUNS)
     message = refused(tmp_path)
     assert "no BOLD images" in message
-    assert f"give the folder that holds sub-*: {tmp_path / above}" in message
+    assert message.endswith(f"give the folder that holds sub-*: {tmp_path / above}.")
 
 
 def test_runs_that_are_not_there_in_the_chosen_space_are_told(tmp_path):

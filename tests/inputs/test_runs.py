@@ -129,7 +129,7 @@ class TestPatterns:
     def test_folder_is_named_with_the_way_out(self, folder):
         Path("sub-01").mkdir()
         with pytest.raises(RunsError, match=r"sub-01 is a folder; give files or patterns"):
-            found("sub-01")
+            expand(["sub-01"], "--regressor_files")
 
 
 class TestOutputNames:
