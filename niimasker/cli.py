@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from niimasker import __version__
-from niimasker.config import read_config
 from niimasker.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -27,9 +26,10 @@ from niimasker.errors import (
     SettingsError,
     nearest,
 )
-from niimasker.kinds import why_no_file
-from niimasker.merging import make_settings
-from niimasker.settings import (
+from niimasker.options.config_file import read_config
+from niimasker.options.merging import make_settings
+from niimasker.options.paths import why_no_file
+from niimasker.options.settings import (
     DEPRECATED,
     DEPRECATED_ON_COMMAND_LINE,
     GROUPS,

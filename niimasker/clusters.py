@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from niimasker.batch import Attempt, Task, Value, attempt
 from niimasker.errors import OutputLostError, SettingsError
-from niimasker.json_files import read_json
+from niimasker.options.json_files import read_json
 
 if TYPE_CHECKING:
     from distributed import Client

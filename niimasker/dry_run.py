@@ -8,9 +8,9 @@ from pathlib import Path
 from niimasker.errors import count
 from niimasker.inputs.runs import Run
 from niimasker.inputs.templates import is_template
+from niimasker.options.settings import Settings
 from niimasker.outcomes import Outcome
 from niimasker.regions.definitions import Regions
-from niimasker.settings import Settings
 from niimasker.study import Study
 
 _NONE = "none"

@@ -13,10 +13,10 @@ import numpy as np
 
 from niimasker.inputs.images import image_stem
 from niimasker.inputs.runs import RegionFiles
-from niimasker.kinds import to_path
+from niimasker.options.paths import to_path
+from niimasker.options.settings import OPTIONS, Settings
 from niimasker.plans import Plan
 from niimasker.regions.definitions import Maps, Parcellation, Regions, find_names_paths
-from niimasker.settings import OPTIONS, Settings
 
 Fingerprint = dict[str, str]
 

@@ -15,11 +15,11 @@ from typing import Any, Generic, TypeVar
 from niimasker.errors import OutputLostError
 from niimasker.inputs.images import Grid, ImageSeries
 from niimasker.inputs.runs import RegionFiles
+from niimasker.options.settings import Settings
 from niimasker.outputs.files import remove_leftovers, temporary_prefix
 from niimasker.plans import Plan
 from niimasker.regions.definitions import Mask, Regions, load_mask
 from niimasker.regions.spaces import check_spaces
-from niimasker.settings import Settings
 from niimasker.signals.extraction import Placement, make_placement
 from niimasker.study import Study, check_spheres, load_atlases
 

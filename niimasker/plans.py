@@ -19,10 +19,10 @@ from niimasker.inputs.confounds import (
 )
 from niimasker.inputs.images import ImageSeries, load_image, open_series
 from niimasker.inputs.runs import RegionFiles, Run
-from niimasker.kinds import to_path
+from niimasker.options.paths import to_path
+from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Regions, is_image
 from niimasker.regions.spaces import check_spaces
-from niimasker.settings import Settings
 from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.fingerprint import Fingerprint, fingerprint_run
-from niimasker.json_files import read_json
+from niimasker.options.json_files import read_json
+from niimasker.options.settings import Settings
 from niimasker.outcomes import Outcome
 from niimasker.outputs.files import DATA_FOLDER, shard_summaries, summary_name
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.results import NUMBERS, Result
 from niimasker.outputs.summaries import read_summary
-from niimasker.settings import Settings
 from niimasker.study import Study
 from niimasker.task import Shared
 

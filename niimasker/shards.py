@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from niimasker.inputs.runs import Run
-from niimasker.kinds import Shard
+from niimasker.options.option_types import Shard
 from niimasker.outcomes import Outcome, summary_row
 from niimasker.outputs.files import shard_summaries, summary_name
 from niimasker.outputs.summaries import Row, read_summary

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from niimasker.batch import attempt
 from niimasker.errors import warn
+from niimasker.options.settings import BIDS
 from niimasker.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
 from niimasker.outputs.files import (
     DATA_FOLDER,
@@ -22,7 +23,6 @@ from niimasker.outputs.files import (
 )
 from niimasker.outputs.long_table import remove_long_tables, write_long_table
 from niimasker.outputs.naming import name_group_files, report_path
-from niimasker.settings import BIDS
 from niimasker.study import Study
 
 if TYPE_CHECKING:

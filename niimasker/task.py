@@ -20,7 +20,8 @@ import numpy as np
 from niimasker.batch import attempt
 from niimasker.errors import record_warnings
 from niimasker.fingerprint import Fingerprint, fingerprint_study
-from niimasker.kinds import to_path
+from niimasker.options.paths import to_path
+from niimasker.options.settings import Settings
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
@@ -28,7 +29,6 @@ from niimasker.placements import AnyPlacement
 from niimasker.plans import Plan, load_run_confounds
 from niimasker.regions.definitions import find_names_paths
 from niimasker.regions.weights import RegionWeights
-from niimasker.settings import Settings
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
 from niimasker.signals.connectivity import Connectivity, find_silent, measure_connectivity, warn_of_freedom

@@ -24,7 +24,7 @@ from images import N_VOLUMES, OBLIQUE, SHAPE, make_labels, make_series, save
 from niimasker import __version__, extract
 from niimasker.cli import main
 from niimasker.errors import NiimaskerError, NiimaskerWarning
-from niimasker.settings import OF_ONE_CALL, OPTIONS
+from niimasker.options.settings import OF_ONE_CALL, OPTIONS
 
 VOLUMES = np.arange(N_VOLUMES)
 LABELS = make_labels((1, 2, 5))

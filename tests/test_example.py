@@ -15,7 +15,7 @@ from nilearn.maskers import NiftiLabelsMasker
 from niimasker.errors import OutputError
 from niimasker.example import make_descriptions, write_example
 from niimasker.inputs.runs import find_runs
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 
 SPACE = "MNI152NLin2009aSym"
 ATLAS = f"atlas/tpl-{SPACE}_atlas-Example_dseg"

@@ -13,7 +13,7 @@ from niimasker import extract, memory
 from niimasker.errors import NiimaskerWarning
 from niimasker.free_memory import _free_of_groups, free_bytes
 from niimasker.memory import count_processes, process_bytes
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 from niimasker.study import Study, prepare
 
 GB = 10**9

@@ -17,7 +17,7 @@ from nilearn.image import index_img
 from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker, NiftiSpheresMasker
 
 from niimasker import extract
-from niimasker.settings import ENGINES
+from niimasker.options.settings import ENGINES
 
 SHAPE = (9, 10, 11)
 N_VOLUMES = 48

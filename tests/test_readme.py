@@ -24,7 +24,6 @@ import pytest
 from group_members import make_edges, write_members
 
 from niimasker.cli import main, make_parser
-from niimasker.config import read_config
 from niimasker.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -37,7 +36,9 @@ from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.images import T_R_MAX, T_R_MIN
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
 from niimasker.inputs.strategies import STRATEGIES
-from niimasker.merging import make_settings
+from niimasker.options.config_file import read_config
+from niimasker.options.merging import make_settings
+from niimasker.options.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
 from niimasker.outputs.group import make_groups
 from niimasker.outputs.group_tables import edges_table, groups_table
 from niimasker.outputs.naming import STATISTICS, name_group_files
@@ -45,7 +46,6 @@ from niimasker.regions.atlas_queries import grammar
 from niimasker.regions.atlases import ATLASES
 from niimasker.regions.name_tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
 from niimasker.regions.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
-from niimasker.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
 from niimasker.signals.coverage import NO_PERCENT
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from niimasker.cli import main
-from niimasker.settings import ENGINES
+from niimasker.options.settings import ENGINES
 
 # 0.0.4 computed in float32 and printed 8 decimals; nilearn 0.7.1 and today's agree to 4e-7 of the standard deviation.
 TOLERANCE = 1e-4

@@ -13,8 +13,8 @@ from studies import LABELS, results_in, summary, write_study
 
 from niimasker.cli import main
 from niimasker.fingerprint import fingerprint_run
-from niimasker.merging import make_settings
-from niimasker.settings import OF_ONE_CALL, OPTIONS
+from niimasker.options.merging import make_settings
+from niimasker.options.settings import OF_ONE_CALL, OPTIONS
 from niimasker.study import prepare
 
 N_RUNS = 3

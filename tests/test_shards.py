@@ -11,7 +11,7 @@ from studies import results_in, start, summary, write_study
 
 from niimasker.cli import main
 from niimasker.inputs.runs import Run
-from niimasker.kinds import Shard
+from niimasker.options.option_types import Shard
 from niimasker.outputs.results import write_summary
 from niimasker.shards import merge_shards
 

@@ -22,7 +22,7 @@ from niimasker.inputs.entities import (
     read_name,
     show_entities,
 )
-from niimasker.settings import Settings
+from niimasker.options.settings import Settings
 
 ENDINGS = (".nii", ".nii.gz", ".nii.bz2", ".nii.zst")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError
-from niimasker.json_files import read_json
+from niimasker.options.json_files import read_json
 
 DESCRIPTION = "dataset_description.json"
 PROGRAM = "niimasker"

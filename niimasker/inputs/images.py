@@ -22,8 +22,8 @@ from nibabel.tripwire import TripWireError
 
 from niimasker.errors import BrokenImageError, ImageError, clip, warn
 from niimasker.free_memory import free_bytes
-from niimasker.json_files import read_json
-from niimasker.kinds import why_no_file
+from niimasker.options.json_files import read_json
+from niimasker.options.paths import why_no_file
 
 # What nibabel and the decompressors raise for a file that is not, or not wholly, an image.
 _READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, TripWireError)

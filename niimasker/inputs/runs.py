@@ -18,8 +18,8 @@ from niimasker.inputs.entities import BUT_ECHO, Entities, read_name, run_entitie
 from niimasker.inputs.neighbours import BRAIN_MASK, CONFOUNDS, Neighbours
 from niimasker.inputs.stems import list_paths, name_outputs
 from niimasker.inputs.templates import is_template, resolve
-from niimasker.kinds import to_path, why_no_file
-from niimasker.settings import Settings
+from niimasker.options.paths import to_path, why_no_file
+from niimasker.options.settings import Settings
 
 Value = TypeVar("Value")
 

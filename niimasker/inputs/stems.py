@@ -10,7 +10,7 @@ from pathlib import Path
 from niimasker.errors import RunsError
 from niimasker.inputs.entities import read_name
 from niimasker.inputs.images import image_stem
-from niimasker.settings import BIDS, FLAT, MIRROR
+from niimasker.options.settings import BIDS, FLAT, MIRROR
 
 # What an image says of being fMRIPrep's, and outputs made from it are not.
 _PREPROC = ("desc", "preproc")

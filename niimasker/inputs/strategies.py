@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import ConfoundsError, shorten, warn
-from niimasker.json_files import read_json
+from niimasker.options.json_files import read_json
 
 # load_confounds 0.6.5's strategies (Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020) as keyword arguments of
 # nilearn.interfaces.fmriprep.load_confounds.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from niimasker.errors import RunError
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
-from niimasker.kinds import to_path, why_no_file
+from niimasker.options.paths import to_path, why_no_file
 
 _ENTITY = re.compile(r"(?:^|_)([a-z]+)-")
 _FIELD = re.compile(r"\{([a-z]+)\}")

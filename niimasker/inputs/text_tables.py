@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from niimasker.errors import NiimaskerError, count, shorten
-from niimasker.kinds import why_no_file
+from niimasker.options.paths import why_no_file
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 # As R and MATLAB write them.

@@ -11,12 +11,12 @@ import pandas as pd
 
 from niimasker.inputs.descriptions import DESCRIPTION, PROGRAM, find_dataset, read_description
 from niimasker.inputs.runs import Run
+from niimasker.options.settings import TIDY_FORMATS
 from niimasker.outputs.dictionaries import ATLAS
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, replacing, write_json
 from niimasker.outputs.naming import long_table_path
 from niimasker.outputs.tables import text_column, write_records
 from niimasker.regions.definitions import Maps, Regions, Seeds
-from niimasker.settings import TIDY_FORMATS
 
 BIDS_VERSION = "1.11.0"
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from niimasker.errors import OutputError, OutputLostError
 from niimasker.inputs.images import Grid
-from niimasker.kinds import Shard, to_path
+from niimasker.options.option_types import Shard
+from niimasker.options.paths import to_path
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
 from niimasker.regions.weights import place_regions
 

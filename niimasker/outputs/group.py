@@ -15,12 +15,12 @@ import pandas as pd
 
 from niimasker.errors import count
 from niimasker.inputs.entities import read_name
+from niimasker.options.settings import Settings
 from niimasker.outputs import edges
 from niimasker.outputs.correlations import pairs_of
 from niimasker.outputs.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.summaries import FINISHED
-from niimasker.settings import Settings
 
 Names = tuple[str, ...]
 

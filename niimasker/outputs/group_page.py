@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import count
+from niimasker.options.settings import CORRELATION_KINDS, Settings
 from niimasker.outputs import group_figures, heatmaps
 from niimasker.outputs.edges import MIN_RUNS, SIGNIFICANT, matrix_of
 from niimasker.outputs.files import REPORTS_FOLDER
@@ -25,7 +26,6 @@ from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.report import Fact
 from niimasker.outputs.views import MOST_COLUMNS
-from niimasker.settings import CORRELATION_KINDS, Settings
 from niimasker.signals.connectivity import IN_WORDS
 
 

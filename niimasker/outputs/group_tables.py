@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from niimasker.errors import count
+from niimasker.options.settings import Settings
 from niimasker.outputs.edges import MIN_RUNS
 from niimasker.outputs.group import Group, GroupNote, Member, find_members, make_groups
 from niimasker.outputs.naming import name_group_files
 from niimasker.outputs.tables import text_column, write_records
-from niimasker.settings import Settings
 
 # Enough to compute on with them.
 _DIGITS = "%.12g"

@@ -15,9 +15,9 @@ import numpy as np
 
 from niimasker.errors import OutputError
 from niimasker.inputs.entities import read_name
+from niimasker.options.settings import TIDY_FORMATS, Settings
 from niimasker.outputs.files import DATA_FOLDER, replacing
 from niimasker.outputs.naming import RunFiles, Tables, long_table_path, name_files
-from niimasker.settings import TIDY_FORMATS, Settings
 
 _BEFORE_ENTITIES, _AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
 _MISSING = b"n/a"

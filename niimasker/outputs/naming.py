@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from niimasker.options.settings import BIDS, CONNECTIVITY_KINDS, Settings
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
-from niimasker.settings import BIDS, CONNECTIVITY_KINDS, Settings
 
 # Of the entities that a name may hold, those that come after one in the standard, and in the proposal that has stat.
 _AFTER = {

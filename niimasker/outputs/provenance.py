@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from niimasker.kinds import Shard
+from niimasker.options.option_types import Shard
+from niimasker.options.settings import OF_ONE_CALL, Settings
 from niimasker.regions.weights import RegionWeights
-from niimasker.settings import OF_ONE_CALL, Settings
 from niimasker.signals.connectivity import ESTIMATED_FROM, IN_WORDS, Connectivity
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance

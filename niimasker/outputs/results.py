@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
+from niimasker.options.settings import Settings
 from niimasker.outputs.dictionaries import OUTLIERS, REGIONS, VOXELS, Dictionary, describe_regressors
 from niimasker.outputs.files import check_output_dir, summary_name, write_json
 from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files, sidecar_beside
@@ -38,7 +39,6 @@ from niimasker.outputs.tables import (
 )
 from niimasker.plans import Plan
 from niimasker.regions.weights import OK, RegionWeights
-from niimasker.settings import Settings
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance

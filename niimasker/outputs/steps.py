@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from niimasker.errors import count
+from niimasker.options.settings import Settings
 from niimasker.regions.weights import RegionWeights
-from niimasker.settings import Settings
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 from niimasker.inputs.confounds import Confounds
+from niimasker.options.settings import Settings
 from niimasker.outputs.methods import Paragraph, describe_methods
 from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
 from niimasker.outputs.results import Extracted, Result
@@ -21,7 +22,6 @@ from niimasker.outputs.tables import regions_table
 from niimasker.outputs.timeaxis import TimeAxis
 from niimasker.plans import Plan
 from niimasker.regions.weights import RegionWeights
-from niimasker.settings import Settings
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement
 

@@ -16,7 +16,7 @@ from niimasker.errors import RegionsError, shorten, warn
 from niimasker.inputs.images import Grid, is_placed, is_plain_float32, load_image
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
 from niimasker.inputs.volumes import read_voxels
-from niimasker.kinds import to_path
+from niimasker.options.paths import to_path
 from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
 from niimasker.regions.lookup_tables import find_lookup_table
 from niimasker.regions.name_tables import TABLE_SUFFIXES, read_name_table

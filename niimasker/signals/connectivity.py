@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from niimasker.errors import SignalsError, TooFewVolumesError, count, warn
+from niimasker.options.settings import CORRELATION_KINDS
 from niimasker.regions.weights import CONSTANT, OK
-from niimasker.settings import CORRELATION_KINDS
 from niimasker.signals.cleaning import find_flat
 from niimasker.signals.extraction import Signals
 
@@ -49,7 +49,7 @@ class Connectivity:
     Parameters
     ----------
     kind
-        One of `niimasker.settings.CONNECTIVITY_KINDS`.
+        One of `niimasker.options.settings.CONNECTIVITY_KINDS`.
     matrix : ndarray of shape (n_regions, n_regions)
         Symmetric; NaN in rows and columns of regions without signal, and on the diagonal of Fisher z.
     shrinkage
@@ -100,7 +100,7 @@ def measure_connectivity(
     values : ndarray of shape (n_kept, n_regions)
         Cleaned signals of the kept volumes.
     kinds
-        Of `niimasker.settings.CONNECTIVITY_KINDS`.
+        Of `niimasker.options.settings.CONNECTIVITY_KINDS`.
     names, left_out
         The regions' names, and which of them have no signal.
     fisher_z

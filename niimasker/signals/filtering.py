@@ -15,7 +15,7 @@ import numpy as np
 
 from niimasker.errors import SignalsError, TooFewVolumesError, warn
 from niimasker.inputs.images import T_R_MAX, T_R_MIN, ImageSeries
-from niimasker.settings import Settings
+from niimasker.options.settings import Settings
 from niimasker.signals.timeline import Timeline
 
 # Two sources of the repetition time that differ by no more than this, in s, differ by rounding.
@@ -32,7 +32,7 @@ class Cleaning:
     Parameters
     ----------
     standardize
-        One of `niimasker.settings.STANDARDIZE_METHODS`, or None.
+        One of `niimasker.options.settings.STANDARDIZE_METHODS`, or None.
     """
 
     detrend: bool

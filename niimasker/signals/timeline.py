@@ -11,7 +11,7 @@ from niimasker.errors import ConfoundsError, ImageError, TooFewVolumesError, cou
 from niimasker.inputs.confounds import FRAMEWISE_DISPLACEMENT, STD_DVARS, ScanMarks
 from niimasker.inputs.images import ImageSeries
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT
-from niimasker.settings import Settings
+from niimasker.options.settings import Settings
 
 # Why a volume is censored, in the order of the columns of _outliers.tsv.
 REASONS = ("non_steady_state", "framewise_displacement", "std_dvars", "segment", "user")

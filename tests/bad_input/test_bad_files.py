@@ -29,7 +29,7 @@ from bad_files import (
 from commands import RUN, run, write_study
 from images import SHAPE
 
-from niimasker.settings import config_template
+from niimasker.options.settings import config_template
 
 NAN, INFINITE = float("nan"), float("inf")
 # With .nii a file may be called so, with .json none.

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from commands import RUN, run, write_study
 
-from niimasker import kinds
-from niimasker.settings import OPTIONS
+from niimasker.options import option_types
+from niimasker.options.settings import OPTIONS
 
 HUGE = 10**400
 LISTS: tuple[Any, ...] = ([["a"]], [[1]], [{}], [{"a": 1}], [True], [1.5], [None], [["a"], "b"])
@@ -29,29 +29,29 @@ NO_WORD = (*FLAGS, 0, -1, 1.5, HUGE, *NOT_FINITE, "banana", "STREAM", ["a", "b"]
 NO_SHARD = (*NO_WORD, "0/3", "4/3", "1/0", "-1/3", "1/3/5", "1.0/3", "²/³", f"1/{'1' * 5000}")
 
 WRONG: dict[str, tuple[Any, ...]] = {
-    kinds.FLAG.expected: NO_FLAG,
-    kinds.ROIS.expected: NO_TEXTS,
-    kinds.LABEL.expected: (*NO_LABEL, ["a", "b"]),
-    kinds.LABELS.expected: (*NO_LABEL, ["a", "a b"], ["a", 1.5]),
-    kinds.NAMES.expected: (*NO_TEXTS, "a b", "a-b", "é", ["a", "a_b"]),
-    kinds.TEXTS.expected: NO_TEXTS,
-    kinds.FILES.expected: NO_TEXTS,
-    kinds.WORDS.expected: (*NO_TEXTS[:-2], {"a": {}}, {"a": [1, 2]}, {"a": "b\n"}, {"a": False}),
-    kinds.FILE.expected: NO_TEXT,
-    kinds.FOLDER.expected: NO_TEXT,
-    kinds.SCHEDULER.expected: NO_TEXT,
-    kinds.SECONDS.expected: (*NO_NUMBER, 0),
-    kinds.HERTZ.expected: (*NO_NUMBER, 0),
-    kinds.RADIUS.expected: (*NO_NUMBER, 0),
-    kinds.WIDTH.expected: NO_NUMBER,
-    kinds.THRESHOLD.expected: NO_NUMBER,
-    kinds.SHARE.expected: (*NO_NUMBER, 1.5),
+    option_types.FLAG.expected: NO_FLAG,
+    option_types.ROIS.expected: NO_TEXTS,
+    option_types.LABEL.expected: (*NO_LABEL, ["a", "b"]),
+    option_types.LABELS.expected: (*NO_LABEL, ["a", "a b"], ["a", 1.5]),
+    option_types.NAMES.expected: (*NO_TEXTS, "a b", "a-b", "é", ["a", "a_b"]),
+    option_types.TEXTS.expected: NO_TEXTS,
+    option_types.FILES.expected: NO_TEXTS,
+    option_types.WORDS.expected: (*NO_TEXTS[:-2], {"a": {}}, {"a": [1, 2]}, {"a": "b\n"}, {"a": False}),
+    option_types.FILE.expected: NO_TEXT,
+    option_types.FOLDER.expected: NO_TEXT,
+    option_types.SCHEDULER.expected: NO_TEXT,
+    option_types.SECONDS.expected: (*NO_NUMBER, 0),
+    option_types.HERTZ.expected: (*NO_NUMBER, 0),
+    option_types.RADIUS.expected: (*NO_NUMBER, 0),
+    option_types.WIDTH.expected: NO_NUMBER,
+    option_types.THRESHOLD.expected: NO_NUMBER,
+    option_types.SHARE.expected: (*NO_NUMBER, 1.5),
     # A count may be as large as it likes.
-    kinds.COUNT.expected: tuple(value for value in (*NO_NUMBER, 1.5) if value is not HUGE),
-    kinds.COUNT_OR_AUTO.expected: tuple(value for value in (*NO_NUMBER, 1.5, "AUTO") if value is not HUGE),
-    kinds.PROCESSES.expected: tuple(value for value in (*NO_NUMBER, 0, -2, 1.5) if value not in (HUGE, -1)),
-    kinds.DECIMALS.expected: (*NO_NUMBER, 18, 1.5),
-    kinds.SHARD.expected: NO_SHARD,
+    option_types.COUNT.expected: tuple(value for value in (*NO_NUMBER, 1.5) if value is not HUGE),
+    option_types.COUNT_OR_AUTO.expected: tuple(value for value in (*NO_NUMBER, 1.5, "AUTO") if value is not HUGE),
+    option_types.PROCESSES.expected: tuple(value for value in (*NO_NUMBER, 0, -2, 1.5) if value not in (HUGE, -1)),
+    option_types.DECIMALS.expected: (*NO_NUMBER, 18, 1.5),
+    option_types.SHARD.expected: NO_SHARD,
 }
 
 # Words that are wrong on the command line, of which texts and files take any.
@@ -68,13 +68,20 @@ NO_NUMBER_WORDS = (
     "1" * 5000,
     "[" * 10**5,
 )
-NUMBERS = (kinds.SECONDS, kinds.HERTZ, kinds.RADIUS, kinds.WIDTH, kinds.THRESHOLD, kinds.SHARE)
-WHOLE_NUMBERS = (kinds.COUNT, kinds.COUNT_OR_AUTO, kinds.DECIMALS)
+NUMBERS = (
+    option_types.SECONDS,
+    option_types.HERTZ,
+    option_types.RADIUS,
+    option_types.WIDTH,
+    option_types.THRESHOLD,
+    option_types.SHARE,
+)
+WHOLE_NUMBERS = (option_types.COUNT, option_types.COUNT_OR_AUTO, option_types.DECIMALS)
 WRONG_WORDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys([kind.expected for kind in NUMBERS], NO_NUMBER_WORDS),
     **dict.fromkeys([kind.expected for kind in WHOLE_NUMBERS], (*NO_NUMBER_WORDS, "1.5")),
-    kinds.PROCESSES.expected: (*(word for word in NO_NUMBER_WORDS if word != "-1"), "0", "-2", "1.5"),
-    kinds.SHARD.expected: tuple(value for value in NO_SHARD if isinstance(value, str)),
+    option_types.PROCESSES.expected: (*(word for word in NO_NUMBER_WORDS if word != "-1"), "0", "-2", "1.5"),
+    option_types.SHARD.expected: tuple(value for value in NO_SHARD if isinstance(value, str)),
 }
 
 IN_JSON = [option for option in OPTIONS if not option.only_command_line]

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from images import N_VOLUMES, make_series
 
-from niimasker.settings import OPTIONS
+from niimasker.options.settings import OPTIONS
 
 # What other libraries warn of is shown to nobody; the tests' rule that makes it an error would hide what happens next.
 pytestmark = pytest.mark.filterwarnings("default")

@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from niimasker import extract
-from niimasker.settings import CONNECTIVITY_KINDS
+from niimasker.options.settings import CONNECTIVITY_KINDS
 
 HOSTILE = "</script><script>document.title='run'</script>"
 NAMES = ("LH_Vis_1", HOSTILE, "RH_<b>Vis</b>_1")

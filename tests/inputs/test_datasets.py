@@ -12,7 +12,7 @@ from niimasker.cli import main
 from niimasker.errors import NiimaskerWarning, RunsError
 from niimasker.inputs.datasets import choices_of, find_images
 from niimasker.inputs.runs import find_runs
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 
 RUNS = ["sub-01_task-rest", "sub-02_task-rest"]
 

@@ -10,7 +10,7 @@ from niimasker.errors import RunsError
 from niimasker.inputs import runs as inputs
 from niimasker.inputs.entities import RUN_ENTITIES
 from niimasker.inputs.runs import expand, name_outputs, pair
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 
 
 @pytest.fixture

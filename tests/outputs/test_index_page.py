@@ -14,7 +14,7 @@ from images import make_labels, make_series, save
 from index_rows import HOSTILE, done, failed, not_started, study_rows
 
 from niimasker.cli import main
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 from niimasker.outputs.index_page import (
     MEASURES,
     find_outliers,

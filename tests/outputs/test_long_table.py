@@ -15,7 +15,7 @@ from images import N_VOLUMES, make_labels, make_series, save
 
 from niimasker.cli import main
 from niimasker.errors import OutputError
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 from niimasker.outputs.long_table import Block, read_entities
 from niimasker.study import prepare
 from niimasker.study_files import tabulate

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from niimasker.errors import NiimaskerWarning
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 from niimasker.outputs.methods import CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014, describe_methods
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance

@@ -18,8 +18,8 @@ from images import OBLIQUE, make_labels, make_series, save
 from niimasker import extract
 from niimasker.cli import main
 from niimasker.errors import NiimaskerWarning
+from niimasker.options.settings import CONNECTIVITY_KINDS
 from niimasker.outputs.packing import unpack
-from niimasker.settings import CONNECTIVITY_KINDS
 
 RNG = np.random.default_rng(1)
 LABELS = make_labels()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from niimasker.errors import RegionsError
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 from niimasker.regions.keys import name_atlases
 
 

@@ -20,7 +20,7 @@ from nilearn import signal
 from niimasker import extract
 from niimasker.errors import record_warnings
 from niimasker.inputs.confounds import Confounds
-from niimasker.settings import ENGINES, STANDARDIZE_METHODS
+from niimasker.options.settings import ENGINES, STANDARDIZE_METHODS
 from niimasker.signals.cleaning import clean
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance

@@ -15,8 +15,8 @@ from studies import environment, results_in
 
 from niimasker import extract
 from niimasker.errors import NiimaskerWarning, SignalsError, TooFewVolumesError, record_warnings
+from niimasker.options.settings import CONNECTIVITY_KINDS, CORRELATION_KINDS
 from niimasker.outputs.naming import STATISTICS
-from niimasker.settings import CONNECTIVITY_KINDS, CORRELATION_KINDS
 from niimasker.signals.connectivity import ESTIMATED_FROM, IN_WORDS, measure_connectivity, warn_of_freedom
 
 SHRUNK = tuple(kind for kind in CONNECTIVITY_KINDS if kind != "pearson")

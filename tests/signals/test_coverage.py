@@ -16,7 +16,7 @@ from images import OBLIQUE, save, save_stored
 from niimasker import extract
 from niimasker.cli import main
 from niimasker.errors import record_warnings
-from niimasker.settings import ENGINES
+from niimasker.options.settings import ENGINES
 
 SHAPE = (7, 8, 12)
 N_VOLUMES = 20

@@ -13,7 +13,7 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import butter, sosfiltfilt
 
 from niimasker.inputs.confounds import Confounds
-from niimasker.settings import STANDARDIZE_METHODS
+from niimasker.options.settings import STANDARDIZE_METHODS
 from niimasker.signals.cleaning import clean, percent_base
 from niimasker.signals.filtering import Cleaning, fill_gaps
 from niimasker.signals.nuisance import prepare_nuisance

@@ -7,7 +7,7 @@ from images import N_VOLUMES, SHAPE, save
 
 from niimasker.errors import ImageError, TooFewVolumesError
 from niimasker.inputs.images import open_series
-from niimasker.merging import make_settings
+from niimasker.options.merging import make_settings
 from niimasker.signals.timeline import make_timeline
 
 

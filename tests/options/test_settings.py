@@ -11,12 +11,12 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from niimasker.cli import read_command_line
-from niimasker.config import read_config
 from niimasker.errors import NiimaskerWarning, SettingsError, clip, record_warnings
-from niimasker.merging import make_settings
-from niimasker.settings import CONNECTIVITY_KINDS, OPTIONS, config_template
+from niimasker.options.config_file import read_config
+from niimasker.options.merging import make_settings
+from niimasker.options.settings import CONNECTIVITY_KINDS, OPTIONS, config_template
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MINIMAL = {"output_dir": "out", "input_files": ["bold.nii.gz"], "roi_file": "atlas.nii.gz"}
 
 # The table of options that the tool is specified by.

@@ -1,4 +1,4 @@
-"""Read the JSON file; what its options mean is for `niimasker.settings` to say."""
+"""Read the JSON file; what its options mean is for `niimasker.options.settings` to say."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, clip
-from niimasker.json_files import parse_json, read_json_text
-from niimasker.merging import suggest
-from niimasker.settings import DEPRECATED, OPTIONS, config_template
+from niimasker.options.json_files import parse_json, read_json_text
+from niimasker.options.merging import suggest
+from niimasker.options.settings import DEPRECATED, OPTIONS, config_template
 
 _ONLY_COMMAND_LINE = {"config", "example", *(option.name for option in OPTIONS if option.only_command_line)}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from niimasker.kinds import (
+from niimasker.options.option_types import (
     COUNT,
     COUNT_OR_AUTO,
     DECIMALS,

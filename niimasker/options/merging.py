@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from niimasker.errors import SettingsError, clip, count, nearest, warn
-from niimasker.kinds import HintError
-from niimasker.settings import BY_NAME, CORRELATION_KINDS, DEPRECATED, Option, Settings
+from niimasker.options.option_types import HintError
+from niimasker.options.settings import BY_NAME, CORRELATION_KINDS, DEPRECATED, Option, Settings
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
@@ -26,7 +26,7 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
     given
         Options of the command line or of a Python call, as JSON values.
     config
-        Options of the JSON file, as `niimasker.config.read_config` returns them.
+        Options of the JSON file, as `niimasker.options.config_file.read_config` returns them.
 
     Raises
     ------

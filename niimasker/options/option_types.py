@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from niimasker.errors import nearest
-from niimasker.json_files import parse_json
+from niimasker.options.json_files import parse_json
+from niimasker.options.paths import to_path
 
 # What BIDS lets an entity's value be, with the entity or without; a space may have a cohort (MNIInfant:cohort-2).
 _LABEL = re.compile("([a-z]+-)?[0-9A-Za-z+]+(:[a-z]+-[0-9A-Za-z+]+)*")
@@ -107,26 +106,6 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _path(value: Any) -> Path:
     return to_path(_text(value))
-
-
-def why_no_file(path: Path) -> str | None:
-    """Return what is at a path instead of a file; None where there is one."""
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no file can have such a name
-        return "no such file"
-    except OSError as error:
-        return error.strerror or "no such file"
-    if stat.S_ISREG(mode):
-        return None
-    return "a folder" if stat.S_ISDIR(mode) else "no regular file"
-
-
-def to_path(text: str) -> Path:
-    """Return a path, with ~ for the home directory where there is one of that name."""
-    with contextlib.suppress(RuntimeError):
-        return Path(text).expanduser()
-    return Path(text)
 
 
 def choice(choices: tuple[str, ...]) -> Kind:
