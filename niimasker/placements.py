@@ -19,7 +19,7 @@ from niimasker.options.settings import Settings
 from niimasker.outputs.files import remove_leftovers, temporary_prefix
 from niimasker.plans import Plan
 from niimasker.regions.definitions import Mask, Regions, load_mask
-from niimasker.regions.spaces import check_spaces
+from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.signals.extraction import Placement, make_placement
 from niimasker.study import Study, check_spheres, load_atlases
 

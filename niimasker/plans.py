@@ -22,7 +22,7 @@ from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.options.paths import to_path
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Regions, is_image
-from niimasker.regions.spaces import check_spaces
+from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
 

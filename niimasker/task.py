@@ -28,7 +28,7 @@ from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.placements import AnyPlacement
 from niimasker.plans import Plan, load_run_confounds
 from niimasker.regions.definitions import find_names_paths
-from niimasker.regions.weights import RegionWeights
+from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
 from niimasker.signals.connectivity import Connectivity, find_silent, measure_connectivity, warn_of_freedom

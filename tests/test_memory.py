@@ -11,7 +11,7 @@ from studies import LABELS, write_study
 
 from niimasker import extract, memory
 from niimasker.errors import NiimaskerWarning
-from niimasker.free_memory import _free_of_groups, free_bytes
+from niimasker.inputs.free_memory import _free_of_groups, free_bytes
 from niimasker.memory import count_processes, process_bytes
 from niimasker.options.merging import make_settings
 from niimasker.study import Study, prepare

@@ -42,10 +42,10 @@ from niimasker.options.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, 
 from niimasker.outputs.group import make_groups
 from niimasker.outputs.group_tables import edges_table, groups_table
 from niimasker.outputs.naming import STATISTICS, name_group_files
-from niimasker.regions.atlas_queries import grammar
-from niimasker.regions.atlases import ATLASES
-from niimasker.regions.name_tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
-from niimasker.regions.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
+from niimasker.regions.atlases.fetching import ATLASES
+from niimasker.regions.atlases.queries import grammar
+from niimasker.regions.names.tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
+from niimasker.regions.placing.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
 from niimasker.signals.coverage import NO_PERCENT
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance

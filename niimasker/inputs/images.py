@@ -21,7 +21,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.tripwire import TripWireError
 
 from niimasker.errors import BrokenImageError, ImageError, clip, warn
-from niimasker.free_memory import free_bytes
+from niimasker.inputs.free_memory import free_bytes
 from niimasker.options.json_files import read_json
 from niimasker.options.paths import why_no_file
 

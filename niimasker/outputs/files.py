@@ -25,7 +25,7 @@ from niimasker.inputs.images import Grid
 from niimasker.options.option_types import Shard
 from niimasker.options.paths import to_path
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
-from niimasker.regions.weights import place_regions
+from niimasker.regions.placing.weights import place_regions
 
 DATA_FOLDER = "niimasker_data"
 REPORTS_FOLDER = "reports"

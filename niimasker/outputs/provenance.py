@@ -13,7 +13,7 @@ from typing import Any
 
 from niimasker.options.option_types import Shard
 from niimasker.options.settings import OF_ONE_CALL, Settings
-from niimasker.regions.weights import RegionWeights
+from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.connectivity import ESTIMATED_FROM, IN_WORDS, Connectivity
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance

@@ -38,7 +38,7 @@ from niimasker.outputs.tables import (
     write_signals,
 )
 from niimasker.plans import Plan
-from niimasker.regions.weights import OK, RegionWeights
+from niimasker.regions.placing.weights import OK, RegionWeights
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance

@@ -17,7 +17,7 @@ from niimasker.outputs.palette import region_colours
 from niimasker.outputs.spectra import power_spectrum
 from niimasker.outputs.timeaxis import TimeAxis
 from niimasker.outputs.views import AtlasView, RunView
-from niimasker.regions.weights import OK
+from niimasker.regions.placing.weights import OK
 from niimasker.signals.connectivity import LEAST_VOLUMES
 
 # A Welch spectrum of fewer volumes says nothing.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from niimasker.errors import count
 from niimasker.options.settings import Settings
-from niimasker.regions.weights import RegionWeights
+from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline

@@ -12,7 +12,7 @@ import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
 from niimasker.outputs.files import replacing
-from niimasker.regions.weights import RegionWeights
+from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.extraction import Signals
 from niimasker.signals.timeline import REASONS, Timeline
 

@@ -21,7 +21,7 @@ from niimasker.outputs.steps import Step, list_steps
 from niimasker.outputs.tables import regions_table
 from niimasker.outputs.timeaxis import TimeAxis
 from niimasker.plans import Plan
-from niimasker.regions.weights import RegionWeights
+from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement
 

@@ -17,10 +17,10 @@ from niimasker.inputs.images import Grid, is_placed, is_plain_float32, load_imag
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
 from niimasker.inputs.volumes import read_voxels
 from niimasker.options.paths import to_path
-from niimasker.regions.atlases import Atlas, fetch_atlas, is_atlas_query
-from niimasker.regions.lookup_tables import find_lookup_table
-from niimasker.regions.name_tables import TABLE_SUFFIXES, read_name_table
-from niimasker.regions.names import choose_names, find_names_path, make_unique, name_by_lookup_table
+from niimasker.regions.atlases.fetching import Atlas, fetch_atlas, is_atlas_query
+from niimasker.regions.names.bids_tables import find_lookup_table
+from niimasker.regions.names.matching import choose_names, find_names_path, make_unique, name_by_lookup_table
+from niimasker.regions.names.tables import TABLE_SUFFIXES, read_name_table
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from itertools import chain
 import numpy as np
 
 from niimasker.inputs.images import Grid
-from niimasker.regions.operators import Stacked
-from niimasker.regions.weights import RegionWeights
+from niimasker.regions.placing.operators import Stacked
+from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.timeline import Timeline
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from niimasker.errors import SignalsError, TooFewVolumesError, count, warn
 from niimasker.options.settings import CORRELATION_KINDS
-from niimasker.regions.weights import CONSTANT, OK
+from niimasker.regions.placing.weights import CONSTANT, OK
 from niimasker.signals.cleaning import find_flat
 from niimasker.signals.extraction import Signals
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from niimasker.errors import shorten, warn
-from niimasker.regions.weights import CONSTANT, OK, RegionWeights
+from niimasker.regions.placing.weights import CONSTANT, OK, RegionWeights
 from niimasker.signals.cleaning import percent_base
 from niimasker.signals.extraction import Signals
 

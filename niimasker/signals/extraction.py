@@ -14,13 +14,13 @@ from niimasker.errors import RegionsError, warn
 from niimasker.inputs.images import Grid, ImageSeries, VoxelStorage
 from niimasker.inputs.volumes import Digest, iter_blocks, read_volumes
 from niimasker.regions.definitions import Mask, Regions
-from niimasker.regions.operators import Stacked, make_operator, stack
-from niimasker.regions.weights import CONSTANT, NO_SIGNAL, RegionWeights, place_regions, restrict
+from niimasker.regions.placing.operators import Stacked, make_operator, stack
+from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, RegionWeights, place_regions, restrict
 from niimasker.signals.accumulation import MeanVolume, VoxelFacts, accumulate, keep
 from niimasker.signals.timeline import Timeline
 
 if TYPE_CHECKING:
-    from niimasker.regions.maskers import PlacedMasker
+    from niimasker.regions.placing.maskers import PlacedMasker
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _stack_operators(weights: Sequence[RegionWeights], smoothing_fwhm: float | N
 
 def _make_maskers(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> tuple[PlacedMasker, ...]:
     # Importing nilearn's maskers costs more than many a run; only this engine needs them.
-    from niimasker.regions.maskers import make_masker
+    from niimasker.regions.placing.maskers import make_masker
 
     # An atlas of which nothing is left has no masker: nilearn's would raise for it.
     return tuple(make_masker(each, smoothing_fwhm) for each in weights if each.filled.any())

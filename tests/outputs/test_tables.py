@@ -17,7 +17,7 @@ from niimasker.inputs.images import Grid
 from niimasker.outputs.files import copy_file, replacing, spheres_image, write_image, write_json, write_regions_used
 from niimasker.outputs.tables import regions_table, write_records, write_signals
 from niimasker.regions.definitions import Mask, load_regions
-from niimasker.regions.weights import place_regions
+from niimasker.regions.placing.weights import place_regions
 from niimasker.signals.extraction import Signals
 
 GRID = Grid.of(nib.Nifti1Image(np.zeros(SHAPE), LAS))

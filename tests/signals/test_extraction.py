@@ -19,7 +19,7 @@ from placing import flat, make_maps, make_mask, make_parcels, make_seeds
 from niimasker import extract
 from niimasker.errors import NiimaskerWarning, RegionsError
 from niimasker.inputs.images import open_series
-from niimasker.regions.weights import CONSTANT, NO_SIGNAL, OK
+from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, OK
 from niimasker.signals.accumulation import accumulate
 from niimasker.signals.extraction import extract_signals, make_placement
 from niimasker.signals.timeline import Timeline

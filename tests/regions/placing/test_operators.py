@@ -10,8 +10,8 @@ from images import OBLIQUE, RAS, SHAPE, make_labels
 from placing import flat, make_grid, make_maps, make_mask, make_parcels, make_seeds
 from scipy import ndimage
 
-from niimasker.regions.operators import make_operator, smoothing_sigma, stack
-from niimasker.regions.weights import place_regions
+from niimasker.regions.placing.operators import make_operator, smoothing_sigma, stack
+from niimasker.regions.placing.weights import place_regions
 
 LABELS = make_labels((1, 2, 5))
 GRID = make_grid(SHAPE, OBLIQUE)

@@ -12,7 +12,7 @@ from images import make_labels, make_series, save
 
 from niimasker.cli import main
 from niimasker.errors import RegionsError
-from niimasker.regions.lookup_tables import find_lookup_table
+from niimasker.regions.names.bids_tables import find_lookup_table
 
 LABELS = make_labels((1, 2, 5))
 TABLE = "index\tname\tcolor\n0\tx\t#000000\n1\ta\t#00ff00\n2\tb\t#0000ff\n5\tc\t#ff0000\n77\td\t#ffff00\n"

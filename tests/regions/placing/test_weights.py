@@ -14,7 +14,14 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 from placing import flat, make_grid, make_maps, make_mask, make_parcels, make_seeds
 
 from niimasker.errors import RegionsError
-from niimasker.regions.weights import LOST_IN_RESAMPLING, OK, OUTSIDE_IMAGE, OUTSIDE_MASK, check_overlap, place_regions
+from niimasker.regions.placing.weights import (
+    LOST_IN_RESAMPLING,
+    OK,
+    OUTSIDE_IMAGE,
+    OUTSIDE_MASK,
+    check_overlap,
+    place_regions,
+)
 
 LABELS = make_labels((1, 2, 5))
 GRID = make_grid(SHAPE, OBLIQUE)

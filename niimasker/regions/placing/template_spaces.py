@@ -6,7 +6,7 @@ import re
 
 from niimasker.errors import warn
 from niimasker.inputs.images import ImageSeries
-from niimasker.regions.atlases import is_atlas_query
+from niimasker.regions.atlases.fetching import is_atlas_query
 from niimasker.regions.definitions import Regions
 
 _SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([A-Za-z0-9]+)")

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import linalg, ndimage, sparse
 
 from niimasker.inputs.images import Grid
-from niimasker.regions.weights import RegionWeights
+from niimasker.regions.placing.weights import RegionWeights
 
 _FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
 _TRUNCATE = 4.0  # scipy's default, which nilearn leaves as it is: the kernel ends at 4 sigma.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from niimasker.errors import RegionsError, warn
 from niimasker.options.paths import to_path, why_no_file
-from niimasker.regions.name_tables import COLOR_TABLE_SUFFIXES, TABLE_SUFFIXES, NameTable, read_name_table
+from niimasker.regions.names.tables import COLOR_TABLE_SUFFIXES, TABLE_SUFFIXES, NameTable, read_name_table
 
 # Unicode's categories of control characters and of line and paragraph separators: each would break a table's line.
 _CONTROL = frozenset({"Cc", "Zl", "Zp"})

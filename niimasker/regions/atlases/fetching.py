@@ -18,8 +18,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 
 from niimasker.errors import RegionsError
-from niimasker.regions.atlas_queries import PREFIX, AtlasSource, Parameter, Query, parse_query
-from niimasker.regions.atlas_readers import (
+from niimasker.regions.atlases.queries import PREFIX, AtlasSource, Parameter, Query, parse_query
+from niimasker.regions.atlases.readers import (
     read_aal,
     read_allen,
     read_craddock,

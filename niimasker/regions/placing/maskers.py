@@ -10,7 +10,7 @@ import numpy as np
 from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker, NiftiSpheresMasker
 from nilearn.maskers.base_masker import BaseMasker
 
-from niimasker.regions.weights import RegionWeights
+from niimasker.regions.placing.weights import RegionWeights
 
 
 @dataclass(frozen=True)

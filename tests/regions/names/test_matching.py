@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from niimasker.errors import NiimaskerWarning, RegionsError
-from niimasker.regions.name_tables import NAME_COLUMNS, read_name_table
-from niimasker.regions.names import choose_names, find_names_path, make_unique
+from niimasker.regions.names.matching import choose_names, find_names_path, make_unique
+from niimasker.regions.names.tables import NAME_COLUMNS, read_name_table
 
 INDICES = (1, 2, 5)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from niimasker.errors import RegionsError, clip, nearest
-from niimasker.regions.atlas_readers import ImageAndNames
+from niimasker.regions.atlases.readers import ImageAndNames
 
 PREFIX = "nilearn:"
 

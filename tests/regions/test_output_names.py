@@ -4,7 +4,7 @@ import pytest
 
 from niimasker.errors import RegionsError
 from niimasker.options.merging import make_settings
-from niimasker.regions.keys import name_atlases
+from niimasker.regions.output_names import name_atlases
 
 
 def keys(*roi_files: str, names=(), as_entities=True) -> list[str]:

@@ -12,8 +12,8 @@ from atlas_files import error_of, label_image, put, put_aal, put_schaefer
 from nilearn import datasets
 
 from niimasker.errors import RegionsError
-from niimasker.regions.atlas_queries import parse_query
-from niimasker.regions.atlases import ATLASES, fetch_atlas, is_atlas_query, undone_on_failure
+from niimasker.regions.atlases.fetching import ATLASES, fetch_atlas, is_atlas_query, undone_on_failure
+from niimasker.regions.atlases.queries import parse_query
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
