@@ -41,7 +41,7 @@ from niimasker.options.settings import (
 
 if TYPE_CHECKING:
     from niimasker.outcomes import Outcome
-    from niimasker.study import Study
+    from niimasker.study.preparation import Study
 
 EPILOG = """examples:
   niimasker out -i 'sub-*/func/*_bold.nii.gz' -r atlas.nii.gz --labels atlas.tsv
@@ -172,7 +172,7 @@ def _read_settings(argv: Sequence[str]) -> Settings:
 def _run(settings: Settings, argv: Sequence[str]) -> int:
     # Only now: --help, --version and most mistakes need none of the scientific libraries.
     from niimasker.progress import Silence, make_progress
-    from niimasker.study import prepare
+    from niimasker.study.preparation import prepare
     from niimasker.warning_kinds import group_warnings
     from niimasker.workflow import run_study
 
@@ -212,7 +212,7 @@ def _tabulate(study: Study, outcomes: Sequence[Outcome]) -> bool:
 
 def _dry_run(settings: Settings) -> int:
     from niimasker.dry_run import describe, foreseen, problems
-    from niimasker.study import survey
+    from niimasker.study.preparation import survey
     from niimasker.task import share
     from niimasker.warning_kinds import group_warnings
     from niimasker.workflow import find_finished

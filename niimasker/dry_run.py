@@ -11,7 +11,7 @@ from niimasker.inputs.templates import is_template
 from niimasker.options.settings import Settings
 from niimasker.outcomes import Outcome
 from niimasker.regions.definitions import Regions
-from niimasker.study import Study
+from niimasker.study.preparation import Study
 
 _NONE = "none"
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from niimasker.batch import Attempt, attempt, attempt_here
-from niimasker.fingerprint import Fingerprint, fingerprint_run
 from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import Settings
 from niimasker.outcomes import Outcome
 from niimasker.outputs.files import DATA_FOLDER
 from niimasker.placements import AnyPlacement, OwnPlacement, Placements, Stored, temporary_folder
-from niimasker.plans import Plan
-from niimasker.study import Study
+from niimasker.study.fingerprints import Fingerprint, fingerprint_run
+from niimasker.study.plans import Plan
+from niimasker.study.preparation import Study
 from niimasker.task import Shared, Task, extract_run
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import numpy as np
 from niimasker.errors import warn
 from niimasker.inputs.free_memory import free_bytes
 from niimasker.inputs.volumes import BLOCK_BYTES
-from niimasker.plans import Plan
 from niimasker.regions.definitions import Parcellation, Regions
 from niimasker.regions.placing.weights import RegionWeights
-from niimasker.study import Study
+from niimasker.study.plans import Plan
+from niimasker.study.preparation import Study
 
 # Python with numpy, scipy, pandas, nilearn and what a report needs, measured: 260 MB.
 _PROCESS_BYTES = 300 * 2**20

@@ -17,11 +17,11 @@ from niimasker.inputs.images import Grid, ImageSeries
 from niimasker.inputs.runs import RegionFiles
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import remove_leftovers, temporary_prefix
-from niimasker.plans import Plan
 from niimasker.regions.definitions import Mask, Regions, load_mask
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.signals.extraction import Placement, make_placement
-from niimasker.study import Study, check_spheres, load_atlases
+from niimasker.study.plans import Plan
+from niimasker.study.preparation import Study, check_spheres, load_atlases
 
 Value = TypeVar("Value")
 Atlases = tuple[Regions, ...]

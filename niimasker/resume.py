@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from niimasker.fingerprint import Fingerprint, fingerprint_run
 from niimasker.options.json_files import read_json
 from niimasker.options.settings import Settings
 from niimasker.outcomes import Outcome
@@ -16,7 +15,8 @@ from niimasker.outputs.files import DATA_FOLDER, shard_summaries, summary_name
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.results import NUMBERS, Result
 from niimasker.outputs.summaries import read_summary
-from niimasker.study import Study
+from niimasker.study.fingerprints import Fingerprint, fingerprint_run
+from niimasker.study.preparation import Study
 from niimasker.task import Shared
 
 _log = logging.getLogger(__name__)

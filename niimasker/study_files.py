@@ -23,7 +23,7 @@ from niimasker.outputs.files import (
 )
 from niimasker.outputs.long_table import remove_long_tables, write_long_table
 from niimasker.outputs.naming import name_group_files, report_path
-from niimasker.study import Study
+from niimasker.study.preparation import Study
 
 if TYPE_CHECKING:
     from niimasker.outputs.group import GroupNote

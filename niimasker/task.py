@@ -19,14 +19,12 @@ import numpy as np
 
 from niimasker.batch import attempt
 from niimasker.errors import record_warnings
-from niimasker.fingerprint import Fingerprint, fingerprint_study
 from niimasker.options.paths import to_path
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
 from niimasker.placements import AnyPlacement
-from niimasker.plans import Plan, load_run_confounds
 from niimasker.regions.definitions import find_names_paths
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.accumulation import MeanVolume
@@ -35,7 +33,9 @@ from niimasker.signals.connectivity import Connectivity, find_silent, measure_co
 from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
 from niimasker.signals.extraction import Placement, Reading, Signals, extract_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
-from niimasker.study import Study
+from niimasker.study.fingerprints import Fingerprint, fingerprint_study
+from niimasker.study.plans import Plan, load_run_confounds
+from niimasker.study.preparation import Study
 
 if TYPE_CHECKING:
     from niimasker.outputs.results import Extracted, Result

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from niimasker.errors import OutputError, SettingsError, warn
 from niimasker.execution import extract_plans
-from niimasker.fingerprint import Fingerprint
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
 from niimasker.outcomes import Outcome
 from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, summary_name
-from niimasker.study import Study, prepare
+from niimasker.study.fingerprints import Fingerprint
+from niimasker.study.preparation import Study, prepare
 from niimasker.study_files import begin_study_files, folders_of, tabulate, write_study_files
 from niimasker.task import Shared, share, wait_for_imports
 

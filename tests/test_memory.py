@@ -14,7 +14,7 @@ from niimasker.errors import NiimaskerWarning
 from niimasker.inputs.free_memory import _free_of_groups, free_bytes
 from niimasker.memory import count_processes, process_bytes
 from niimasker.options.merging import make_settings
-from niimasker.study import Study, prepare
+from niimasker.study.preparation import Study, prepare
 
 GB = 10**9
 

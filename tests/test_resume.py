@@ -12,10 +12,10 @@ from images import make_series, save
 from studies import LABELS, results_in, summary, write_study
 
 from niimasker.cli import main
-from niimasker.fingerprint import fingerprint_run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import OF_ONE_CALL, OPTIONS
-from niimasker.study import prepare
+from niimasker.study.fingerprints import fingerprint_run
+from niimasker.study.preparation import prepare
 
 N_RUNS = 3
 

@@ -37,12 +37,12 @@ from niimasker.outputs.tables import (
     write_relmat,
     write_signals,
 )
-from niimasker.plans import Plan
 from niimasker.regions.placing.weights import OK, RegionWeights
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement, Signals
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
+from niimasker.study.plans import Plan
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def write_run(
     keys, sources
         For each atlas what its files are called by, and what its regions come from.
     fingerprint
-        What the files are made from, as `niimasker.fingerprint` says it.
+        What the files are made from, as `niimasker.study.fingerprints` says it.
     """
     check_output_dir(settings.output_dir)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]

@@ -20,10 +20,10 @@ from niimasker.outputs.results import Extracted, Result
 from niimasker.outputs.steps import Step, list_steps
 from niimasker.outputs.tables import regions_table
 from niimasker.outputs.timeaxis import TimeAxis
-from niimasker.plans import Plan
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement
+from niimasker.study.plans import Plan
 
 # More columns than these, as --as_voxels makes them, are averaged to about half as many rows.
 MOST_COLUMNS, _ROWS_INSTEAD = 1000, 500

@@ -24,7 +24,7 @@ from niimasker.outputs.index_page import (
     short_names,
     write_index,
 )
-from niimasker.study import prepare
+from niimasker.study.preparation import prepare
 from niimasker.workflow import run_study
 
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)

@@ -17,7 +17,7 @@ from niimasker.cli import main
 from niimasker.errors import OutputError
 from niimasker.options.merging import make_settings
 from niimasker.outputs.long_table import Block, read_entities
-from niimasker.study import prepare
+from niimasker.study.preparation import prepare
 from niimasker.study_files import tabulate
 from niimasker.workflow import extract, run_study
 

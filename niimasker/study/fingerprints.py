@@ -15,8 +15,8 @@ from niimasker.inputs.images import image_stem
 from niimasker.inputs.runs import RegionFiles
 from niimasker.options.paths import to_path
 from niimasker.options.settings import OPTIONS, Settings
-from niimasker.plans import Plan
 from niimasker.regions.definitions import Maps, Parcellation, Regions, find_names_paths
+from niimasker.study.plans import Plan
 
 Fingerprint = dict[str, str]
 

@@ -24,11 +24,11 @@ from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.options.paths import to_path
 from niimasker.options.settings import BIDS, Settings
-from niimasker.plans import Misfit, Plan, plan_run, tried
 from niimasker.regions.atlases.fetching import fetch_atlas, is_atlas_query
 from niimasker.regions.definitions import Mask, Regions, Seeds, check_labels, load_mask, load_regions
 from niimasker.regions.output_names import name_atlases
 from niimasker.regions.placing.weights import check_overlap, place_regions
+from niimasker.study.plans import Misfit, Plan, plan_run, tried
 
 _log = logging.getLogger(__name__)
 
