@@ -27,7 +27,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["niimasker", "niimasker.*"]),
-    package_data={"niimasker.outputs": ["assets/*", "templates/*"]},
+    package_data={"niimasker.reports": ["assets/*", "templates/*"]},
     python_requires=">=3.11",
     install_requires=[
         "bids2table>=2.1",

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from niimasker.group.tables import write_group
 from niimasker.inputs.runs import find_runs
 from niimasker.options.merging import make_settings
-from niimasker.outputs.group_tables import write_group
 from niimasker.outputs.naming import name_files
 from niimasker.outputs.tables import write_relmat
 

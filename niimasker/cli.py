@@ -40,7 +40,7 @@ from niimasker.options.settings import (
 )
 
 if TYPE_CHECKING:
-    from niimasker.outcomes import Outcome
+    from niimasker.outputs.outcomes import Outcome
     from niimasker.study.preparation import Study
 
 EPILOG = """examples:

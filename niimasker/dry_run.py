@@ -9,7 +9,7 @@ from niimasker.errors import count
 from niimasker.inputs.runs import Run
 from niimasker.inputs.templates import is_template
 from niimasker.options.settings import Settings
-from niimasker.outcomes import Outcome
+from niimasker.outputs.outcomes import Outcome
 from niimasker.regions.definitions import Regions
 from niimasker.study.preparation import Study
 

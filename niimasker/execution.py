@@ -14,8 +14,8 @@ from niimasker.batch import Attempt, attempt, attempt_here
 from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import Settings
-from niimasker.outcomes import Outcome
 from niimasker.outputs.files import DATA_FOLDER
+from niimasker.outputs.outcomes import Outcome
 from niimasker.placements import AnyPlacement, OwnPlacement, Placements, Stored, temporary_folder
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.plans import Plan

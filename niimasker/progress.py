@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, TextIO
 
 from niimasker.inputs.runs import Run
-from niimasker.outcomes import FAILED, SKIPPED, Outcome
+from niimasker.outputs.outcomes import FAILED, SKIPPED, Outcome
 
 _SECONDS_BETWEEN_LINES = 60.0
 # A study that takes less has no need of lines.

@@ -10,9 +10,9 @@ from typing import Any
 
 from niimasker.options.json_files import read_json
 from niimasker.options.settings import Settings
-from niimasker.outcomes import Outcome
 from niimasker.outputs.files import DATA_FOLDER, shard_summaries, summary_name
 from niimasker.outputs.naming import Tables, name_files
+from niimasker.outputs.outcomes import Outcome
 from niimasker.outputs.results import NUMBERS, Result
 from niimasker.outputs.summaries import read_summary
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run

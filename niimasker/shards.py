@@ -7,8 +7,8 @@ from pathlib import Path
 
 from niimasker.inputs.runs import Run
 from niimasker.options.option_types import Shard
-from niimasker.outcomes import Outcome, summary_row
 from niimasker.outputs.files import shard_summaries, summary_name
+from niimasker.outputs.outcomes import Outcome, summary_row
 from niimasker.outputs.summaries import Row, read_summary
 
 

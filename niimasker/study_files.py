@@ -7,12 +7,12 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from niimasker.batch import attempt
 from niimasker.errors import warn
+from niimasker.group_files import remove_group_files, try_group_files
 from niimasker.options.settings import BIDS
-from niimasker.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
 from niimasker.outputs.files import (
     DATA_FOLDER,
     REPORTS_FOLDER,
@@ -22,11 +22,9 @@ from niimasker.outputs.files import (
     write_regions_used,
 )
 from niimasker.outputs.long_table import remove_long_tables, write_long_table
-from niimasker.outputs.naming import name_group_files, report_path
+from niimasker.outputs.naming import report_path
+from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
 from niimasker.study.preparation import Study
-
-if TYPE_CHECKING:
-    from niimasker.outputs.group import GroupNote
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +36,7 @@ def begin_study_files(study: Study) -> None:
     # Where each run has regions of its own, nothing is written before the first run's tables.
     make_folder(folder)
     if study.settings.output_layout == BIDS:
-        from niimasker.outputs.dataset import write_dataset
+        from niimasker.outputs.bids_dataset import write_dataset
 
         write_dataset(study.settings.output_dir, study.all_runs, study.atlases_by_key)
     # Atlases of single runs stay where they are: each run's sidecar names them.
@@ -77,13 +75,15 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
 
     settings = study.settings
     write_study(settings.output_dir / DATA_FOLDER, settings, rows, command)
-    group = _write_group(study, rows)
+    keeps_pages = _keeps_pages(study, rows)
+    remove_group_files(settings, keeps_page=keeps_pages)
+    group = try_group_files(settings, rows, study.keys) if settings.connectivity else None
     if settings.no_report:
-        if not _keeps_pages(study, rows):
+        if not keeps_pages:
             with contextlib.suppress(OSError):
                 (settings.output_dir / REPORTS_FOLDER / "index.html").unlink()
         return
-    from niimasker.outputs.index_page import write_index
+    from niimasker.reports.index_page import write_index
 
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
     is_there = [row["status"] in (DONE, SKIPPED) and path.is_file() for row, path in zip(rows, paths, strict=True)]
@@ -127,26 +127,3 @@ def tabulate(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
 def _keeps_pages(study: Study, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether --no_report leaves the pages of an earlier call: others would lead to pages that are gone."""
     return study.settings.no_report and all(row["status"] == SKIPPED for row in rows)
-
-
-def _write_group(study: Study, rows: Sequence[Mapping[str, Any]]) -> GroupNote | None:
-    """Write what the runs' connectivity has in common, and return what the index says of it, None without any."""
-    settings = study.settings
-    files = name_group_files(settings.output_dir)
-    pages = () if _keeps_pages(study, rows) else (files.page_path,)
-    for path in (*pages, files.numbers_path, files.edges_path):
-        # Those of an earlier call are of other runs.
-        with contextlib.suppress(OSError):
-            path.unlink()
-    if not settings.connectivity:
-        return None
-    from niimasker.outputs.group import GroupNote
-    from niimasker.outputs.group_tables import write_group
-
-    written = attempt(lambda keys: write_group(settings, rows, keys), study.keys)
-    if written.value is None:
-        _log.debug("%s", written.traceback)
-        warn(f"the group page is not written: {written.reason}")
-        return GroupNote(False, f"No group page: {written.reason}")
-    _log.debug("group of runs: %s, in %.3f s", written.value.words, written.seconds)
-    return written.value

@@ -47,7 +47,7 @@ RegionSources = Mapping[str, SourceRecord]
 # pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
 # which leaves the interpreter idle: they are imported meanwhile.
 _NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
-_NEEDED_FOR_REPORTS = ("niimasker.outputs.report",)
+_NEEDED_FOR_REPORTS = ("niimasker.reports.run_page",)
 _IMPORTING = "niimasker's late imports"
 _NEEDED_FOR_CONNECTIVITY = ("nilearn.connectome",)
 
@@ -138,9 +138,9 @@ def _add_report(
 def _write_report(
     task: Task, placement: Placement, extracted: Extracted, result: Result, sources: Sequence[RegionSources]
 ) -> Path:
-    from niimasker.outputs.report import write_report
     from niimasker.outputs.results import run_sources
-    from niimasker.outputs.views import make_view
+    from niimasker.reports.run_page import write_report
+    from niimasker.reports.run_view import make_view
 
     # It is not made again, without the tables, when it is gone.
     check_output_dir(task.shared.settings.output_dir)

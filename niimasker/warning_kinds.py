@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from niimasker.outcomes import Outcome
+from niimasker.outputs.outcomes import Outcome
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # Numbers, paths, file names, columns: whatever is no plain word of a sentence.

@@ -13,8 +13,8 @@ from niimasker.execution import extract_plans
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
-from niimasker.outcomes import Outcome
 from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, summary_name
+from niimasker.outputs.outcomes import Outcome
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.preparation import Study, prepare
 from niimasker.study_files import begin_study_files, folders_of, tabulate, write_study_files

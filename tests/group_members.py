@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from niimasker.outputs.edges import distances_between, matrix_of
-from niimasker.outputs.group import Member
+from niimasker.group.connectivity import Member
+from niimasker.group.edges import distances_between, matrix_of
 from niimasker.outputs.naming import Tables
 from niimasker.outputs.tables import write_records, write_relmat
 

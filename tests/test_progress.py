@@ -16,7 +16,7 @@ from studies import environment, write_study
 
 from niimasker.cli import main
 from niimasker.inputs.runs import Run
-from niimasker.outcomes import Outcome
+from niimasker.outputs.outcomes import Outcome
 from niimasker.progress import Bar, Lines, in_words, make_progress
 from niimasker.warning_kinds import group_warnings, kind_of
 

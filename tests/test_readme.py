@@ -32,6 +32,8 @@ from niimasker.errors import (
     TooFewVolumesError,
     record_warnings,
 )
+from niimasker.group.connectivity import make_groups
+from niimasker.group.tables import edges_table, groups_table
 from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.images import T_R_MAX, T_R_MIN
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
@@ -39,8 +41,6 @@ from niimasker.inputs.strategies import STRATEGIES
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
-from niimasker.outputs.group import make_groups
-from niimasker.outputs.group_tables import edges_table, groups_table
 from niimasker.outputs.naming import STATISTICS, name_group_files
 from niimasker.regions.atlases.fetching import ATLASES
 from niimasker.regions.atlases.queries import grammar

@@ -14,10 +14,10 @@ from index_rows import HOSTILE
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from niimasker.outputs.group import Member, make_groups
-from niimasker.outputs.group_page import make_group_page
-from niimasker.outputs.pages import write_assets, write_page
+from niimasker.group.connectivity import Member, make_groups
 from niimasker.outputs.provenance import software_versions
+from niimasker.reports.group_page import make_group_page
+from niimasker.reports.pages import write_assets, write_page
 
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 N_RUNS = 30

@@ -17,8 +17,8 @@ from browser.pages import (
 )
 from index_rows import HOSTILE, done, failed, not_started, study_rows
 
-from niimasker.outputs.index_page import make_index_page
-from niimasker.outputs.pages import write_assets, write_page
+from niimasker.reports.index_page import make_index_page
+from niimasker.reports.pages import write_assets, write_page
 
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 KEPT, FD, TSNR, COVERAGE, FREEDOM, SECONDS, WARNINGS = range(2, 9)

@@ -19,7 +19,7 @@ ROWS = """
 @pytest.fixture
 def show(browser, tmp_path):
     """A function that opens a page with a table of these attributes."""
-    (tmp_path / "table.js").write_bytes((files("niimasker.outputs") / "assets" / "table.js").read_bytes())
+    (tmp_path / "table.js").write_bytes((files("niimasker.reports") / "assets" / "table.js").read_bytes())
 
     def run(attributes='class="sortable"', rows=ROWS):
         head = "".join(f"<th>{name}</th>" for name in ("Index", "Name", "Coverage")) + "<th data-fixed>Note</th>"

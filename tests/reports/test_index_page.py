@@ -15,7 +15,7 @@ from index_rows import HOSTILE, done, failed, not_started, study_rows
 
 from niimasker.cli import main
 from niimasker.options.merging import make_settings
-from niimasker.outputs.index_page import (
+from niimasker.reports.index_page import (
     MEASURES,
     find_outliers,
     make_index_page,

@@ -14,20 +14,20 @@ import numpy as np
 import pandas as pd
 
 from niimasker.errors import count
+from niimasker.group import edges
+from niimasker.group.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.inputs.entities import read_name
 from niimasker.options.settings import Settings
-from niimasker.outputs import edges
-from niimasker.outputs.correlations import pairs_of
-from niimasker.outputs.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.summaries import FINISHED
+from niimasker.signals.correlations import pairs_of
 
 Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class GroupNote:
-    """What a page says of the group page: what it shows, or why there is none."""
+    """What the index of reports says of the group page: what it shows, or why there is none."""
 
     is_there: bool
     words: str

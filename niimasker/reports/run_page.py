@@ -10,10 +10,10 @@ from pathlib import Path, PurePath
 
 from niimasker.errors import count
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.outputs.pages import assets_from, render, write_assets, write_page
-from niimasker.outputs.sections import make_section
-from niimasker.outputs.steps import REASONS_IN_WORDS
-from niimasker.outputs.views import RunView
+from niimasker.reports.pages import assets_from, render, write_assets, write_page
+from niimasker.reports.run_view import RunView
+from niimasker.reports.sections import make_section
+from niimasker.reports.steps import REASONS_IN_WORDS
 
 
 @dataclass(frozen=True)

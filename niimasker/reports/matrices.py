@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from niimasker.errors import count
-from niimasker.outputs import figures, heatmaps
-from niimasker.outputs.correlations import correlate, pairs_of, zscore
-from niimasker.outputs.groups import group_regions
-from niimasker.outputs.layout import Plot
-from niimasker.outputs.views import AtlasView
+from niimasker.reports import figures, heatmaps
+from niimasker.reports.plots import Plot
+from niimasker.reports.region_groups import group_regions
+from niimasker.reports.run_view import AtlasView
 from niimasker.signals.connectivity import IN_WORDS, LEAST_VOLUMES, Connectivity
+from niimasker.signals.correlations import correlate, pairs_of, zscore
 
 # Kinds of connectivity that fill -1 to 1; partial correlations are far from it where regions are many.
 _UP_TO_ONE = ("pearson", "correlation")

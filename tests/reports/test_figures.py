@@ -15,14 +15,14 @@ from images import LAS, OBLIQUE, RAS, make_labels
 from PIL import Image, ImageColor
 from scipy.signal import welch
 
-from niimasker.outputs import brain, figures, heatmaps
-from niimasker.outputs.correlations import correlate, correlate_with, pairs_of, zscore
-from niimasker.outputs.groups import group_regions
-from niimasker.outputs.layout import shown_names
-from niimasker.outputs.packing import numbers, pack_rows, pack_steps, unpack
-from niimasker.outputs.palette import region_colours
-from niimasker.outputs.spectra import power_spectrum
-from niimasker.outputs.timeaxis import TimeAxis
+from niimasker.reports import brain, figures, heatmaps
+from niimasker.reports.packing import numbers, pack_rows, pack_steps, unpack
+from niimasker.reports.palette import region_colours
+from niimasker.reports.plots import shown_names
+from niimasker.reports.region_groups import group_regions
+from niimasker.reports.spectra import power_spectrum
+from niimasker.reports.time_axis import TimeAxis
+from niimasker.signals.correlations import correlate, correlate_with, pairs_of, zscore
 from niimasker.signals.timeline import Timeline
 
 RNG = np.random.default_rng(0)

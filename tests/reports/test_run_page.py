@@ -19,7 +19,7 @@ from niimasker import extract
 from niimasker.cli import main
 from niimasker.errors import NiimaskerWarning
 from niimasker.options.settings import CONNECTIVITY_KINDS
-from niimasker.outputs.packing import unpack
+from niimasker.reports.packing import unpack
 
 RNG = np.random.default_rng(1)
 LABELS = make_labels()

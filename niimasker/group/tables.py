@@ -1,59 +1,26 @@
-"""Group numbers as tables: a row per atlas and kind of connectivity, and a row per edge; and the writing of a group."""
+"""Group numbers as tables: a row per atlas and kind of connectivity, and a row per edge."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from niimasker.errors import count
-from niimasker.options.settings import Settings
-from niimasker.outputs.edges import MIN_RUNS
-from niimasker.outputs.group import Group, GroupNote, Member, find_members, make_groups
-from niimasker.outputs.naming import name_group_files
+from niimasker.group.connectivity import Group
+from niimasker.outputs.naming import GroupFiles
 from niimasker.outputs.tables import text_column, write_records
 
 # Enough to compute on with them.
 _DIGITS = "%.12g"
 
 
-def write_group(settings: Settings, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> GroupNote:
-    """Write the tables and the page of a group, where enough runs are done, and return what the index says of it.
-
-    Parameters
-    ----------
-    rows
-        What summary.tsv says of each run.
-    keys
-        What the files of each atlas are called by.
-    """
-    members = find_members(settings, rows, keys)
-    missing = _why_none(members, rows)
-    if missing:
-        return GroupNote(False, f"No group page: {missing}")
-    files = name_group_files(settings.output_dir)
-    groups = list(make_groups(members, settings.connectivity))
+def write_group_tables(files: GroupFiles, groups: Sequence[Group]) -> None:
+    """Write what groups have in common: a table of edges, and one of their numbers."""
     write_records(files.edges_path, edges_table(groups), _DIGITS)
     write_records(files.numbers_path, groups_table(groups), _DIGITS)
-    if not settings.no_report:
-        # Only now: without pages nothing that draws is needed.
-        from niimasker.outputs.group_page import write_group_page
-
-        write_group_page(files.page_path, groups, members, settings)
-    return GroupNote(True, f"connectivity of {count(len(members), 'run')} and how it goes with motion")
-
-
-def _why_none(members: Sequence[Member], rows: Sequence[Mapping[str, Any]]) -> str:
-    n_to_come = sum(row["status"] == "not started" for row in rows)
-    if n_to_come:
-        # After Ctrl-C nobody waits for numbers that the other runs will change.
-        return f"it is made once all runs are tried, and {count(n_to_come, 'run')} did not start."
-    if len(members) < MIN_RUNS:
-        return f"it needs {MIN_RUNS} runs that are done; {len(members)} {'is' if len(members) == 1 else 'are'}."
-    return ""
 
 
 def groups_table(groups: Sequence[Group]) -> pd.DataFrame:

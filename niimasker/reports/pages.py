@@ -25,7 +25,7 @@ def render(template: str, **values: Any) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("niimasker.outputs"),
+        loader=PackageLoader("niimasker.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -42,7 +42,7 @@ def write_page(path: Path, text: str) -> None:
 
 def write_assets(reports_folder: Path) -> None:
     """Write the style sheet and scripts of all pages, where they are missing or of another version."""
-    source = files("niimasker.outputs") / "assets"
+    source = files("niimasker.reports") / "assets"
     contents = {name: (source / name).read_bytes() for name in _OWN_ASSETS}
     contents[_PLOTLY] = get_plotlyjs().encode("utf-8")
     for name, content in contents.items():

@@ -14,13 +14,13 @@ from scipy import sparse
 
 from niimasker.inputs.confounds import Confounds
 from niimasker.options.settings import Settings
-from niimasker.outputs.methods import Paragraph, describe_methods
 from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
 from niimasker.outputs.results import Extracted, Result
-from niimasker.outputs.steps import Step, list_steps
 from niimasker.outputs.tables import regions_table
-from niimasker.outputs.timeaxis import TimeAxis
 from niimasker.regions.placing.weights import RegionWeights
+from niimasker.reports.methods import Paragraph, describe_methods
+from niimasker.reports.steps import Step, list_steps
+from niimasker.reports.time_axis import TimeAxis
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Placement
 from niimasker.study.plans import Plan

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import count
+from niimasker.group.connectivity import Group, Member
+from niimasker.group.edges import MIN_RUNS, SIGNIFICANT, matrix_of
+from niimasker.group.tables import mean_of_known
 from niimasker.options.settings import CORRELATION_KINDS, Settings
-from niimasker.outputs import group_figures, heatmaps
-from niimasker.outputs.edges import MIN_RUNS, SIGNIFICANT, matrix_of
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.outputs.group import Group, Member
-from niimasker.outputs.group_tables import mean_of_known
-from niimasker.outputs.groups import group_regions
-from niimasker.outputs.index_page import to_href
-from niimasker.outputs.layout import Plot
-from niimasker.outputs.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
 from niimasker.outputs.naming import report_path
-from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
-from niimasker.outputs.report import Fact
-from niimasker.outputs.views import MOST_COLUMNS
+from niimasker.reports import group_figures, heatmaps
+from niimasker.reports.index_page import to_href
+from niimasker.reports.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
+from niimasker.reports.pages import render, write_assets, write_page
+from niimasker.reports.plots import Plot
+from niimasker.reports.region_groups import group_regions
+from niimasker.reports.run_page import Fact
+from niimasker.reports.run_view import MOST_COLUMNS
 from niimasker.signals.connectivity import IN_WORDS
 
 

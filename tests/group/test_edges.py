@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import linregress, pearsonr, spearmanr
 
-from niimasker.outputs.correlations import pairs_of
-from niimasker.outputs.edges import (
+from niimasker.group.edges import (
     add_run,
     correlate_with_motion,
     depend_on_distance,
@@ -18,6 +17,7 @@ from niimasker.outputs.edges import (
     mean_over_runs,
     no_runs,
 )
+from niimasker.signals.correlations import pairs_of
 
 N_EDGES = 45
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from niimasker.errors import count
-from niimasker.outputs import brain, figures, heatmaps
-from niimasker.outputs.correlations import correlate_with, zscore
-from niimasker.outputs.layout import Plot, shown_names
-from niimasker.outputs.matrices import plot_connectivity
-from niimasker.outputs.packing import pack_rows
-from niimasker.outputs.palette import region_colours
-from niimasker.outputs.spectra import power_spectrum
-from niimasker.outputs.timeaxis import TimeAxis
-from niimasker.outputs.views import AtlasView, RunView
 from niimasker.regions.placing.weights import OK
+from niimasker.reports import brain, figures, heatmaps
+from niimasker.reports.matrices import plot_connectivity
+from niimasker.reports.packing import pack_rows
+from niimasker.reports.palette import region_colours
+from niimasker.reports.plots import Plot, shown_names
+from niimasker.reports.run_view import AtlasView, RunView
+from niimasker.reports.spectra import power_spectrum
+from niimasker.reports.time_axis import TimeAxis
 from niimasker.signals.connectivity import LEAST_VOLUMES
+from niimasker.signals.correlations import correlate_with, zscore
 
 # A Welch spectrum of fewer volumes says nothing.
 _LEAST_FOR_SPECTRUM = 16

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from niimasker.outputs.groups import Grouping
-from niimasker.outputs.layout import (
+from niimasker.reports.packing import pack_rows, pack_steps
+from niimasker.reports.plots import (
     INK,
     LONGEST_TILTED,
     MOST_TICKS,
@@ -23,7 +23,7 @@ from niimasker.outputs.layout import (
     tick_texts,
     title_at,
 )
-from niimasker.outputs.packing import pack_rows, pack_steps
+from niimasker.reports.region_groups import Grouping
 
 # Of correlations, in one byte each.
 _CORRELATION_STEP = 0.01

@@ -14,12 +14,12 @@ import pytest
 from group_members import DISTANCES, NAMES, make_edges, write_member, write_members
 from index_rows import HOSTILE
 
-from niimasker.outputs.edges import add_run, correlate_with_motion, depend_on_distance, distances_between, no_runs
-from niimasker.outputs.group import Group, GroupNote, Member, make_groups
-from niimasker.outputs.group_page import make_group_page
-from niimasker.outputs.heatmaps import find_limit
-from niimasker.outputs.index_page import make_index_page
-from niimasker.outputs.packing import unpack
+from niimasker.group.connectivity import Group, GroupNote, Member, make_groups
+from niimasker.group.edges import add_run, correlate_with_motion, depend_on_distance, distances_between, no_runs
+from niimasker.reports.group_page import make_group_page
+from niimasker.reports.heatmaps import find_limit
+from niimasker.reports.index_page import make_index_page
+from niimasker.reports.packing import unpack
 
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 VERSIONS = {"python": "3.12.1", "niimasker": "1.2.3", "numpy": "2.1.0", "scipy": "1.14.0"}

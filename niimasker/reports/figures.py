@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from niimasker.outputs.layout import (
+from niimasker.reports.packing import numbers, pack_steps
+from niimasker.reports.plots import (
     BOTTOM,
     INK,
     QUIET,
@@ -23,8 +24,7 @@ from niimasker.outputs.layout import (
     shown_names,
     title_at,
 )
-from niimasker.outputs.packing import numbers, pack_steps
-from niimasker.outputs.timeaxis import TimeAxis
+from niimasker.reports.time_axis import TimeAxis
 
 # Steps of z-scores, in one byte each; a spike's may be far above what is black or white.
 _Z_STEP = 0.1

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from niimasker.outputs.edges import SIGNIFICANT, DistanceDependence, QcFc
-from niimasker.outputs.heatmaps import UPWARDS
-from niimasker.outputs.layout import INK, Figure, axis, line_at, make_layout, shown_names
-from niimasker.outputs.packing import numbers
+from niimasker.group.edges import SIGNIFICANT, DistanceDependence, QcFc
+from niimasker.reports.heatmaps import UPWARDS
+from niimasker.reports.packing import numbers
+from niimasker.reports.plots import INK, Figure, axis, line_at, make_layout, shown_names
 
 _RELATED, _UNRELATED = "#d55e00", "#8a949e"
 

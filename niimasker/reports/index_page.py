@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 import numpy as np
 
+from niimasker.group.connectivity import GroupNote
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.outputs.group import GroupNote
-from niimasker.outputs.pages import render, write_assets, write_page
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.summaries import FINISHED
+from niimasker.reports.pages import render, write_assets, write_page
 
 Row = Mapping[str, Any]
 

@@ -10,9 +10,9 @@ import pytest
 from group_members import CENTRES, DISTANCES, NAMES, make_edges, write_member, write_members
 from scipy.stats import pearsonr, spearmanr
 
-from niimasker.outputs.edges import distances_between
-from niimasker.outputs.group import make_groups
-from niimasker.outputs.group_tables import edges_table, groups_table
+from niimasker.group.connectivity import make_groups
+from niimasker.group.edges import distances_between
+from niimasker.group.tables import edges_table, groups_table
 from niimasker.outputs.tables import write_records
 
 N_RUNS = 14

@@ -5,7 +5,7 @@ import pytest
 
 from niimasker.errors import NiimaskerWarning
 from niimasker.options.merging import make_settings
-from niimasker.outputs.methods import CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014, describe_methods
+from niimasker.reports.methods import CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014, describe_methods
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline

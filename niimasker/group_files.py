@@ -1,0 +1,82 @@
+"""The files over all runs of a study: group tables and the group page, or the reason why there are none yet."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from niimasker.batch import attempt
+from niimasker.errors import count, warn
+from niimasker.options.settings import Settings
+from niimasker.outputs.naming import name_group_files
+from niimasker.outputs.outcomes import NOT_STARTED
+
+if TYPE_CHECKING:
+    from niimasker.group.connectivity import GroupNote, Member
+
+_log = logging.getLogger(__name__)
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def remove_group_files(settings: Settings, *, keeps_page: bool) -> None:
+    """Remove the group's files of an earlier call: they are of other runs."""
+    files = name_group_files(settings.output_dir)
+    pages = () if keeps_page else (files.page_path,)
+    for path in (*pages, files.numbers_path, files.edges_path):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> GroupNote:
+    """Write the group's files, and return what the index says of them; a failure costs a warning alone.
+
+    Parameters
+    ----------
+    rows
+        What summary.tsv says of each run.
+    keys
+        What the files of each atlas are called by.
+    """
+    from niimasker.group.connectivity import GroupNote
+
+    written = attempt(lambda its_keys: _write_group_files(settings, rows, its_keys), keys)
+    if written.value is None:
+        _log.debug("%s", written.traceback)
+        warn(f"the group page is not written: {written.reason}")
+        return GroupNote(False, f"No group page: {written.reason}")
+    _log.debug("group of runs: %s, in %.3f s", written.value.words, written.seconds)
+    return written.value
+
+
+def _write_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> GroupNote:
+    from niimasker.group.connectivity import GroupNote, find_members, make_groups
+    from niimasker.group.tables import write_group_tables
+
+    members = find_members(settings, rows, keys)
+    missing = _why_no_group(members, rows)
+    if missing:
+        return GroupNote(False, f"No group page: {missing}")
+    files = name_group_files(settings.output_dir)
+    groups = list(make_groups(members, settings.connectivity))
+    write_group_tables(files, groups)
+    if not settings.no_report:
+        # Only now: without pages nothing that draws is needed.
+        from niimasker.reports.group_page import write_group_page
+
+        write_group_page(files.page_path, groups, members, settings)
+    return GroupNote(True, f"connectivity of {count(len(members), 'run')} and how it goes with motion")
+
+
+def _why_no_group(members: Sequence[Member], rows: Rows) -> str:
+    from niimasker.group.edges import MIN_RUNS
+
+    n_to_come = sum(row["status"] == NOT_STARTED for row in rows)
+    if n_to_come:
+        # After Ctrl-C nobody waits for numbers that the other runs will change.
+        return f"it is made once all runs are tried, and {count(n_to_come, 'run')} did not start."
+    if len(members) < MIN_RUNS:
+        return f"it needs {MIN_RUNS} runs that are done; {len(members)} {'is' if len(members) == 1 else 'are'}."
+    return ""
