@@ -171,9 +171,9 @@ def _read_settings(argv: Sequence[str]) -> Settings:
 
 def _run(settings: Settings, argv: Sequence[str]) -> int:
     # Only now: --help, --version and most mistakes need none of the scientific libraries.
-    from niimasker.progress import Silence, make_progress
+    from niimasker.running.progress import Silence, make_progress
+    from niimasker.running.warning_groups import group_warnings
     from niimasker.study.preparation import prepare
-    from niimasker.warning_kinds import group_warnings
     from niimasker.workflow import run_study
 
     study = prepare(settings)
@@ -198,7 +198,7 @@ def _run(settings: Settings, argv: Sequence[str]) -> int:
 
 def _tabulate(study: Study, outcomes: Sequence[Outcome]) -> bool:
     """Write the long table of --tidy, if it is asked for, and return whether that went well."""
-    from niimasker.study_files import tabulate
+    from niimasker.running.study_files import tabulate
 
     try:
         path = tabulate(study, outcomes)
@@ -211,10 +211,10 @@ def _tabulate(study: Study, outcomes: Sequence[Outcome]) -> bool:
 
 
 def _dry_run(settings: Settings) -> int:
-    from niimasker.dry_run import describe, foreseen, problems
+    from niimasker.running.dry_run import describe, foreseen, problems
+    from niimasker.running.task import share
+    from niimasker.running.warning_groups import group_warnings
     from niimasker.study.preparation import survey
-    from niimasker.task import share
-    from niimasker.warning_kinds import group_warnings
     from niimasker.workflow import find_finished
 
     study = survey(settings)

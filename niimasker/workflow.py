@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from niimasker.errors import OutputError, SettingsError, warn
-from niimasker.execution import extract_plans
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, summary_name
 from niimasker.outputs.outcomes import Outcome
+from niimasker.running.execution import extract_plans
+from niimasker.running.study_files import begin_study_files, folders_of, tabulate, write_study_files
+from niimasker.running.task import Shared, share, wait_for_imports
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.preparation import Study, prepare
-from niimasker.study_files import begin_study_files, folders_of, tabulate, write_study_files
-from niimasker.task import Shared, share, wait_for_imports
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -120,7 +120,7 @@ def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | N
     """Return the connection to a Dask cluster, None where none is asked for."""
     if not settings.scheduler:
         return contextlib.nullcontext()
-    from niimasker.clusters import connect
+    from niimasker.running.clusters import connect
 
     client: contextlib.AbstractContextManager[Client | None] = connect(settings.scheduler)
     return client
@@ -131,7 +131,7 @@ def _settle(study: Study, underway: Mapping[Run, Fingerprint]) -> Iterator[Outco
     if not underway:
         return
     from niimasker.outputs.results import remove_incomplete
-    from niimasker.resume import find_result
+    from niimasker.running.resume import find_result
 
     # The tables count: a report that is missing is made by --resume.
     settings = dataclasses.replace(study.settings, no_report=True)
@@ -149,7 +149,7 @@ def find_finished(study: Study, shared: Shared) -> list[Outcome]:
     if not study.settings.resume:
         return []
     # Only now: what it needs takes a second to import.
-    from niimasker.resume import find_outcomes
+    from niimasker.running.resume import find_outcomes
 
     return list(find_outcomes(study, shared))
 

@@ -17,8 +17,8 @@ from niimasker.cli import main
 from niimasker.errors import OutputError
 from niimasker.options.merging import make_settings
 from niimasker.outputs.long_table import Block, read_entities
+from niimasker.running.study_files import tabulate
 from niimasker.study.preparation import prepare
-from niimasker.study_files import tabulate
 from niimasker.workflow import extract, run_study
 
 LABELS = make_labels((1, 2, 5))

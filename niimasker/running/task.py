@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from niimasker.batch import attempt
 from niimasker.errors import record_warnings
 from niimasker.options.paths import to_path
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
-from niimasker.placements import AnyPlacement
 from niimasker.regions.definitions import find_names_paths
 from niimasker.regions.placing.weights import RegionWeights
+from niimasker.running.batch import attempt
+from niimasker.running.placements import AnyPlacement
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
 from niimasker.signals.connectivity import Connectivity, find_silent, measure_connectivity, warn_of_freedom

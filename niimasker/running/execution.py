@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from niimasker.batch import Attempt, attempt, attempt_here
 from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER
 from niimasker.outputs.outcomes import Outcome
-from niimasker.placements import AnyPlacement, OwnPlacement, Placements, Stored, temporary_folder
+from niimasker.running.batch import Attempt, attempt, attempt_here
+from niimasker.running.placements import AnyPlacement, OwnPlacement, Placements, Stored, temporary_folder
+from niimasker.running.task import Shared, Task, extract_run
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
-from niimasker.task import Shared, Task, extract_run
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -92,7 +92,7 @@ def _count_processes(study: Study, plans: Sequence[Plan], placements: Placements
     n_jobs = study.settings.n_jobs
     if n_jobs != -1 or not plans:
         return n_jobs
-    from niimasker.memory import bytes_of, columns_of, count_processes
+    from niimasker.running.memory import bytes_of, columns_of, count_processes
 
     placed = attempt(placements.of, plans[0]).value
     if isinstance(placed, Stored):
@@ -110,7 +110,7 @@ def _try(settings: Settings, n_jobs: int, tasks: Iterator[Task], on_start: Calla
         with threadpool_limits(limits=1):
             yield from attempt_here(extract_run, tasks, on_start=on_start)
     elif n_jobs > 0:
-        from niimasker.workers import attempt_in_processes
+        from niimasker.running.workers import attempt_in_processes
 
         yield from attempt_in_processes(extract_run, tasks, n_jobs=n_jobs, timeout=settings.timeout, on_start=on_start)
 
@@ -119,7 +119,7 @@ def _try_on_cluster(
     client: Client, folder: Path | None, tasks: Iterator[Task], on_start: Callable[[Run], None]
 ) -> Tried:
     """Yield each task with what became of it on a Dask cluster."""
-    from niimasker.clusters import attempt_on_cluster
+    from niimasker.running.clusters import attempt_on_cluster
 
     assert folder is not None
     yield from attempt_on_cluster(

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from studies import kill, results_in, summary, write_study
 
-from niimasker import execution, extract
+from niimasker import extract
 from niimasker.cli import main
-from niimasker.clusters import _Job, attempt_on_cluster, attempt_once, connect
 from niimasker.errors import RunError
 from niimasker.outputs import results
-from niimasker.task import extract_run
+from niimasker.running import execution
+from niimasker.running.clusters import _Job, attempt_on_cluster, attempt_once, connect
+from niimasker.running.task import extract_run
 
 distributed = pytest.importorskip("distributed")
 
@@ -183,7 +184,7 @@ def test_anything_but_an_address_is_wrong_use(study, capsys, address):
 
 
 def test_scheduler_that_does_not_answer_is_wrong_use(study, capsys, monkeypatch):
-    monkeypatch.setattr("niimasker.clusters._SECONDS_TO_CONNECT", 1)
+    monkeypatch.setattr("niimasker.running.clusters._SECONDS_TO_CONNECT", 1)
     assert main([*study[:-1], "tcp://127.0.0.1:9"]) == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
     assert not Path("out").exists()

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from niimasker.batch import Attempt, Task, Value, attempt
 from niimasker.errors import OutputLostError, SettingsError
 from niimasker.options.json_files import read_json
+from niimasker.running.batch import Attempt, Task, Value, attempt
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -13,7 +13,7 @@ from niimasker.cli import main
 from niimasker.inputs.runs import Run
 from niimasker.options.option_types import Shard
 from niimasker.outputs.results import write_summary
-from niimasker.shards import merge_shards
+from niimasker.running.shards import merge_shards
 
 N_RUNS = 7
 DATA = Path("out/niimasker_data")

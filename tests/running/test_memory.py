@@ -9,11 +9,12 @@ import pytest
 from images import save
 from studies import LABELS, write_study
 
-from niimasker import extract, memory
+from niimasker import extract
 from niimasker.errors import NiimaskerWarning
 from niimasker.inputs.free_memory import _free_of_groups, free_bytes
-from niimasker.memory import count_processes, process_bytes
 from niimasker.options.merging import make_settings
+from niimasker.running import memory
+from niimasker.running.memory import count_processes, process_bytes
 from niimasker.study.preparation import Study, prepare
 
 GB = 10**9

@@ -17,8 +17,8 @@ from studies import environment, write_study
 from niimasker.cli import main
 from niimasker.inputs.runs import Run
 from niimasker.outputs.outcomes import Outcome
-from niimasker.progress import Bar, Lines, in_words, make_progress
-from niimasker.warning_kinds import group_warnings, kind_of
+from niimasker.running.progress import Bar, Lines, in_words, make_progress
+from niimasker.running.warning_groups import group_warnings, kind_of
 
 
 def outcome(name: str = "a.nii.gz", *warnings: str, reason: str | None = "no good") -> Outcome:
@@ -72,7 +72,9 @@ class TestBar:
         words = write_study(tmp_path, 3)
         (tmp_path / "sub-01_bold.nii.gz").write_bytes(b"no image")
         ours, theirs = pty.openpty()
-        code = "import sys, tqdm; from niimasker import progress; from niimasker.cli import main; sys.exit(main())"
+        code = (
+            "import sys, tqdm; from niimasker.running import progress; from niimasker.cli import main; sys.exit(main())"
+        )
         command = [sys.executable, "-c", code, str(tmp_path / "out"), *words]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment()) as process:
             os.close(theirs)

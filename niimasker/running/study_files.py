@@ -9,9 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from niimasker.batch import attempt
 from niimasker.errors import warn
-from niimasker.group_files import remove_group_files, try_group_files
 from niimasker.options.settings import BIDS
 from niimasker.outputs.files import (
     DATA_FOLDER,
@@ -24,6 +22,8 @@ from niimasker.outputs.files import (
 from niimasker.outputs.long_table import remove_long_tables, write_long_table
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
+from niimasker.running.batch import attempt
+from niimasker.running.group_files import remove_group_files, try_group_files
 from niimasker.study.preparation import Study
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def folders_of(study: Study) -> set[Path]:
 def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
     """Write what tells of all runs: the summary, and when no shard is left to do, the index and the group's files."""
     from niimasker.outputs.results import write_summary
-    from niimasker.shards import merge_shards, remove_shard_summaries
+    from niimasker.running.shards import merge_shards, remove_shard_summaries
 
     folder, shard = study.settings.output_dir / DATA_FOLDER, study.settings.shard
     rows = [summary_row(outcome) for outcome in outcomes]
@@ -105,7 +105,7 @@ def tabulate(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
     OutputError
         It cannot be written; the runs' own tables are complete.
     """
-    from niimasker.shards import read_shards
+    from niimasker.running.shards import read_shards
 
     settings = study.settings
     # Where nothing can be written any more, that is said already.

@@ -16,12 +16,13 @@ import pytest
 from images import LAS, make_series, save
 from studies import LABELS, children_of, kill, results_in, start, summary, wait_until, write_study
 
-from niimasker import extract, placements
-from niimasker.batch import attempt, attempt_here
+from niimasker import extract
 from niimasker.cli import main
 from niimasker.errors import OutputError, OutputLostError, RunError, SettingsError, record_warnings, warn
 from niimasker.outputs.files import temporary_prefix
-from niimasker.workers import THREAD_VARIABLES, Worker, attempt_in_processes
+from niimasker.running import placements
+from niimasker.running.batch import attempt, attempt_here
+from niimasker.running.workers import THREAD_VARIABLES, Worker, attempt_in_processes
 
 
 def square(number: int) -> int:
@@ -230,7 +231,8 @@ def hold(image_path: Path, pid_path: Path) -> str:
     """Return code that makes the run of an image wait for ever, and its process's number known."""
     return f"""
 import os, pathlib, threading, time
-from niimasker import workers, workflow
+from niimasker import workflow
+from niimasker.running import workers
 
 run_study, attempt = workflow.run_study, workers.Worker.attempt
 
@@ -369,7 +371,7 @@ def test_interrupt_leaves_what_is_finished_listed(held, by):
 
 
 IN_THIS_PROCESS = """
-from niimasker import execution
+from niimasker.running import execution
 
 extract_run = execution.extract_run
 
@@ -384,7 +386,7 @@ execution.extract_run = extract_and_interrupt
 
 IN_OTHERS = """
 import os, threading
-from niimasker.workers import Worker
+from niimasker.running.workers import Worker
 
 attempt, end, has_ended = Worker.attempt, Worker.end, threading.Event()
 

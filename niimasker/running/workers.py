@@ -28,7 +28,7 @@ from typing import Any, BinaryIO, Generic
 
 from joblib import Parallel, delayed
 
-from niimasker.batch import Attempt, Task, Value, attempt
+from niimasker.running.batch import Attempt, Task, Value, attempt
 
 # Set before a library is loaded, which is when most of them look.
 THREAD_VARIABLES = (
@@ -42,7 +42,7 @@ THREAD_VARIABLES = (
 
 _LENGTH = struct.Struct("!Q")
 _MOST_SECONDS_TO_END = 5.0
-_CODE = "import sys; sys.path[:] = {path!r}; from niimasker.workers import serve; serve({level})"
+_CODE = "import sys; sys.path[:] = {path!r}; from niimasker.running.workers import serve; serve({level})"
 
 
 def attempt_in_processes(

@@ -15,9 +15,9 @@ from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.outcomes import Outcome
 from niimasker.outputs.results import NUMBERS, Result
 from niimasker.outputs.summaries import read_summary
+from niimasker.running.task import Shared
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.preparation import Study
-from niimasker.task import Shared
 
 _log = logging.getLogger(__name__)
 

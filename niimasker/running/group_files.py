@@ -7,11 +7,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from niimasker.batch import attempt
 from niimasker.errors import count, warn
 from niimasker.options.settings import Settings
 from niimasker.outputs.naming import name_group_files
 from niimasker.outputs.outcomes import NOT_STARTED
+from niimasker.running.batch import attempt
 
 if TYPE_CHECKING:
     from niimasker.group.connectivity import GroupNote, Member
