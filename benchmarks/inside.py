@@ -13,10 +13,11 @@ from isal import igzip
 from nibabel.openers import Opener
 
 from niimasker import extract
-from niimasker.inputs.images import open_series
+from niimasker.inputs.series import open_series
 from niimasker.inputs.volumes import BLOCK_BYTES
-from niimasker.regions.definitions import load_regions
-from niimasker.signals.extraction import Reading, extract_signals, make_placement
+from niimasker.regions.loading import load_regions
+from niimasker.regions.placing.placement import make_placement
+from niimasker.signals.extraction import Reading, extract_signals
 from niimasker.signals.timeline import Timeline
 
 
@@ -39,7 +40,7 @@ def extraction_by_decompression(image: str, regions: str) -> float:
     """Return the time of extraction, from header to signals, by that of decompression."""
     series = open_series(Path(image))
     atlases = load_regions([regions], labels=(), as_voxels=False, radius=None, atlas_dir=None)
-    placement = make_placement(atlases, series.grid, None, smoothing_fwhm=None, engine="stream")
+    placement = make_placement(atlases, series.space, None, smoothing_fwhm=None, engine="stream")
     timeline = Timeline(series.n_volumes, 0)
     decompression = seconds(lambda: read_all(igzip.open(image, "rb")))
     return (

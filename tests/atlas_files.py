@@ -10,7 +10,7 @@ import pytest
 
 from niimasker.errors import NiimaskerWarning, RegionsError
 from niimasker.regions.atlases.fetching import fetch_atlas
-from niimasker.regions.definitions import load_regions
+from niimasker.regions.loading import load_regions
 
 AFFINE = np.diag([-4.0, 4.0, 4.0, 1.0])  # first axis from right to left, as FSL's and SPM's atlases have it
 SHAPE = (8, 5, 6)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from niimasker.inputs.images import Grid
+from niimasker.inputs.spaces import Grid
 from niimasker.regions.definitions import Maps, Mask, Parcellation, Regions, Seeds, centres_of
 
 

@@ -35,15 +35,15 @@ from niimasker.errors import (
 from niimasker.group.connectivity import make_groups
 from niimasker.group.tables import edges_table, groups_table
 from niimasker.inputs.confounds import Confounds, load_confounds
-from niimasker.inputs.images import T_R_MAX, T_R_MIN
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
+from niimasker.inputs.series import T_R_MAX, T_R_MIN
 from niimasker.inputs.strategies import STRATEGIES
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
 from niimasker.outputs.naming import STATISTICS, name_group_files
-from niimasker.regions.atlases.fetching import ATLASES
 from niimasker.regions.atlases.queries import grammar
+from niimasker.regions.atlases.sources import ATLASES
 from niimasker.regions.names.tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
 from niimasker.regions.placing.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
 from niimasker.signals.coverage import NO_PERCENT

@@ -6,7 +6,6 @@ import contextlib
 import io
 import logging
 import math
-import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +21,10 @@ from nibabel.tripwire import TripWireError
 
 from niimasker.errors import BrokenImageError, ImageError, clip, warn
 from niimasker.inputs.free_memory import free_bytes
-from niimasker.options.json_files import read_json
 from niimasker.options.paths import why_no_file
 
 # What nibabel and the decompressors raise for a file that is not, or not wholly, an image.
 _READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, TripWireError)
-
-# By NIfTI's codes; the space's, below 8, are added to them.
-_SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
 # The highest ratios that the formats reach: deflate codes 258 bytes in 2 bits, the others compress zeros without end.
 _MOST_COMPRESSED = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
@@ -39,33 +34,6 @@ _MANY_VOXELS = 2**24
 _PIECE_BYTES = 2**20
 # As float64: a volume read, one being read, its differences from the first, and the regions on its grid.
 _COPIES_OF_A_VOLUME = 4
-
-# Outside of this a repetition time is most likely written in other units than it says.
-T_R_MIN, T_R_MAX = 0.05, 20.0
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where voxels lie: a shape and the affine from voxel indices to mm."""
-
-    shape: tuple[int, int, int]
-    affine: tuple[tuple[float, ...], ...]
-
-    @classmethod
-    def of(cls, img: nib.nifti1.Nifti1Pair) -> Grid:
-        """Return the grid of a loaded image."""
-        rows = np.asarray(img.affine, dtype=np.float64).tolist()
-        return cls(tuple(int(n) for n in img.shape[:3]), tuple(map(tuple, rows)))  # type: ignore[arg-type]
-
-    @property
-    def matrix(self) -> np.ndarray:
-        """The affine, as an array of shape (4, 4)."""
-        return np.array(self.affine)
-
-    @property
-    def n_voxels(self) -> int:
-        """The number of voxels of a volume."""
-        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -105,32 +73,6 @@ class VoxelStorage:
         return self.offset + volume * self.volume_bytes
 
 
-@dataclass(frozen=True)
-class ImageSeries:
-    """The header's facts of a 4D image; no voxel has been read.
-
-    Parameters
-    ----------
-    t_r
-        Repetition time in seconds; None when neither the JSON file beside the image nor the header says it.
-    t_r_source
-        "sidecar", "header" or None.
-    header_t_r
-        What the header alone says.
-    is_placed
-        Whether the header says which space its affine leads to.
-    """
-
-    path: Path
-    grid: Grid
-    n_volumes: int
-    t_r: float | None
-    t_r_source: str | None
-    voxels: VoxelStorage
-    header_t_r: float | None = None
-    is_placed: bool = True
-
-
 def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     """Return an image whose voxels are still on disk, its header checked.
 
@@ -152,7 +94,7 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
         img, mended = _open(image_path.absolute() if str(image_path).startswith("~") else image_path)
     except _READ_ERRORS as error:
         raise BrokenImageError(
-            f"{image_path}: not a NIfTI image that can be read ({_first_line(error)}); fetch or make it again."
+            f"{image_path}: not a NIfTI image that can be read ({first_line(error)}); fetch or make it again."
         ) from error
     _check_shape(img, image_path)
     _check_size(storage_of(img, image_path))
@@ -297,60 +239,9 @@ def is_plain_float32(img: nib.nifti1.Nifti1Pair) -> bool:
     return img.get_data_dtype() == np.float32 and (img.dataobj.slope, img.dataobj.inter) == (1.0, 0.0)
 
 
-def open_series(image_path: Path) -> ImageSeries:
-    """Return what the header of a 4D image says.
-
-    Raises
-    ------
-    ImageError
-        The file is not a 4D NIfTI image.
-    BrokenImageError
-        The file is damaged.
-    """
-    img = load_image(image_path)
-    shown = f"a {img.ndim}D image ({'x'.join(map(str, img.shape))})"
-    if img.ndim < 4:
-        raise ImageError(f"{image_path}: {shown}; expected a 4D series of volumes.")
-    # Some converters write time as the fifth axis or leave empty axes behind it.
-    if len([n for n in img.shape[3:] if n != 1]) > 1:
-        raise ImageError(f"{image_path}: {shown}; split it into 4D series of volumes.")
-    sidecar_t_r, header_t_r = _sidecar_t_r(image_path), _header_t_r(img.header)
-    t_r = header_t_r if sidecar_t_r is None else sidecar_t_r
-    source = "sidecar" if sidecar_t_r is not None else "header" if header_t_r is not None else None
-    voxels = storage_of(img, image_path)
-    return ImageSeries(
-        image_path, Grid.of(img), voxels.n_volumes, t_r, source, voxels, header_t_r, is_placed(img.header)
-    )
-
-
 def is_placed(header: nib.nifti1.Nifti1Header) -> bool:
     """Return whether a header says which space its affine leads to."""
     return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
-
-
-def _sidecar_t_r(image_path: Path) -> float | None:
-    sidecar_path = image_path.with_name(image_stem(image_path) + ".json")
-    if why_no_file(sidecar_path):
-        return None
-    try:
-        content = read_json(sidecar_path)
-    except (OSError, ValueError) as error:
-        warn(f"{sidecar_path.name} cannot be read ({_first_line(error)}); its RepetitionTime is not used.")
-        return None
-    t_r = content.get("RepetitionTime") if isinstance(content, dict) else None
-    if isinstance(t_r, bool) or not isinstance(t_r, (int, float)):
-        return None
-    # An integer may be too large for a float.
-    return float(t_r) if 0 < t_r <= sys.float_info.max else None
-
-
-def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
-    # Without units the 1 that programs leave in pixdim[4] looks like a repetition time: it is not trusted.
-    units = int(header["xyzt_units"])
-    scale = _SECONDS_PER_UNIT.get(units - units % 8)
-    # Through its decimal digits: as a float, NIfTI-1's 0.8 is 0.800000012.
-    t_r = float(str(header["pixdim"][4]))
-    return round(t_r * scale, 9) if scale and np.isfinite(t_r) and t_r > 0 else None
 
 
 def image_stem(image_path: Path) -> str:
@@ -361,5 +252,6 @@ def image_stem(image_path: Path) -> str:
     return name.removesuffix(".nii") if name.endswith(".nii") else Path(name).stem
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or what it is called where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -169,17 +169,19 @@ def read_voxels(img: nib.nifti1.Nifti1Pair, dtype: type) -> np.ndarray:
     """
     if not nib.is_proxy(img.dataobj):
         return np.asarray(img.dataobj, dtype=dtype).reshape((*img.shape[:3], -1))
-    return read_volumes(storage_of(img, Path(img.get_filename())), img.shape[:3], dtype=dtype)
+    values = read_values(storage_of(img, Path(img.get_filename())), dtype=dtype)
+    return values.T.reshape((*img.shape[:3], len(values)), order="F")
 
 
-def read_volumes(
-    voxels: VoxelStorage, shape: tuple[int, ...], first: int = 0, *, dtype: type, digest: Digest | None = None
-) -> np.ndarray:
-    """Return volumes from one on, scaled, of shape (*shape, n_volumes - first); errors as for `read_voxels`."""
+def read_values(voxels: VoxelStorage, first: int = 0, *, dtype: type, digest: Digest | None = None) -> np.ndarray:
+    """Return the values of all volumes from one on, scaled, of shape (n_volumes - first, n_points).
+
+    Errors are those of `read_voxels`.
+    """
     n_bytes = (voxels.n_volumes - first) * voxels.n_voxels * np.dtype(dtype).itemsize
     # Its blocks, and they in one piece.
     check_memory(voxels.image_path, "what is read", 2 * n_bytes)
     values = np.concatenate([block.astype(dtype) for block in iter_blocks(voxels, first, digest=digest)])
     if (voxels.slope, voxels.intercept) != (1.0, 0.0):
         values = values * dtype(voxels.slope) + dtype(voxels.intercept)
-    return values.T.reshape((*shape, len(values)), order="F")
+    return values

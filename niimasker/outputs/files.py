@@ -13,19 +13,14 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
-import numpy as np
 
 from niimasker.errors import OutputError, OutputLostError
-from niimasker.inputs.images import Grid
 from niimasker.options.option_types import Shard
-from niimasker.options.paths import to_path
-from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
-from niimasker.regions.placing.weights import place_regions
 
 DATA_FOLDER = "niimasker_data"
 REPORTS_FOLDER = "reports"
@@ -172,28 +167,3 @@ def copy_file(source: Path, path: Path) -> None:
             return
     with replacing(path) as temporary:
         shutil.copyfile(source, temporary)
-
-
-def write_regions_used(
-    folder: Path, roi_file: str, regions: Regions, grids: Sequence[Grid], *, spheres_name: str
-) -> None:
-    """Keep the regions beside the results: the file itself, a fetched atlas, and spheres on the first image's grid."""
-    roi_path = to_path(roi_file)
-    definition = regions.definition
-    if roi_path.is_file():
-        copy_file(roi_path, folder / roi_path.name)
-    elif isinstance(definition, (Parcellation, Maps)):
-        values = definition.labels if isinstance(definition, Parcellation) else definition.weights
-        img = nib.Nifti1Image(values, definition.grid.matrix)
-        write_image(folder / f"{roi_file.replace(':', '-')}.nii.gz", img)
-    if isinstance(definition, Seeds) and grids:
-        write_image(folder / f"{spheres_name}.nii.gz", spheres_image(regions, grids[0]))
-
-
-def spheres_image(regions: Regions, grid: Grid) -> nib.Nifti1Image:
-    """Return spheres as labels, counted from 1; where spheres overlap the last one shows."""
-    matrix = place_regions(regions, grid, None).matrix
-    labels = np.zeros(grid.n_voxels, dtype=np.int32)
-    for row in range(matrix.shape[0]):
-        labels[matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]] = row + 1
-    return nib.Nifti1Image(labels.reshape(grid.shape, order="F"), grid.matrix)

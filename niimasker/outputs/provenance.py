@@ -103,8 +103,8 @@ def describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, 
     atlas
         What the outputs call it.
     """
-    voxels = weights.voxels
-    regions = weights.indices if voxels is None else [voxels.regions.indices[row] for row in voxels.rows]
+    points = weights.single_points
+    regions = weights.indices if points is None else [points.regions.indices[row] for row in points.rows]
     return {name: {"Atlas": atlas, "ROI": index} for name, index in zip(weights.names, regions, strict=True)}
 
 

@@ -37,9 +37,10 @@ from niimasker.outputs.tables import (
     write_relmat,
     write_signals,
 )
+from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import OK, RegionWeights
 from niimasker.signals.connectivity import Connectivity
-from niimasker.signals.extraction import Placement, Signals
+from niimasker.signals.extraction import Signals
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
 from niimasker.study.plans import Plan
@@ -239,7 +240,7 @@ def _with_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
 
 def run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
     """Return the files of a run, whatever the regions."""
-    sources = {"Image": source_record(plan.series.voxels.path, extracted.image_sha256)}
+    sources = {"Image": source_record(plan.series.storage.path, extracted.image_sha256)}
     # Nothing is made from a table that is not needed and cannot be read.
     if plan.run.confounds_path is not None and extracted.confounds is not None:
         sources["Confounds"] = source_record(plan.run.confounds_path)

@@ -80,7 +80,7 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
             "x": x,
             "y": y,
             "z": z,
-            "n_voxels": regions.n_voxels,
+            "n_voxels": regions.n_points,
             "n_valid": signals.n_valid,
             "coverage": signals.coverage,
             "mean": signals.mean,
@@ -103,10 +103,10 @@ def regressors_table(confounds: Confounds, timeline: Timeline) -> pd.DataFrame:
 
 
 def voxels_table(weights: RegionWeights) -> pd.DataFrame:
-    """Return where each column of single voxels comes from: region, voxel indices, and mm."""
-    assert weights.voxels is not None
-    i, j, k = weights.voxels.ijk.T
+    """Return where each column of a single point comes from: its region, its place in the file, and mm."""
+    points = weights.single_points
+    assert points is not None
     x, y, z = weights.centres.T
-    regions = [weights.voxels.regions.names[row] for row in weights.voxels.rows]
+    regions = [points.regions.names[row] for row in points.rows]
     texts = {"column": text_column(weights.names), "region": text_column(regions)}
-    return pd.DataFrame({**texts, "i": i, "j": j, "k": k, "x": x, "y": y, "z": z})
+    return pd.DataFrame({**texts, **points.places, "x": x, "y": y, "z": z})

@@ -12,8 +12,7 @@ from niimasker.inputs.images import image_stem
 from niimasker.inputs.templates import is_template, name_of_template
 from niimasker.options.paths import to_path
 from niimasker.options.settings import BIDS, Settings
-from niimasker.regions.atlases.fetching import is_atlas_query
-from niimasker.regions.atlases.queries import PREFIX
+from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.names.tables import TABLE_SUFFIXES
 
 # What tells files of one atlas apart, in the order of the standard.

@@ -12,8 +12,7 @@ from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.inputs.runs import AUTO
 from niimasker.inputs.templates import is_template, name_of_template
 from niimasker.options.settings import Settings
-from niimasker.regions.atlases.fetching import is_atlas_query
-from niimasker.regions.atlases.queries import PREFIX
+from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline

@@ -10,26 +10,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from niimasker.inputs.confounds import Confounds
+from niimasker.inputs.spaces import Volume
 from niimasker.options.settings import Settings
 from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
 from niimasker.outputs.results import Extracted, Result
 from niimasker.outputs.tables import regions_table
-from niimasker.regions.placing.weights import RegionWeights
+from niimasker.regions.placing.label_volumes import label_volume
+from niimasker.regions.placing.placement import Placement
 from niimasker.reports.methods import Paragraph, describe_methods
 from niimasker.reports.steps import Step, list_steps
 from niimasker.reports.time_axis import TimeAxis
 from niimasker.signals.connectivity import Connectivity
-from niimasker.signals.extraction import Placement
 from niimasker.study.plans import Plan
 
 # More columns than these, as --as_voxels makes them, are averaged to about half as many rows.
 MOST_COLUMNS, _ROWS_INSTEAD = 1000, 500
-
-# Below this share of its largest weight, a voxel is not shown as part of a probabilistic map.
-_MAP_SHOWN = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +42,7 @@ class AtlasView:
     facts
         A row per region, as in regions.tsv.
     labels
-        Position of the region counted from 1, on the image's grid; 0 for none.
+        Position of the region counted from 1, 0 for none, where the image's points lie in a volume.
     names, raw, cleaned, regions
         Of each row that is shown, a column of the table or a mean of neighbouring ones: its name, its signals of shape
         (n_kept, n_rows) before and after cleaning, and its region's position.
@@ -59,7 +56,7 @@ class AtlasView:
     source: str
     kind: str
     facts: pd.DataFrame
-    labels: np.ndarray
+    labels: Volume | None
     names: tuple[str, ...]
     raw: np.ndarray
     cleaned: np.ndarray
@@ -87,8 +84,7 @@ class RunView:
     steps: tuple[Step, ...]
     band: tuple[float | None, float | None]
     standardized: str | None
-    background: np.ndarray
-    affine: np.ndarray
+    background: Volume | None
     framewise_displacement: np.ndarray | None
     std_dvars: np.ndarray | None
     regressor_names: tuple[str, ...]
@@ -136,8 +132,7 @@ def make_view(
         steps=list_steps(settings, plan.cleaning, timeline, extracted.nuisance, placement.weights),
         band=(plan.cleaning.high_pass, plan.cleaning.low_pass),
         standardized=plan.cleaning.standardize,
-        background=extracted.mean_volume,
-        affine=plan.series.grid.matrix,
+        background=plan.series.space.to_volume(extracted.mean_volume),
         framewise_displacement=None if marks is None else marks.framewise_displacement,
         std_dvars=None if marks is None else marks.std_dvars,
         regressor_names=names,
@@ -162,14 +157,14 @@ def _view_atlas(
     number: int, key: str, placement: Placement, extracted: Extracted, roi_files: Sequence[str]
 ) -> AtlasView:
     weights, signals, cleaned = placement.weights[number], extracted.signals[number], extracted.values[number]
-    regions = np.arange(len(weights.names)) if weights.voxels is None else weights.voxels.rows
+    regions = np.arange(len(weights.names)) if weights.single_points is None else weights.single_points.rows
     starts = _row_starts(regions)
     return AtlasView(
         key=key,
         source=PurePath(roi_files[number]).name,
         kind=weights.kind,
         facts=regions_table(weights, signals),
-        labels=draw_labels(weights.of_regions),
+        labels=label_volume(weights.of_regions),
         names=_row_names(weights.names, starts),
         raw=_mean_of_stretches(signals.values, starts),
         cleaned=_mean_of_stretches(cleaned, starts),
@@ -209,22 +204,3 @@ def _mean_of_stretches(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     totals = np.add.reduceat(np.where(is_finite, values, 0.0), starts, axis=1)
     counts = np.add.reduceat(is_finite, starts, axis=1, dtype=np.int64)
     return np.asarray(np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0))
-
-
-def draw_labels(weights: RegionWeights) -> np.ndarray:
-    """Return regions as a label image: their positions counted from 1.
-
-    Where spheres overlap the last one shows, where maps do the one whose weight there is highest.
-    """
-    entries: sparse.coo_array = weights.matrix.tocoo()
-    rows, voxels = entries.row, entries.col
-    if weights.kind == "maps":
-        highest = np.zeros(entries.shape[0])
-        np.maximum.at(highest, rows, np.abs(entries.data))
-        shares = np.abs(entries.data) / highest[rows]
-        order = np.argsort(shares)
-        order = order[shares[order] >= _MAP_SHOWN]
-        rows, voxels = rows[order], voxels[order]
-    labels = np.zeros(weights.grid.n_voxels, dtype=np.int32)
-    labels[voxels] = rows + 1
-    return labels.reshape(weights.grid.shape, order="F")

@@ -32,7 +32,7 @@ class Section:
     """What a page shows of one atlas, matrices by their kind; a part that cannot be is None, and `notes` say why."""
 
     view: AtlasView
-    picture: str
+    picture: str | None
     picture_alt: str
     carpet: Plot
     viewer: dict[str, Any]
@@ -66,13 +66,19 @@ def make_section(atlas: AtlasView, run: RunView) -> Section:
     )
 
 
-def _picture(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> str:
-    upright = brain.crop(brain.turn_upright(run.background, atlas.labels, run.affine))
+def _picture(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> str | None:
+    if run.background is None or atlas.labels is None:
+        return None
+    background, labels = run.background.values, atlas.labels.values
+    upright = brain.crop(brain.turn_upright(background, labels, run.background.affine))
     return brain.to_data_uri(brain.plot_regions(upright, colours))
 
 
 def _picture_alt(atlas: AtlasView) -> str:
-    n_shown = len(np.unique(atlas.labels[atlas.labels > 0]))
+    if atlas.labels is None:
+        return ""
+    labels = atlas.labels.values
+    n_shown = len(np.unique(labels[labels > 0]))
     return (
         f"{n_shown} of {count(len(atlas.facts), 'region')} in colour on the mean functional image, "
         "in three rows of cuts along x, y and z"

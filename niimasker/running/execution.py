@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from niimasker.inputs.images import Grid
 from niimasker.inputs.runs import Run
+from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER
 from niimasker.outputs.outcomes import Outcome
@@ -49,9 +49,9 @@ def extract_plans(
     on_start
         Called with each run that begins, in any thread.
     """
-    # Images on one grid come one after the other: its weights are made once and let go.
-    places = {grid: place for place, grid in enumerate(study.grids)}
-    plans = sorted(plans, key=lambda plan: places[plan.series.grid])
+    # Images of one space come one after the other: its weights are made once and let go.
+    places = {space: place for place, space in enumerate(study.spaces)}
+    plans = sorted(plans, key=lambda plan: places[plan.series.space])
     unplaced: list[tuple[Plan, Attempt[Any]]] = []
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_shared_folder(study.settings))
@@ -69,7 +69,7 @@ def extract_plans(
             tried_runs = _try(study.settings, n_jobs, tasks, start)
         stack.enter_context(contextlib.closing(tried_runs))
         for task, tried in tried_runs:
-            placements.release(task.plan.series.grid)
+            placements.release(task.plan.series.space)
             if tried.is_lost:
                 underway[task.plan.run] = task.fingerprint  # on a cluster they are only given out
             yield _outcome(study, task.plan, tried)
@@ -153,13 +153,13 @@ def _outcome(study: Study, plan: Plan, tried: Attempt[Any]) -> Outcome:
 def _tasks(
     plans: Sequence[Plan], placements: Placements, unplaced: list[tuple[Plan, Attempt[Any]]], shared: Shared
 ) -> Iterator[Task]:
-    """Yield the task of each plan; plans on a grid that the regions cannot be placed on go to `unplaced`."""
-    failed_on: dict[Grid, Attempt[AnyPlacement]] = {}
+    """Yield the task of each plan; plans of a space that the regions cannot be placed on go to `unplaced`."""
+    failed_on: dict[Space, Attempt[AnyPlacement]] = {}
     for plan in plans:
-        grid = plan.series.grid
-        placed = failed_on.get(grid) or attempt(placements.of, plan)
+        space = plan.series.space
+        placed = failed_on.get(space) or attempt(placements.of, plan)
         if placed.value is None:
-            failed_on[grid] = placed
+            failed_on[space] = placed
             unplaced.append((plan, placed))
         else:
             yield Task(plan, placed.value, {**shared.fingerprint, **fingerprint_run(plan, shared.settings)}, shared)

@@ -31,7 +31,7 @@ def count_processes(n_jobs: int, study: Study, placement_bytes: int, n_columns: 
     Parameters
     ----------
     placement_bytes
-        Of the regions' weights on the first grid.
+        Of the regions' weights on the first space.
     n_columns
         Of a run's tables of signals.
     """
@@ -52,18 +52,18 @@ def count_processes(n_jobs: int, study: Study, placement_bytes: int, n_columns: 
 
 def process_bytes(plan: Plan, study: Study, placement_bytes: int, n_columns: int) -> int:
     """Return about how much memory a process takes for a run."""
-    grid, n_volumes = plan.series.grid, plan.series.n_volumes
-    volume_bytes = grid.n_voxels * 8
+    space, n_volumes = plan.series.space, plan.series.n_volumes
+    volume_bytes = space.n_points * 8
     if study.settings.engine == "nilearn":
         image_bytes = _IMAGES_OF_NILEARN * volume_bytes * n_volumes
     else:
         image_bytes = _BLOCKS * max(volume_bytes, min(BLOCK_BYTES, volume_bytes * n_volumes))
-    weights_bytes = placement_bytes * grid.n_voxels // study.grids[0].n_voxels
+    weights_bytes = placement_bytes * space.n_points // study.spaces[0].n_points
     return _PROCESS_BYTES + image_bytes + weights_bytes + _SIGNALS * 8 * n_columns * n_volumes
 
 
 def bytes_of(weights: Sequence[RegionWeights]) -> int:
-    """Return the memory that regions take on a grid: their weights, and as much for the product with volumes."""
+    """Return the memory that regions take on a space: their weights, and as much for the product with volumes."""
     arrays = [array for each in weights for array in (each.matrix.data, each.matrix.indices, each.matrix.indptr)]
     return 2 * sum(int(array.nbytes) for array in arrays)
 

@@ -1,4 +1,4 @@
-"""The regions' weights on each grid, for every process that needs them: written once, read by all from one place."""
+"""The regions' weights on each space, for every process that needs them: written once, read by all from one place."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from niimasker.errors import OutputLostError
-from niimasker.inputs.images import Grid, ImageSeries
 from niimasker.inputs.runs import RegionFiles
+from niimasker.inputs.series import Series
+from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import remove_leftovers, temporary_prefix
-from niimasker.regions.definitions import Mask, Regions, load_mask
+from niimasker.regions.atlas_images import load_mask
+from niimasker.regions.definitions import Mask, Regions
+from niimasker.regions.placing.placement import Placement, make_placement
 from niimasker.regions.placing.template_spaces import check_spaces
-from niimasker.signals.extraction import Placement, make_placement
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study, check_spheres, load_atlases
 
@@ -66,7 +68,7 @@ class OwnPlacement:
     """
 
     files: RegionFiles
-    series: ImageSeries
+    series: Series
     settings: Settings
     atlases: Held[Atlases] | Stored[Atlases] | None
 
@@ -83,16 +85,16 @@ class OwnPlacement:
         mask = None if self.files.mask_path is None else load_mask(self.files.mask_path)
         for regions in atlases:
             check_spaces(self.series, regions)
-        check_spheres(atlases, self.series.grid, mask, self.settings)
-        return place_atlases(atlases, self.series.grid, mask, self.settings)
+        check_spheres(atlases, self.series.space, mask, self.settings)
+        return place_atlases(atlases, self.series.space, mask, self.settings)
 
 
 AnyPlacement = Held[Placement] | Stored[Placement] | OwnPlacement
 
 
-def place_atlases(atlases: Sequence[Regions], grid: Grid, mask: Mask | None, settings: Settings) -> Placement:
-    """Return the regions of every atlas on a grid, as the settings have them extracted."""
-    return make_placement(atlases, grid, mask, smoothing_fwhm=settings.smoothing_fwhm, engine=settings.engine)
+def place_atlases(atlases: Sequence[Regions], space: Space, mask: Mask | None, settings: Settings) -> Placement:
+    """Return the regions of every atlas on a space, as the settings have them extracted."""
+    return make_placement(atlases, space, mask, smoothing_fwhm=settings.smoothing_fwhm, engine=settings.engine)
 
 
 @lru_cache(maxsize=1)
@@ -123,7 +125,7 @@ def store(value: Value, path: Path) -> Stored[Value]:
 
 
 class Placements:
-    """The placement of each grid, made when its first run comes and let go after its last.
+    """The placement on each space, made when its first run comes and let go after its last.
 
     Parameters
     ----------
@@ -136,21 +138,21 @@ class Placements:
     def __init__(self, study: Study, plans: Sequence[Plan], folder: Path | None) -> None:
         self._study = study
         self._folder = folder
-        self._n_left = Counter(plan.series.grid for plan in plans)
-        self._made: dict[Grid, Held[Placement] | Stored[Placement]] = {}
+        self._n_left = Counter(plan.series.space for plan in plans)
+        self._made: dict[Space, Held[Placement] | Stored[Placement]] = {}
         self._atlases: Held[Atlases] | Stored[Atlases] | None = None
         self._numbers = itertools.count()
 
     def of(self, plan: Plan) -> AnyPlacement:
         """Return the placement for a run."""
-        grid, settings = plan.series.grid, self._study.settings
+        space, settings = plan.series.space, self._study.settings
         if plan.run.own_regions is not None:
             if self._study.atlases and self._atlases is None:
                 self._atlases = self._keep(self._study.atlases)
             return OwnPlacement(plan.run.own_regions, plan.series, settings, self._atlases)
-        if grid not in self._made:
-            self._made[grid] = self._keep(place_atlases(self._study.atlases, grid, self._study.mask, settings))
-        return self._made[grid]
+        if space not in self._made:
+            self._made[space] = self._keep(place_atlases(self._study.atlases, space, self._study.mask, settings))
+        return self._made[space]
 
     def _keep(self, value: Value) -> Held[Value] | Stored[Value]:
         """Return a value so that every process that does runs can load it."""
@@ -158,11 +160,11 @@ class Placements:
             return Held(value)
         return store(value, self._folder / f"regions-{next(self._numbers)}.joblib")
 
-    def release(self, grid: Grid) -> None:
-        """Let go of a run on a grid; with the last one its placement goes."""
-        self._n_left[grid] -= 1
-        if self._n_left[grid] == 0:
-            placement = self._made.pop(grid, None)
+    def release(self, space: Space) -> None:
+        """Let go of a run on a space; with the last one its placement goes."""
+        self._n_left[space] -= 1
+        if self._n_left[space] == 0:
+            placement = self._made.pop(space, None)
             if isinstance(placement, Stored):
                 # A process of Windows that has it open keeps it until the folder goes.
                 with contextlib.suppress(OSError):

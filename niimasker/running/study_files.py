@@ -11,17 +11,11 @@ from typing import Any
 
 from niimasker.errors import warn
 from niimasker.options.settings import BIDS
-from niimasker.outputs.files import (
-    DATA_FOLDER,
-    REPORTS_FOLDER,
-    make_folder,
-    remove_leftovers,
-    summary_name,
-    write_regions_used,
-)
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder, remove_leftovers, summary_name
 from niimasker.outputs.long_table import remove_long_tables, write_long_table
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
+from niimasker.outputs.regions_used import write_regions_used
 from niimasker.running.batch import attempt
 from niimasker.running.group_files import remove_group_files, try_group_files
 from niimasker.study.preparation import Study
@@ -42,7 +36,7 @@ def begin_study_files(study: Study) -> None:
     # Atlases of single runs stay where they are: each run's sidecar names them.
     for roi_file, (key, regions) in zip(study.settings.roi_file, study.atlases_by_key.items(), strict=False):
         spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
-        write_regions_used(folder, roi_file, regions, study.grids, spheres_name=spheres_name)
+        write_regions_used(folder, roi_file, regions, study.spaces, spheres_name=spheres_name)
     remove_leftovers(folders_of(study))
 
 

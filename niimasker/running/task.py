@@ -23,7 +23,8 @@ from niimasker.options.settings import Settings
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, source_record
-from niimasker.regions.definitions import find_names_paths
+from niimasker.regions.loading import find_names_paths
+from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.running.batch import attempt
 from niimasker.running.placements import AnyPlacement
@@ -31,7 +32,7 @@ from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
 from niimasker.signals.connectivity import Connectivity, find_silent, measure_connectivity, warn_of_freedom
 from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
-from niimasker.signals.extraction import Placement, Reading, Signals, extract_signals
+from niimasker.signals.extraction import Reading, Signals, extract_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
 from niimasker.study.fingerprints import Fingerprint, fingerprint_study
 from niimasker.study.plans import Plan, load_run_confounds
@@ -214,8 +215,8 @@ def _said_of(key: str, keys: Sequence[str]) -> str:
 
 
 def _scale(mean_volume: MeanVolume, plan: Plan) -> np.ndarray:
-    voxels = plan.series.voxels
-    return np.asarray(voxels.slope * mean_volume.on(plan.series.grid) + voxels.intercept)
+    storage = plan.series.storage
+    return np.asarray(storage.slope * mean_volume.mean() + storage.intercept)
 
 
 def _clean_atlas(

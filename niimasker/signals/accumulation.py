@@ -9,20 +9,19 @@ from itertools import chain
 
 import numpy as np
 
-from niimasker.inputs.images import Grid
 from niimasker.regions.placing.operators import Stacked
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.timeline import Timeline
 
 
 @dataclass(frozen=True)
-class VoxelFacts:
-    """What is known of single voxels after a run has been read, each of shape (n_voxels,).
+class PointFacts:
+    """What is known of single points after a run has been read, each of shape (n_points,).
 
     Parameters
     ----------
-    voxels
-        Positions on the grid, sorted.
+    points
+        Which points of the space, sorted.
     mean, deviation
         Over the kept volumes, in the image's units; non-finite values count as 0.
     is_finite
@@ -31,7 +30,7 @@ class VoxelFacts:
         The number of kept volumes.
     """
 
-    voxels: np.ndarray
+    points: np.ndarray
     mean: np.ndarray
     deviation: np.ndarray
     is_finite: np.ndarray
@@ -39,7 +38,7 @@ class VoxelFacts:
 
     @property
     def is_valid(self) -> np.ndarray:
-        """Which voxels are finite and vary, bool of shape (n_voxels,)."""
+        """Which points are finite and vary, bool of shape (n_points,)."""
         # In a single volume nothing can vary.
         return self.is_finite & ((self.deviation > 0) | (self.n_volumes == 1))
 
@@ -55,19 +54,19 @@ class MeanVolume:
         self._n_volumes = 0
 
     def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield blocks of shape (n_volumes, n_voxels) as they come, and add them up."""
+        """Yield blocks of shape (n_volumes, n_points) as they come, and add them up."""
         for block in blocks:
             total = block.sum(axis=0, dtype=np.float32)
             self._total = total if self._total is None else self._total + total
             self._n_volumes += len(block)
             yield block
 
-    def on(self, grid: Grid) -> np.ndarray:
-        """Return the mean of what has passed, float32 of the grid's shape, not scaled; 0 where not finite."""
+    def mean(self) -> np.ndarray:
+        """Return the mean of what has passed, float32 of shape (n_points,), not scaled; 0 where not finite."""
         assert self._total is not None
         with np.errstate(invalid="ignore"):
             mean = self._total / self._n_volumes
-        return np.nan_to_num(mean, posinf=0.0, neginf=0.0).reshape(grid.shape, order="F")
+        return np.nan_to_num(mean, posinf=0.0, neginf=0.0)
 
 
 def keep(blocks: Iterable[np.ndarray], timeline: Timeline) -> Iterator[np.ndarray]:
@@ -91,12 +90,12 @@ class Accumulated:
     sums
         Of differences from the first volume, of shape (n_rows, n_volumes).
     first
-        The first volume's voxels, of shape (n_voxels,).
+        The first volume's values, of shape (n_points,).
     """
 
     sums: np.ndarray
     first: np.ndarray
-    facts: VoxelFacts
+    facts: PointFacts
 
     def values(self, operator: Stacked) -> np.ndarray:
         """Return the signals, unscaled, of shape (n_volumes, n_rows)."""
@@ -104,13 +103,13 @@ class Accumulated:
         return np.asarray((operator.finish(self.sums) + operator.apply(self.first[:, None])).T)
 
     def over(self, weights: Sequence[RegionWeights], restricted: Sequence[RegionWeights]) -> Accumulated:
-        """Return the same over some of the voxels, where all others are constant and so add no differences."""
+        """Return the same over some of the points, where all others are constant and so add no differences."""
         factors = np.concatenate([_factors(*pair) for pair in zip(weights, restricted, strict=True)])
         return dataclasses.replace(self, sums=self.sums * factors[:, None])
 
 
 def _factors(weights: RegionWeights, restricted: RegionWeights) -> np.ndarray:
-    """Return by what sums over all voxels of each row are multiplied to be sums over some of them."""
+    """Return by what sums over all points of each row are multiplied to be sums over some of them."""
     n_all, n_some = np.diff(weights.matrix.indptr), np.diff(restricted.matrix.indptr)
     if weights.kind == "maps":
         return np.ones(len(n_all))
@@ -118,7 +117,7 @@ def _factors(weights: RegionWeights, restricted: RegionWeights) -> np.ndarray:
 
 
 def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float = 0.0) -> Accumulated:
-    """Return sums and voxel facts of unscaled blocks of shape (n_volumes, n_voxels).
+    """Return sums and facts of points of unscaled blocks of shape (n_volumes, n_points).
 
     Parameters
     ----------
@@ -127,18 +126,18 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float =
 
     Notes
     -----
-    Differences from the first volume are summed: a constant voxel has exactly no deviation, and the sums of squares
+    Differences from the first volume are summed: a constant point has exactly no deviation, and the sums of squares
     stay as small as the signal, however high its baseline. Float64 throughout: in float32 the error over a baseline
     of 10,000 is 1e-3 of the signal's standard deviation.
     """
     blocks = iter(blocks)
     first_block = next(blocks)
-    first = _finite_or(zero, np.take(first_block[0], operator.voxels).astype(np.float64))
+    first = _finite_or(zero, np.take(first_block[0], operator.points).astype(np.float64))
     is_finite = np.ones(len(first), dtype=bool)
     sums, squares = np.zeros(len(first)), np.zeros(len(first))
     parts: list[np.ndarray] = []
     for block in chain([first_block], blocks):
-        volumes = np.take(block, operator.voxels, axis=1).astype(np.float64)
+        volumes = np.take(block, operator.points, axis=1).astype(np.float64)
         volumes -= first
         with np.errstate(invalid="ignore"):  # infinity less infinity
             block_sums = volumes.sum(axis=0)
@@ -154,7 +153,7 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float =
     n_volumes = sum(part.shape[1] for part in parts)
     means = sums / n_volumes
     variance = np.maximum(squares / n_volumes - means**2, 0.0)
-    facts = VoxelFacts(operator.voxels, first + means, np.sqrt(variance), is_finite, n_volumes)
+    facts = PointFacts(operator.points, first + means, np.sqrt(variance), is_finite, n_volumes)
     return Accumulated(np.concatenate(parts, axis=1), first, facts)
 
 

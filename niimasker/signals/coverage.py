@@ -25,7 +25,7 @@ def require_coverage(signals: Signals, weights: RegionWeights, min_coverage: flo
         f"coverage {share:.2f} < {min_coverage:g}" if removed else before
         for share, removed, before in zip(signals.coverage, is_removed, signals.status, strict=True)
     ]
-    columns = is_short if weights.voxels is None else is_short[weights.voxels.rows]
+    columns = is_short if weights.single_points is None else is_short[weights.single_points.rows]
     return dataclasses.replace(signals, values=np.where(columns, np.nan, signals.values), status=tuple(status))
 
 
@@ -39,7 +39,7 @@ def mark_flat(signals: Signals, cleaned: np.ndarray, weights: RegionWeights, met
     method
         How columns are standardised.
     """
-    rows = np.arange(cleaned.shape[1]) if weights.voxels is None else weights.voxels.rows
+    rows = np.arange(cleaned.shape[1]) if weights.single_points is None else weights.single_points.rows
     n_left = np.bincount(rows, ~np.isnan(cleaned).any(axis=0), minlength=len(signals.status))
     n_percent = np.bincount(rows, np.isfinite(percent_base(signals.values)), minlength=len(signals.status))
     is_flat = (n_left == 0) & (np.array(signals.status) == OK)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 
 from niimasker.errors import RegionsError, warn
-from niimasker.inputs.images import Grid, ImageSeries, VoxelStorage
-from niimasker.inputs.volumes import Digest, iter_blocks, read_volumes
-from niimasker.regions.definitions import Mask, Regions
+from niimasker.inputs.images import VoxelStorage
+from niimasker.inputs.series import Series
+from niimasker.inputs.volumes import Digest, iter_blocks, read_values
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
-from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, RegionWeights, place_regions, restrict
-from niimasker.signals.accumulation import MeanVolume, VoxelFacts, accumulate, keep
+from niimasker.regions.placing.placement import Placement, make_maskers
+from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, RegionWeights, restrict
+from niimasker.signals.accumulation import MeanVolume, PointFacts, accumulate, keep
 from niimasker.signals.timeline import Timeline
-
-if TYPE_CHECKING:
-    from niimasker.regions.placing.maskers import PlacedMasker
 
 
 @dataclass(frozen=True)
@@ -51,15 +46,7 @@ class Signals:
     status: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Every atlas of a study on one grid, and what extracts them; made once per grid and shared by its runs."""
-
-    weights: tuple[RegionWeights, ...]
-    extractor: Stacked | tuple[PlacedMasker, ...]
-
-
-Raw = tuple[np.ndarray, VoxelFacts]
+Raw = tuple[np.ndarray, PointFacts]
 
 
 @dataclass(frozen=True)
@@ -84,34 +71,8 @@ class Reading:
 READ_PLAINLY = Reading()
 
 
-def make_placement(
-    atlases: Sequence[Regions], grid: Grid, mask: Mask | None, *, smoothing_fwhm: float | None, engine: str
-) -> Placement:
-    """Return the regions of every atlas on a grid, ready to be extracted by an engine."""
-    weights = tuple(place_regions(regions, grid, mask) for regions in atlases)
-    return Placement(weights, ENGINES[engine](weights, smoothing_fwhm))
-
-
-def _stack_operators(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> Stacked:
-    return stack([make_operator(each, smoothing_fwhm) for each in weights], weights[0].grid)
-
-
-def _make_maskers(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> tuple[PlacedMasker, ...]:
-    # Importing nilearn's maskers costs more than many a run; only this engine needs them.
-    from niimasker.regions.placing.maskers import make_masker
-
-    # An atlas of which nothing is left has no masker: nilearn's would raise for it.
-    return tuple(make_masker(each, smoothing_fwhm) for each in weights if each.filled.any())
-
-
-ENGINES: dict[str, Callable[..., Stacked | tuple[PlacedMasker, ...]]] = {
-    "stream": _stack_operators,
-    "nilearn": _make_maskers,
-}
-
-
 def extract_signals(
-    series: ImageSeries, timeline: Timeline, placement: Placement, reading: Reading = READ_PLAINLY
+    series: Series, timeline: Timeline, placement: Placement, reading: Reading = READ_PLAINLY
 ) -> list[Signals]:
     """Return the signals of each atlas in the kept volumes, reading the image once.
 
@@ -136,9 +97,9 @@ def extract_signals(
     return [_make_signals(part, facts, weights) for part, weights in zip(parts, placement.weights, strict=True)]
 
 
-def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights) -> Signals:
+def _make_signals(values: np.ndarray, facts: PointFacts, weights: RegionWeights) -> Signals:
     regions = weights.of_regions
-    members = regions.members[:, facts.voxels]
+    members = regions.members[:, facts.points]
     varies = facts.is_finite & (facts.deviation > 0)
     tsnr = np.divide(facts.mean, facts.deviation, out=np.zeros_like(facts.mean), where=varies)
     n_valid = np.rint(members @ facts.is_valid.astype(np.float64)).astype(int)
@@ -157,9 +118,9 @@ def _make_signals(values: np.ndarray, facts: VoxelFacts, weights: RegionWeights)
 def _average(values: np.ndarray, weights: RegionWeights) -> np.ndarray:
     """Return the mean over time of each region, over its columns where each voxel is one."""
     means = values.mean(axis=0)
-    if weights.voxels is None:
+    if weights.single_points is None:
         return np.asarray(means)
-    rows, n_regions = weights.voxels.rows, len(weights.of_regions.names)
+    rows, n_regions = weights.single_points.rows, len(weights.of_regions.names)
     n_columns = np.bincount(rows, minlength=n_regions)
     sums = np.bincount(rows, means, minlength=n_regions)
     return np.asarray(np.divide(sums, n_columns, out=np.full(n_regions, np.nan), where=n_columns > 0))
@@ -169,19 +130,19 @@ def _cover(regions: RegionWeights, n_valid: np.ndarray) -> np.ndarray:
     """Return the share of each region that its valid voxels make up, counting what the field of view cuts off."""
     n_regions = len(n_valid)
     in_view = np.divide(regions.extent_inside, regions.extent, out=np.zeros(n_regions), where=regions.extent > 0)
-    in_image = np.divide(n_valid, regions.n_voxels, out=np.zeros(n_regions), where=regions.n_voxels > 0)
+    in_image = np.divide(n_valid, regions.n_points, out=np.zeros(n_regions), where=regions.n_points > 0)
     return np.asarray(in_view * in_image)
 
 
-def extract_streaming(series: ImageSeries, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
-    """Return signals of shape (n_kept, n_rows) and voxel facts, reading the image block by block."""
+def extract_streaming(series: Series, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
+    """Return signals of shape (n_kept, n_rows) and facts of points, reading the image block by block."""
     assert isinstance(placement.extractor, Stacked)
     operator = placement.extractor
     passed = accumulate(_read(series, timeline, reading), operator, zero=_zero_of(series))
     facts = passed.facts
     if reading.valid_voxels and not facts.is_valid.all():
         restricted = _restrict(placement.weights, facts)
-        rest = stack([make_operator(each, None) for each in restricted], series.grid, operator.voxels)
+        rest = stack([make_operator(each, None) for each in restricted], series.space, operator.points)
         if facts.is_finite.all():
             passed = passed.over(placement.weights, restricted)
         else:
@@ -189,81 +150,73 @@ def extract_streaming(series: ImageSeries, timeline: Timeline, placement: Placem
             passed = accumulate(_read(series, timeline, READ_PLAINLY), rest, zero=_zero_of(series))
         operator = rest
         filled = np.concatenate([each.filled for each in restricted])
-        values, facts = _scale(passed.values(operator), facts, operator, series.voxels)
+        values, facts = _scale(passed.values(operator), facts, operator, series.storage)
         return np.where(filled, values, np.nan), facts
-    return _scale(passed.values(operator), facts, operator, series.voxels)
+    return _scale(passed.values(operator), facts, operator, series.storage)
 
 
-def _zero_of(series: ImageSeries) -> float:
-    return -series.voxels.intercept / series.voxels.slope
+def _zero_of(series: Series) -> float:
+    return -series.storage.intercept / series.storage.slope
 
 
-def _read(series: ImageSeries, timeline: Timeline, reading: Reading) -> Iterator[np.ndarray]:
+def _read(series: Series, timeline: Timeline, reading: Reading) -> Iterator[np.ndarray]:
     """Yield the kept volumes, in blocks."""
-    blocks = keep(iter_blocks(series.voxels, timeline.n_discarded, digest=reading.digest), timeline)
+    blocks = keep(iter_blocks(series.storage, timeline.n_discarded, digest=reading.digest), timeline)
     return blocks if reading.mean_volume is None else reading.mean_volume.watch(blocks)
 
 
-def _restrict(weights: Sequence[RegionWeights], facts: VoxelFacts) -> list[RegionWeights]:
-    is_used = np.zeros(weights[0].grid.n_voxels, dtype=bool)
-    is_used[facts.voxels] = facts.is_valid
-    return [each if each.voxels is not None else restrict(each, is_used) for each in weights]
+def _restrict(weights: Sequence[RegionWeights], facts: PointFacts) -> list[RegionWeights]:
+    is_used = np.zeros(weights[0].space.n_points, dtype=bool)
+    is_used[facts.points] = facts.is_valid
+    return [each if each.single_points is not None else restrict(each, is_used) for each in weights]
 
 
-def _scale(values: np.ndarray, facts: VoxelFacts, operator: Stacked, voxels: VoxelStorage) -> Raw:
+def _scale(values: np.ndarray, facts: PointFacts, operator: Stacked, storage: VoxelStorage) -> Raw:
     """Apply the file's slope and intercept to sums: scaling 10^6 voxels a volume would cost more than reading them."""
-    slope, intercept = voxels.slope, voxels.intercept
+    slope, intercept = storage.slope, storage.intercept
     if (slope, intercept) == (1.0, 0.0):
         return values, facts
-    ones = operator.apply(np.ones((len(operator.voxels), 1)))
-    scaled = VoxelFacts(
-        facts.voxels, slope * facts.mean + intercept, abs(slope) * facts.deviation, facts.is_finite, facts.n_volumes
+    ones = operator.apply(np.ones((len(operator.points), 1)))
+    scaled = PointFacts(
+        facts.points, slope * facts.mean + intercept, abs(slope) * facts.deviation, facts.is_finite, facts.n_volumes
     )
     return slope * values + intercept * ones.T, scaled
 
 
-def extract_by_nilearn(series: ImageSeries, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
+def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
     """Return the same by nilearn's own maskers, with the whole image in memory."""
     # Float64: some of nilearn's maskers keep an image's integer type in their output.
     first = timeline.n_discarded
-    volumes = read_volumes(series.voxels, series.grid.shape, first, dtype=np.float64, digest=reading.digest)
-    volumes = volumes[..., timeline.kept[first:]]
+    values = read_values(series.storage, first, dtype=np.float64, digest=reading.digest)
+    values = values[timeline.kept[first:]]
     if reading.mean_volume is not None:
-        list(reading.mean_volume.watch(_unscale(volumes, series.voxels)))
+        list(reading.mean_volume.watch(_unscale(values, series.storage)))
     weights, maskers = placement.weights, placement.extractor
-    facts = _describe_voxels(volumes, weights)
+    facts = _describe_points(values, weights)
     if reading.valid_voxels and not facts.is_valid.all():
         weights = tuple(_restrict(weights, facts))
-        maskers = _make_maskers(weights, None)
-    if not np.isfinite(volumes).all():
-        volumes = np.nan_to_num(volumes, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    volumes_img = nib.Nifti1Image(volumes, series.grid.matrix)
+        maskers = make_maskers(weights, None)
+    if not np.isfinite(values).all():
+        values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     filled = np.concatenate([each.filled for each in weights])
-    values = np.full((timeline.n_kept, len(filled)), np.nan)
+    signals = np.full((timeline.n_kept, len(filled)), np.nan)
     assert not isinstance(maskers, Stacked)
     if maskers:
-        values[:, filled] = np.concatenate([_transform(masker, volumes_img) for masker in maskers], axis=1)
-    return values, facts
+        signals[:, filled] = np.concatenate([masker.transform(values) for masker in maskers], axis=1)
+    return signals, facts
 
 
-def _unscale(volumes: np.ndarray, voxels: VoxelStorage) -> Iterator[np.ndarray]:
+def _unscale(values: np.ndarray, storage: VoxelStorage) -> Iterator[np.ndarray]:
     """Yield volumes as they come from a file, in blocks of one."""
-    for number in range(volumes.shape[3]):
-        yield (volumes[..., number].reshape(1, -1, order="F") - voxels.intercept) / voxels.slope
+    for volume in values:
+        yield (volume[None] - storage.intercept) / storage.slope
 
 
-def _transform(placed: PlacedMasker, volumes_img: nib.Nifti1Image) -> np.ndarray:
-    with warnings.catch_warnings():
-        # What nilearn says of overlaps and of defaults to come is said here already, or no news.
-        warnings.simplefilter("ignore")
-        return np.asarray(placed.masker.fit_transform(volumes_img))[:, placed.columns]
-
-
-def _describe_voxels(volumes: np.ndarray, weights: Sequence[RegionWeights]) -> VoxelFacts:
-    voxels = np.unique(np.concatenate([each.matrix.indices for each in weights]))
-    over_time = volumes[np.unravel_index(voxels, weights[0].grid.shape, order="F")]
+def _describe_points(values: np.ndarray, weights: Sequence[RegionWeights]) -> PointFacts:
+    points = np.unique(np.concatenate([each.matrix.indices for each in weights]))
+    over_time = np.ascontiguousarray(values[:, points].T)
     is_finite = np.isfinite(over_time).all(axis=1)
     over_time = np.nan_to_num(over_time, nan=0.0, posinf=0.0, neginf=0.0)
-    # The standard deviation of a constant voxel is the rounding error of its mean, not 0.
+    # The standard deviation of a constant point is the rounding error of its mean, not 0.
     deviation = np.where(np.ptp(over_time, axis=1) > 0, over_time.std(axis=1), 0.0)
-    return VoxelFacts(voxels, over_time.mean(axis=1), deviation, is_finite, volumes.shape[3])
+    return PointFacts(points, over_time.mean(axis=1), deviation, is_finite, len(values))

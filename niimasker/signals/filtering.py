@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from niimasker.errors import SignalsError, TooFewVolumesError, warn
-from niimasker.inputs.images import T_R_MAX, T_R_MIN, ImageSeries
+from niimasker.inputs.series import T_R_MAX, T_R_MIN, Series
 from niimasker.options.settings import Settings
 from niimasker.signals.timeline import Timeline
 
@@ -56,7 +56,7 @@ class Cleaning:
         return ((self.low_pass or nyquist) - (self.high_pass or 0.0)) / nyquist
 
 
-def make_cleaning(settings: Settings, series: ImageSeries, timeline: Timeline | None) -> Cleaning:
+def make_cleaning(settings: Settings, series: Series, timeline: Timeline | None) -> Cleaning:
     """Return what is done to one run's signals, with the repetition time that holds for it.
 
     Parameters
@@ -81,7 +81,7 @@ def make_cleaning(settings: Settings, series: ImageSeries, timeline: Timeline | 
     return cleaning
 
 
-def _choose_t_r(settings: Settings, series: ImageSeries) -> tuple[float | None, str | None]:
+def _choose_t_r(settings: Settings, series: Series) -> tuple[float | None, str | None]:
     t_r, source = (settings.t_r, "--t_r") if settings.t_r else (series.t_r, series.t_r_source)
     if t_r is None:
         return None, None
@@ -106,7 +106,7 @@ def _choose_t_r(settings: Settings, series: ImageSeries) -> tuple[float | None, 
     return t_r, "t_r" if settings.t_r else source
 
 
-def _check_filter(cleaning: Cleaning, series: ImageSeries) -> None:
+def _check_filter(cleaning: Cleaning, series: Series) -> None:
     if cleaning.t_r is None:
         raise SignalsError(
             f"{series.path}: neither its header nor a JSON file beside it gives a repetition time; "
@@ -121,7 +121,7 @@ def _check_filter(cleaning: Cleaning, series: ImageSeries) -> None:
             )
 
 
-def _check_length(cleaning: Cleaning, series: ImageSeries, timeline: Timeline) -> None:
+def _check_length(cleaning: Cleaning, series: Series, timeline: Timeline) -> None:
     n_volumes = timeline.n_read - timeline.n_discarded
     padding = _PADDING_BAND if cleaning.high_pass and cleaning.low_pass else _PADDING_ONE_SIDED
     if n_volumes <= padding:

@@ -9,7 +9,7 @@ import numpy as np
 
 from niimasker.errors import ConfoundsError, ImageError, TooFewVolumesError, count, warn
 from niimasker.inputs.confounds import FRAMEWISE_DISPLACEMENT, STD_DVARS, ScanMarks
-from niimasker.inputs.images import ImageSeries
+from niimasker.inputs.series import Series
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT
 from niimasker.options.settings import Settings
 
@@ -57,7 +57,7 @@ class Timeline:
 
 
 def make_timeline(
-    series: ImageSeries, settings: Settings, marks: ScanMarks | None = None, user: np.ndarray | None = None
+    series: Series, settings: Settings, marks: ScanMarks | None = None, user: np.ndarray | None = None
 ) -> Timeline:
     """Return a run's timeline.
 
@@ -92,7 +92,7 @@ def make_timeline(
     return timeline
 
 
-def _count_discarded(series: ImageSeries, settings: Settings, marks: ScanMarks | None) -> int:
+def _count_discarded(series: Series, settings: Settings, marks: ScanMarks | None) -> int:
     n_marked = marks.n_non_steady if marks else 0
     n_discarded = n_marked if settings.discard_scans == "auto" else int(settings.discard_scans)
     if n_discarded >= series.n_volumes and settings.discard_scans == "auto":
@@ -162,7 +162,7 @@ def find_short_segments(censored: np.ndarray, n_least: int) -> np.ndarray:
     return is_short
 
 
-def _check_kept(series: ImageSeries, timeline: Timeline) -> None:
+def _check_kept(series: Series, timeline: Timeline) -> None:
     if timeline.n_kept:
         return
     ways_out = {

@@ -15,7 +15,8 @@ from niimasker.inputs.images import image_stem
 from niimasker.inputs.runs import RegionFiles
 from niimasker.options.paths import to_path
 from niimasker.options.settings import OPTIONS, Settings
-from niimasker.regions.definitions import Maps, Parcellation, Regions, find_names_paths
+from niimasker.regions.definitions import Maps, Parcellation, Regions
+from niimasker.regions.loading import find_names_paths
 from niimasker.study.plans import Plan
 
 Fingerprint = dict[str, str]
@@ -73,7 +74,7 @@ def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
     run = plan.run
     paths = {
         "image": run.image_path,
-        "voxels": plan.series.voxels.path,
+        "voxels": plan.series.storage.path,
         "image's JSON": run.image_path.with_name(f"{image_stem(run.image_path)}.json"),
     }
     if run.confounds_path is not None:

@@ -17,11 +17,13 @@ from niimasker.inputs.confounds import (
     load_confounds,
     read_confounds,
 )
-from niimasker.inputs.images import ImageSeries, load_image, open_series
+from niimasker.inputs.images import load_image
 from niimasker.inputs.runs import RegionFiles, Run
+from niimasker.inputs.series import Series, open_series
 from niimasker.options.paths import to_path
 from niimasker.options.settings import Settings
-from niimasker.regions.definitions import Regions, is_image
+from niimasker.regions.definitions import Regions
+from niimasker.regions.loading import is_image
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
@@ -34,7 +36,7 @@ class Plan:
     """A run whose header and confounds have been checked; `unmatched` are patterns that match none of its columns."""
 
     run: Run
-    series: ImageSeries
+    series: Series
     timeline: Timeline
     cleaning: Cleaning
     warnings: tuple[str, ...]
@@ -46,7 +48,7 @@ class Misfit:
     """All that is wrong with a run, and what its image's header says; None when the header cannot be read."""
 
     errors: tuple[NiimaskerError, ...]
-    series: ImageSeries | None
+    series: Series | None
 
 
 def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan | Misfit:
@@ -73,7 +75,7 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
 
 
 def _check_confounds(
-    run: Run, settings: Settings, series: ImageSeries | None, errors: list[NiimaskerError]
+    run: Run, settings: Settings, series: Series | None, errors: list[NiimaskerError]
 ) -> Confounds | None:
     """Return a run's confounds, None when it has none that fit; all that is wrong with them is added to the errors."""
     path, n_before = run.confounds_path, len(errors)
@@ -88,7 +90,7 @@ def _check_confounds(
     return confounds if len(errors) == n_before else None
 
 
-def _check_censoring(run: Run, series: ImageSeries | None, errors: list[NiimaskerError]) -> np.ndarray | None:
+def _check_censoring(run: Run, series: Series | None, errors: list[NiimaskerError]) -> np.ndarray | None:
     """Return which volumes a run's file censors, None when it has none that fits; the errors are added to."""
     path, n_before = run.censor_path, len(errors)
     table = None if path is None else tried(errors, lambda: read_censoring(path))
@@ -111,7 +113,7 @@ def tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | N
         return None
 
 
-def load_run_confounds(run: Run, settings: Settings, series: ImageSeries) -> Confounds | None:
+def load_run_confounds(run: Run, settings: Settings, series: Series) -> Confounds | None:
     """Return a run's confounds, None when it has none."""
     if run.confounds_path is None:
         return None

@@ -19,15 +19,19 @@ from niimasker.errors import (
 )
 from niimasker.inputs.confounds import read_confounds
 from niimasker.inputs.descriptions import check_own
-from niimasker.inputs.images import Grid
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
+from niimasker.inputs.spaces import Space
 from niimasker.options.paths import to_path
 from niimasker.options.settings import BIDS, Settings
-from niimasker.regions.atlases.fetching import fetch_atlas, is_atlas_query
-from niimasker.regions.definitions import Mask, Regions, Seeds, check_labels, load_mask, load_regions
+from niimasker.regions.atlas_images import load_mask
+from niimasker.regions.atlases.fetching import fetch_atlas
+from niimasker.regions.atlases.queries import is_atlas_query
+from niimasker.regions.definitions import Mask, Regions, Seeds
+from niimasker.regions.loading import check_labels, load_regions
 from niimasker.regions.output_names import name_atlases
-from niimasker.regions.placing.weights import check_overlap, place_regions
+from niimasker.regions.placing.placement import place_regions
+from niimasker.regions.placing.weights import check_overlap
 from niimasker.study.plans import Misfit, Plan, plan_run, tried
 
 _log = logging.getLogger(__name__)
@@ -79,9 +83,9 @@ class Study:
         return dict(zip(self.keys, self.atlases, strict=True)) if self.atlases else {}
 
     @property
-    def grids(self) -> list[Grid]:
-        """The distinct grids of the images, in order of appearance."""
-        return list(dict.fromkeys(plan.series.grid for plan in self.plans))
+    def spaces(self) -> list[Space]:
+        """The distinct spaces of the images, in order of appearance."""
+        return list(dict.fromkeys(plan.series.space for plan in self.plans))
 
 
 def prepare(settings: Settings) -> Study:
@@ -155,16 +159,16 @@ def _find_mistakes(study: Study) -> list[NiimaskerError]:
     tried(mistakes, lambda: _check_patterns(study))
     # Masks of single runs are not read before those are done, and what they leave of spheres may not overlap.
     if not has_own_mask(study.settings):
-        for grid in study.grids:
-            tried(mistakes, functools.partial(check_spheres, study.atlases, grid, study.mask, study.settings))
+        for space in study.spaces:
+            tried(mistakes, functools.partial(check_spheres, study.atlases, space, study.mask, study.settings))
     return mistakes
 
 
-def check_spheres(atlases: Sequence[Regions], grid: Grid, mask: Mask | None, settings: Settings) -> None:
-    """Raise RegionsError where spheres share voxels of a grid, unless they may."""
+def check_spheres(atlases: Sequence[Regions], space: Space, mask: Mask | None, settings: Settings) -> None:
+    """Raise RegionsError where spheres share points of a space, unless they may."""
     for regions in atlases:
         if isinstance(regions.definition, Seeds) and not settings.allow_overlap:
-            check_overlap(place_regions(regions, grid, mask))
+            check_overlap(place_regions(regions, space, mask))
 
 
 def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:

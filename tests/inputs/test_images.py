@@ -11,15 +11,17 @@ import pytest
 from images import N_VOLUMES, OBLIQUE, SHAPE, make_labels, make_series, save
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerWarning
-from niimasker.inputs.images import ImageSeries, image_stem, load_image, open_series
-from niimasker.inputs.volumes import read_volumes, read_voxels
+from niimasker.inputs.images import image_stem, load_image
+from niimasker.inputs.series import Series, open_series
+from niimasker.inputs.volumes import read_values, read_voxels
 
 EXPECTED = make_series(make_labels())
 SLOPE, INTERCEPT = 112, 116  # bytes of a NIfTI-1 header
 
 
-def load_volumes(series: ImageSeries, first: int) -> np.ndarray:
-    return read_volumes(series.voxels, series.grid.shape, first, dtype=np.float64)
+def load_volumes(series: Series, first: int) -> np.ndarray:
+    values = read_values(series.storage, first, dtype=np.float64)
+    return values.T.reshape((*series.space.shape, -1), order="F")
 
 
 def read(path):
@@ -93,9 +95,9 @@ class TestSameNumbers:
         turned = ras.as_reoriented(turn)
         path = save(tmp_path / "run.nii", np.asarray(turned.dataobj), turned.affine)
         series = open_series(path)
-        assert "".join(nib.aff2axcodes(series.grid.matrix)) == axes
+        assert "".join(nib.aff2axcodes(series.space.matrix)) == axes
         places = nib.affines.apply_affine(OBLIQUE, np.argwhere(np.ones(SHAPE)))
-        i, j, k = nib.affines.apply_affine(np.linalg.inv(series.grid.matrix), places).round().astype(int).T
+        i, j, k = nib.affines.apply_affine(np.linalg.inv(series.space.matrix), places).round().astype(int).T
         np.testing.assert_allclose(read(path)[i, j, k], values.reshape(-1, 2))
 
     def test_gzip_of_several_members_reads_alike(self, tmp_path):
@@ -115,8 +117,8 @@ class TestSameNumbers:
 class TestShape:
     def test_header_gives_grid_and_number_of_volumes(self, tmp_path):
         series = open_series(save(tmp_path / "run.nii", EXPECTED))
-        assert (series.grid.shape, series.n_volumes) == (SHAPE, N_VOLUMES)
-        np.testing.assert_allclose(series.grid.matrix, OBLIQUE, atol=1e-5)
+        assert (series.space.shape, series.n_volumes) == (SHAPE, N_VOLUMES)
+        np.testing.assert_allclose(series.space.matrix, OBLIQUE, atol=1e-5)
 
     @pytest.mark.parametrize("shape", [(*SHAPE, 1, N_VOLUMES), (*SHAPE, N_VOLUMES, 1), (*SHAPE, N_VOLUMES, 1, 1)])
     def test_axes_of_one_are_no_dimension(self, tmp_path, shape):
@@ -361,12 +363,12 @@ class TestRealImages:
 
     def test_sagittal_axes(self, data_dir):
         series = open_series(data_dir / "odd" / "sagittal_PSL.nii")
-        assert "".join(nib.aff2axcodes(series.grid.matrix)) == "PSL"
-        assert (series.grid.shape, series.n_volumes, series.t_r) == ((64, 64, 36), 6, pytest.approx(3.2))
+        assert "".join(nib.aff2axcodes(series.space.matrix)) == "PSL"
+        assert (series.space.shape, series.n_volumes, series.t_r) == ((64, 64, 36), 6, pytest.approx(3.2))
 
     def test_nifti_2(self, data_dir):
         path = data_dir / "odd" / "nifti2.nii.gz"
-        assert (open_series(path).grid.shape, open_series(path).n_volumes) == ((32, 20, 12), 2)
+        assert (open_series(path).space.shape, open_series(path).n_volumes) == ((32, 20, 12), 2)
         assert read(path).std() > 0
 
     def test_gzip_cut_off_half_way(self, data_dir):

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from images import N_VOLUMES, SHAPE, save, save_stored
 
 from niimasker.errors import BrokenImageError
-from niimasker.inputs.images import load_image, open_series, storage_of
-from niimasker.inputs.volumes import iter_blocks, read_volumes
+from niimasker.inputs.images import load_image, storage_of
+from niimasker.inputs.series import open_series
+from niimasker.inputs.volumes import iter_blocks, read_values
 
 # 0 to 127 fits every type; noise, so that a compressed file can be cut in any volume.
 STORED = np.random.default_rng(0).integers(0, 128, (*SHAPE, N_VOLUMES))
@@ -39,7 +40,7 @@ def rows_of(stored):
 
 
 def storage(path):
-    return open_series(path).voxels
+    return open_series(path).storage
 
 
 def read(path, first=0, **options):
@@ -119,7 +120,7 @@ class TestSameNumbers:
 
     def test_volumes_are_scaled_where_all_are_asked_for(self, tmp_path):
         voxels = storage(save_stored(tmp_path / "run.nii", STORED.astype(np.int16), slope=0.5, intercept=-3))
-        np.testing.assert_array_equal(read_volumes(voxels, SHAPE, 2, dtype=np.float64), STORED[..., 2:] * 0.5 - 3)
+        np.testing.assert_array_equal(read_values(voxels, 2, dtype=np.float64), rows_of(STORED[..., 2:] * 0.5 - 3))
 
 
 @pytest.fixture(scope="module")

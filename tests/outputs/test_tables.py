@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from images import LAS, OBLIQUE, SHAPE, make_labels, save
 
 from niimasker.errors import OutputError
-from niimasker.inputs.images import Grid
-from niimasker.outputs.files import copy_file, replacing, spheres_image, write_image, write_json, write_regions_used
+from niimasker.inputs.spaces import Grid
+from niimasker.outputs.files import copy_file, replacing, write_image, write_json
+from niimasker.outputs.regions_used import write_regions_used
 from niimasker.outputs.tables import regions_table, write_records, write_signals
-from niimasker.regions.definitions import Mask, load_regions
-from niimasker.regions.placing.weights import place_regions
+from niimasker.regions.definitions import Mask
+from niimasker.regions.loading import load_regions
+from niimasker.regions.placing.placement import place_regions
 from niimasker.signals.extraction import Signals
 
 GRID = Grid.of(nib.Nifti1Image(np.zeros(SHAPE), LAS))
@@ -308,7 +310,11 @@ class TestRegionsUsed:
     def test_spheres_are_labels_from_1_around_their_centres(self, tmp_path):
         # On a grid of 3 mm a radius of 3 mm takes a voxel and its six neighbours.
         centres = [(LAS @ [i, 3, 4, 1])[:3] for i in (2, 5)]
-        img = spheres_image(load(write_seeds(tmp_path / "seeds.tsv", *centres), radius=3.0), GRID)
+        roi_path = write_seeds(tmp_path / "seeds.tsv", *centres)
+        write_regions_used(
+            tmp_path / "out", str(roi_path), load(roi_path, radius=3.0), [GRID], spheres_name="spheres_img"
+        )
+        img = nib.load(tmp_path / "out" / "spheres_img.nii.gz")
         labels = np.asarray(img.dataobj)
         assert [np.count_nonzero(labels == n) for n in (1, 2)] == [7, 7]
         assert (labels[2, 3, 4], labels[1, 3, 4], labels[2, 3, 5], labels[5, 3, 4]) == (1, 1, 1, 2)

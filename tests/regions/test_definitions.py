@@ -10,7 +10,10 @@ import pytest
 from images import OBLIQUE, SHAPE, make_labels, make_series, save
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerWarning, RegionsError
-from niimasker.regions.definitions import Maps, Parcellation, Seeds, load_mask, load_regions, read_coordinates
+from niimasker.regions.atlas_images import load_mask
+from niimasker.regions.coordinates import read_coordinates
+from niimasker.regions.definitions import Maps, Parcellation, Seeds
+from niimasker.regions.loading import load_regions
 
 LABELS = make_labels((1, 2, 5))
 

@@ -13,7 +13,7 @@ from nilearn import signal
 
 from niimasker.errors import NiimaskerWarning, SignalsError, TooFewVolumesError, record_warnings
 from niimasker.inputs.confounds import Confounds
-from niimasker.inputs.images import open_series
+from niimasker.inputs.series import open_series
 from niimasker.options.merging import make_settings
 from niimasker.signals.cleaning import clean as clean_by
 from niimasker.signals.filtering import Cleaning, make_cleaning

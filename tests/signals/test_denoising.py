@@ -21,7 +21,7 @@ from nilearn.interfaces.fmriprep.load_confounds_scrub import optimize_scrub
 
 from niimasker.cli import main
 from niimasker.errors import TooFewVolumesError, record_warnings
-from niimasker.inputs.images import open_series
+from niimasker.inputs.series import open_series
 from niimasker.options.merging import make_settings
 from niimasker.signals.timeline import Timeline, find_short_segments, make_timeline
 

@@ -18,10 +18,11 @@ from placing import flat, make_maps, make_mask, make_parcels, make_seeds
 
 from niimasker import extract
 from niimasker.errors import NiimaskerWarning, RegionsError
-from niimasker.inputs.images import open_series
+from niimasker.inputs.series import open_series
+from niimasker.regions.placing.placement import make_placement
 from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, OK
 from niimasker.signals.accumulation import accumulate
-from niimasker.signals.extraction import extract_signals, make_placement
+from niimasker.signals.extraction import extract_signals
 from niimasker.signals.timeline import Timeline
 
 SHAPE = (9, 10, 11)
@@ -156,7 +157,7 @@ def extract_file(path, placement, first=0):
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_signals_of_every_type_equal_those_of_nilearn(images, kind, masked, fwhm, axes):
-    grid = open_series(images[axes][0][1][0]).grid
+    grid = open_series(images[axes][0][1][0]).space
     regions = make_regions(kind, grid.matrix)
     inside = np.random.default_rng(2).random(SHAPE) < 0.7 if masked else None
     mask = make_mask(inside, grid.matrix) if masked else None
@@ -180,7 +181,7 @@ def test_images_hold_what_nilearn_gets(images):
 @pytest.mark.parametrize("kind", KINDS)
 def test_nilearn_engine_gives_the_same(images, kind, axes):
     _, (path, _), _ = images[axes][3]
-    grid = open_series(path).grid
+    grid = open_series(path).space
     regions = make_regions(kind, grid.matrix)
     found, expected = (
         extract_file(path, make_placement([regions], grid, None, smoothing_fwhm=6.0, engine=engine))[0]
@@ -196,7 +197,7 @@ def test_nilearn_engine_gives_the_same(images, kind, axes):
 
 def run(path, regions, *, fwhm=None, first=0, engine="stream"):
     """Return the signals of one atlas."""
-    placement = make_placement([regions], open_series(path).grid, None, smoothing_fwhm=fwhm, engine=engine)
+    placement = make_placement([regions], open_series(path).space, None, smoothing_fwhm=fwhm, engine=engine)
     return extract_file(path, placement, first)[0]
 
 
@@ -638,7 +639,7 @@ def test_atlas_of_which_nothing_is_left_leaves_the_others(tmp_path, labels, kind
     away[0, 3] += 1000
     path = save(tmp_path / "run.nii", np.random.default_rng(0).normal(size=(*SHAPE, 3)), TILTED)
     atlases = [make_regions(kind, away), labels]
-    placement = make_placement(atlases, open_series(path).grid, None, smoothing_fwhm=fwhm, engine=engine)
+    placement = make_placement(atlases, open_series(path).space, None, smoothing_fwhm=fwhm, engine=engine)
     series = open_series(path)
     empty, full = extract_signals(series, Timeline(3, 0), placement)
     assert np.isnan(empty.values).all()

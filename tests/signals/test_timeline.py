@@ -6,7 +6,7 @@ from confounds_tables import load, write_table
 from images import N_VOLUMES, SHAPE, save
 
 from niimasker.errors import ImageError, TooFewVolumesError
-from niimasker.inputs.images import open_series
+from niimasker.inputs.series import open_series
 from niimasker.options.merging import make_settings
 from niimasker.signals.timeline import make_timeline
 

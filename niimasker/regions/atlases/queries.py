@@ -12,6 +12,11 @@ from niimasker.regions.atlases.readers import ImageAndNames
 PREFIX = "nilearn:"
 
 
+def is_atlas_query(roi_file: str) -> bool:
+    """Return whether a roi_file asks for one of nilearn's atlases rather than for a file."""
+    return roi_file.startswith(PREFIX)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One word of a query.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker, NiftiSpheresMasker
 from nilearn.maskers.base_masker import BaseMasker
 
+from niimasker.inputs.spaces import Grid
 from niimasker.regions.placing.weights import RegionWeights
 
 
@@ -19,6 +21,14 @@ class PlacedMasker:
 
     masker: BaseMasker
     columns: np.ndarray
+    grid: Grid
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Return the rows' values, of shape (n_volumes, n_rows), of values of shape (n_volumes, n_points)."""
+        with warnings.catch_warnings():
+            # What nilearn says of overlaps and of defaults to come is said here already, or no news.
+            warnings.simplefilter("ignore")
+            return np.asarray(self.masker.fit_transform(_make_image(values.T, self.grid)))[:, self.columns]
 
 
 def make_masker(weights: RegionWeights, smoothing_fwhm: float | None) -> PlacedMasker:
@@ -33,46 +43,53 @@ def make_masker(weights: RegionWeights, smoothing_fwhm: float | None) -> PlacedM
     """
     options = {"smoothing_fwhm": smoothing_fwhm or None, "reports": False, "standardize": False}
     masker = MASKERS[weights.kind](weights, options)
-    return PlacedMasker(masker, _column_order(weights))
+    return PlacedMasker(masker, _column_order(weights), grid_of(weights))
 
 
 def _labels_masker(weights: RegionWeights, options: Mapping[str, object]) -> BaseMasker:
     rows = np.repeat(np.arange(weights.matrix.shape[0]), np.diff(weights.matrix.indptr))
-    labels = np.zeros(weights.grid.n_voxels, dtype=np.int32)
+    labels = np.zeros(weights.space.n_points, dtype=np.int32)
     labels[weights.matrix.indices] = rows + 1
-    return NiftiLabelsMasker(_make_image(labels, weights), **options)
+    return NiftiLabelsMasker(_make_image(labels, grid_of(weights)), **options)
 
 
 def _maps_masker(weights: RegionWeights, options: Mapping[str, object]) -> BaseMasker:
-    return NiftiMapsMasker(_make_image(weights.matrix[weights.filled].toarray().T, weights), **options)
+    return NiftiMapsMasker(_make_image(weights.matrix[weights.filled].toarray().T, grid_of(weights)), **options)
 
 
 def _spheres_masker(weights: RegionWeights, options: Mapping[str, object]) -> BaseMasker:
     assert weights.seeds is not None
-    mask_img = weights.mask and nib.Nifti1Image(weights.mask.voxels.astype(np.uint8), weights.grid.matrix)
+    inside = weights.inside
+    mask_img = None if inside is None else _make_image(inside.astype(np.uint8), grid_of(weights))
     seeds = weights.seeds.coordinates[weights.filled].tolist()
     # Overlap has been refused, or permitted, by name.
     return NiftiSpheresMasker(seeds, weights.seeds.radius, mask_img, allow_overlap=True, **options)
 
 
 def _voxels_masker(weights: RegionWeights, options: Mapping[str, object]) -> BaseMasker:
-    mask = np.zeros(weights.grid.n_voxels, dtype=np.uint8)
+    mask = np.zeros(weights.space.n_points, dtype=np.uint8)
     mask[weights.matrix.indices] = 1
-    return NiftiMasker(_make_image(mask, weights), **options)
+    return NiftiMasker(_make_image(mask, grid_of(weights)), **options)
 
 
 MASKERS = {"labels": _labels_masker, "maps": _maps_masker, "spheres": _spheres_masker, "voxels": _voxels_masker}
 
 
-def _make_image(values: np.ndarray, weights: RegionWeights) -> nib.Nifti1Image:
-    shape = (*weights.grid.shape, *values.shape[1:])
-    return nib.Nifti1Image(values.reshape(shape, order="F"), weights.grid.matrix)
+def _make_image(values: np.ndarray, grid: Grid) -> nib.Nifti1Image:
+    shape = (*grid.shape, *values.shape[1:])
+    return nib.Nifti1Image(values.reshape(shape, order="F"), grid.matrix)
+
+
+def grid_of(weights: RegionWeights) -> Grid:
+    """Return the grid that regions lie on; nilearn's Nifti maskers are for no other space."""
+    assert isinstance(weights.space, Grid)
+    return weights.space
 
 
 def _column_order(weights: RegionWeights) -> np.ndarray:
     n_columns = np.count_nonzero(weights.filled)
-    if weights.voxels is None:
+    if weights.single_points is None:
         return np.arange(n_columns)
     # NiftiMasker counts all voxels with the last axis fastest, whatever region they are of.
-    places = np.ravel_multi_index(tuple(weights.voxels.ijk.T), weights.grid.shape)
+    places = np.ravel_multi_index([weights.single_points.places[axis] for axis in "ijk"], grid_of(weights).shape)
     return np.argsort(np.argsort(places))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from niimasker.errors import warn
-from niimasker.inputs.images import ImageSeries
-from niimasker.regions.atlases.fetching import is_atlas_query
+from niimasker.inputs.series import Series
+from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.definitions import Regions
 
 _SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([A-Za-z0-9]+)")
@@ -21,7 +21,7 @@ def space_of(name: str) -> str | None:
     return found[1] if found else None
 
 
-def check_spaces(series: ImageSeries, regions: Regions) -> None:
+def check_spaces(series: Series, regions: Regions) -> None:
     """Warn where image and atlas say different spaces, or the image none."""
     of_image = space_of(series.path.name)
     of_regions = MNI if is_atlas_query(regions.source) else space_of(regions.source)

@@ -12,8 +12,9 @@ from atlas_files import error_of, label_image, put, put_aal, put_schaefer
 from nilearn import datasets
 
 from niimasker.errors import RegionsError
-from niimasker.regions.atlases.fetching import ATLASES, fetch_atlas, is_atlas_query, undone_on_failure
-from niimasker.regions.atlases.queries import parse_query
+from niimasker.regions.atlases.fetching import fetch_atlas, undone_on_failure
+from niimasker.regions.atlases.queries import is_atlas_query, parse_query
+from niimasker.regions.atlases.sources import ATLASES
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

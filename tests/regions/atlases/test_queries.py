@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from atlas_files import error_of
 
-from niimasker.regions.atlases.fetching import ATLASES
 from niimasker.regions.atlases.queries import parse_query
+from niimasker.regions.atlases.sources import ATLASES
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -12,8 +12,8 @@ from atlas_files import AFFINE, SHAPE, aal_xml, error_of, label_image, maps, put
 from atlas_files import fetch_and_load as fetch_atlas
 from nilearn import datasets
 
-from niimasker.regions.atlases.fetching import ATLASES
 from niimasker.regions.atlases.queries import parse_query
+from niimasker.regions.atlases.sources import ATLASES
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

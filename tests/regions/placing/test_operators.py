@@ -10,8 +10,9 @@ from images import OBLIQUE, RAS, SHAPE, make_labels
 from placing import flat, make_grid, make_maps, make_mask, make_parcels, make_seeds
 from scipy import ndimage
 
-from niimasker.regions.placing.operators import make_operator, smoothing_sigma, stack
-from niimasker.regions.placing.weights import place_regions
+from niimasker.regions.placing.operators import make_operator, stack
+from niimasker.regions.placing.placement import place_regions
+from niimasker.regions.placing.smoothing import smoothing_sigma
 
 LABELS = make_labels((1, 2, 5))
 GRID = make_grid(SHAPE, OBLIQUE)
@@ -36,7 +37,7 @@ def place(regions, grid=GRID, mask=None):
 
 def apply(operator, volumes=VOLUMES):
     """Return what an operator makes of volumes, of shape (n_regions, n_volumes)."""
-    return operator.finish(operator.sum(flat(volumes)[operator.voxels]))
+    return operator.finish(operator.sum(flat(volumes)[operator.points]))
 
 
 def some_regions(kind, shape=SHAPE, affine=OBLIQUE, rng=RNG):
@@ -63,11 +64,11 @@ class TestWithoutSmoothing:
     def test_voxels_give_their_own_values(self):
         weights = place(some_regions("voxels"))
         found = apply(make_operator(weights, None))
-        np.testing.assert_array_equal(found, VOLUMES[tuple(weights.voxels.ijk.T)])
+        np.testing.assert_array_equal(found, VOLUMES[tuple(weights.single_points.places[axis] for axis in "ijk")])
 
     def test_only_voxels_of_regions_are_read(self):
         operator = make_operator(place(make_parcels(LABELS, OBLIQUE)), None)
-        np.testing.assert_array_equal(operator.voxels, np.flatnonzero(flat(LABELS)))
+        np.testing.assert_array_equal(operator.points, np.flatnonzero(flat(LABELS)))
 
     def test_row_without_voxels_gives_0(self):
         weights = place(make_parcels(LABELS, OBLIQUE), mask=make_mask(LABELS != 2, OBLIQUE))
@@ -157,7 +158,7 @@ class TestSmoothing:
         grid = make_grid(labels.shape, np.eye(4))
         # A deviation of 2 voxels: 8 to each side.
         operator = make_operator(place(make_parcels(labels, np.eye(4)), grid), 2 * np.sqrt(8 * np.log(2)))
-        assert len(operator.voxels) == 17**3
+        assert len(operator.points) == 17**3
 
     def test_smoothing_reaches_beyond_the_mask(self):
         # As nilearn does: volumes are smoothed first, and masked then.
@@ -170,7 +171,7 @@ class TestSmoothing:
     @pytest.mark.parametrize("kind", KINDS)
     def test_columns_are_left_as_they_were(self, kind):
         operator = make_operator(place(some_regions(kind)), 6.0)
-        columns = flat(VOLUMES)[operator.voxels]
+        columns = flat(VOLUMES)[operator.points]
         before = columns.copy()
         operator.finish(operator.sum(columns))
         np.testing.assert_array_equal(columns, before)
@@ -188,7 +189,7 @@ class TestStacking:
     def test_within_more_voxels_gives_the_same_values(self, kind, fwhm, seed):
         rng = np.random.default_rng(seed)
         operator = make_operator(place(some_regions(kind, rng=rng)), fwhm)
-        more = np.union1d(operator.voxels, rng.choice(GRID.n_voxels, 50))
+        more = np.union1d(operator.points, rng.choice(GRID.n_points, 50))
         np.testing.assert_array_equal(apply(operator.within(more)), apply(operator))
 
     @pytest.mark.parametrize("fwhm", [None, 6.0])
@@ -204,7 +205,7 @@ class TestStacking:
             make_operator(place(make_parcels(np.where(index == LABELS, 1, 0), OBLIQUE)), None) for index in (1, 5)
         ]
         expected = np.flatnonzero(flat(np.isin(LABELS, [1, 5])))
-        np.testing.assert_array_equal(stack(operators, GRID).voxels, expected)
+        np.testing.assert_array_equal(stack(operators, GRID).points, expected)
 
     def test_atlas_that_is_empty_on_the_grid_gives_rows_of_0(self):
         empty = place(make_parcels(LABELS, OBLIQUE), mask=make_mask(LABELS == 0, OBLIQUE))

@@ -14,14 +14,8 @@ from nilearn.maskers import NiftiMasker, NiftiSpheresMasker
 from placing import flat, make_grid, make_maps, make_mask, make_parcels, make_seeds
 
 from niimasker.errors import RegionsError
-from niimasker.regions.placing.weights import (
-    LOST_IN_RESAMPLING,
-    OK,
-    OUTSIDE_IMAGE,
-    OUTSIDE_MASK,
-    check_overlap,
-    place_regions,
-)
+from niimasker.regions.placing.placement import place_regions
+from niimasker.regions.placing.weights import LOST_IN_RESAMPLING, OK, OUTSIDE_IMAGE, OUTSIDE_MASK, check_overlap
 
 LABELS = make_labels((1, 2, 5))
 GRID = make_grid(SHAPE, OBLIQUE)
@@ -29,6 +23,10 @@ GRID = make_grid(SHAPE, OBLIQUE)
 
 def dense(weights):
     return weights.matrix.toarray()
+
+
+def voxel_indices(weights):
+    return np.stack([weights.single_points.places[axis] for axis in "ijk"], axis=1)
 
 
 def shifted(affine, *voxels):
@@ -60,7 +58,7 @@ class TestLabels:
         weights = place_regions(make_parcels(labels, OBLIQUE), GRID, mask)
         expected = [volume[(labels == index) & (inside | (not masked))].mean() for index in (3, 4, 90)]
         np.testing.assert_allclose(weights.matrix @ flat(volume), expected, rtol=0, atol=1e-14)
-        assert weights.n_voxels.tolist() == [np.count_nonzero(labels == index) for index in (3, 4, 90)]
+        assert weights.n_points.tolist() == [np.count_nonzero(labels == index) for index in (3, 4, 90)]
 
     def test_members_are_the_voxels_of_each_region(self):
         members = place_regions(make_parcels(LABELS, OBLIQUE), GRID, None).members.toarray()
@@ -94,13 +92,13 @@ class TestMaps:
     def test_rows_hold_the_maps(self):
         weights = place_regions(make_maps(self.MAPS, OBLIQUE), GRID, None)
         np.testing.assert_array_equal(dense(weights), flat(self.MAPS).T)
-        assert weights.n_voxels.tolist() == np.count_nonzero(flat(self.MAPS), axis=0).tolist()
+        assert weights.n_points.tolist() == np.count_nonzero(flat(self.MAPS), axis=0).tolist()
 
     def test_mask_empties_voxels(self):
         inside = np.random.default_rng(2).random(SHAPE) < 0.5
         weights = place_regions(make_maps(self.MAPS, OBLIQUE), GRID, make_mask(inside, OBLIQUE))
         np.testing.assert_array_equal(dense(weights), flat(self.MAPS * inside[..., None]).T)
-        assert weights.n_voxels.tolist() == np.count_nonzero(flat(self.MAPS), axis=0).tolist()
+        assert weights.n_points.tolist() == np.count_nonzero(flat(self.MAPS), axis=0).tolist()
 
     def test_maps_are_resampled_linearly(self):
         halfway = make_grid((6, 8, 9), shifted(RAS, 0.5, 0, 0))
@@ -123,7 +121,7 @@ class TestStatus:
         weights = self.place(LABELS, make_grid((7, 5, 9), OBLIQUE))
         assert weights.status == (OK, OK, OUTSIDE_IMAGE)
         assert weights.filled.tolist() == [True, True, False]
-        assert weights.n_voxels.tolist() == [70, 70, 0]
+        assert weights.n_points.tolist() == [70, 70, 0]
 
     def test_all_regions_of_an_image_far_away_are_outside(self):
         weights = self.place(LABELS, make_grid(SHAPE, shifted(OBLIQUE, 100, 0, 0)))
@@ -140,7 +138,7 @@ class TestStatus:
     def test_region_without_a_voxel_in_the_mask_is_outside_of_it(self):
         weights = self.place(LABELS, inside=LABELS != 2)
         assert weights.status == (OK, OUTSIDE_MASK, OK)
-        assert weights.n_voxels.tolist() == [70, 70, 70]
+        assert weights.n_points.tolist() == [70, 70, 70]
 
     def test_region_beyond_the_image_is_not_blamed_on_the_mask(self):
         weights = self.place(LABELS, make_grid((7, 5, 9), OBLIQUE), LABELS == 1)
@@ -186,11 +184,11 @@ class TestVoxels:
         n = np.count_nonzero(self.MASK)
         assert weights.names == tuple(f"voxel {number}" for number in range(n))
         assert (weights.indices, weights.kind) == (tuple(range(n)), "voxels")
-        assert weights.voxels.rows.tolist() == [0] * n
+        assert weights.single_points.rows.tolist() == [0] * n
 
     def test_voxels_know_where_they_are(self):
         weights = place_regions(make_parcels(self.MASK, OBLIQUE, as_voxels=True), GRID, None)
-        np.testing.assert_array_equal(weights.voxels.ijk, np.argwhere(self.MASK))
+        np.testing.assert_array_equal(voxel_indices(weights), np.argwhere(self.MASK))
         np.testing.assert_allclose(weights.centres, nib.affines.apply_affine(OBLIQUE, np.argwhere(self.MASK)))
 
     def test_voxels_of_a_parcellation_are_numbered_region_by_region(self):
@@ -199,8 +197,8 @@ class TestVoxels:
         labels[1, 1, 1], labels[6, 0, 0], labels[0, 7, 2] = 3, 3, 3
         weights = place_regions(make_parcels(labels, OBLIQUE, as_voxels=True), GRID, None)
         assert weights.names == tuple(f"roi {index} voxel {number}" for index in (3, 8) for number in range(3))
-        assert weights.voxels.ijk.tolist() == [[0, 7, 2], [1, 1, 1], [6, 0, 0], [2, 3, 4], [2, 3, 5], [2, 3, 6]]
-        assert weights.voxels.rows.tolist() == [0, 0, 0, 1, 1, 1]
+        assert voxel_indices(weights).tolist() == [[0, 7, 2], [1, 1, 1], [6, 0, 0], [2, 3, 4], [2, 3, 5], [2, 3, 6]]
+        assert weights.single_points.rows.tolist() == [0, 0, 0, 1, 1, 1]
         np.testing.assert_array_equal(dense(weights) @ flat(labels), [3, 3, 3, 8, 8, 8])
 
     def test_regions_as_a_whole_are_those_without_the_option(self):
@@ -214,7 +212,7 @@ class TestVoxels:
         weights = place_regions(regions, GRID, make_mask(LABELS == 2, OBLIQUE))
         assert weights.names == tuple(f"roi 2 voxel {number}" for number in range(70))
         assert weights.of_regions.status == (OUTSIDE_MASK, OK, OUTSIDE_MASK)
-        assert (set(weights.status), weights.n_voxels.tolist()) == ({OK}, [1] * 70)
+        assert (set(weights.status), weights.n_points.tolist()) == ({OK}, [1] * 70)
 
 
 def brute_force(centre, radius, grid):
@@ -286,14 +284,14 @@ class TestSpheres:
 
     def test_weights_are_one_nth_each(self):
         weights = place_regions(make_seeds([[0, 0, 9], [0, 3, 9]], 3.0), make_grid(SHAPE, RAS), None)
-        assert weights.n_voxels.tolist() == [7, 7]
+        assert weights.n_points.tolist() == [7, 7]
         assert set(weights.matrix.data) == {1 / 7}
 
     def test_mask_takes_voxels_out_and_the_others_weigh_more(self):
         inside = np.ones(SHAPE, dtype=bool)
         inside[3, 4, 5] = False
         weights = place_regions(make_seeds([[0, 0, 9]], 3.0), make_grid(SHAPE, RAS), make_mask(inside, RAS))
-        assert (weights.n_voxels.tolist(), weights.matrix.nnz, set(weights.matrix.data)) == ([7], 6, {1 / 6})
+        assert (weights.n_points.tolist(), weights.matrix.nnz, set(weights.matrix.data)) == ([7], 6, {1 / 6})
 
     def test_radius_that_reaches_no_centre_is_the_nearest_voxel(self):
         assert np.argwhere(sphere_of([1.2, 0, 9], 0.5, make_grid(SHAPE, RAS))).tolist() == [[3, 4, 5]]
