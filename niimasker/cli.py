@@ -131,7 +131,9 @@ def _take_last_as_output_dir(roi_files: list[str]) -> dict[str, Any]:
         candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or not why_no_file(Path(candidate))
     )
     if not others or is_atlas:
-        raise SettingsError("output_dir is missing; give it first, or last after --; see niimasker --help.")
+        raise SettingsError(
+            "output_dir is missing; give it as the first word, or as the last one after --; see niimasker --help."
+        )
     return {"output_dir": candidate, "roi_file": others}
 
 
@@ -232,7 +234,7 @@ def _dry_run(settings: Settings) -> int:
 
 def _write_example(given: dict[str, Any], config_path: str | None) -> Path:
     if config_path or given.keys() - {"output_dir", "verbose", "quiet", "n_jobs"}:
-        raise SettingsError("--example brings its own options; give it the output_dir alone.")
+        raise SettingsError("--example sets its own options; give the output_dir alone.")
     from niimasker.example import write_example
 
     return write_example(Path(given["output_dir"]))

@@ -175,7 +175,7 @@ def test_positional_and_options_come_in_any_order(niimasker, words):
     "words", [[], RUN[1:], ["-r", "atlas.nii.gz", "-i", "bold.nii.gz", "out"], ["--example"]], ids=" ".join
 )
 def test_missing_output_dir_says_where_to_put_it(niimasker, words):
-    assert_refused(niimasker(*words), "output_dir is missing; give it first, or last after --")
+    assert_refused(niimasker(*words), "output_dir is missing; give it as the first word, or as the last one after --")
 
 
 @pytest.mark.parametrize("word", ["--banana", "--output_dir"])
@@ -234,7 +234,7 @@ def prepare_wrong_files() -> None:
         (["-i", "no_t_r.nii.gz", "--high_pass", "0.01"], ["no_t_r.nii.gz", "--t_r in seconds"]),
         (["--high_pass", "0.3"], ["--high_pass 0.3 Hz", "0.25 Hz"]),
         (["--t_r", "2000", "--low_pass", "0.1"], ["2000 s", "milliseconds"]),
-        (["--t_r", "two"], ["--t_r", "a number above 0, in s", '"two"']),
+        (["--t_r", "two"], ["--t_r", "a number above 0, in seconds", '"two"']),
         (["--n_jobs", "0"], ["--n_jobs", "-1", "found 0"]),
         (["-c", "nope.json"], ["nope.json", "No such file"]),
         (["--engine", "banana"], ["--engine", "nilearn", '"banana"']),
