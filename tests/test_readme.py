@@ -62,7 +62,7 @@ FROM_A_CLONE = (
     'python3 -m venv .venv && .venv/bin/pip install ".[test]" && .venv/bin/pytest',
 )
 BIDS_OUTPUT = "bids_output"
-COMMAND_LINE_ONLY = {"-c", "--config", "--example", "--version", "-h", "--help"}
+COMMAND_LINE_ONLY = {"-c", "--config", "--example", "--version", "-h", "--help", "--help_all"}
 FLAGS = {f"--{option.name}" for option in OPTIONS} | {option.short for option in OPTIONS} | COMMAND_LINE_ONLY
 NAMED = [option for option in OPTIONS if not option.positional]
 OCTAVE = shutil.which("octave-cli") or shutil.which("octave")

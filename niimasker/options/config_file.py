@@ -11,9 +11,9 @@ from typing import Any
 from niimasker.errors import SettingsError, clip
 from niimasker.options.json_files import parse_json, read_json_text
 from niimasker.options.merging import suggest
-from niimasker.options.settings import DEPRECATED, OPTIONS, config_template
+from niimasker.options.settings import COMMAND_LINE_OPTIONS, DEPRECATED, OPTIONS, config_template
 
-_ONLY_COMMAND_LINE = {"config", "example", *(option.name for option in OPTIONS if option.only_command_line)}
+_ONLY_COMMAND_LINE = {option.name for option in (*OPTIONS, *COMMAND_LINE_OPTIONS) if option.only_command_line}
 
 
 def read_config(config_path: Path) -> dict[str, Any]:

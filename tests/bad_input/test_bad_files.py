@@ -902,7 +902,7 @@ CASES = [
         nothing,
         ("-out", *RUN[1:]),
         2,
-        "niimasker: error: unrecognized arguments: -out; the nearest is --timeout; see niimasker --help.",
+        "niimasker: error: unrecognized arguments: -out; the nearest is --timeout; see niimasker --help_all.",
     ),
 ]
 

@@ -652,7 +652,7 @@ def test_unknown_key_is_an_error_whatever_its_value(config_path, value):
     assert "unknown option 'standardise'" in refusal(config_path, json.dumps({"standardise": value}))
 
 
-@pytest.mark.parametrize("key", ["output_dir", "config", "example"])
+@pytest.mark.parametrize("key", ["output_dir", "config", "example", "help", "help_all", "version"])
 def test_option_of_the_command_line_alone_is_refused_in_json(config_path, key):
     message = refusal(config_path, json.dumps({key: "x"}))
     assert message == f"{config_path}: {key!r} can only be given on the command line; remove it from the file."
