@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import traceback
 import warnings
@@ -30,26 +31,29 @@ from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.paths import why_no_file
 from niimasker.options.settings import (
+    COMMAND_LINE_OPTIONS,
     DEPRECATED,
     DEPRECATED_ON_COMMAND_LINE,
     GROUPS,
     OPTIONS,
-    RUNNING,
     Option,
     Settings,
 )
+from niimasker.options.short_help import DESCRIPTION, DOCUMENTATION, EXIT_CODES, format_short_help, format_usage
 
 if TYPE_CHECKING:
     from niimasker.outputs.outcomes import Outcome
     from niimasker.study.preparation import Study
 
-EPILOG = """examples:
-  niimasker out -i 'sub-*/func/*_bold.nii.gz' -r atlas.nii.gz --labels atlas.tsv
+EPILOG = f"""examples:
+  niimasker out -i fmriprep -r atlas.nii.gz --regressors motion wm_csf
   niimasker out -c config.json
   niimasker example_output --example
 
-The JSON file takes the same names. Precedence: defaults < command line < JSON file.
-Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."""
+A JSON file takes the same names. Precedence:
+defaults < command line < JSON file.
+{DOCUMENTATION}
+{EXIT_CODES}"""
 
 _MOST_REASONS = 3
 # The lines of a study of fewer runs are on one screen with its summary.
@@ -62,20 +66,43 @@ class _Parser(argparse.ArgumentParser):
         options = [f"--{option.name}" for option in OPTIONS if not option.positional]
         close = nearest(f"--{unknown.lstrip('-')}", options) if unknown.startswith("-") else None
         hint = f"; the nearest is {close}" if close else ""
-        raise SettingsError(f"{message}{hint}; see niimasker --help.")
+        raise SettingsError(f"{message}{hint}; see niimasker --help_all.")
+
+
+class _ShowHelp(argparse.Action):
+    """Print the text that `const` makes for a parser, and exit."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        _say(self.const(parser))
+        parser.exit()
+
+
+def _format_short_help(_: argparse.ArgumentParser) -> str:
+    return format_short_help(shutil.get_terminal_size().columns)
+
+
+def _format_full_help(parser: argparse.ArgumentParser) -> str:
+    return parser.format_help().rstrip()
+
+
+# How argparse takes the options that are no settings but ask for a text.
+_ACTIONS: Mapping[str, Mapping[str, Any]] = {
+    "help": {"action": _ShowHelp, "nargs": 0, "const": _format_short_help},
+    "help_all": {"action": _ShowHelp, "nargs": 0, "const": _format_full_help},
+    "version": {"action": "version", "version": f"niimasker {__version__}"},
+}
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser; every value stays what was typed, an option not given stays absent."""
     parser = _Parser(
         prog="niimasker",
-        usage="niimasker output_dir -i FILE [FILE ...] -r ROI [ROI ...] [options]\n"
-        "       niimasker output_dir -c FILE.json [options]\n"
-        "       niimasker output_dir --example",
-        description="Extract one table of region time series per fMRI image.",
+        usage=format_usage(),
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
+        add_help=False,
     )
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     for option in OPTIONS:
@@ -85,25 +112,18 @@ def make_parser() -> argparse.ArgumentParser:
         groups[replacement.group].add_argument(
             f"--{name}", help=f"deprecated: use --{replacement.name}", **replacement.kind.argparse
         )
-    running = groups[RUNNING]
-    running.add_argument("-c", "--config", metavar="FILE", help="JSON file with any of these options; it wins")
-    running.add_argument(
-        "--example", action="store_true", help="write a small made-up data set under output_dir/data and run it"
-    )
-    running.add_argument("--version", action="version", version=f"niimasker {__version__}")
+    for option in COMMAND_LINE_OPTIONS:
+        _add(groups[option.group], option)
     return parser
 
 
 def _add(group: Any, option: Option) -> None:
-    help_text = option.help.replace("%", "%%")
+    help_text = (option.help + option.default_note).replace("%", "%%")
     if option.positional:
         # Optional for argparse alone, so that a missing one is said in this program's words.
         group.add_argument(option.name, nargs="?", help=help_text)
         return
-    if option.default not in (None, (), "", False):
-        help_text += f" (default: {option.default})"
-    flags = [option.short] if option.short else []
-    group.add_argument(*flags, f"--{option.name}", help=help_text, **option.kind.argparse)
+    group.add_argument(*option.names, help=help_text, **_ACTIONS.get(option.name, option.kind.argparse))
 
 
 def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
@@ -131,7 +151,9 @@ def _take_last_as_output_dir(roi_files: list[str]) -> dict[str, Any]:
         candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or not why_no_file(Path(candidate))
     )
     if not others or is_atlas:
-        raise SettingsError("output_dir is missing; give it first, or last after --; see niimasker --help.")
+        raise SettingsError(
+            "output_dir is missing; give it as the first word, or as the last one after --; see niimasker --help."
+        )
     return {"output_dir": candidate, "roi_file": others}
 
 
@@ -232,7 +254,7 @@ def _dry_run(settings: Settings) -> int:
 
 def _write_example(given: dict[str, Any], config_path: str | None) -> Path:
     if config_path or given.keys() - {"output_dir", "verbose", "quiet", "n_jobs"}:
-        raise SettingsError("--example brings its own options; give it the output_dir alone.")
+        raise SettingsError("--example sets its own options; give the output_dir alone.")
     from niimasker.example import write_example
 
     return write_example(Path(given["output_dir"]))

@@ -24,8 +24,9 @@ from images import N_VOLUMES, OBLIQUE, SHAPE, make_labels, make_series, save
 from niimasker import __version__, extract
 from niimasker.cli import main
 from niimasker.errors import NiimaskerError, NiimaskerWarning
-from niimasker.options.settings import OF_ONE_CALL, OPTIONS
+from niimasker.options.settings import COMMAND_LINE_OPTIONS, GROUPS, OF_ONE_CALL, OPTIONS
 
+ALL_OPTIONS = (*OPTIONS, *COMMAND_LINE_OPTIONS)
 VOLUMES = np.arange(N_VOLUMES)
 LABELS = make_labels((1, 2, 5))
 # Reports have tests of their own, and would cost most of the time here.
@@ -135,13 +136,68 @@ def assert_refused(result: Result, *parts: str) -> None:
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_mentions_every_option(niimasker, flag):
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("100", 100), ("300", 100)])
+def test_short_help_fits_one_screen(niimasker, monkeypatch, flag, columns, widest):
+    monkeypatch.setenv("COLUMNS", columns)
     result = niimasker(flag)
-    names = [option.name if option.positional else f"--{option.name}" for option in OPTIONS]
-    others = ["--config", "--example", "--version", "--help", "--regressor_names"]
-    assert result.code == 0
-    assert [word for word in [*names, *others] if word not in result.out] == []
-    assert re.findall(r"^  -(\w)\b", result.out, re.MULTILINE) == list("hirmqvc")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= widest
+
+
+def test_short_help_of_a_narrow_terminal_loses_nothing(niimasker, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    words = niimasker("-h").out.split()
+    monkeypatch.setenv("COLUMNS", "10")
+    assert niimasker("-h").out.split() == words
+
+
+def test_short_help_lists_the_common_options_alone(niimasker):
+    listed = re.findall(r"^  (?:-\w, )?(?:--)?(\w+)", niimasker("-h").out, re.MULTILINE)
+    assert sorted(listed) == sorted(option.name for option in ALL_OPTIONS if option.is_common)
+
+
+def test_short_help_shows_the_first_clause_of_each_help(niimasker, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    out = niimasker("-h").out
+    clauses = [option.help.partition(";")[0] for option in ALL_OPTIONS if option.is_common]
+    assert [clause for clause in clauses if f"  {clause}" not in out] == []
+    assert "motion limit of --scrub, in mm (default: 0.5)\n" in out
+
+
+def test_short_help_says_where_the_rest_is(niimasker):
+    out = niimasker("-h").out
+    *_, options, documentation, exit_codes = out.splitlines()
+    assert "--help_all" in options
+    assert "README.md" in documentation
+    assert exit_codes == "Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."
+
+
+def test_full_help_lists_every_option(niimasker):
+    result = niimasker("--help_all")
+    assert (result.code, result.err) == (0, "")
+    names = [name for option in ALL_OPTIONS for name in option.names]
+    listed = re.findall(r"^  (-.*|output_dir)", result.out, re.MULTILINE)
+    shown = {word.strip(",") for line in listed for word in line.split()}
+    assert [name for name in [*names, "--regressor_names"] if name not in shown] == []
+    assert re.findall(r"^  -(\w)\b", result.out, re.MULTILINE) == list("irmqvch")
+
+
+def test_full_help_fits_80_columns(niimasker, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, niimasker("--help_all").out.splitlines())) <= 80
+
+
+def test_full_help_has_every_help_in_the_group_of_its_option(niimasker, monkeypatch):
+    # Lines so wide that none is broken.
+    monkeypatch.setenv("COLUMNS", "2000")
+    out = niimasker("--help_all").out
+    headings = re.findall(r"^(\w+):$", out, re.MULTILINE)
+    assert [heading for heading in headings if heading in GROUPS] == list(GROUPS)
+    for option in ALL_OPTIONS:
+        block = out.partition(f"\n{option.group}:\n")[2].partition("\n\n")[0]
+        assert f"{option.help}{option.default_note}\n" in f"{block}\n"
 
 
 def test_version_is_printed(niimasker):
@@ -175,12 +231,12 @@ def test_positional_and_options_come_in_any_order(niimasker, words):
     "words", [[], RUN[1:], ["-r", "atlas.nii.gz", "-i", "bold.nii.gz", "out"], ["--example"]], ids=" ".join
 )
 def test_missing_output_dir_says_where_to_put_it(niimasker, words):
-    assert_refused(niimasker(*words), "output_dir is missing; give it first, or last after --")
+    assert_refused(niimasker(*words), "output_dir is missing; give it as the first word, or as the last one after --")
 
 
 @pytest.mark.parametrize("word", ["--banana", "--output_dir"])
 def test_unknown_option_is_named(niimasker, word):
-    assert_refused(niimasker(*RUN, word), f"unrecognized arguments: {word}", "niimasker --help")
+    assert_refused(niimasker(*RUN, word), f"unrecognized arguments: {word}", "niimasker --help_all")
 
 
 def test_option_without_its_value_is_named(niimasker):
@@ -234,7 +290,7 @@ def prepare_wrong_files() -> None:
         (["-i", "no_t_r.nii.gz", "--high_pass", "0.01"], ["no_t_r.nii.gz", "--t_r in seconds"]),
         (["--high_pass", "0.3"], ["--high_pass 0.3 Hz", "0.25 Hz"]),
         (["--t_r", "2000", "--low_pass", "0.1"], ["2000 s", "milliseconds"]),
-        (["--t_r", "two"], ["--t_r", "a number above 0, in s", '"two"']),
+        (["--t_r", "two"], ["--t_r", "a number above 0, in seconds", '"two"']),
         (["--n_jobs", "0"], ["--n_jobs", "-1", "found 0"]),
         (["-c", "nope.json"], ["nope.json", "No such file"]),
         (["--engine", "banana"], ["--engine", "nilearn", '"banana"']),
@@ -970,10 +1026,11 @@ def test_installed_command_runs(words, code):
     [
         "import niimasker",
         "from niimasker.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+        "from niimasker.cli import main\ntry: main(['--help_all'])\nexcept SystemExit: pass",
         "from niimasker.cli import main\ntry: main(['--version'])\nexcept SystemExit: pass",
         "from niimasker.cli import main\nassert main(['out', '--t_r', 'two']) == 2",
     ],
-    ids=["import", "help", "version", "wrong word"],
+    ids=["import", "help", "full help", "version", "wrong word"],
 )
 def test_what_needs_no_scientific_library_imports_none(code):
     done = subprocess.run(

@@ -62,7 +62,7 @@ FROM_A_CLONE = (
     'python3 -m venv .venv && .venv/bin/pip install ".[test]" && .venv/bin/pytest',
 )
 BIDS_OUTPUT = "bids_output"
-COMMAND_LINE_ONLY = {"-c", "--config", "--example", "--version", "-h", "--help"}
+COMMAND_LINE_ONLY = {"-c", "--config", "--example", "--version", "-h", "--help", "--help_all"}
 FLAGS = {f"--{option.name}" for option in OPTIONS} | {option.short for option in OPTIONS} | COMMAND_LINE_ONLY
 NAMED = [option for option in OPTIONS if not option.positional]
 OCTAVE = shutil.which("octave-cli") or shutil.which("octave")
@@ -624,8 +624,13 @@ FOUND = [
     ("`--discard_scans`", "no volume is left", "--discard_scans 120", "leaves none"),
     ("`--discard_scans`", "fewer volumes", "--discard_scans 0", "--discard_scans auto"),
     ("`--scrub`", "a column is missing", "--regressor_files short.tsv --scrub", "no column framewise_displacement"),
-    ("`--connectivity`", "with `--as_voxels`", "--connectivity pearson --as_voxels", "does not go with --as_voxels"),
-    ("`--connectivity`", "no kind of", "--connectivity precision --fisher_z", "--fisher_z is of correlations"),
+    (
+        "`--connectivity`",
+        "with `--as_voxels`",
+        "--connectivity pearson --as_voxels",
+        "cannot be combined with --as_voxels",
+    ),
+    ("`--connectivity`", "no kind of", "--connectivity precision --fisher_z", "--fisher_z transforms correlations"),
     ("`--connectivity`", "fewer than 3", f"{TWO_KEPT} --connectivity pearson", "found 2 kept volumes"),
     ("`--connectivity`", "fewer than 20", "--discard_scans 104 --connectivity pearson", "14 degrees of freedom, fewer"),
     ("`--connectivity`", "more regions", "--discard_scans 91 --connectivity precision", "fewer than 30 regions"),

@@ -290,7 +290,7 @@ class TestOldOrder:
         Path("text").write_text("no folder")
         assert_refused(
             niimasker("-i", "bold.nii.gz", "-r", "a.nii.gz", last),
-            "output_dir is missing; give it first, or last after --; see niimasker --help.",
+            "output_dir is missing; give it as the first word, or as the last one after --; see niimasker --help.",
         )
 
     def test_only_word_of_the_option_is_its_atlas(self, niimasker):

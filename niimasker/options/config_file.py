@@ -11,9 +11,9 @@ from typing import Any
 from niimasker.errors import SettingsError, clip
 from niimasker.options.json_files import parse_json, read_json_text
 from niimasker.options.merging import suggest
-from niimasker.options.settings import DEPRECATED, OPTIONS, config_template
+from niimasker.options.settings import COMMAND_LINE_OPTIONS, DEPRECATED, OPTIONS, config_template
 
-_ONLY_COMMAND_LINE = {"config", "example", *(option.name for option in OPTIONS if option.only_command_line)}
+_ONLY_COMMAND_LINE = {option.name for option in (*OPTIONS, *COMMAND_LINE_OPTIONS) if option.only_command_line}
 
 
 def read_config(config_path: Path) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _likely_cause(text: str, error: json.JSONDecodeError) -> str:
     position = error.pos
     before, here = text[:position].rstrip(), text[position:].lstrip()
     if error.msg.startswith("Extra data"):
-        return "probably a bracket too many: delete what follows the last one"
+        return "probably one bracket too many: delete what follows the end of the object"
     if error.msg.startswith(("Invalid control character", "Unterminated string")):
         return "probably a quote is missing on this line"
     if before.endswith(",") and here[:1] in ("}", "]", ""):
@@ -73,9 +73,9 @@ def _likely_cause(text: str, error: json.JSONDecodeError) -> str:
     if not text.strip():
         return "the file is empty: start from config_template.json"
     if here.startswith("'"):
-        return "probably single quotes: JSON wants double ones"
+        return "probably single quotes: JSON needs double quotes"
     if here.startswith(("//", "#", "/*")):
-        return "probably a comment: JSON has none"
+        return "probably a comment: JSON does not allow comments"
     if here.startswith(("True", "False", "None")):
         return "probably Python's spelling: JSON writes true, false and null"
     if "\\" in text[max(position - 1, 0) : position + 1]:
@@ -87,6 +87,6 @@ def _likely_cause(text: str, error: json.JSONDecodeError) -> str:
 
 def _check_key(key: str, config_path: Path) -> None:
     if key in _ONLY_COMMAND_LINE:
-        raise SettingsError(f"{config_path}: {key!r} is given on the command line only; remove it from the file.")
+        raise SettingsError(f"{config_path}: {key!r} can only be given on the command line; remove it from the file.")
     if key not in config_template() and key not in DEPRECATED:
         raise SettingsError(f"{config_path}: unknown option {clip(key)!r}; {suggest(clip(key), config_template())}.")

@@ -70,7 +70,7 @@ def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:
             continue
         if new in merged:
             raise SettingsError(f"both {old!r} and {new!r} are given; {old!r} is the old name of {new!r}: keep one.")
-        warn(f"{old!r} is deprecated; it is taken as {new!r}.")
+        warn(f"{old!r} is deprecated and read as {new!r}; use that name.")
         merged[new] = merged.pop(old)
     return merged
 
@@ -96,23 +96,25 @@ def _check_together(settings: Settings) -> None:
 
 def _check_given(settings: Settings) -> None:
     if settings.output_dir is None:
-        raise SettingsError("output_dir is missing; give it first, or last after --.")
+        raise SettingsError("output_dir is missing; give it as the first word, or as the last one after --.")
     if not settings.input_files:
         raise SettingsError("--input_files is missing; give the folder of fMRIPrep's outputs, or 4D NIfTI images.")
     if not settings.roi_file:
         raise SettingsError("--roi_file is missing; give an atlas, a mask, a table of coordinates or nilearn:<atlas>.")
     if settings.atlas_name and len(settings.atlas_name) != len(settings.roi_file):
         raise SettingsError(
-            f"--atlas_name has {count(len(settings.atlas_name), 'name')} but --roi_file {len(settings.roi_file)}; "
-            "give one for each, in their order."
+            f"--atlas_name has {count(len(settings.atlas_name), 'name')} but --roi_file has {len(settings.roi_file)}; "
+            "give one name for each, in the same order."
         )
 
 
 def _check_running(settings: Settings) -> None:
     if settings.scheduler and settings.timeout:
-        raise SettingsError("--timeout ends processes of this machine; it does not go with --scheduler.")
+        raise SettingsError(
+            "--timeout cannot be combined with --scheduler: it stops processes on this machine; leave one of them out."
+        )
     if settings.scheduler and settings.n_jobs != 1:
-        warn("--n_jobs is ignored: with --scheduler the cluster's workers do the runs.")
+        warn("--n_jobs is ignored: with --scheduler the workers of the cluster process the runs.")
     if settings.quiet and settings.verbose:
         raise SettingsError("--quiet and --verbose contradict each other; leave one of them out.")
 
@@ -120,21 +122,27 @@ def _check_running(settings: Settings) -> None:
 def _check_signals(settings: Settings) -> None:
     if settings.valid_voxels and settings.smoothing_fwhm:
         raise SettingsError(
-            "--valid_voxels does not go with --smoothing_fwhm: smoothing has already spread the invalid voxels' values "
-            "over their neighbours; leave one of them out."
+            "--valid_voxels cannot be combined with --smoothing_fwhm: smoothing has already spread the values of "
+            "invalid voxels over their neighbours; leave one of them out."
         )
     if settings.valid_voxels and settings.as_voxels:
         warn("--valid_voxels is ignored: with --as_voxels nothing is averaged.")
     if settings.standardize_method != "zscore_sample" and not settings.standardize:
         warn(f"--standardize_method {settings.standardize_method} is ignored without --standardize.")
     if settings.high_pass and settings.low_pass and settings.high_pass >= settings.low_pass:
-        raise SettingsError(f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz.")
+        raise SettingsError(
+            f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz; "
+            "frequencies between the two are kept."
+        )
 
 
 def _check_scrubbing(settings: Settings) -> None:
     if settings.scrubs:
         if not (settings.fd_threshold or settings.std_dvars_threshold):
-            raise SettingsError("--fd_threshold and --std_dvars_threshold are both 0: nothing is left to scrub by.")
+            raise SettingsError(
+                "--fd_threshold and --std_dvars_threshold are both 0, so that scrubbing censors nothing; set one of "
+                "them above 0, or do not scrub."
+            )
         return
     for name in ("fd_threshold", "std_dvars_threshold", "scrub_segment"):
         if getattr(settings, name) != BY_NAME[name].default:
@@ -148,11 +156,11 @@ def _check_connectivity(settings: Settings) -> None:
         return
     if settings.as_voxels:
         raise SettingsError(
-            "--connectivity does not go with --as_voxels: a matrix of 10,000 voxels has 100 million entries; leave "
-            "--as_voxels out, or correlate the columns of interest of the table of signals."
+            "--connectivity cannot be combined with --as_voxels: a matrix of 10,000 voxels has 100 million entries; "
+            "leave --as_voxels out, or correlate the columns of interest from the table of signals yourself."
         )
     if settings.fisher_z and not set(settings.connectivity) & set(CORRELATION_KINDS):
         raise SettingsError(
-            f"--fisher_z is of correlations, but --connectivity is {', '.join(settings.connectivity)}; "
+            f"--fisher_z transforms correlations, but --connectivity is {', '.join(settings.connectivity)}; "
             f"add one of {', '.join(CORRELATION_KINDS)}, or leave --fisher_z out."
         )

@@ -74,7 +74,7 @@ def _text(value: Any) -> str:
     if not isinstance(text, str):
         raise ValueError
     if any(ord(character) < 32 for character in text):
-        raise HintError("it holds a control character; in JSON a path is written with / or \\\\")
+        raise HintError("it contains a control character; in JSON, write a path with / or \\\\")
     return text
 
 
@@ -133,8 +133,8 @@ def choices(allowed: tuple[str, ...]) -> Kind:
     return Kind("one or more of " + ", ".join(allowed), check, argparse={"nargs": "+", "metavar": "KIND"})
 
 
-def _positive(unit: str) -> Kind:
-    return Kind(f"a number above 0, in {unit}", _number(0, above=True), float, {"metavar": unit})
+def _positive(unit: str, metavar: str) -> Kind:
+    return Kind(f"a number above 0, in {unit}", _number(0, above=True), float, {"metavar": metavar})
 
 
 def _count_or_auto(value: Any) -> int | str:
@@ -181,35 +181,39 @@ def _words(value: Any) -> tuple[str, ...]:
     given = {key: item for key, item in single.items() if item is not False and item is not None}
     wrong = [key for key, item in given.items() if item is not True and type(item) not in (str, int, float)]
     if wrong:
-        raise HintError(f"{wrong[0]!r} takes one text, one number, true or false")
+        raise HintError(f"{wrong[0]!r} takes a single string or number, true or false")
     if not given:
-        raise HintError('no word in it is on; leave it out to use all columns, give "scrub" to use none')
+        raise HintError('every word in it is off; leave it out to use all columns, or give "scrub" to use none')
     return _texts([key if item is True else f"{key}={item}" for key, item in given.items()])
 
 
 FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
-ROIS = Kind("a file or nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
-TEXTS = Kind("a text or a list of texts", _texts, argparse={"nargs": "+", "metavar": "NAME"})
+ROIS = Kind("a file name or a nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
+TEXTS = Kind("a string or a list of strings", _texts, argparse={"nargs": "+", "metavar": "NAME"})
 LABEL = Kind("a label of letters and digits", _label, argparse={"metavar": "LABEL"})
-LABELS = Kind("a label of letters and digits, or a list of them", _labels, argparse={"nargs": "+", "metavar": "LABEL"})
-NAMES = Kind("letters and digits, or a list of such names", _names, argparse={"nargs": "+", "metavar": "NAME"})
+LABELS = Kind(
+    "a label of letters and digits, or a list of such labels", _labels, argparse={"nargs": "+", "metavar": "LABEL"}
+)
+NAMES = Kind(
+    "a name of letters and digits, or a list of such names", _names, argparse={"nargs": "+", "metavar": "NAME"}
+)
 WORDS = Kind(
-    'a text, a list of texts, or an object such as {"motion": "full", "high_pass": true}',
+    'a string, a list of strings, or an object such as {"motion": "full", "high_pass": true}',
     _words,
     argparse={"nargs": "+", "metavar": "WORD"},
 )
 FILES = Kind("a file name or a list of file names", _texts, argparse={"nargs": "+", "metavar": "FILE"})
 FILE = Kind("a file name", _path, argparse={"metavar": "FILE"})
 FOLDER = Kind("a folder", _path, argparse={"metavar": "FOLDER"})
-SECONDS = _positive("s")
-HERTZ = _positive("Hz")
-RADIUS = _positive("mm")
-WIDTH = Kind("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "mm"})
+SECONDS = _positive("seconds", "SECONDS")
+HERTZ = _positive("Hz", "HZ")
+RADIUS = _positive("mm", "MM")
+WIDTH = Kind("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "MM"})
 COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), parse_json, {"metavar": "N"})
 COUNT_OR_AUTO = Kind("a whole number, 0 or above, or auto", _count_or_auto, _read_count_or_auto, {"metavar": "N|auto"})
 SHARE = Kind("a number from 0 to 1", _share, float, {"metavar": "SHARE"})
 THRESHOLD = Kind("a number, 0 or above", _number(0, above=False), float, {"metavar": "VALUE"})
 DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), parse_json, {"metavar": "N"})
 PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), parse_json, {"metavar": "N"})
-SCHEDULER = Kind("an address or a .json file", _text, argparse={"metavar": "ADDRESS"})
-SHARD = Kind("a part and their number, such as 3/40", _shard, argparse={"metavar": "I/N"})
+SCHEDULER = Kind("the address of a scheduler, or a .json file", _text, argparse={"metavar": "ADDRESS"})
+SHARD = Kind("a part number and the number of parts, such as 3/40", _shard, argparse={"metavar": "I/N"})

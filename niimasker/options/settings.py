@@ -1,6 +1,7 @@
 """Every option once: its name, kind, default, unit and help.
 
-argparse, the JSON check, config_template.json and the README's table are made from or compared with `OPTIONS`.
+argparse, the short help, the JSON check, config_template.json and the documentation's table are made from or compared
+with `OPTIONS`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,15 @@ TIDY_FORMATS = ("parquet", "tsv.gz")
 
 @dataclass(frozen=True)
 class Option:
-    """One option, as its declaration in `Settings` gives it."""
+    """One option, as its declaration in `Settings` gives it.
+
+    Parameters
+    ----------
+    help
+        What it does; the short help shows the text before the first semicolon.
+    is_common
+        Whether the short help lists it.
+    """
 
     name: str
     kind: Kind
@@ -60,11 +69,24 @@ class Option:
     short: str | None
     only_command_line: bool
     shapes_results: bool
+    is_common: bool
 
     @property
     def positional(self) -> bool:
         """Whether the command line gives it by place."""
         return self.short == ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what the command line calls it, the short name first."""
+        if self.positional:
+            return (self.name,)
+        return (self.short, f"--{self.name}") if self.short else (f"--{self.name}",)
+
+    @property
+    def default_note(self) -> str:
+        """Return what the help adds about the default, empty where the text says it or nothing is to be said."""
+        return "" if self.default in (None, (), "", False) else f" (default: {self.default})"
 
 
 GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, OUTPUT, RUNNING = (
@@ -88,6 +110,7 @@ def _option(
     short: str | None = None,
     only_command_line: bool = False,
     shapes_results: bool = True,
+    is_common: bool = False,
 ) -> Any:
     """Return the declaration of an option; `shapes_results` but for files, whose content does, and for how to run."""
     metadata = {
@@ -97,13 +120,14 @@ def _option(
         "short": short,
         "only_command_line": only_command_line,
         "shapes_results": shapes_results,
+        "is_common": is_common,
     }
     return field(default=default, metadata=metadata)
 
 
-def _choice_of_runs(which: str) -> Any:
+def _choice_of_runs(text: str, *, is_common: bool = False) -> Any:
     """Return the declaration of an option that chooses among the runs of a folder."""
-    return _option(LABELS, f"of a folder: only these {which}", INPUT, default=(), shapes_results=False)
+    return _option(LABELS, text, INPUT, default=(), shapes_results=False, is_common=is_common)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,246 +136,322 @@ class Settings:
 
     output_dir: Path = _option(
         FOLDER,
-        "folder for the results, created with its parents",
+        "folder for the results; created, with its parents, if it does not exist",
         OUTPUT,
         short="",
         only_command_line=True,
         shapes_results=False,
+        is_common=True,
     )
     input_files: tuple[str, ...] = _option(
         FILES,
-        "the folder of fMRIPrep's outputs or of other BIDS derivatives, or 4D NIfTI images or patterns of them "
-        "(*, ?, [ ], **), whose matches are sorted naturally by file name",
+        "fMRIPrep's output folder, or 4D NIfTI images; a folder of other BIDS derivatives, of one subject or of one "
+        "session works too; patterns (*, ?, [ ], **) are expanded, and their matches sorted by file name in natural "
+        "order",
         INPUT,
         short="-i",
         default=(),
         shapes_results=False,
+        is_common=True,
     )
-    participant_label: tuple[str, ...] = _choice_of_runs("subjects, with or without sub-")
-    session: tuple[str, ...] = _choice_of_runs("sessions")
-    task: tuple[str, ...] = _choice_of_runs("tasks")
-    run: tuple[str, ...] = _choice_of_runs("runs; 1 is 01")
-    echo: tuple[str, ...] = _choice_of_runs("echoes; without it the combined image")
+    participant_label: tuple[str, ...] = _choice_of_runs(
+        "process only these subjects of a BIDS folder; with or without sub-; default: all subjects", is_common=True
+    )
+    session: tuple[str, ...] = _choice_of_runs(
+        "process only these sessions of a BIDS folder; with or without ses-; default: all sessions"
+    )
+    task: tuple[str, ...] = _choice_of_runs("process only these tasks of a BIDS folder; default: all tasks")
+    run: tuple[str, ...] = _choice_of_runs(
+        "process only these runs of a BIDS folder; 1 and 01 are the same run; default: all runs"
+    )
+    echo: tuple[str, ...] = _choice_of_runs(
+        "process only these single echoes of a BIDS folder; default: the image that combines the echoes"
+    )
     space: str | None = _option(
         LABEL,
-        "of a folder: the space of the images, needed where there are several; func for those without space-",
+        "space of the images, such as MNI152NLin6Asym; required if a BIDS folder holds several; func: images without "
+        "space- in their names",
         INPUT,
         shapes_results=False,
+        is_common=True,
     )
     res: str | None = _option(
         LABEL,
-        "of a folder: the resolution, needed where there are several; native for images without res-",
+        "resolution of the images, such as 2; required if a BIDS folder holds several; native: images without res- in "
+        "their names",
         INPUT,
         shapes_results=False,
     )
-    desc: str = _option(LABEL, "of a folder: the desc- of the images", INPUT, default="preproc", shapes_results=False)
+    desc: str = _option(
+        LABEL, "process the images of a BIDS folder with this desc-", INPUT, default="preproc", shapes_results=False
+    )
     roi_file: tuple[str, ...] = _option(
         ROIS,
-        "regions: a NIfTI image (parcellation, single mask, or 4D probabilistic maps), nilearn:<atlas>:<parameters>, "
-        "or a .tsv or .csv table with columns x, y, z in mm; more than one are extracted in one reading of each image; "
-        "{sub}, {ses} and other entities in a file's name are filled in from each image's name",
+        "atlas, mask, maps, seed table or nilearn:<atlas>; an image is a parcellation (3D, whole numbers), a mask (3D, "
+        "one value) or probabilistic maps (4D); a .tsv or .csv table holds coordinates in columns x, y, z, in mm; "
+        "nilearn:<atlas>:<parameters> is an atlas that nilearn provides; several are extracted while each image is "
+        "read once; {sub}, {ses} and other entities in a file name are filled in from each image's name",
         REGIONS,
         short="-r",
         default=(),
         shapes_results=False,
+        is_common=True,
     )
     mask_img: Path | None = _option(
         FILE,
-        "mask that restricts a parcellation, maps or spheres to its voxels; auto: each run's own brain mask; "
-        "may hold entities as --roi_file; ignored with --as_voxels",
+        "restrict the regions to the voxels of this mask; auto: each run's own brain mask; entities in braces as in "
+        "--roi_file; ignored with --as_voxels",
         REGIONS,
         short="-m",
         shapes_results=False,
     )
     labels: tuple[str, ...] = _option(
         TEXTS,
-        "the regions' names: a list, a .tsv or .csv table with a column of names (name, label, ROI Name, region, ...), "
-        "joined by its column index where there is one, else in ascending order of index, or a .txt of FreeSurfer's "
-        "colours; with several atlases a table for each; without it BIDS's table beside the image, if there is one",
+        "names of the regions, or a table of them; a .tsv or .csv table needs a column of names (name, label, ROI "
+        "Name, region, ...), which is matched to the regions by a column index, or taken in ascending order of index "
+        "if there is none; a FreeSurfer colour table (.txt, .ctab) works too; with several atlas files, one "
+        "table for each; default: the BIDS look-up table of the atlas image, if there is one",
         REGIONS,
         default=(),
         shapes_results=False,
+        is_common=True,
     )
     atlas_name: tuple[str, ...] = _option(
         NAMES,
-        "a name for each roi_file, in the names of its tables where there are several or --output_layout is bids; "
-        "without it that of its file or query",
+        "name for each --roi_file, of letters and digits; used in the names of output files if there are several "
+        "atlases or --output_layout is bids; default: taken from the file name or query",
         REGIONS,
         default=(),
         shapes_results=False,
     )
     as_voxels: bool = _option(
-        FLAG, "each voxel of a mask or of every region, instead of their mean", REGIONS, default=False
+        FLAG, "extract every voxel of the mask or of each region, instead of the mean", REGIONS, default=False
     )
     radius: float | None = _option(
-        RADIUS, "radius in mm of the spheres around coordinates; the nearest voxel without it", REGIONS
+        RADIUS,
+        "radius of the spheres around coordinates, in mm; default: only the voxel nearest to each",
+        REGIONS,
+        is_common=True,
     )
     allow_overlap: bool = _option(
-        FLAG, "permit spheres that share voxels, an error without this option", REGIONS, default=False
+        FLAG, "allow spheres to share voxels; default: overlapping spheres are an error", REGIONS, default=False
     )
     atlas_dir: Path | None = _option(
         FOLDER,
-        "folder where nilearn: atlases are kept and looked for; nilearn's own folder without it",
+        "folder for nilearn's atlases; atlases that are not in it are downloaded into it; default: nilearn's own data "
+        "folder",
         REGIONS,
         shapes_results=False,
     )
     regressor_files: tuple[str, ...] = _option(
         FILES,
-        "one table of confounds (.tsv, .csv, or separated by whitespace) with a header per image, or patterns; "
-        "paired by BIDS entities where the names have them, else by order; "
-        "without this option the table beside each image, by its entities",
+        "confounds tables (default: beside each image); one for each image: .tsv, .csv or separated by white space, "
+        "with a header; patterns are expanded; paired with the images by the BIDS entities in their names, or by order "
+        "if there are none; default: desc-confounds_timeseries.tsv with the entities of the image, in its folder",
         CONFOUNDS,
         default=(),
         shapes_results=False,
+        is_common=True,
     )
     regressors: tuple[str, ...] = _option(
         WORDS,
-        "what to regress out, added up: columns or patterns of them (cosine*); strategies: Params2 Params6 Params9 "
-        "Params24 Params36 AnatCompCor TempCompCor; words, some with a parameter: motion=basic wm_csf global_signal "
-        "high_pass compcor n_compcor=10 ica_aroma tedana; scrub and non_steady_state censor volumes; "
-        "without this option all columns of --regressor_files",
+        "what to regress out, such as motion wm_csf; any combination of columns, patterns of columns (cosine*), "
+        "strategies (Params2 Params6 Params9 Params24 Params36 AnatCompCor TempCompCor) and words, some of which take "
+        "a parameter (motion=basic wm_csf global_signal high_pass compcor n_compcor=10 ica_aroma tedana); scrub and "
+        "non_steady_state censor volumes; default: all columns of --regressor_files, nothing without that option",
         CONFOUNDS,
         default=(),
+        is_common=True,
     )
     smoothing_fwhm: float | None = _option(
-        WIDTH, "full width at half maximum in mm of a Gaussian filter applied to the volumes", SIGNALS
+        WIDTH,
+        "FWHM of the Gaussian smoothing kernel, in mm; default: no smoothing",
+        SIGNALS,
+        is_common=True,
     )
     discard_scans: int | str = _option(
         COUNT_OR_AUTO,
-        "number of first volumes removed from image and confounds before anything else; "
-        "auto: those that the confounds mark as non_steady_state_outlier",
+        "number of first volumes to discard, or auto; they are removed from image and confounds before anything else; "
+        "auto: as many as the confounds mark as non_steady_state_outlier; default: 0",
         SIGNALS,
         default=0,
+        is_common=True,
     )
     scrub: bool = _option(
         FLAG,
-        "censor volumes with motion, by framewise_displacement and std_dvars of the confounds",
+        "censor volumes with excessive motion; those whose framewise_displacement or std_dvars in the confounds is "
+        "above its threshold",
         CENSORING,
         default=False,
+        is_common=True,
     )
     fd_threshold: float = _option(
-        WIDTH, "--scrub: highest framewise displacement in mm that is kept; 0: not looked at", CENSORING, default=0.5
+        WIDTH,
+        "motion limit of --scrub, in mm; volumes with more framewise displacement are censored; 0: no limit",
+        CENSORING,
+        default=0.5,
+        is_common=True,
     )
     std_dvars_threshold: float = _option(
-        THRESHOLD, "--scrub: highest standardised DVARS that is kept; 0: not looked at", CENSORING, default=1.5
+        THRESHOLD,
+        "limit of --scrub for standardised DVARS; volumes with a larger value are censored; 0: no limit",
+        CENSORING,
+        default=1.5,
     )
     scrub_segment: int = _option(
         COUNT,
-        "--scrub: stretches between censored volumes that are shorter than this are censored too; 0: none",
+        "smallest number of consecutive volumes that --scrub keeps; shorter segments between censored volumes are "
+        "censored too; 0: keep all",
         CENSORING,
         default=5,
     )
     censor_file: tuple[str, ...] = _option(
         FILES,
-        "a table or vector of 0 and 1 (1: censored) for each image, or patterns; paired like --regressor_files",
+        "files that say which volumes to censor, one for each image; a vector or table with a row per volume, 1 where "
+        "it is censored and 0 elsewhere; patterns and pairing as in --regressor_files",
         CENSORING,
         default=(),
         shapes_results=False,
     )
     censored: str = _option(
         choice(CENSORED_ROWS),
-        "drop: censored volumes have no row in the tables; nan: their rows hold n/a",
+        "how the tables show censored volumes; drop: they have no row; nan: their rows hold n/a",
         CENSORING,
         default="drop",
     )
-    detrend: bool = _option(FLAG, "remove linear trends", SIGNALS, default=False)
-    high_pass: float | None = _option(HERTZ, "high-pass cut-off in Hz", SIGNALS)
-    low_pass: float | None = _option(HERTZ, "low-pass cut-off in Hz", SIGNALS)
-    t_r: float | None = _option(
-        SECONDS, "repetition time in seconds; without it the JSON file beside the image, then its header", SIGNALS
+    detrend: bool = _option(FLAG, "remove linear trends from signals and confounds", SIGNALS, default=False)
+    high_pass: float | None = _option(
+        HERTZ,
+        "cut-off of the high-pass filter, in Hz; default: no filter",
+        SIGNALS,
+        is_common=True,
     )
-    standardize: bool = _option(FLAG, "standardise each column, as --standardize_method says", SIGNALS, default=False)
+    low_pass: float | None = _option(
+        HERTZ,
+        "cut-off of the low-pass filter, in Hz; default: no filter",
+        SIGNALS,
+        is_common=True,
+    )
+    t_r: float | None = _option(
+        SECONDS,
+        "repetition time, in seconds; default: that of the JSON file beside the image, or of the image's header",
+        SIGNALS,
+    )
+    standardize: bool = _option(
+        FLAG,
+        "standardise each column to z-scores; --standardize_method chooses another method",
+        SIGNALS,
+        default=False,
+        is_common=True,
+    )
     standardize_method: str = _option(
         choice(STANDARDIZE_METHODS),
-        "zscore_sample and zscore divide by the standard deviation of the sample or of the population; "
-        "psc is percent of the mean before detrending",
+        "what --standardize does; zscore_sample: z-scores, by the sample standard deviation (n - 1); zscore: z-scores, "
+        "by the population standard deviation (n); psc: percent signal change relative to the mean before cleaning",
         SIGNALS,
         default="zscore_sample",
     )
     min_coverage: float | None = _option(
-        SHARE, "regions with a smaller share of voxels that are finite and vary over time become n/a", SIGNALS
+        SHARE,
+        "smallest share of valid voxels that a region needs, from 0 to 1; a voxel is valid if it is finite and varies "
+        "over time; columns of regions below that are n/a; default: no limit",
+        SIGNALS,
     )
     valid_voxels: bool = _option(
-        FLAG, "average over voxels that are finite and vary over time only; not with smoothing", SIGNALS, default=False
+        FLAG,
+        "average only voxels that are finite and vary over time; cannot be combined with --smoothing_fwhm",
+        SIGNALS,
+        default=False,
     )
     connectivity: tuple[str, ...] = _option(
         choices(CONNECTIVITY_KINDS),
-        "matrices between regions, each in a table: pearson is Pearson's correlation; the others are nilearn's, "
-        "with Ledoit-Wolf shrinkage; not with --as_voxels",
+        "connectivity matrices to write, such as pearson; one table for each matrix and run; pearson: Pearson's "
+        "correlation; correlation, partial_correlation, covariance, precision: nilearn's, with Ledoit-Wolf shrinkage; "
+        "cannot be combined with --as_voxels",
         CONNECTIVITY,
         default=(),
+        is_common=True,
     )
     fisher_z: bool = _option(
-        FLAG, "--connectivity: correlations as Fisher z, their inverse hyperbolic tangent", CONNECTIVITY, default=False
+        FLAG,
+        "write the correlations of --connectivity as Fisher z; that is, their inverse hyperbolic tangent",
+        CONNECTIVITY,
+        default=False,
     )
-    n_decimals: int = _option(DECIMALS, "number of decimals in the tables", OUTPUT, default=8)
+    n_decimals: int = _option(DECIMALS, "number of decimals in the tables of time series", OUTPUT, default=8)
     output_layout: str = _option(
         choice(OUTPUT_LAYOUTS),
-        "flat: all tables in one folder; mirror: the images' folders below their common root are kept; "
-        "bids: a BIDS derivative, from images whose names have BIDS entities",
+        "how the output folder is arranged; flat: all tables in one folder; mirror: in the folders of the images, "
+        "below their common root; bids: as a BIDS derivative, for images whose names have BIDS entities",
         OUTPUT,
         default="flat",
         shapes_results=False,
     )
     tidy: str | None = _option(
         choice(TIDY_FORMATS),
-        "also write one long table over all runs, timeseries.parquet or timeseries.tsv.gz: a row for each volume of "
+        "also write one long table of all runs; timeseries.parquet or timeseries.tsv.gz, with a row for each volume of "
         "each region",
         OUTPUT,
         shapes_results=False,
     )
     no_report: bool = _option(
-        FLAG, "write no HTML pages: tables alone, without reports/", OUTPUT, default=False, shapes_results=False
+        FLAG, "write tables only, without the HTML pages in reports/", OUTPUT, default=False, shapes_results=False
     )
     engine: str = _option(
         choice(ENGINES),
-        "what extracts the signals: stream reads each image once in blocks, nilearn is nilearn's own masker",
+        "what extracts the signals; stream: reads each image once, block by block; nilearn: nilearn's own masker",
         RUNNING,
         default="stream",
     )
     n_jobs: int = _option(
         PROCESSES,
-        "number of processes; 1 is this process alone, -1 is one per core",
+        "processes to use, -1 for all cores; fewer are started if the memory does not hold one per core",
         RUNNING,
         default=1,
         shapes_results=False,
+        is_common=True,
     )
     timeout: float | None = _option(
         SECONDS,
-        "time after which a run that has not ended fails; its process is ended",
+        "longest time that a run may take, in seconds; a run that takes longer is stopped and counts as failed; "
+        "default: no limit",
         RUNNING,
         shapes_results=False,
     )
     scheduler: str | None = _option(
         SCHEDULER,
-        "run on a Dask cluster: the address of its scheduler, or the JSON file that it writes",
+        "run on a Dask cluster; give the address of its scheduler, or the JSON file that the scheduler writes",
         RUNNING,
         shapes_results=False,
     )
     shard: Shard | None = _option(
         SHARD,
-        "do part I of N, every N-th run from the I-th on; the last part to end merges the summaries of all",
+        "process part I of N, such as 3/40; that is, every N-th run from the I-th on; the last part to finish merges "
+        "the summaries of all",
         RUNNING,
         shapes_results=False,
     )
     resume: bool = _option(
         FLAG,
-        "skip runs whose outputs are complete and made from the same files, regions and settings",
+        "skip runs that are already done; their outputs are complete and made from the same files, regions and "
+        "settings",
         RUNNING,
         default=False,
         shapes_results=False,
+        is_common=True,
     )
     dry_run: bool = _option(
         FLAG,
-        "tell what would be done and everything that does not fit, read headers and tables, and write nothing",
+        "check the inputs, list the runs, write nothing; headers and tables are read, and every problem is reported",
         RUNNING,
         default=False,
         shapes_results=False,
+        is_common=True,
     )
     fail_fast: bool = _option(FLAG, "stop at the first run that fails", RUNNING, default=False, shapes_results=False)
-    quiet: bool = _option(FLAG, "say nothing but errors", RUNNING, default=False, short="-q", shapes_results=False)
+    quiet: bool = _option(FLAG, "print only errors", RUNNING, default=False, short="-q", shapes_results=False)
     verbose: bool = _option(
-        FLAG, "tell each step, and show tracebacks", RUNNING, default=False, short="-v", shapes_results=False
+        FLAG, "print each step, and the traceback of errors", RUNNING, default=False, short="-v", shapes_results=False
     )
 
     @property
@@ -374,6 +474,34 @@ OPTIONS: tuple[Option, ...] = tuple(
     Option(name=item.name, default=item.default, **item.metadata) for item in dataclasses.fields(Settings)
 )
 BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def _command_line_option(
+    name: str, kind: Kind, text: str, *, short: str | None = None, is_common: bool = True
+) -> Option:
+    """Return an option that says what the command line is to do, and is no setting."""
+    return Option(
+        name=name,
+        kind=kind,
+        default=None,
+        help=text,
+        group=RUNNING,
+        short=short,
+        only_command_line=True,
+        shapes_results=False,
+        is_common=is_common,
+    )
+
+
+COMMAND_LINE_OPTIONS: tuple[Option, ...] = (
+    _command_line_option(
+        "config", FILE, "JSON file with any of these options; it overrides the command line", short="-c"
+    ),
+    _command_line_option("example", FLAG, "process a small made-up data set; it is written to output_dir/data first"),
+    _command_line_option("help", FLAG, "show the most common options and exit", short="-h", is_common=False),
+    _command_line_option("help_all", FLAG, "show all options and exit", is_common=False),
+    _command_line_option("version", FLAG, "show the version of niimasker and exit", is_common=False),
+)
 
 # How a call is run, of which its results know nothing: the same come out of a later call with --resume.
 OF_ONE_CALL = frozenset(option.name for option in OPTIONS if option.group == RUNNING and not option.shapes_results)

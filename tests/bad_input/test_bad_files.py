@@ -783,7 +783,7 @@ CASES = [
     config(
         "comment",
         '// radius\n{"radius": 6}',
-        "bad.json, line 1, column 1: not valid JSON (Expecting value); probably a comment: JSON has none.",
+        "bad.json, line 1, column 1: not valid JSON (Expecting value); probably a comment: JSON does not allow comments.",
     ),
     config(
         "Python's spelling",
@@ -831,7 +831,7 @@ CASES = [
     config(
         "command line's option",
         '{"output_dir": "out"}',
-        "bad.json: 'output_dir' is given on the command line only; remove it from the file.",
+        "bad.json: 'output_dir' can only be given on the command line; remove it from the file.",
     ),
     config(
         "surrogate in a pattern",
@@ -902,7 +902,7 @@ CASES = [
         nothing,
         ("-out", *RUN[1:]),
         2,
-        "niimasker: error: unrecognized arguments: -out; the nearest is --timeout; see niimasker --help.",
+        "niimasker: error: unrecognized arguments: -out; the nearest is --timeout; see niimasker --help_all.",
     ),
 ]
 

@@ -224,7 +224,7 @@ def test_wrong_value_in_an_object_names_option_and_value(niimasker):
         niimasker("out", *RUN, *TABLE, "-c", "config.json"),
         "--regressors: expected ",
         '{"motion": ["full", "basic"]}',
-        "('motion' takes one text, one number, true or false)",
+        "('motion' takes a single string or number, true or false)",
     )
 
 
@@ -234,7 +234,7 @@ def test_wrong_value_in_an_object_names_option_and_value(niimasker):
         ('{"fd_threshold": 0.2}', "'fd_threshold=0.2' (options of their own say that: --fd_threshold)"),
         ('{"scrub": [0.3]}', "'scrub=0.3' (options of their own say that: --fd_threshold, --scrub_segment, ...)"),
         ('{"compcor": true, "n_compcor": 1.5}', "n_compcor=1.5 is not known; it takes a whole number above 0, or all"),
-        ('{"motion": false}', "(no word in it is on; "),
+        ('{"motion": false}', "(every word in it is off; "),
     ],
 )
 def test_what_an_object_says_wrongly_is_one_line_with_a_way_out(niimasker, in_json, part):

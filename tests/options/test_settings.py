@@ -275,13 +275,13 @@ def test_value_of_the_wrong_kind_names_option_and_value(name, value):
 def test_control_character_in_a_text_is_refused_with_a_hint(name, character):
     with pytest.raises(SettingsError) as caught:
         make_settings({**MINIMAL, name: f"C:{character}emp.nii"})
-    hint = r"(it holds a control character; in JSON a path is written with / or \\)."
+    hint = r"(it contains a control character; in JSON, write a path with / or \\)."
     assert str(caught.value).endswith(f", found {json.dumps(f'C:{character}emp.nii')} {hint}")
 
 
 def test_control_character_in_a_list_is_refused_with_a_hint(config_path):
     message = refusal(config_path, '{"labels": ["a.tsv", "C:\\temp.tsv"]}')
-    assert message.endswith(r"(it holds a control character; in JSON a path is written with / or \\).")
+    assert message.endswith(r"(it contains a control character; in JSON, write a path with / or \\).")
 
 
 @pytest.mark.parametrize("name", NUMBER_OPTIONS)
@@ -391,14 +391,14 @@ def test_regressors_of_an_empty_object_are_not_given(config_path):
 @pytest.mark.parametrize("value", [["full", "basic"], [], {"full": True}, [[True]]])
 def test_wrong_value_in_an_object_names_its_word(config_path, value):
     message = refusal(config_path, json.dumps({"regressors": {"high_pass": True, "motion": value, "wm_csf": {}}}))
-    assert message.endswith(" ('motion' takes one text, one number, true or false).")
+    assert message.endswith(" ('motion' takes a single string or number, true or false).")
 
 
 @pytest.mark.parametrize("value", [{"motion": False}, {"motion": [False], "wm_csf": None}])
 def test_object_in_which_no_word_is_on_does_not_mean_all_columns(config_path, value):
     message = refusal(config_path, json.dumps({"regressors": value, "regressor_files": "a.tsv"}))
     assert message.startswith("--regressors: expected ")
-    assert message.endswith(' (no word in it is on; leave it out to use all columns, give "scrub" to use none).')
+    assert message.endswith(' (every word in it is off; leave it out to use all columns, or give "scrub" to use none).')
 
 
 def test_word_given_twice_in_an_object_is_named(config_path):
@@ -607,7 +607,7 @@ def test_deeply_nested_json_is_refused(config_path, opening):
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e400"])
 def test_number_that_is_not_finite_is_refused(config_path, word):
-    assert "--t_r: expected a number above 0, in s" in refusal(config_path, f'{{"t_r": {word}}}')
+    assert "--t_r: expected a number above 0, in seconds" in refusal(config_path, f'{{"t_r": {word}}}')
 
 
 def test_number_of_too_many_digits_is_refused(config_path):
@@ -652,10 +652,10 @@ def test_unknown_key_is_an_error_whatever_its_value(config_path, value):
     assert "unknown option 'standardise'" in refusal(config_path, json.dumps({"standardise": value}))
 
 
-@pytest.mark.parametrize("key", ["output_dir", "config", "example"])
+@pytest.mark.parametrize("key", ["output_dir", "config", "example", "help", "help_all", "version"])
 def test_option_of_the_command_line_alone_is_refused_in_json(config_path, key):
     message = refusal(config_path, json.dumps({key: "x"}))
-    assert message == f"{config_path}: {key!r} is given on the command line only; remove it from the file."
+    assert message == f"{config_path}: {key!r} can only be given on the command line; remove it from the file."
 
 
 @pytest.mark.parametrize("value", [None, "", []])

@@ -158,7 +158,7 @@ class TestAtlases:
 
     def test_a_name_for_each_is_wanted(self, study, capsys):
         run("--atlas_name", "A", "B", code=2)
-        assert "--atlas_name has 2 names but --roi_file 1; give one for each" in capsys.readouterr().err
+        assert "--atlas_name has 2 names but --roi_file has 1; give one name for each" in capsys.readouterr().err
 
     def test_names_that_are_no_unicode_are_listed(self, study):
         run("--labels", "\udce9", "b", "c", "--no_report")

@@ -117,6 +117,6 @@ def test_part_that_is_none_is_refused(study, capsys, value):
     said = capsys.readouterr().err
     if value:
         assert code == 2
-        assert "--shard: expected a part and their number, such as 3/40" in said
+        assert "--shard: expected a part number and the number of parts, such as 3/40" in said
     else:
         assert code == 1
