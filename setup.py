@@ -26,8 +26,9 @@ setup(
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
+    keywords=["fMRI", "neuroimaging", "time series", "functional connectivity", "parcellation", "fMRIPrep", "BIDS"],
     packages=find_packages(include=["niimasker", "niimasker.*"]),
-    package_data={"niimasker.reports": ["assets/*", "templates/*"]},
+    package_data={"niimasker": ["py.typed"], "niimasker.reports": ["assets/*", "templates/*"]},
     python_requires=">=3.11",
     install_requires=[
         "bids2table>=2.1",
@@ -60,5 +61,6 @@ setup(
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Medical Science Apps.",
+        "Typing :: Typed",
     ],
 )
