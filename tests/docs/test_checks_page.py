@@ -52,7 +52,7 @@ from niimasker.signals.nuisance import prepare_nuisance
 from niimasker.signals.timeline import Timeline
 from niimasker.workflow import extract
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 IMAGE = "sub-01_task-rest_space-MNI152NLin2009aSym_desc-preproc_bold"
 SIGNALS = f"example_output/{IMAGE}_timeseries.tsv"
