@@ -11,10 +11,16 @@ project = "niimasker"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 4
+autodoc_default_options = {"show-inheritance": True}
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
+# Two dashes before an option stay two.
+smartquotes = False
 html_theme = "furo"
 html_title = "niimasker"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_copyright = False
 
 
 def take_repository_files_as_downloads(app: Sphinx, page: str, source: list[str]) -> None:

@@ -41,8 +41,8 @@ def make_cells(option: Option) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """Return a text in which Markdown sees no stars, tags or columns."""
-    return re.sub(r"([*<|])", r"\\\1", text)
+    """Return a text in which Markdown sees no stars, tags or columns, with the names of options as code."""
+    return re.sub(r"(--[a-z]\w*)", r"`\1`", re.sub(r"([*<|])", r"\\\1", text))
 
 
 if __name__ == "__main__":
