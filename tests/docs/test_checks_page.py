@@ -1,33 +1,19 @@
-"""README.md says what the program does: its tables are the code's, its commands and snippets run."""
+"""The page of checks says what happens, and it does; its bounds are the code's."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
-import json
-import os
 import re
-import shlex
-import shutil
-import subprocess
-import sys
-import sysconfig
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from group_members import make_edges, write_members
+from documentation import ATLAS, IMAGE, names_in, table
+from example_runs import Example
 
-from niimasker.cli import main, make_parser
-from niimasker.config import read_config
 from niimasker.errors import (
     EXIT_DONE,
-    EXIT_INTERRUPTED,
     EXIT_RUN_FAILED,
     EXIT_WRONG_USE,
     TooFewVolumesError,
@@ -35,524 +21,11 @@ from niimasker.errors import (
 )
 from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.images import T_R_MAX, T_R_MIN
-from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
-from niimasker.inputs.strategies import STRATEGIES
-from niimasker.merging import make_settings
-from niimasker.outputs.group import make_groups
-from niimasker.outputs.group_tables import edges_table, groups_table
-from niimasker.outputs.naming import STATISTICS, name_group_files
-from niimasker.regions.atlas_queries import grammar
-from niimasker.regions.atlases import ATLASES
-from niimasker.regions.name_tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
-from niimasker.regions.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
-from niimasker.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
-from niimasker.signals.coverage import NO_PERCENT
+from niimasker.regions.weights import OK
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance
 from niimasker.signals.timeline import Timeline
 from niimasker.workflow import extract
-
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
-IMAGE = "sub-01_task-rest_space-MNI152NLin2009aSym_desc-preproc_bold"
-SIGNALS = f"example_output/{IMAGE}_timeseries.tsv"
-ATLAS = "tpl-MNI152NLin2009aSym_atlas-Example_dseg.nii.gz"
-FROM_A_CLONE = (
-    "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/niimasker example_output --example",
-    'python3 -m venv .venv && .venv/bin/pip install ".[test]" && .venv/bin/pytest',
-)
-BIDS_OUTPUT = "bids_output"
-COMMAND_LINE_ONLY = {"-c", "--config", "--example", "--version", "-h", "--help"}
-FLAGS = {f"--{option.name}" for option in OPTIONS} | {option.short for option in OPTIONS} | COMMAND_LINE_ONLY
-NAMED = [option for option in OPTIONS if not option.positional]
-OCTAVE = shutil.which("octave-cli") or shutil.which("octave")
-RSCRIPT = shutil.which("Rscript")
-# A table as R and Octave should stand it: a name with a space, values that are missing, in the last column too.
-ODD_TABLE = "roi 1\tLeft A\tB\n1.5\tn/a\t2\n-3e-1\tn/a\t7\n4\tn/a\tn/a\n"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
-def table(*header: str) -> list[list[str]]:
-    """The cells of all tables under this header."""
-    lines = README.splitlines()
-    starts = [n for n, line in enumerate(lines) if line == f"| {' | '.join(header)} |"]
-    assert starts
-    rows = [row for n in starts for row in itertools.takewhile(lambda line: line.startswith("|"), lines[n + 2 :])]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in rows]
-
-
-def code_in(cell: str) -> list[str]:
-    return re.findall("`([^`]+)`", cell)
-
-
-def find_commands() -> Iterator[list[str]]:
-    """The words after niimasker wherever a shell block calls it."""
-    for line in "".join(blocks("sh")).replace("\\\n", " ").splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        for is_operator, words in itertools.groupby(lexer, key=lambda word: set(word) <= set("&|;")):
-            first, *others = words
-            if not is_operator and Path(first).name == "niimasker":
-                yield others
-
-
-COMMANDS = list(find_commands())
-ON_THE_EXAMPLE = [
-    words for words in COMMANDS if any("example_output/data" in word for word in words) and "$" not in "".join(words)
-]
-
-
-@dataclass(frozen=True)
-class Example:
-    """The folder in which the example has been run, and what that printed."""
-
-    folder: Path
-    printed: str
-
-    def run(self, words: Sequence[str]) -> int:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(self.folder)
-            return main(words)
-
-    def lines(self, path: str, n_lines: int) -> list[list[str]]:
-        text = (self.folder / path).read_text("utf-8")
-        return [line.split("\t") for line in text.splitlines()[:n_lines]]
-
-
-@pytest.fixture(scope="session")
-def example(tmp_path_factory) -> Example:
-    folder = tmp_path_factory.mktemp("readme")
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
-        patch.chdir(folder)
-        assert main(["example_output", "--example"]) == EXIT_DONE
-    return Example(folder, printed.getvalue())
-
-
-@pytest.fixture(scope="session")
-def outputs(example) -> dict[str, Path]:
-    """The folders that README's commands on the example's data write, by name."""
-    for words in ON_THE_EXAMPLE:
-        assert example.run(words) == EXIT_DONE
-    return {words[0]: example.folder / words[0] for words in [["example_output"], *ON_THE_EXAMPLE]}
-
-
-def assert_same_cells(found: list[list[str]], expected: list[list[str]], digits: float) -> None:
-    assert [len(row) for row in found] == [len(row) for row in expected]
-    for cell, other in zip(itertools.chain(*found), itertools.chain(*expected), strict=True):
-        if re.fullmatch(r"-?\d+\.\d+", other):
-            assert float(cell) == pytest.approx(float(other), rel=digits, abs=digits)
-        else:
-            assert cell == other
-
-
-def shown(file_name: str) -> list[list[str]]:
-    """The lines that a console block shows of a file."""
-    block = next(block for block in blocks("console") if file_name in block)
-    return [line.split("\t") for line in block.splitlines()[1:]]
-
-
-def test_the_two_commands_from_a_clone_are_named():
-    assert set(FROM_A_CLONE) <= set("".join(blocks("sh")).splitlines())
-
-
-def test_what_the_example_prints_is_shown(example):
-    assert example.printed in blocks("text")
-
-
-def test_first_rows_of_the_examples_signals_are_shown(example):
-    expected = [row[:5] for row in example.lines(SIGNALS, 4)]
-    assert_same_cells(shown("_timeseries.tsv"), expected, digits=1e-6)
-
-
-def test_first_rows_of_the_examples_regions_are_shown(example):
-    assert_same_cells(shown("_regions.tsv"), example.lines(f"example_output/{IMAGE}_regions.tsv", 3), digits=1e-4)
-
-
-def test_configuration_of_the_example_is_shown(example):
-    assert (example.folder / "example_output/data/config.json").read_text("utf-8") in blocks("json")
-
-
-def test_options_table_names_every_option_with_its_short_form():
-    rows = table("option", "value", "default", "meaning")
-    expected = [[flag for flag in (option.short, f"--{option.name}") if flag] for option in NAMED]
-    assert [code_in(row[0]) for row in rows] == expected
-
-
-def test_options_table_says_what_each_value_may_be():
-    assert [row[1] for row in table("option", "value", "default", "meaning")] == [o.kind.expected for o in NAMED]
-
-
-def test_options_table_has_the_defaults_of_the_json_template():
-    rows = table("option", "value", "default", "meaning")
-    defaults = {code_in(row[0])[-1].removeprefix("--"): json.loads(*code_in(row[2])) for row in rows}
-    assert defaults == config_template()
-
-
-def test_options_table_has_each_options_help():
-    rows = table("option", "value", "default", "meaning")
-    assert [row[3].replace("\\", "") for row in rows] == [option.help for option in NAMED]
-
-
-def test_output_dir_is_described_with_its_help():
-    (output_dir,) = (option for option in OPTIONS if option.positional)
-    assert f"`{output_dir.name}` is the {output_dir.help}" in README
-
-
-def test_options_of_the_command_line_alone_are_described_with_their_help():
-    said_by_help = " ".join(make_parser().format_help().split())
-    rows = table("option", "meaning")
-    assert {flag for row in rows for flag in code_in(row[0])} == COMMAND_LINE_ONLY
-    assert all(meaning in said_by_help for _, meaning in rows)
-
-
-@pytest.mark.parametrize(("old", "new"), DEPRECATED.items())
-def test_deprecated_names_are_named_with_what_replaces_them(old, new):
-    assert re.search(rf"`{old}` for `{new}`", README)
-
-
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_commands_hold_options_that_the_parser_knows(words):
-    assert {word for word in words if re.match("--?[a-z]", word)} <= FLAGS
-    assert "output_dir" in make_parser().parse_args(words)
-
-
-def test_options_named_in_the_text_exist():
-    assert set(re.findall(r"(?<![\w-])--[a-z_]+", README)) - {"--repeats", "--mem"} <= FLAGS
-
-
-def test_commands_on_the_example_write_a_table_per_run(outputs):
-    assert len(outputs) == 13
-    for folder in outputs.values():
-        summary = pd.read_csv(folder / "niimasker_data/summary.tsv", sep="\t")
-        assert set(summary["status"]) == {"done"}
-
-
-def test_shell_loop_writes_the_folder_of_its_turn(example):
-    (loop,) = (block for block in blocks("sh") if block.startswith("for "))
-    loop = loop.replace("in 4 8;", "in 8;")  # a turn takes seconds
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    done = subprocess.run(
-        ["sh", "-e", "-c", loop], cwd=example.folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [folder.name for folder in example.folder.glob("radius_*")] == ["radius_8_output"]
-    assert "not all" not in done.stdout
-
-
-@pytest.mark.parametrize("block", blocks("json"))
-def test_json_blocks_are_configurations(tmp_path, block):
-    (tmp_path / "config.json").write_text(block, "utf-8")
-    assert make_settings({"output_dir": "results"}, read_config(tmp_path / "config.json")).input_files
-
-
-def run_python(block: str, folder: Path) -> str:
-    done = subprocess.run([sys.executable, "-c", block], cwd=folder, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def test_python_puts_values_of_voxels_back_into_a_volume(example, outputs):
-    (block,) = (block for block in blocks("python") if "_voxels.tsv" in block)
-    run_python(block, example.folder)
-    volume = nib.load(outputs["voxels_output"] / "standard_deviation.nii.gz").get_fdata()
-    atlas = nib.load(example.folder / "example_output/data/atlas" / ATLAS)
-    bold = nib.load(example.folder / f"example_output/data/fmriprep/sub-01/func/{IMAGE}.nii.gz")
-    inside = np.asarray(atlas.dataobj) > 0
-    assert np.array_equal(volume > 0, inside)
-    assert volume[inside] == pytest.approx(np.asarray(bold.dataobj)[inside].std(axis=1, ddof=1))
-
-
-def test_python_loop_over_outcomes_prints_the_tables(example):
-    (block,) = (block for block in blocks("python") if "extract(" in block)
-    tables = run_python(block, example.folder).splitlines()
-    assert len(tables) == 2
-    assert all((example.folder / path).is_file() for path in tables)
-
-
-def test_python_reads_the_long_table_as_the_runs_own(example, outputs):
-    (block,) = (block for block in blocks("python") if "read_parquet" in block)
-    shows = "print(*means.loc['01'].round(6), *one_run.shape)"
-    *means, n_volumes, n_regions = map(float, run_python(f"{block}\n{shows}", example.folder).split())
-    signals = pd.read_csv(outputs["parquet_output"] / f"{IMAGE}_timeseries.tsv", sep="\t")
-    assert (n_volumes, n_regions) == signals.shape
-    assert means == pytest.approx(signals.mean()[list(dict.fromkeys(signals))].tolist(), abs=1e-6)
-
-
-def run_script(command: Sequence[str | None], script: Path, text: str) -> list[float]:
-    """The numbers that a script prints."""
-    script.write_text(text, "utf-8")
-    done = subprocess.run([*filter(None, command), script.name], cwd=script.parent, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return [float(word) for word in done.stdout.split()]
-
-
-def on_odd_table(block: str, folder: Path) -> str:
-    (folder / "odd.tsv").write_text(ODD_TABLE, "utf-8")
-    assert SIGNALS in block
-    return block.replace(SIGNALS, "odd.tsv")
-
-
-@pytest.mark.skipif(RSCRIPT is None, reason="R is not installed")
-class TestR:
-    (block,) = (block for block in blocks("r") if SIGNALS in block)
-
-    def run(self, folder: Path, text: str) -> list[float]:
-        return run_script([RSCRIPT, "--vanilla"], folder / "snippet.R", text)
-
-    def test_reads_the_examples_table(self, example):
-        printed = self.run(example.folder, f"{self.block}\ncat(dim(signals), dim(correlation), signals[1, 1])")
-        assert printed == pytest.approx([110, 30, 30, 30, float(example.lines(SIGNALS, 2)[1][0])], rel=1e-6)
-
-    def test_reads_missing_values_and_names_with_spaces(self, tmp_path):
-        shows = (
-            'cat(colSums(is.na(signals)), signals$`roi 1`, signals$B[1:2], signals[["roi 1"]][3], correlation[1, 3])'
-        )
-        printed = self.run(tmp_path, f"{on_odd_table(self.block, tmp_path)}\n{shows}")
-        assert printed == [0, 3, 1, 1.5, -0.3, 4, 2, 7, 4, -1]
-
-    def test_reads_the_long_table(self, example, outputs):
-        (block,) = (block for block in blocks("r") if "tidy_output" in block)
-        shows = 'cat(dim(signals), means$value[means$sub == "01" & means$region == "LH_Vis_1"])'
-        (example.folder / "tidy").mkdir()
-        (example.folder / "tidy/tidy_output").symlink_to(outputs["tidy_output"])
-        printed = self.run(example.folder / "tidy", f"{block}\n{shows}")
-        table = pd.read_csv(outputs["tidy_output"] / f"{IMAGE}_timeseries.tsv", sep="\t")
-        assert printed == pytest.approx([2 * table.size, 10, table["LH_Vis_1"].mean()], rel=1e-6)
-
-
-@pytest.mark.skipif(OCTAVE is None, reason="Octave is not installed")
-class TestOctave:
-    (block,) = blocks("matlab")
-
-    def run(self, folder: Path, text: str) -> list[float]:
-        return run_script([OCTAVE, "--no-gui", "--norc", "--quiet"], folder / "snippet.m", text)
-
-    def test_reads_the_examples_table(self, example):
-        printed = self.run(example.folder, f"{self.block}\nprintf('%.8f ', size(signals), numel(names), first(1))")
-        assert printed == pytest.approx([110, 30, 30, float(example.lines(SIGNALS, 2)[1][0])])
-
-    def test_reads_missing_values_and_names_with_spaces(self, tmp_path):
-        shows = "printf('%g ', sum(isnan(signals)), first, signals(1:2, strcmp(names, 'B')))"
-        assert self.run(tmp_path, f"{on_odd_table(self.block, tmp_path)}\n{shows}") == [0, 3, 1, 1.5, -0.3, 4, 2, 7]
-
-
-def test_atlas_table_has_every_atlas_and_how_its_query_is_written():
-    rows = table("atlas", "query", "parameters")
-    assert [row[0] for row in rows] == list(ATLASES)
-    assert [code_in(row[1]) for row in rows] == [[grammar(name, source)] for name, source in ATLASES.items()]
-
-
-def test_atlas_table_has_every_word_with_the_default_in_bold():
-    parameters = {row[0]: row[2] for row in table("atlas", "query", "parameters")}
-    listed = [
-        (name, parameter)
-        for name, source in ATLASES.items()
-        for parameter in source.parameters
-        if parameter.words and (name, parameter.name) != ("harvard_oxford", "atlas")
-    ]
-    for name, parameter in listed:
-        words = ", ".join(f"**{word}**" if word == parameter.default else word for word in parameter.words)
-        assert f"{parameter.name}: {words}" in parameters[name].split("; ")
-
-
-def test_words_of_harvard_oxford_are_those_of_juelich_after_a_part():
-    harvard_oxford, juelich = (ATLASES[name].parameters[0].words for name in ("harvard_oxford", "juelich"))
-    parts = ("cort-", "cortl-", "sub-")
-    assert set(harvard_oxford) == {f"{part}{word}" for part in parts for word in juelich}
-    assert "atlas: cort-, cortl- or sub- before a word of juelich" in README
-
-
-def test_every_strategy_and_flexible_word_is_described():
-    words = [row[0] for row in table("strategy or word", "parameter", "columns")]
-    assert words == [*STRATEGIES, *WORDS, *VOLUME_WORDS]
-
-
-def test_parameters_of_words_are_the_codes_with_the_default_in_bold():
-    described = {word: parameter for word, parameter, _ in table("strategy or word", "parameter", "columns")}
-    expected = {
-        word: ", ".join(f"**{each}**" if each == DEFAULTS.get(word) else each for each in WORDS.get(word, ()))
-        for word in described
-    }
-    assert described == expected
-
-
-def test_number_of_compcor_components_is_the_codes():
-    columns = {row[0]: row[2] for row in table("strategy or word", "parameter", "columns")}
-    assert f"first {DEFAULTS['n_compcor']} components" in columns["compcor"]
-    assert f"first {STRATEGIES['AnatCompCor']['n_compcor']} a_comp_cor" in columns["AnatCompCor"]
-    assert f"first {STRATEGIES['TempCompCor']['n_compcor']} t_comp_cor" in columns["TempCompCor"]
-
-
-def test_methods_of_standardising_are_the_codes():
-    assert tuple(row[0] for row in table("`--standardize_method`", "columns become")) == STANDARDIZE_METHODS
-
-
-def test_scrub_example_censors_volumes_and_regresses(outputs):
-    facts = json.loads((outputs["scrub_output"] / f"{IMAGE}_timeseries.json").read_text("utf-8"))
-    n_kept = len(pd.read_csv(outputs["scrub_output"] / f"{IMAGE}_timeseries.tsv", sep="\t"))
-    assert facts["Volumes"]["Discarded"] == 1
-    assert facts["Volumes"]["Censored"] > 0
-    assert n_kept == facts["Volumes"]["Kept"] == 119 - facts["Volumes"]["Censored"]
-    assert {"trans_x_derivative1", "white_matter", "cosine00"} <= set(facts["Confounds"])
-
-
-def test_word_scrub_alone_leaves_censored_rows_empty_and_regresses_nothing_out(outputs):
-    folder = outputs["censored_output"]
-    facts = json.loads((folder / f"{IMAGE}_timeseries.json").read_text("utf-8"))
-    is_empty = pd.read_csv(folder / f"{IMAGE}_timeseries.tsv", sep="\t").isna().all(axis=1)
-    outliers = pd.read_csv(folder / f"{IMAGE}_outliers.tsv", sep="\t")
-    is_censored = outliers[outliers["discarded"] == 0].any(axis=1)
-    assert is_empty.tolist() == is_censored.tolist()
-    assert is_censored.sum() == facts["Volumes"]["Censored"] > 0
-    assert facts["Confounds"] == []
-
-
-def as_described(path: Path, folder: Path) -> str:
-    """A file's name as the table of outputs writes it."""
-    name = path.relative_to(folder).as_posix()
-    stem = r"sub-0[12]_task-rest_space-MNI152NLin2009aSym_desc-preproc_bold"
-    name = re.sub(rf"^(reports/)?{stem}(_atlas-.*(?=_))?", r"\1<image>", name)
-    name = re.sub(r"_connectivity-[a-z]+_", "_connectivity-<kind>_", name)
-    name = re.sub(r"^reports/assets/.*", "reports/assets/", name)
-    name = re.sub(r"^niimasker_data/spheres_img_seeds\.", "niimasker_data/spheres_img_<atlas>.", name)
-    return re.sub(r"^niimasker_data/(tpl|sub|seeds).*", "niimasker_data/<roi file>", name)
-
-
-def test_files_written_are_those_that_are_described(outputs):
-    folders = [folder for name, folder in outputs.items() if name != BIDS_OUTPUT]
-    files = [
-        as_described(path, folder)
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.is_file() and "data" not in path.relative_to(folder).parts and path.name != "standard_deviation.nii.gz"
-    ]
-    assert set(files) == {file for row in table("file", "content") for file in code_in(row[0])}
-
-
-def paths_in_tree() -> list[str]:
-    """The files and folders without content that the tree of a BIDS derivative shows."""
-    (tree,) = (block for block in blocks("text") if block.startswith(f"{BIDS_OUTPUT}/"))
-    paths, folders = [], []
-    for line in tree.splitlines():
-        name = line.strip()
-        folders = [*folders[: (len(line) - len(name)) // 2], name]
-        paths.append("".join(folders).removeprefix(f"{BIDS_OUTPUT}/"))
-    return [path for path in paths if path and not any(other.startswith(path) and other != path for other in paths)]
-
-
-def test_tree_of_a_bids_derivative_is_what_is_written(outputs):
-    folder = outputs[BIDS_OUTPUT]
-    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    # Folders that the tree does not open.
-    closed = {"niimasker_data/", "reports/", "sub-02/func/..."}
-    shown = {path.as_posix() for path in files if path.parts[0] not in ("niimasker_data", "reports", "sub-02")}
-    assert set(paths_in_tree()) == shown | closed
-    both = [{path.name[6:] for path in files if path.parts[0] == subject} for subject in ("sub-01", "sub-02")]
-    assert both[0] == both[1]
-
-
-def test_statistics_of_connectivity_are_the_codes():
-    assert dict(table("`--connectivity`", "`stat-`")) == STATISTICS
-
-
-def test_picture_of_the_report_is_there_and_small():
-    (picture,) = re.findall(r"!\[[^\]]+\]\((\S+)\)", README)
-    assert 10_000 < (ROOT / picture).stat().st_size < 300_000
-
-
-def test_columns_of_names_and_indices_are_the_codes():
-    (section,) = re.findall(r"^### Names\n(.*?)^###? ", README, re.MULTILINE | re.DOTALL)
-    listed = {column.lower().replace("_", " ") for column in code_in(section)}
-    assert {*NAME_COLUMNS, *OTHER_INDEX_COLUMNS} <= listed
-
-
-def test_columns_of_regions_are_those_that_are_described(example):
-    rows = table("column of `_regions.tsv`", "meaning")
-    names = [name for row in rows for name in code_in(row[0])]
-    assert names == example.lines(f"example_output/{IMAGE}_regions.tsv", 1)[0]
-
-
-def statuses() -> list[str]:
-    return [code for row in table("status", "column of the region") for code in code_in(row[0])]
-
-
-def test_every_status_of_a_region_is_named():
-    *others, coverage = statuses()
-    assert others == [OK, OUTSIDE_IMAGE, LOST_IN_RESAMPLING, OUTSIDE_MASK, NO_SIGNAL, CONSTANT, NO_PERCENT]
-    assert coverage.startswith("coverage")
-
-
-def test_keys_of_the_sidecar_are_those_that_are_described(example):
-    facts = json.loads((example.folder / f"example_output/{IMAGE}_timeseries.json").read_text("utf-8"))
-    of_run = [*facts][: [*facts].index("Fingerprint") + 1]
-    assert [key for row in table("key of `_timeseries.json`", "content") for key in code_in(row[0])] == [
-        *of_run,
-        "<column>",
-    ]
-    assert [*facts][len(of_run) :] == example.lines(f"example_output/{IMAGE}_timeseries.tsv", 1)[0]
-
-
-def test_keys_beside_a_matrix_are_those_that_are_described(outputs):
-    facts = json.loads(
-        (outputs["connectivity_output"] / f"{IMAGE}_connectivity-pearson_relmat.json").read_text("utf-8")
-    )
-    assert [key for row in table("key of `_relmat.json`", "content") for key in code_in(row[0])] == list(facts)
-
-
-def test_files_and_columns_of_a_group_are_those_that_are_described(tmp_path):
-    files = name_group_files(Path("out"))
-    paths = [path.relative_to("out").as_posix() for path in (files.page_path, files.numbers_path, files.edges_path)]
-    assert [file for row in table("file of the group", "content") for file in code_in(row[0])] == paths
-    groups = list(make_groups(write_members(tmp_path, *make_edges(10)), ["pearson"]))
-    for name, written in (("group.tsv", groups_table(groups)), ("group_edges.tsv", edges_table(groups))):
-        described = [column for row in table(f"column of `{name}`", "meaning") for column in code_in(row[0])]
-        assert described == list(written.columns)
-
-
-def test_kinds_of_connectivity_are_the_codes():
-    assert [row[0] for row in table("`--connectivity`", "estimate")] == list(CONNECTIVITY_KINDS)
-
-
-def test_columns_of_the_summary_are_those_that_are_described(example):
-    described = [name for row in table("column of `summary.tsv`", "meaning") for name in code_in(row[0])]
-    assert described == example.lines("example_output/niimasker_data/summary.tsv", 1)[0]
-
-
-def test_columns_of_outliers_are_those_that_are_described(example):
-    meaning = dict(table("file", "content"))["`<image>_outliers.tsv`"]
-    assert code_in(meaning) == example.lines(f"example_output/{IMAGE}_outliers.tsv", 1)[0]
-
-
-def test_columns_of_voxels_are_those_that_are_described(outputs):
-    meaning = dict(table("file", "content"))["`<image>_voxels.tsv`"]
-    header = (outputs["voxels_output"] / f"{IMAGE}_voxels.tsv").read_text("utf-8").splitlines()[0]
-    assert set(header.split("\t")) <= set(re.findall(r"\w+", meaning))
-
-
-def test_every_exit_code_is_described():
-    codes = [int(row[0]) for row in table("exit code", "meaning")]
-    assert codes == [EXIT_DONE, EXIT_RUN_FAILED, EXIT_WRONG_USE, EXIT_INTERRUPTED]
-
-
-def test_exit_code_tells_a_failed_run_from_wrong_use(example):
-    broken = example.folder / "broken.nii.gz"
-    whole = example.folder / f"example_output/data/fmriprep/sub-01/func/{IMAGE}.nii.gz"
-    broken.write_bytes(whole.read_bytes()[:-1000])
-    atlas = f"example_output/data/atlas/{ATLAS}"
-    assert example.run(["broken_output", "-i", "broken.nii.gz", "-r", atlas]) == EXIT_RUN_FAILED
-    assert example.run(["broken_output", "-i", "missing.nii.gz", "-r", atlas]) == EXIT_WRONG_USE
-
-
-def test_links_lead_to_files_and_headings():
-    targets = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
-    text = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    anchors = {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    assert [target for target in targets if target not in anchors and not (ROOT / target).is_file()] == []
-
 
 CHECKS = table("checked", "found", "what happens")
 PLAIN_RUN = {
@@ -596,7 +69,7 @@ FOUND = [
     ("`--as_voxels`", "coordinates", f"-r {SEEDS} --as_voxels", "holds coordinates"),
     ("nilearn: query", "an unknown word", "-r nilearn:schafer", "no atlas 'schafer'"),
     ("names", "too few", "--labels one two", "has 2 names"),
-    ("look-up table of BIDS", "without a row", "-r tpl-Short_dseg.nii", "has no row for index 2"),
+    ("look-up table of BIDS", "no row for a region", "-r tpl-Short_dseg.nii", "has no row for index 2"),
     ("names", "used twice", f"--labels {'one ' * 30}", "index is appended"),
     ("spaces in the names of image and atlas", "`space-` and `tpl-`", DENOISED, "space MNI, but tpl-Odd_labels.nii"),
     ("header of the image", "codes are 0", ODD, "sform and qform codes are 0"),
@@ -646,9 +119,11 @@ FOUND = [
 ]
 
 
-@pytest.fixture(scope="session")
-def spoilt(example) -> Example:
-    """The example with an image that is cut short, and tables that lack a value, and columns."""
+@pytest.fixture(scope="module")
+def spoilt(example, tmp_path_factory) -> Example:
+    """The example beside an image that is cut short, and tables that lack a value, and columns."""
+    shared, example = example, Example(tmp_path_factory.mktemp("checks"))
+    (example.folder / "example_output").symlink_to(shared.folder / "example_output")
     whole = (example.folder / PLAIN_RUN["-i"][0]).read_bytes()
     (example.folder / "early.nii.gz").write_bytes(whole[:-1000])
     values = np.arange(240.0).reshape(120, 2)
@@ -704,7 +179,7 @@ def write_odd_images(folder: Path) -> None:
 
 
 def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
-    """What the plain run does with other options, in README's words, and what it says."""
+    """What the plain run does with other options, in the page's words, and what it says."""
     given: dict[str, list[str]] = {"": []}
     for word in options.split():
         if re.match("--?[a-z]", word):
@@ -715,7 +190,7 @@ def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[s
     # An option of the plain run that is given without a value is left out.
     asked = {**PLAIN_RUN, **given}
     words = [word for flag, values in asked.items() if values or flag not in PLAIN_RUN for word in (flag, *values)]
-    code = example.run([*output, *words])
+    code = example.run([*output, "--no_report", *words])
     said = capsys.readouterr().err
     done = "warning" if "niimasker: warning:" in said else "nothing"
     return {EXIT_WRONG_USE: "error", EXIT_RUN_FAILED: "run fails", EXIT_DONE: done}[code], said
@@ -833,4 +308,4 @@ def test_bound_of_the_field_of_view_is_the_codes():
 @pytest.mark.usefixtures("in_empty_folder")
 def test_status_of_a_region_below_min_coverage_is_written_as_shown():
     _, status = cover(6, 0, min_coverage=0.5)
-    assert status == statuses()[-1].replace("0.31", "0.30")
+    assert status == names_in("status", "column of the region")[-1].replace("0.31", "0.30")
