@@ -1,4 +1,4 @@
-"""The regions of a study as files beside its results."""
+"""Copies of a study's regions beside its results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from niimasker.regions.placing.placement import place_regions
 def write_regions_used(
     folder: Path, roi_file: str, regions: Regions, spaces: Sequence[Space], *, spheres_name: str
 ) -> None:
-    """Keep the regions beside the results: the file itself, a fetched atlas, and spheres in the first image's space."""
+    """Write the regions beside the results: a copy of the file or fetched atlas, and spheres in the first space."""
     roi_path = to_path(roi_file)
     definition = regions.definition
     if roi_path.is_file():

@@ -1,4 +1,4 @@
-"""summary.tsv, as it is written and read back: a row of facts per run."""
+"""summary.tsv, with one row of facts per run: its table, and reading it back."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from niimasker.outputs.tables import text_column
 
 Row = dict[str, Any]
 
-# Statuses of runs that have outputs: an earlier call has done the skipped ones.
+# Statuses of runs that have outputs; those of skipped runs are from an earlier call.
 FINISHED = ("done", "skipped")
 
 TEXTS = ("image", "confounds", "output", "status", "reason")
 
 
 def make_summary(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the table of the runs' rows."""
+    """Return the rows of all runs as a table."""
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     texts = {name: text_column(values) for name, values in columns.items() if name in TEXTS}
     return pd.DataFrame({**columns, **texts})
 
 
 def read_summary(path: Path) -> list[Row] | None:
-    """Return the rows of a summary, None in place of n/a; None when there is no summary."""
+    """Return the rows of a summary, with None for n/a; None if there is no readable summary."""
     try:
         table = pd.read_csv(
             path,
@@ -42,7 +42,7 @@ def read_summary(path: Path) -> list[Row] | None:
     except (OSError, ValueError):
         return None
     if "output" not in table.columns:
-        return None  # somebody else's, or edited
+        return None  # not a summary of niimasker, or edited
     return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
 
 

@@ -348,7 +348,7 @@ CASES = [
         stored(f"{LONG}.nii", series()),
         ("out", "-i", f"{LONG}.nii", *RUN[3:]),
         1,
-        f"niimasker: failed: {LONG}.nii: out/{LONG}_timeseries.tsv cannot be written (File name too long); mend that, or "
+        f"niimasker: failed: {LONG}.nii: out/{LONG}_timeseries.tsv cannot be written (File name too long); fix that, or "
         "give another output_dir.",
     ),
     # What only one role refuses
@@ -874,28 +874,28 @@ CASES = [
         file("bad", ""),
         ("bad", *RUN[1:]),
         2,
-        "niimasker: error: bad/niimasker_data cannot be written (Not a directory); mend that, or give another output_dir.",
+        "niimasker: error: bad/niimasker_data cannot be written (Not a directory); fix that, or give another output_dir.",
     ),
     Case(
         "output_dir: below a file",
         file("bad", ""),
         ("bad/out", *RUN[1:]),
         2,
-        "niimasker: error: bad/out/niimasker_data cannot be written (Not a directory); mend that, or give another output_dir.",
+        "niimasker: error: bad/out/niimasker_data cannot be written (Not a directory); fix that, or give another output_dir.",
     ),
     Case(
         "output_dir: loop of links",
         loop("bad"),
         ("bad", *RUN[1:]),
         2,
-        "niimasker: error: bad/niimasker_data cannot be written (Too many levels of symbolic links); mend that, or give another output_dir.",
+        "niimasker: error: bad/niimasker_data cannot be written (Too many levels of symbolic links); fix that, or give another output_dir.",
     ),
     Case(
         "output_dir: name too long",
         nothing,
         ("x" * 300, *RUN[1:]),
         2,
-        "niimasker: error: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/niimasker_data cannot be written (File name too long); mend that, or give another output_dir.",
+        "niimasker: error: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/niimasker_data cannot be written (File name too long); fix that, or give another output_dir.",
     ),
     Case(
         "output_dir: leading dash",

@@ -279,7 +279,7 @@ class TestFailure:
         assert main([*RUN, "--tidy", "parquet", "--shard", "2/2"]) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert f"{path} has 10 rows of 3 values" in line
-        assert "tell of 12 of 3" in line
+        assert "its JSON file says 12 rows and its header has 3 names" in line
         assert not Path("out/timeseries.parquet").exists()
         assert not list(Path("out").glob(".niimasker-*"))
 
