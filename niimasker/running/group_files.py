@@ -47,7 +47,7 @@ def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> Grou
         _log.debug("%s", written.traceback)
         warn(f"the group page is not written: {written.reason}")
         return GroupNote(False, f"No group page: {written.reason}")
-    _log.debug("group of runs: %s, in %.3f s", written.value.words, written.seconds)
+    _log.debug("group of runs: %s, in %.3f s", written.value.text, written.seconds)
     return written.value
 
 
@@ -67,7 +67,7 @@ def _write_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> G
         from niimasker.reports.group_page import write_group_page
 
         write_group_page(files.page_path, groups, members, settings)
-    return GroupNote(True, f"connectivity of {count(len(members), 'run')} and how it goes with motion")
+    return GroupNote(True, f"mean connectivity of {count(len(members), 'run')}, and its relation to head motion")
 
 
 def _why_no_group(members: Sequence[Member], rows: Rows) -> str:

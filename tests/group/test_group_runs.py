@@ -125,7 +125,10 @@ def test_numbers_are_those_of_the_files(study, kind):
 
 def test_page_is_linked_from_the_index(study):
     assert main(study) == 0
-    assert '<a href="group.html">Group page</a>: connectivity of 11 runs' in Path("out/reports/index.html").read_text()
+    assert (
+        '<a href="group.html">Group page</a>: mean connectivity of 11 runs'
+        in Path("out/reports/index.html").read_text()
+    )
     page = PAGE.read_text("utf-8")
     for words in (
         "atlas: Pearson correlation",

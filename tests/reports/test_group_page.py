@@ -15,7 +15,7 @@ from group_members import DISTANCES, NAMES, make_edges, write_member, write_memb
 from index_rows import HOSTILE
 
 from niimasker.group.connectivity import Group, GroupNote, Member, make_groups
-from niimasker.group.edges import add_run, correlate_with_motion, depend_on_distance, distances_between, no_runs
+from niimasker.group.edges import add_run, correlate_with_motion, distances_between, empty_sums, relate_to_distance
 from niimasker.reports.group_page import make_group_page
 from niimasker.reports.heatmaps import find_limit
 from niimasker.reports.index_page import make_index_page
@@ -204,12 +204,12 @@ def large_group(n_regions: int, n_runs: int) -> Group:
     rng = np.random.default_rng(0)
     names = tuple(f"7Networks_{'LR'[k % 2]}H_Vis_{k}" for k in range(n_regions))
     distances = distances_between(rng.uniform(-70, 70, (n_regions, 3)))
-    sums = no_runs(len(distances))
+    sums = empty_sums(len(distances))
     members = tuple(Member(f"sub-{k}_bold", str(k), rng.gamma(2, 0.1), ()) for k in range(n_runs))
     for member in members:
         sums = add_run(sums, rng.normal(0.2, 0.1, len(distances)), member.mean_fd)
     qcfc = correlate_with_motion(sums)
-    dependence = depend_on_distance(qcfc.r, distances)
+    dependence = relate_to_distance(qcfc.r, distances)
     return Group("schaefer", "pearson", names, members, {}, distances, sums, qcfc, dependence, "")
 
 
