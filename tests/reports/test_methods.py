@@ -58,7 +58,7 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"censored": (5, 6)}, "Volumes marked beforehand (n = 2) were censored. In all, 98 of 100 volumes were kept."),
         ({"valid_voxels": True}, "Voxels that were not finite or did not vary over time were left out."),
         ({"min_coverage": 0.6}, "Regions of which less than 60 % was covered by voxels"),
-        ({"engine": "nilearn"}, "by the maskers of nilearn"),
+        ({"engine": "nilearn"}, "using the maskers of nilearn"),
         ({"detrend": True}, "Time series were linearly detrended."),
         ({"high_pass": 0.01, "low_pass": 0.1}, "band-pass filtered from 0.01 to 0.1 Hz"),
         ({"low_pass": 0.1}, "low-pass filtered at 0.1 Hz"),
