@@ -99,7 +99,7 @@ def outliers_table(timeline: Timeline) -> pd.DataFrame:
 
 def regressors_table(confounds: Confounds, timeline: Timeline) -> pd.DataFrame:
     """Return the regressors that were asked for, a row per volume of the file."""
-    return pd.DataFrame(confounds.filled(timeline.kept), columns=list(confounds.names))
+    return pd.DataFrame(confounds.fill_first_row(timeline.kept), columns=list(confounds.names))
 
 
 def voxels_table(weights: RegionWeights) -> pd.DataFrame:

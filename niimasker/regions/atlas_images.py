@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import RegionsError
-from niimasker.inputs.images import is_plain_float32, load_image
+from niimasker.inputs.images import is_unscaled_float32, load_image
 from niimasker.inputs.spaces import Grid
 from niimasker.inputs.volumes import read_voxels
 from niimasker.regions.definitions import Maps, Mask, Parcellation
@@ -29,10 +29,10 @@ def read_definition(img: nib.nifti1.Nifti1Pair, source: str) -> Parcellation | M
     if len([n for n in img.shape[3:] if n != 1]) > 1:
         raise RegionsError(f"{source}: a {img.ndim}D image; expected a 3D image or 4D maps.")
     # Float64 where the file is not float32: maps are large.
-    values = read_voxels(img, np.float32 if is_plain_float32(img) else np.float64)
+    values = read_voxels(img, np.float32 if is_unscaled_float32(img) else np.float64)
     if values.shape[3] > 1:
-        return _make_maps(values, Grid.of(img), source)
-    return _make_parcellation(values[..., 0], Grid.of(img), source)
+        return _make_maps(values, Grid.from_image(img), source)
+    return _make_parcellation(values[..., 0], Grid.from_image(img), source)
 
 
 def indices_of(definition: Parcellation | Maps) -> tuple[int, ...]:
@@ -97,4 +97,4 @@ def load_mask(mask_path: Path) -> Mask:
     if len(inside) != 1 or not np.isfinite(inside).all():
         shown = ", ".join(f"{value:g}" for value in distinct[:5])
         raise RegionsError(f"{mask_path}: no mask; expected 0 and one other value, found {shown}.")
-    return Mask(values != 0, Grid.of(img))
+    return Mask(values != 0, Grid.from_image(img))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import RegionsError, shorten
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
+from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, parse_number, read_text_table
 
 
 def read_coordinates(table_path: Path) -> np.ndarray:
@@ -40,4 +40,4 @@ def _read_mm(cell: str, table: TextTable, axis: str, row: int) -> float:
         value = parse_number(cell)
         if np.isfinite(value):
             return value
-    raise RegionsError(f"{table.path}: {cell!r} in column {axis}, row {row} ({HOW_ROWS_COUNT}), is no number in mm.")
+    raise RegionsError(f"{table.path}: {cell!r} in column {axis}, row {row} ({ROW_NUMBERING}), is no number in mm.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError, shorten, warn
-from niimasker.inputs.images import is_placed, load_image
+from niimasker.inputs.images import load_image, names_space
 from niimasker.options.paths import to_path
 from niimasker.regions.atlas_images import indices_of, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
@@ -149,6 +149,6 @@ def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, takes_mo
         names,
         centres_of(definition, indices),
         roi_path.name,
-        is_placed=is_placed(img.header),
+        names_space=names_space(img.header),
         names_path=found_path or find_names_path(labels),
     )

@@ -18,7 +18,7 @@ from niimasker.errors import (
     warn,
 )
 from niimasker.inputs.confounds import read_confounds
-from niimasker.inputs.descriptions import check_own
+from niimasker.inputs.descriptions import check_output_dataset
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.inputs.spaces import Space
@@ -136,7 +136,7 @@ def survey(settings: Settings) -> Study:
         The runs cannot be told, or the regions are not usable.
     """
     if settings.output_layout == BIDS:
-        check_own(settings.output_dir)
+        check_output_dataset(settings.output_dir)
     keys = name_atlases(settings)
     all_runs = find_runs(settings)
     with record_warnings() as recorded:

@@ -85,7 +85,7 @@ def test_every_problem_of_every_run_is_told(dry_run):
     assert all(line.startswith("niimasker: error: ") for line in lines)
     expected = [
         "sub-00_bold.nii.gz: a 3D image",
-        "sub-01_bold.nii.gz: not a NIfTI image",
+        "sub-01_bold.nii.gz: cannot be read as a NIfTI image",
         "sub-02_confounds.tsv has 1 row but sub-02_bold.nii.gz has 12 volumes",
         "sub-02_confounds.tsv: --regressors has unknown words: 'x'",
         "sub-02_censor.txt has 7 rows but sub-02_bold.nii.gz has 12 volumes",
@@ -134,7 +134,7 @@ def test_mistakes_of_all_runs_together_are_told_beside_those_of_single_runs(dry_
     Path("sub-01_bold.nii.gz").write_bytes(b"no image")
     code, _, said = dry_run("-r", "seeds.tsv", "--radius", "6", "--regressors", "x", "motoin*")
     assert code == 2
-    expected = ["no column of any table matches motoin*", "overlap", "sub-01_bold.nii.gz: not a NIfTI image"]
+    expected = ["no column of any table matches motoin*", "overlap", "sub-01_bold.nii.gz: cannot be read"]
     assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
 
 

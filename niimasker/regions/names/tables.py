@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RegionsError, shorten
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_lines, read_text_table
+from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, parse_number, read_lines, read_text_table
 
 TABLE_SUFFIXES = (".tsv", ".csv")
 COLOR_TABLE_SUFFIXES = (".txt", ".ctab")
@@ -81,7 +81,7 @@ def read_name_table(table_path: Path) -> NameTable:
     texts = [column for column in columns if column not in numbers]
     names = [name.strip() for name in table.column((texts or columns)[0])]
     if "" in names:
-        raise RegionsError(f"{table_path}: no name in row {names.index('') + 1} ({HOW_ROWS_COUNT}); give it one.")
+        raise RegionsError(f"{table_path}: no name in row {names.index('') + 1} ({ROW_NUMBERING}); give it one.")
     indices = _read_indices(table, spelt, numbers if texts else [])
     return NameTable(table_path, tuple(names), indices, _COLOR_COLUMN in spelt)
 
