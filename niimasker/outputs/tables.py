@@ -71,7 +71,7 @@ def text_column(values: Sequence[str | None]) -> pd.Series:
 
 def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
     """Return a row of facts per region; coverage is the share of its voxels that hold a signal."""
-    regions = weights.of_regions
+    regions = weights.whole_regions
     x, y, z = regions.centres.T
     return pd.DataFrame(
         {

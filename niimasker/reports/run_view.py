@@ -122,7 +122,7 @@ def make_view(
     measures = None if confounds is None else confounds.measures
     names, values = _kept_regressors(confounds, timeline.kept)
     atlases = tuple(_view_atlas(number, key, placement, extracted, roi_files) for number, key in enumerate(keys))
-    kinds = [weights.of_regions.kind for weights in placement.weights]
+    kinds = [weights.whole_regions.kind for weights in placement.weights]
     return RunView(
         image=str(plan.run.image_path),
         time=TimeAxis.of(timeline, plan.cleaning.t_r),
@@ -164,7 +164,7 @@ def _view_atlas(
         source=PurePath(roi_files[number]).name,
         kind=weights.kind,
         facts=regions_table(weights, signals),
-        labels=label_volume(weights.of_regions),
+        labels=label_volume(weights.whole_regions),
         names=_row_names(weights.names, starts),
         raw=_mean_of_stretches(signals.values, starts),
         cleaned=_mean_of_stretches(cleaned, starts),

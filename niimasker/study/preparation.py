@@ -25,11 +25,11 @@ from niimasker.inputs.spaces import Space
 from niimasker.options.paths import to_path
 from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlas_images import load_mask
+from niimasker.regions.atlas_names import name_atlases
 from niimasker.regions.atlases.fetching import fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.definitions import Mask, Regions, Seeds
 from niimasker.regions.loading import check_labels, load_regions
-from niimasker.regions.output_names import name_atlases
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
 from niimasker.study.plans import Misfit, Plan, plan_run, tried
@@ -205,7 +205,7 @@ def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions,
         radius=settings.radius,
         atlas_dir=settings.atlas_dir,
         # One table names the regions of all subjects, and each may lack some: FreeSurfer's names more than any has.
-        takes_more_names=has_own_atlases(settings),
+        allow_extra_names=has_own_atlases(settings),
     )
 
 

@@ -395,19 +395,19 @@ CASES = [
         "atlas: fractions",
         stored("bad.nii", np.arange(504).reshape(SHAPE) / 7),
         "-r bad.nii",
-        "bad.nii: holds values that are no region's index (0.1428571429, 0.2857142857, 0.4285714286, 0.5714285714, 0.7142857143, ...); expected whole numbers from 1 to 2147483647, and 0 for background.",
+        "bad.nii: holds values that cannot be a region's index (0.1428571429, 0.2857142857, 0.4285714286, 0.5714285714, 0.7142857143, ...); expected whole numbers from 1 to 2147483647, and 0 for background.",
     ),
     use(
         "atlas: negative indices",
         stored("bad.nii", LABELS - 3),
         "-r bad.nii",
-        "bad.nii: holds values that are no region's index (-3, -2); expected whole numbers from 1 to 2147483647, and 0 for background.",
+        "bad.nii: holds values that cannot be a region's index (-3, -2); expected whole numbers from 1 to 2147483647, and 0 for background.",
     ),
     use(
         "atlas: beyond int32",
         stored("bad.nii", LABELS * 1e12 + np.eye(7, 8)[:, :, None]),
         "-r bad.nii",
-        "bad.nii: holds values that are no region's index (1e+12, 1e+12); expected whole numbers from 1 to 2147483647, and 0 for background.",
+        "bad.nii: holds values that cannot be a region's index (1e+12, 1e+12); expected whole numbers from 1 to 2147483647, and 0 for background.",
     ),
     use(
         "atlas: infinite maps",
@@ -443,19 +443,19 @@ CASES = [
         "atlas: query of a thousand digits",
         nothing,
         f"-r nilearn:schaefer:{'1' * 5000}",
-        "nilearn:schaefer:1111111111111111111111111111111111111111111...111111111111111111111111111111111111111111111111111111111111: '111111111111111111111111111111111111111111111111111111111111...111111111111111111111111111111111111111111111111111111111111' is no <n_rois> of nilearn:schaefer:<n_rois>-<networks>-<resolution>. Valid for <n_rois>: 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000.",
+        "nilearn:schaefer:1111111111111111111111111111111111111111111...111111111111111111111111111111111111111111111111111111111111: '111111111111111111111111111111111111111111111111111111111111...111111111111111111111111111111111111111111111111111111111111' is not a valid <n_rois> in nilearn:schaefer:<n_rois>-<networks>-<resolution>. Valid for <n_rois>: 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000.",
     ),
     use(
         "mask: more than one value",
         nothing,
         "-m atlas.nii.gz",
-        "atlas.nii.gz: no mask; expected 0 and one other value, found 0, 1, 2, 5.",
+        "atlas.nii.gz: not a mask; expected 0 and one other value, found 0, 1, 2, 5.",
     ),
     use(
         "mask: nothing but 0",
         stored("bad.nii", LABELS * 0),
         "-m bad.nii",
-        "bad.nii: no mask; expected 0 and one other value, found 0.",
+        "bad.nii: not a mask; expected 0 and one other value, found 0.",
     ),
     use("mask: series", nothing, "-m bold.nii.gz", "bold.nii.gz: a 4D image; expected a 3D mask."),
     # Tables of confounds
@@ -667,7 +667,7 @@ CASES = [
         "an index twice",
         "index\tname\n1\ta\n1\tb\n5\tc\n",
         "--labels bad.tsv",
-        "bad.tsv: index 1 is given 2 times; give each a row of its own.",
+        "bad.tsv: index 1 is given 2 times; give each index one row.",
     ),
     table(
         "text as index",
@@ -731,18 +731,18 @@ CASES = [
     ),
     # Coordinates
     table("no column z", "x\ty\n1\t2\n", SEEDS, "bad.tsv: no column z; expected columns x, y, z in mm, found x, y."),
-    table("no row", "x\ty\tz\n", SEEDS, "bad.tsv: no coordinates below its header; give a row for each sphere."),
+    table("no row", "x\ty\tz\n", SEEDS, "bad.tsv: no coordinates below its header; give one row per sphere."),
     table(
         "text",
         "x\ty\tz\n1\t2\tthree\n",
         SEEDS,
-        "bad.tsv: 'three' in column z, row 1 (the first row below the header is row 1), is no number in mm.",
+        "bad.tsv: 'three' in column z, row 1 (the first row below the header is row 1), is not a finite number; give it in mm.",
     ),
     table(
         "NaN",
         "x\ty\tz\n1\t2\tnan\n",
         SEEDS,
-        "bad.tsv: 'nan' in column z, row 1 (the first row below the header is row 1), is no number in mm.",
+        "bad.tsv: 'nan' in column z, row 1 (the first row below the header is row 1), is not a finite number; give it in mm.",
     ),
     table("binary", b"\0" * 99, SEEDS, "bad.tsv is a binary file (it holds zero bytes); give a text table."),
     table(

@@ -62,7 +62,7 @@ FOUND = [
     ("files in `niimasker_data`", "cannot be written", "blocked_output", "cannot be written"),
     ("parcellation", "no whole numbers", "-r halves.nii", "no region's index"),
     ("maps", "NaN", "-r nan_maps.nii", "NaN or infinite"),
-    ("mask of `-m`", "one other value", f"-m {ATLAS_PATH}", "no mask"),
+    ("mask of `-m`", "one other value", f"-m {ATLAS_PATH}", "not a mask"),
     ("coordinates", "no columns x, y, z", f"-r {ATLAS_PATH.replace('.nii.gz', '.tsv')}", "no column x, y, z"),
     ("coordinates", "no `--radius`", f"-r {SEEDS}", "no --radius"),
     ("spheres", "share voxels", f"-r {SEEDS} --radius 30", "spheres overlap"),
