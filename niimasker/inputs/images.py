@@ -241,7 +241,7 @@ def is_unscaled_float32(img: nib.nifti1.Nifti1Pair) -> bool:
     return img.get_data_dtype() == np.float32 and (img.dataobj.slope, img.dataobj.inter) == (1.0, 0.0)
 
 
-def names_space(header: nib.nifti1.Nifti1Header) -> bool:
+def has_known_space(header: nib.nifti1.Nifti1Header) -> bool:
     """Return whether a header says which space its affine maps to, by a code of sform or qform above 0."""
     return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
 

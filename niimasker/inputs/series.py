@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import ImageError, warn
-from niimasker.inputs.images import VoxelStorage, describe_storage, first_line, image_stem, load_image, names_space
+from niimasker.inputs.images import VoxelStorage, describe_storage, first_line, image_stem, load_image, has_known_space
 from niimasker.inputs.spaces import Grid, Space
 from niimasker.options.json_files import read_json
 from niimasker.options.paths import why_no_file
@@ -38,7 +38,7 @@ class Series:
         "sidecar", "header" or None.
     header_t_r
         The repetition time that the header gives.
-    names_space
+    has_known_space
         Whether the header says which template or scanner space its coordinates are in.
     """
 
@@ -49,7 +49,7 @@ class Series:
     t_r_source: str | None
     storage: VoxelStorage
     header_t_r: float | None = None
-    names_space: bool = True
+    has_known_space: bool = True
 
 
 def open_series(image_path: Path) -> Series:
@@ -74,7 +74,14 @@ def open_series(image_path: Path) -> Series:
     source = "sidecar" if sidecar_t_r is not None else "header" if header_t_r is not None else None
     storage = describe_storage(img, image_path)
     return Series(
-        image_path, Grid.from_image(img), storage.n_volumes, t_r, source, storage, header_t_r, names_space(img.header)
+        image_path,
+        Grid.from_image(img),
+        storage.n_volumes,
+        t_r,
+        source,
+        storage,
+        header_t_r,
+        has_known_space(img.header),
     )
 
 
@@ -95,7 +102,7 @@ def _sidecar_t_r(image_path: Path) -> float | None:
 
 
 def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
-    # Without units pixdim[4] is not trusted: programs leave a 1 there that is no repetition time.
+    # Without units pixdim[4] is not trusted: many programs leave a 1 there that is not a repetition time.
     units = int(header["xyzt_units"])
     scale = _SECONDS_PER_UNIT.get(units - units % 8)
     # Converted through its decimal digits: NIfTI-1's float32 0.8 is 0.800000012 in float64.

@@ -60,7 +60,7 @@ class Regions:
         The file or query, as messages call it.
     as_voxels
         Whether each voxel of a region is a column of its own.
-    names_space
+    has_known_space
         Whether the atlas says which space it is in.
     names_path
         The table that the names come from, if there is one.
@@ -72,7 +72,7 @@ class Regions:
     centres: np.ndarray
     source: str
     as_voxels: bool = False
-    names_space: bool = True
+    has_known_space: bool = True
     names_path: Path | None = None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError, shorten, warn
-from niimasker.inputs.images import load_image, names_space
+from niimasker.inputs.images import load_image, has_known_space
 from niimasker.options.paths import to_path
 from niimasker.regions.atlas_images import list_indices, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
@@ -149,6 +149,6 @@ def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, allow_ex
         names,
         find_centres(definition, indices),
         roi_path.name,
-        names_space=names_space(img.header),
+        has_known_space=has_known_space(img.header),
         names_path=lookup_path or find_names_path(labels),
     )

@@ -101,7 +101,11 @@ def test_image_that_cannot_be_read_leaves_its_tables_to_be_checked(dry_run):
         Path(f"sub-{number:02}_censor.txt").write_text("0\n" * 11 + ("2\n" if number == 1 else "0\n"))
     code, _, said = dry_run("--censor_file", "sub-*_censor.txt")
     assert code == 2
-    expected = ["sub-01_bold.nii.gz: cannot be read", "sub-01_confounds.tsv: --regressors has", "sub-01_censor.txt holds '2'"]
+    expected = [
+        "sub-01_bold.nii.gz: cannot be read",
+        "sub-01_confounds.tsv: --regressors has",
+        "sub-01_censor.txt holds '2'",
+    ]
     assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
 
 

@@ -31,7 +31,7 @@ def check_spaces(series: Series, regions: Regions) -> None:
             f"the image's name says space {image_space}, but {regions.source} is in {regions_space}; "
             "regions may lie beside the brain areas that they are named after."
         )
-    if not series.names_space and regions.names_space:
+    if not series.has_known_space and regions.has_known_space:
         warn(
             "the image's header does not say which space it is in (its sform and qform codes are 0); "
             f"check that the regions of {regions.source} lie where they should."
