@@ -273,10 +273,10 @@ def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extra
 
 
 def _mean_fd(confounds: Confounds | None, timeline: Timeline) -> float:
-    """Return the mean framewise displacement in mm of the volumes that are not discarded, NaN if not known."""
-    if confounds is None or confounds.marks is None or confounds.marks.framewise_displacement is None:
+    """Return the mean framewise displacement in mm of the volumes that are not discarded, NaN if it is not known."""
+    if confounds is None or confounds.measures is None or confounds.measures.framewise_displacement is None:
         return float("nan")
-    measured = confounds.marks.framewise_displacement[timeline.n_discarded :]
+    measured = confounds.measures.framewise_displacement[timeline.n_discarded :]
     measured = measured[np.isfinite(measured)]
     return float(measured.mean()) if len(measured) else float("nan")
 

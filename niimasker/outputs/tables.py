@@ -72,7 +72,7 @@ def text_column(values: Sequence[str | None]) -> pd.Series:
 
 def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
     """Return one row of facts per region."""
-    regions = weights.of_regions
+    regions = weights.whole_regions
     x, y, z = regions.centres.T
     return pd.DataFrame(
         {
@@ -100,7 +100,7 @@ def outliers_table(timeline: Timeline) -> pd.DataFrame:
 
 def regressors_table(confounds: Confounds, timeline: Timeline) -> pd.DataFrame:
     """Return the selected regressors, one row per volume of the image."""
-    return pd.DataFrame(confounds.filled(timeline.kept), columns=list(confounds.names))
+    return pd.DataFrame(confounds.fill_first_row(timeline.kept), columns=list(confounds.names))
 
 
 def voxels_table(weights: RegionWeights) -> pd.DataFrame:

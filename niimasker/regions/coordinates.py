@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import RegionsError, shorten
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, TextTable, parse_number, read_text_table
+from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, parse_number, read_text_table
 
 
 def read_coordinates(table_path: Path) -> np.ndarray:
@@ -17,7 +17,7 @@ def read_coordinates(table_path: Path) -> np.ndarray:
     Raises
     ------
     RegionsError
-        The file is no table, lacks a column, or holds a value that is no number.
+        The file is not a table, lacks a column, or holds a value that is not a number.
     """
     table = read_text_table(table_path, RegionsError, "a table with columns x, y, z in mm")
     missing = [name for name in "xyz" if name not in table.names]
@@ -27,7 +27,7 @@ def read_coordinates(table_path: Path) -> np.ndarray:
             f"found {shorten(table.names)}."
         )
     if not table.rows:
-        raise RegionsError(f"{table_path}: no coordinates below its header; give a row for each sphere.")
+        raise RegionsError(f"{table_path}: no coordinates below its header; give one row per sphere.")
     return np.column_stack([_read_axis(table, axis) for axis in "xyz"])
 
 
@@ -40,4 +40,6 @@ def _read_mm(cell: str, table: TextTable, axis: str, row: int) -> float:
         value = parse_number(cell)
         if np.isfinite(value):
             return value
-    raise RegionsError(f"{table.path}: {cell!r} in column {axis}, row {row} ({HOW_ROWS_COUNT}), is no number in mm.")
+    raise RegionsError(
+        f"{table.path}: {cell!r} in column {axis}, row {row} ({ROW_NUMBERING}), is not a finite number; give it in mm."
+    )

@@ -1,4 +1,4 @@
-"""From --roi_file and --labels to regions, each with its name."""
+"""Load the regions that --roi_file and --labels give, each with its name."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError, shorten, warn
-from niimasker.inputs.images import is_placed, load_image
+from niimasker.inputs.images import has_known_space, load_image
 from niimasker.options.paths import to_path
-from niimasker.regions.atlas_images import indices_of, read_definition
+from niimasker.regions.atlas_images import list_indices, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.coordinates import read_coordinates
-from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds, centres_of
+from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds, find_centres
 from niimasker.regions.names.bids_tables import find_lookup_table
 from niimasker.regions.names.matching import choose_names, find_names_path, make_unique, name_by_lookup_table
 from niimasker.regions.names.tables import TABLE_SUFFIXES, read_name_table
@@ -29,14 +29,14 @@ def load_regions(
     as_voxels: bool,
     radius: float | None,
     atlas_dir: Path | None,
-    takes_more_names: bool = False,
+    allow_extra_names: bool = False,
 ) -> tuple[Regions, ...]:
-    """Return the regions that each --roi_file and --labels describe.
+    """Return the regions of each --roi_file, named by --labels.
 
     Parameters
     ----------
-    takes_more_names
-        Let tables of --labels name regions, by their index, that an image does not hold.
+    allow_extra_names
+        Accept tables of --labels with indices that the image does not hold.
 
     Raises
     ------
@@ -44,24 +44,24 @@ def load_regions(
         A file is not usable, or the names do not fit.
     """
     loaded = []
-    for roi_file, its_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True):
+    for roi_file, file_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True):
         if is_atlas_query(roi_file):
-            if its_labels:
-                warn(f"--labels is ignored: {roi_file} brings its own names.")
+            if file_labels:
+                warn(f"--labels is ignored: {roi_file} has its own names.")
             loaded.append(_from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file))
         elif Path(roi_file).suffix.lower() in TABLE_SUFFIXES:
-            loaded.append(_from_table(to_path(roi_file), its_labels, radius))
+            loaded.append(_from_table(to_path(roi_file), file_labels, radius))
         else:
-            loaded.append(_from_image(to_path(roi_file), its_labels, as_voxels, takes_more_names))
+            loaded.append(_from_image(to_path(roi_file), file_labels, as_voxels, allow_extra_names))
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
-        warn("--radius is ignored: --roi_file holds no table of coordinates.")
+        warn("--radius is ignored: --roi_file is not a table of coordinates.")
     return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
 
 
 def check_labels(roi_files: Sequence[str], labels: Sequence[str]) -> None:
-    """Raise RegionsError where --labels is no names for any regions, whichever they are."""
-    for its_labels in _labels_per_file(roi_files, labels):
-        table_path = find_names_path(its_labels)
+    """Raise RegionsError where --labels cannot be read as names, whatever the regions are."""
+    for file_labels in _labels_per_file(roi_files, labels):
+        table_path = find_names_path(file_labels)
         if table_path is not None:
             read_name_table(table_path)
 
@@ -72,7 +72,7 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
     if not labels:
         return [()] * len(roi_files)
     files = [roi_file for roi_file in roi_files if not is_atlas_query(roi_file)]
-    if len(labels) != len(files) or not all(find_names_path([each]) for each in labels):
+    if len(labels) != len(files) or not all(find_names_path([label]) for label in labels):
         raise RegionsError(
             f"--roi_file has {len(files)} atlas files, so --labels takes {len(files)} tables, in their order, "
             f"or nothing; found {shorten(labels)}."
@@ -84,8 +84,9 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
 def find_names_paths(roi_files: Sequence[str], labels: Sequence[str]) -> list[Path | None]:
     """Return the table that the names of each --roi_file come from, None where there is none."""
     return [
-        find_names_path(its_labels) or (find_lookup_table(to_path(text)) if is_image(text) and not its_labels else None)
-        for text, its_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True)
+        find_names_path(file_labels)
+        or (find_lookup_table(to_path(text)) if is_image(text) and not file_labels else None)
+        for text, file_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True)
     ]
 
 
@@ -99,16 +100,15 @@ def _mark_voxels(regions: Regions) -> Regions:
         return dataclasses.replace(regions, as_voxels=True)
     found = "maps" if isinstance(regions.definition, Maps) else "coordinates"
     raise RegionsError(
-        f"--as_voxels takes the voxels of a mask or a parcellation, but {regions.source} holds {found}; "
-        "leave the option out."
+        f"--as_voxels needs a mask or a parcellation, but {regions.source} holds {found}; leave the option out."
     )
 
 
 def _from_atlas(atlas: Atlas, query: str) -> Regions:
     definition = read_definition(atlas.img, query)
-    indices = indices_of(definition)
+    indices = list_indices(definition)
     names = make_unique([atlas.names.get(index, f"roi {index}") for index in indices], indices, query)
-    return Regions(definition, indices, names, centres_of(definition, indices), query)
+    return Regions(definition, indices, names, find_centres(definition, indices), query)
 
 
 def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> Regions:
@@ -116,7 +116,7 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
     if radius is None:
         warn(f"{roi_path.name}: no --radius is given; each region is the single voxel nearest to its coordinates.")
     indices = tuple(range(len(coordinates)))
-    # A table that names its own coordinates does so row by row, whatever its index column counts from.
+    # A table of coordinates names its own rows in their order, whatever its column index holds.
     same_table = len(labels) == 1 and to_path(labels[0]) == roi_path
     names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
     return Regions(
@@ -129,26 +129,26 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
     )
 
 
-def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, takes_more_names: bool) -> Regions:
+def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, allow_extra_names: bool) -> Regions:
     img = load_image(roi_path)
     definition = read_definition(img, str(roi_path))
-    indices = indices_of(definition)
-    is_mask_of_voxels = as_voxels and len(indices) == 1
-    if is_mask_of_voxels and labels:
+    indices = list_indices(definition)
+    is_voxel_mask = as_voxels and len(indices) == 1
+    if is_voxel_mask and labels:
         warn(f"--labels is ignored for {roi_path.name}: with --as_voxels each column is a voxel of this mask.")
         labels = ()
-    found_path = None if labels or is_mask_of_voxels else find_lookup_table(roi_path)
-    if found_path is None:
-        names = choose_names(labels, indices, roi_path.name, takes_more=takes_more_names)
+    lookup_path = None if labels or is_voxel_mask else find_lookup_table(roi_path)
+    if lookup_path is None:
+        names = choose_names(labels, indices, roi_path.name, allow_extra=allow_extra_names)
     else:
-        _log.debug("%s: names from %s", roi_path, found_path)
-        names = name_by_lookup_table(found_path, indices, roi_path)
+        _log.debug("%s: names from %s", roi_path, lookup_path)
+        names = name_by_lookup_table(lookup_path, indices, roi_path)
     return Regions(
         definition,
         indices,
         names,
-        centres_of(definition, indices),
+        find_centres(definition, indices),
         roi_path.name,
-        is_placed=is_placed(img.header),
-        names_path=found_path or find_names_path(labels),
+        has_known_space=has_known_space(img.header),
+        names_path=lookup_path or find_names_path(labels),
     )

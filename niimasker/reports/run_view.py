@@ -120,10 +120,10 @@ def make_view(
     assert extracted.mean_volume is not None
     roi_files = settings.roi_file if plan.run.own_regions is None else plan.run.own_regions.roi_files
     confounds, timeline = extracted.confounds, plan.timeline
-    marks = None if confounds is None else confounds.marks
+    measures = None if confounds is None else confounds.measures
     names, values = _kept_regressors(confounds, timeline.kept)
     atlases = tuple(_view_atlas(number, key, placement, extracted, roi_files) for number, key in enumerate(keys))
-    kinds = [weights.of_regions.kind for weights in placement.weights]
+    kinds = [weights.whole_regions.kind for weights in placement.weights]
     return RunView(
         image=str(plan.run.image_path),
         time=TimeAxis.of(timeline, plan.cleaning.t_r),
@@ -134,8 +134,8 @@ def make_view(
         band=(plan.cleaning.high_pass, plan.cleaning.low_pass),
         standardized=plan.cleaning.standardize,
         background=plan.series.space.to_volume(extracted.mean_volume),
-        framewise_displacement=None if marks is None else marks.framewise_displacement,
-        std_dvars=None if marks is None else marks.std_dvars,
+        framewise_displacement=None if measures is None else measures.framewise_displacement,
+        std_dvars=None if measures is None else measures.std_dvars,
         regressor_names=names,
         regressors=values,
         regressors_left_out=extracted.nuisance.left_out,
@@ -151,7 +151,7 @@ def make_view(
 def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     if confounds is None:
         return (), np.empty((np.count_nonzero(kept), 0))
-    return confounds.names, confounds.filled(kept)[kept]
+    return confounds.names, confounds.fill_first_row(kept)[kept]
 
 
 def _view_atlas(
@@ -165,7 +165,7 @@ def _view_atlas(
         source=PurePath(roi_files[number]).name,
         kind=weights.kind,
         facts=regions_table(weights, signals),
-        labels=label_volume(weights.of_regions),
+        labels=label_volume(weights.whole_regions),
         names=_row_names(weights.names, starts),
         raw=_mean_over_columns(signals.values, starts),
         cleaned=_mean_over_columns(cleaned, starts),

@@ -61,7 +61,7 @@ def describe_band(cleaning: Cleaning) -> str:
 
 def _describe_extraction(weights: RegionWeights) -> str:
     if weights.single_points is not None:
-        return f"{count(len(weights.names), 'voxel')} of {count(len(weights.of_regions.names), 'region')}"
+        return f"{count(len(weights.names), 'voxel')} of {count(len(weights.whole_regions.names), 'region')}"
     nouns = {"labels": "region", "maps": "probabilistic map", "spheres": "sphere"}
     return count(len(weights.names), nouns[weights.kind])
 

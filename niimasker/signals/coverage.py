@@ -20,7 +20,7 @@ NO_PERCENT = "no percent: its mean is not clearly above 0"
 def require_coverage(signals: Signals, weights: RegionWeights, min_coverage: float) -> Signals:
     """Return the signals without those of regions that are covered less than asked."""
     is_short = signals.coverage < min_coverage
-    is_removed = is_short & weights.of_regions.filled & (np.array(signals.status) == OK)
+    is_removed = is_short & weights.whole_regions.filled & (np.array(signals.status) == OK)
     status = [
         f"coverage {share:.2f} < {min_coverage:g}" if removed else before
         for share, removed, before in zip(signals.coverage, is_removed, signals.status, strict=True)
@@ -49,7 +49,7 @@ def mark_flat(signals: Signals, cleaned: np.ndarray, weights: RegionWeights, met
 
 def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_coverage: float | None) -> None:
     """Name the regions without a signal, by reason; without --min_coverage also those with a signal in few voxels."""
-    names, status = np.array(weights.of_regions.names), np.array(signals.status)
+    names, status = np.array(weights.whole_regions.names), np.array(signals.status)
     reasons = ["coverage too low" if text.startswith("coverage") else text for text in status]
     for reason in sorted(set(reasons) - {OK}):
         silent = names[[text == reason for text in reasons]].tolist()
@@ -63,7 +63,7 @@ def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_c
             f"{atlas}{len(listed)} of {len(names)} regions hold a signal in less than half of their voxels "
             f"(coverage < {_LITTLE}): {shorten(listed)}; see --min_coverage and --valid_voxels."
         )
-    warn_of_view(weights.of_regions, atlas)
+    warn_of_view(weights.whole_regions, atlas)
 
 
 def warn_of_view(weights: RegionWeights, atlas: str) -> None:

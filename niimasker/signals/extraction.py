@@ -84,7 +84,7 @@ def extract_signals(
         No region has a voxel in this image.
     """
     if not any(weights.filled.any() for weights in placement.weights):
-        reasons = sorted({status for weights in placement.weights for status in weights.of_regions.status})
+        reasons = sorted({status for weights in placement.weights for status in weights.whole_regions.status})
         raise RegionsError(f"{series.path}: no region is left ({', '.join(reasons)}); are both in one space?")
     extract = extract_streaming if isinstance(placement.extractor, Stacked) else extract_by_nilearn
     values, facts = extract(series, timeline, placement, reading)
@@ -98,7 +98,7 @@ def extract_signals(
 
 
 def _make_signals(values: np.ndarray, facts: PointFacts, weights: RegionWeights) -> Signals:
-    regions = weights.of_regions
+    regions = weights.whole_regions
     members = regions.members[:, facts.points]
     varies = facts.is_finite & (facts.deviation > 0)
     tsnr = np.divide(facts.mean, facts.deviation, out=np.zeros_like(facts.mean), where=varies)
@@ -120,7 +120,7 @@ def _average(values: np.ndarray, weights: RegionWeights) -> np.ndarray:
     means = values.mean(axis=0)
     if weights.single_points is None:
         return np.asarray(means)
-    rows, n_regions = weights.single_points.rows, len(weights.of_regions.names)
+    rows, n_regions = weights.single_points.rows, len(weights.whole_regions.names)
     n_columns = np.bincount(rows, minlength=n_regions)
     sums = np.bincount(rows, means, minlength=n_regions)
     return np.asarray(np.divide(sums, n_columns, out=np.full(n_regions, np.nan), where=n_columns > 0))

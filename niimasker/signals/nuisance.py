@@ -54,7 +54,9 @@ def prepare_nuisance(confounds: Confounds | None, timeline: Timeline, cleaning: 
     TooFewVolumesError
         Regressors, mean, trend and filter leave no degree of freedom.
     """
-    names, values = (confounds.names, confounds.filled(timeline.kept)[timeline.kept]) if confounds else ((), None)
+    names, values = (
+        (confounds.names, confounds.fill_first_row(timeline.kept)[timeline.kept]) if confounds else ((), None)
+    )
     if values is None or not names:
         nuisance = Nuisance((), np.empty((timeline.n_kept, 0)), {}, _count_freedom(0, timeline, cleaning))
     else:

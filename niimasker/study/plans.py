@@ -64,8 +64,8 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
         if series is None:
             return Misfit(tuple(errors), None)
         # Without the tables that do not fit, this finds fewer mistakes, none that is not there.
-        marks = None if confounds is None else confounds.marks
-        timeline = tried(errors, lambda: make_timeline(series, settings, marks, censoring))
+        measures = None if confounds is None else confounds.measures
+        timeline = tried(errors, lambda: make_timeline(series, settings, measures, censoring))
         cleaning = tried(errors, lambda: make_cleaning(settings, series, timeline))
         for regions in atlases:
             check_spaces(series, regions)

@@ -18,18 +18,18 @@ from niimasker.errors import (
     warn,
 )
 from niimasker.inputs.confounds import read_confounds
-from niimasker.inputs.descriptions import check_own
+from niimasker.inputs.descriptions import check_output_dataset
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.inputs.spaces import Space
 from niimasker.options.paths import to_path
 from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlas_images import load_mask
+from niimasker.regions.atlas_names import name_atlases
 from niimasker.regions.atlases.fetching import fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.definitions import Mask, Regions, Seeds
 from niimasker.regions.loading import check_labels, load_regions
-from niimasker.regions.output_names import name_atlases
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
 from niimasker.study.plans import Misfit, Plan, plan_run, tried
@@ -136,7 +136,7 @@ def survey(settings: Settings) -> Study:
         The runs cannot be told, or the regions are not usable.
     """
     if settings.output_layout == BIDS:
-        check_own(settings.output_dir)
+        check_output_dataset(settings.output_dir)
     keys = name_atlases(settings)
     all_runs = find_runs(settings)
     with record_warnings() as recorded:
@@ -205,7 +205,7 @@ def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions,
         radius=settings.radius,
         atlas_dir=settings.atlas_dir,
         # One table names the regions of all subjects, and each may lack some: FreeSurfer's names more than any has.
-        takes_more_names=has_own_atlases(settings),
+        allow_extra_names=has_own_atlases(settings),
     )
 
 

@@ -7,14 +7,14 @@ import re
 from documentation import PAGES, code_in, table
 
 from niimasker.regions.atlases.fetching import ATLASES
-from niimasker.regions.atlases.queries import grammar
+from niimasker.regions.atlases.queries import describe_form
 from niimasker.regions.names.tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
 
 
 def test_atlas_table_has_every_atlas_and_how_its_query_is_written():
     rows = table("atlas", "query", "parameters")
     assert [row[0] for row in rows] == list(ATLASES)
-    assert [code_in(row[1]) for row in rows] == [[grammar(name, source)] for name, source in ATLASES.items()]
+    assert [code_in(row[1]) for row in rows] == [[describe_form(name, source)] for name, source in ATLASES.items()]
 
 
 def test_atlas_table_has_every_word_with_the_default_in_bold():

@@ -85,7 +85,7 @@ def test_every_problem_of_every_run_is_told(dry_run):
     assert all(line.startswith("niimasker: error: ") for line in lines)
     expected = [
         "sub-00_bold.nii.gz: a 3D image",
-        "sub-01_bold.nii.gz: not a NIfTI image",
+        "sub-01_bold.nii.gz: cannot be read as a NIfTI image",
         "sub-02_confounds.tsv has 1 row but sub-02_bold.nii.gz has 12 volumes",
         "sub-02_confounds.tsv: --regressors has unknown words: 'x'",
         "sub-02_censor.txt has 7 rows but sub-02_bold.nii.gz has 12 volumes",
@@ -101,7 +101,11 @@ def test_image_that_cannot_be_read_leaves_its_tables_to_be_checked(dry_run):
         Path(f"sub-{number:02}_censor.txt").write_text("0\n" * 11 + ("2\n" if number == 1 else "0\n"))
     code, _, said = dry_run("--censor_file", "sub-*_censor.txt")
     assert code == 2
-    expected = ["sub-01_bold.nii.gz: not a", "sub-01_confounds.tsv: --regressors has", "sub-01_censor.txt holds '2'"]
+    expected = [
+        "sub-01_bold.nii.gz: cannot be read",
+        "sub-01_confounds.tsv: --regressors has",
+        "sub-01_censor.txt holds '2'",
+    ]
     assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
 
 
@@ -134,7 +138,7 @@ def test_mistakes_of_all_runs_together_are_told_beside_those_of_single_runs(dry_
     Path("sub-01_bold.nii.gz").write_bytes(b"no image")
     code, _, said = dry_run("-r", "seeds.tsv", "--radius", "6", "--regressors", "x", "motoin*")
     assert code == 2
-    expected = ["no column of any table matches motoin*", "overlap", "sub-01_bold.nii.gz: not a NIfTI image"]
+    expected = ["no column of any table matches motoin*", "overlap", "sub-01_bold.nii.gz: cannot be read"]
     assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
 
 

@@ -155,20 +155,22 @@ def test_volumes_kept_are_those_of_nilearns_loader(data_dir, tmp_path, name, n_l
     # nilearn always leaves out what is marked as non-steady, niimasker when told.
     words = ["scrub", "non_steady_state"]
     series = open_series(save(tmp_path / "run.nii", np.zeros((2, 3, 4, n))))
-    marks = load_quietly(path, words, n).marks
+    measures = load_quietly(path, words, n).measures
     given = {"output_dir": "out", "input_files": ["a"], "roi_file": ["b"], "regressor_files": ["c"]}
     thresholds = {"fd_threshold": fd, "std_dvars_threshold": dvars, "scrub_segment": n_least}
     chosen = make_settings(given | thresholds | {"regressors": words})
     if sample_mask is not None and len(sample_mask) == 0:
         with pytest.raises(TooFewVolumesError, match=str(n)):
-            make_timeline(series, chosen, marks)
+            make_timeline(series, chosen, measures)
         return
     expected = np.arange(n) if sample_mask is None else sample_mask
-    np.testing.assert_array_equal(np.flatnonzero(make_timeline(series, chosen, marks).kept), expected)
+    np.testing.assert_array_equal(np.flatnonzero(make_timeline(series, chosen, measures).kept), expected)
     # From framewise_displacement and std_dvars alone.
     with record_warnings():
-        alone = make_timeline(series, make_settings(given | thresholds | {"scrub": True}), marks)
-    assert set(np.flatnonzero(alone.kept)) - set(expected) == set(np.flatnonzero(marks.non_steady_state & alone.kept))
+        alone = make_timeline(series, make_settings(given | thresholds | {"scrub": True}), measures)
+    assert set(np.flatnonzero(alone.kept)) - set(expected) == set(
+        np.flatnonzero(measures.non_steady_state & alone.kept)
+    )
     assert set(expected) <= set(np.flatnonzero(alone.kept))
 
 

@@ -231,7 +231,7 @@ def test_gaps_between_fewer_volumes_than_a_spline_needs_are_filled(n_kept):
 def test_real_regressors_give_what_the_reference_gives(data_dir, strategy, detrend, band):
     # Motion, its derivatives and squares: columns of 1e-9 beside columns of 1e3, close to each other.
     confounds = load_quietly(data_dir / "confounds" / RUN_1, [strategy, "scrub"], N_VOLUMES[RUN_1])
-    moved = np.nan_to_num(confounds.marks.framewise_displacement) > 0.2
+    moved = np.nan_to_num(confounds.measures.framewise_displacement) > 0.2
     timeline = Timeline(len(moved), 2, {"framewise_displacement": moved & (np.arange(len(moved)) >= 2)})
     assert timeline.n_censored
     cleaning = Cleaning(detrend, "zscore_sample", *band, 1.615, "header")

@@ -375,7 +375,7 @@ def test_file_that_is_not_fetched_fails_its_run(files, niimasker, what):
     code, _, said = niimasker("out", *CONFOUNDS, "-m", "auto")
     assert code == 1
     assert statuses("out") == ["done", "failed", "done"]
-    assert f"{path.name} is a link to a file that is not here; fetch it" in said
+    assert f"{path.name} is a link to a file that does not exist; fetch it" in said
 
 
 def test_table_that_is_not_fetched_is_not_missed_where_nothing_hangs_on_it(files, done):
