@@ -102,7 +102,7 @@ def record_warnings() -> Iterator[list[str]]:
             outer.extend(recorded)
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
+def find_nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the one of the names that a mistyped word is nearest to, whatever the case; None if none is near."""
     spellings = {name.lower(): name for name in names}
     close = difflib.get_close_matches(word.lower(), spellings, n=1)
@@ -114,13 +114,13 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def clip(text: str) -> str:
+def shorten_text(text: str) -> str:
     """Return a text for a message, its middle left out where it is long."""
     half = _MOST_CHARACTERS // 2
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]}...{text[-half:]}"
 
 
-def shorten(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """Return the names as one text, only the first of them where they are many."""
-    shown = ", ".join(map(clip, names[:_MOST_LISTED]))
+    shown = ", ".join(map(shorten_text, names[:_MOST_LISTED]))
     return shown if len(names) <= _MOST_LISTED else f"{shown}, ... ({len(names)} in all)"

@@ -24,7 +24,7 @@ from images import N_VOLUMES, OBLIQUE, SHAPE, make_labels, make_series, save
 from niimasker import __version__, extract
 from niimasker.cli import main
 from niimasker.errors import NiimaskerError, NiimaskerWarning
-from niimasker.options.settings import COMMAND_LINE_OPTIONS, GROUPS, OF_ONE_CALL, OPTIONS
+from niimasker.options.settings import COMMAND_LINE_OPTIONS, GROUPS, OPTIONS, PER_CALL_OPTIONS
 
 ALL_OPTIONS = (*OPTIONS, *COMMAND_LINE_OPTIONS)
 VOLUMES = np.arange(N_VOLUMES)
@@ -879,7 +879,7 @@ def test_sidecar_names_confounds_and_columns(finished):
 
 def test_sidecar_holds_every_setting_as_resolved(finished):
     recorded = read_json(finished / "bold_timeseries.json")["Settings"]
-    assert set(recorded) == {option.name for option in OPTIONS} - OF_ONE_CALL
+    assert set(recorded) == {option.name for option in OPTIONS} - PER_CALL_OPTIONS
     assert (recorded["discard_scans"], recorded["n_decimals"], recorded["regressors"]) == (2, 8, ["x"])
 
 

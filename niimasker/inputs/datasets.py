@@ -11,7 +11,7 @@ from pathlib import Path
 
 from natsort import natsorted
 
-from niimasker.errors import RunsError, count, shorten, warn
+from niimasker.errors import RunsError, count, list_names, warn
 from niimasker.inputs.entities import (
     BUT_ECHO,
     RUN_ENTITIES,
@@ -220,7 +220,7 @@ def _runs_of(images: Iterable[DatasetImage]) -> set[Entities]:
 
 def _warn_of_runs(lost: Set[Entities], choice: Choice, folder: Path) -> None:
     if lost:
-        names = shorten(natsorted(map(show_entities, lost)))
+        names = list_names(natsorted(map(show_entities, lost)))
         warn(f"{choice}: {count(len(lost), 'run')} of {folder} without such an image, left out: {names}.")
 
 

@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from natsort import natsorted
 
-from niimasker.errors import RunError, RunsError, clip, count
+from niimasker.errors import RunError, RunsError, count, shorten_text
 from niimasker.inputs.datasets import Choice, choices_of, find_images
 from niimasker.inputs.entities import BUT_ECHO, Entities, read_name, run_entities, show_entities
 from niimasker.inputs.neighbours import BRAIN_MASK, CONFOUNDS, Neighbours
 from niimasker.inputs.stems import list_paths, name_outputs
 from niimasker.inputs.templates import is_template, resolve
-from niimasker.options.paths import to_path, why_no_file
+from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.options.settings import Settings
 
 Value = TypeVar("Value")
@@ -120,13 +120,13 @@ def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
 
 def _folders_of(text: str) -> list[Path]:
     """Return the folder that a text is, or those of subjects that match it, as sub-*; none where it is of files."""
-    path = to_path(text)
-    if why_no_file(path) == "a folder":
+    path = expand_home(text)
+    if describe_missing_file(path) == "a folder":
         return [path]
     if not (glob.has_magic(text) and path.name.startswith(_FOLDERS_OF_DATASETS)):
         return []
     matches = map(Path, glob.glob(str(path)))  # noqa: PTH207
-    folders: list[Path] = natsorted(match for match in matches if why_no_file(match) == "a folder")
+    folders: list[Path] = natsorted(match for match in matches if describe_missing_file(match) == "a folder")
     return folders
 
 
@@ -195,29 +195,29 @@ def _pair_option(
 
 def expand(patterns: Sequence[str], option: str) -> list[Path]:
     """Return the files that names and patterns stand for; a pattern's matches sorted naturally by file name."""
-    return [path for pattern in patterns for path in _expand_one(str(to_path(pattern)), option)]
+    return [path for pattern in patterns for path in _expand_one(str(expand_home(pattern)), option)]
 
 
 def _expand_one(pattern: str, option: str) -> list[Path]:
     # A file whose own name holds a bracket is that file.
-    found = why_no_file(Path(pattern))
+    found = describe_missing_file(Path(pattern))
     if found is None:
         return [Path(pattern)]
     if not glob.has_magic(pattern):
         is_what = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
         folder = "a folder, " if option == "--input_files" else ""
-        raise RunsError(f"{option}: {clip(pattern)} {is_what}; give {folder}files or patterns.")
+        raise RunsError(f"{option}: {shorten_text(pattern)} {is_what}; give {folder}files or patterns.")
     # pathlib's glob takes no absolute pattern.
     matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_match(path)]  # noqa: PTH207
     if not matches:
-        raise RunsError(f"{option}: no file matches {clip(pattern)} (looked from {Path.cwd()}).")
+        raise RunsError(f"{option}: no file matches {shorten_text(pattern)} (looked from {Path.cwd()}).")
     in_order: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
     return in_order
 
 
 def _is_match(path: Path) -> bool:
     # A link to what is not fetched is kept: its run must not go missing in silence.
-    found = why_no_file(path)
+    found = describe_missing_file(path)
     return found is None or (found == "no such file" and path.is_symlink())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from niimasker.errors import RunError
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
-from niimasker.options.paths import to_path, why_no_file
+from niimasker.options.paths import describe_missing_file, expand_home
 
 _ENTITY = re.compile(r"(?:^|_)([a-z]+)-")
 _FIELD = re.compile(r"\{([a-z]+)\}")
@@ -21,7 +21,7 @@ _FIELD_WITH_ENTITY = re.compile(r"(?:[A-Za-z0-9]+-)?\{([a-z]+)\}")
 
 def is_template(text: str) -> bool:
     """Return whether a file's name has entities to be filled in; a file of that very name is that file."""
-    return bool(_FIELD.search(text)) and why_no_file(to_path(text)) is not None
+    return bool(_FIELD.search(text)) and describe_missing_file(expand_home(text)) is not None
 
 
 def name_of_template(text: str) -> str:
@@ -42,7 +42,7 @@ def resolve(template: str, image_path: Path, option: str) -> Path:
     RunError
         The image's name lacks an entity, or not exactly one file is there.
     """
-    filled = str(to_path(_fill(template, read_name(image_path.name).entities, image_path, option)))
+    filled = str(expand_home(_fill(template, read_name(image_path.name).entities, image_path, option)))
     is_bare = Path(filled).parent == Path()
     folders = [image_path.parent, *_anat_folders(image_path)] if is_bare else [Path()]
     for pattern in [str(Path(glob.escape(str(folder)), filled)) for folder in folders]:
@@ -97,7 +97,7 @@ def _run_of(name: BidsName, said: Set[str]) -> Entities:
 
 
 def _matches(pattern: str) -> list[Path]:
-    if why_no_file(Path(pattern)) is None:
+    if describe_missing_file(Path(pattern)) is None:
         return [Path(pattern)]
     # pathlib's glob takes no absolute pattern.
     return [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]  # noqa: PTH207

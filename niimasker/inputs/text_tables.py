@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from niimasker.errors import NiimaskerError, count, shorten
-from niimasker.options.paths import why_no_file
+from niimasker.errors import NiimaskerError, count, list_names
+from niimasker.options.paths import describe_missing_file
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 # As R and MATLAB write them.
@@ -109,7 +109,7 @@ def read_lines(path: Path, error_type: type[NiimaskerError], expected: str) -> l
 
 @contextlib.contextmanager
 def _reading(path: Path, error_type: type[NiimaskerError], expected: str) -> Iterator[TextIO]:
-    if why_no_file(path) == "no regular file":  # a pipe without a writer would be waited for
+    if describe_missing_file(path) == "no regular file":  # a pipe without a writer would be waited for
         raise error_type(f"{path} is no regular file; give {expected}.")
     try:
         # The csv module wants line ends as they are; utf-8-sig also takes the mark that Excel writes first.
@@ -159,12 +159,12 @@ def _split(lines: Iterable[str], delimiter: str | None) -> Iterator[tuple[str, .
 def _check_header(path: Path, names: Sequence[str], error_type: type[NiimaskerError]) -> None:
     if all(_is_number(name) for name in names):
         raise error_type(
-            f"{path} has no header: its first row holds no names ({shorten(names)}); "
+            f"{path} has no header: its first row holds no names ({list_names(names)}); "
             "put a row with the columns' names above it."
         )
     repeated = [name for name, n in Counter(names).items() if name and n > 1]
     if repeated:
-        raise error_type(f"{path} names columns twice: {shorten(repeated)}; give every column its own name.")
+        raise error_type(f"{path} names columns twice: {list_names(repeated)}; give every column its own name.")
 
 
 def _check_rectangular(path: Path, rows: Sequence[Sequence[str]], first: str, error_type: type[NiimaskerError]) -> None:

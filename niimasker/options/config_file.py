@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import SettingsError, clip
+from niimasker.errors import SettingsError, shorten_text
 from niimasker.options.json_files import parse_json, read_json_text
 from niimasker.options.merging import suggest
 from niimasker.options.settings import COMMAND_LINE_OPTIONS, DEPRECATED, OPTIONS, config_template
@@ -28,7 +28,7 @@ def read_config(config_path: Path) -> dict[str, Any]:
         text = read_json_text(config_path, encoding="utf-8-sig")
     except OSError as error:
         raise SettingsError(
-            f"{clip(str(config_path))}: the configuration cannot be read ({error.strerror}); give a JSON file."
+            f"{shorten_text(str(config_path))}: the configuration cannot be read ({error.strerror}); give a JSON file."
         ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{config_path}: the configuration is not UTF-8 text; save it as UTF-8.") from error
@@ -44,7 +44,7 @@ def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
         if twice:
-            raise SettingsError(f"{config_path}: {clip(twice[0])!r} is given twice; keep one of them.")
+            raise SettingsError(f"{config_path}: {shorten_text(twice[0])!r} is given twice; keep one of them.")
         return dict(pairs)
 
     try:
@@ -89,4 +89,6 @@ def _check_key(key: str, config_path: Path) -> None:
     if key in _ONLY_COMMAND_LINE:
         raise SettingsError(f"{config_path}: {key!r} can only be given on the command line; remove it from the file.")
     if key not in config_template() and key not in DEPRECATED:
-        raise SettingsError(f"{config_path}: unknown option {clip(key)!r}; {suggest(clip(key), config_template())}.")
+        raise SettingsError(
+            f"{config_path}: unknown option {shorten_text(key)!r}; {suggest(shorten_text(key), config_template())}."
+        )

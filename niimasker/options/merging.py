@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from niimasker.errors import SettingsError, clip, count, nearest, warn
+from niimasker.errors import SettingsError, count, find_nearest, shorten_text, warn
 from niimasker.options.option_types import HintError
-from niimasker.options.settings import BY_NAME, CORRELATION_KINDS, DEPRECATED, Option, Settings
+from niimasker.options.settings import CORRELATION_KINDS, DEPRECATED, OPTIONS_BY_NAME, Option, Settings
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
     """Return the part of an error message that names the nearest of some names, or lists them all."""
-    close = nearest(name, names)
+    close = find_nearest(name, names)
     return f"the nearest is {close!r}" if close else "the options are " + ", ".join(names)
 
 
@@ -34,10 +34,10 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
         A value is not usable, or values do not go together.
     """
     merged = _rename_deprecated(_merge(given, config or {}))
-    unknown = [name for name in merged if name not in BY_NAME]
+    unknown = [name for name in merged if name not in OPTIONS_BY_NAME]
     if unknown:
-        raise SettingsError(f"unknown option {unknown[0]!r}; {suggest(unknown[0], BY_NAME)}.")
-    settings = Settings(**{name: _checked(BY_NAME[name], value) for name, value in merged.items()})
+        raise SettingsError(f"unknown option {unknown[0]!r}; {suggest(unknown[0], OPTIONS_BY_NAME)}.")
+    settings = Settings(**{name: _checked(OPTIONS_BY_NAME[name], value) for name, value in merged.items()})
     _check_together(settings)
     return settings
 
@@ -56,12 +56,12 @@ def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any
 def _comparable(name: str, value: Any) -> Any:
     # A list of one and its item, or an object and its words, are the same value.
     with contextlib.suppress(SettingsError, KeyError):
-        return _checked(BY_NAME[name], value)
+        return _checked(OPTIONS_BY_NAME[name], value)
     return value
 
 
 def _shown(value: Any) -> str:
-    return clip(json.dumps(value, default=str))
+    return shorten_text(json.dumps(value, default=str))
 
 
 def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:
@@ -79,11 +79,11 @@ def _checked(option: Option, value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1 and not isinstance(option.default, tuple):
         value = value[0]  # R's jsonlite writes every value as a list.
     try:
-        return option.kind.check(value)
+        return option.option_type.check(value)
     except (ValueError, OverflowError) as error:
         name = option.name if option.positional else f"--{option.name}"
         why = f" ({error})" if isinstance(error, HintError) else ""
-        raise SettingsError(f"{name}: expected {option.kind.expected}, found {_shown(value)}{why}.") from error
+        raise SettingsError(f"{name}: expected {option.option_type.expected}, found {_shown(value)}{why}.") from error
 
 
 def _check_together(settings: Settings) -> None:
@@ -145,7 +145,7 @@ def _check_scrubbing(settings: Settings) -> None:
             )
         return
     for name in ("fd_threshold", "std_dvars_threshold", "scrub_segment"):
-        if getattr(settings, name) != BY_NAME[name].default:
+        if getattr(settings, name) != OPTIONS_BY_NAME[name].default:
             warn(f"--{name} is ignored without --scrub.")
 
 

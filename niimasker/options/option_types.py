@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import nearest
+from niimasker.errors import find_nearest
 from niimasker.options.json_files import parse_json
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 
 # What BIDS lets an entity's value be, with the entity or without; a space may have a cohort (MNIInfant:cohort-2).
 _LABEL = re.compile("([a-z]+-)?[0-9A-Za-z+]+(:[a-z]+-[0-9A-Za-z+]+)*")
 
 
 @dataclass(frozen=True)
-class Kind:
+class OptionType:
     """What an option's value may be.
 
     Parameters
@@ -105,10 +105,10 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _path(value: Any) -> Path:
-    return to_path(_text(value))
+    return expand_home(_text(value))
 
 
-def choice(choices: tuple[str, ...]) -> Kind:
+def choice(choices: tuple[str, ...]) -> OptionType:
     """Return the kind of one of some words."""
 
     def check(value: Any) -> str:
@@ -116,25 +116,25 @@ def choice(choices: tuple[str, ...]) -> Kind:
             raise ValueError
         return str(value)
 
-    return Kind("one of " + ", ".join(choices), check, argparse={"metavar": "|".join(choices)})
+    return OptionType("one of " + ", ".join(choices), check, argparse={"metavar": "|".join(choices)})
 
 
-def choices(allowed: tuple[str, ...]) -> Kind:
+def choices(allowed: tuple[str, ...]) -> OptionType:
     """Return the kind of some of these words, each of which counts once; a space in one is an underscore."""
 
     def check(value: Any) -> tuple[str, ...]:
         words = dict.fromkeys(text.replace(" ", "_") for text in _texts(value))
         wrong = next((word for word in words if word not in allowed), None)
         if wrong is not None:
-            close = nearest(wrong, allowed)
+            close = find_nearest(wrong, allowed)
             raise HintError(f"the nearest is {close!r}") if close else ValueError
         return tuple(words)
 
-    return Kind("one or more of " + ", ".join(allowed), check, argparse={"nargs": "+", "metavar": "KIND"})
+    return OptionType("one or more of " + ", ".join(allowed), check, argparse={"nargs": "+", "metavar": "KIND"})
 
 
-def _positive(unit: str, metavar: str) -> Kind:
-    return Kind(f"a number above 0, in {unit}", _number(0, above=True), float, {"metavar": metavar})
+def _positive(unit: str, metavar: str) -> OptionType:
+    return OptionType(f"a number above 0, in {unit}", _number(0, above=True), float, {"metavar": metavar})
 
 
 def _count_or_auto(value: Any) -> int | str:
@@ -150,10 +150,10 @@ class Shard:
     """One part of a study: every run whose place, counted from 1, is `number` but for multiples of `of`."""
 
     number: int
-    of: int
+    n_shards: int
 
     def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
+        return f"{self.number}/{self.n_shards}"
 
 
 def _shard(value: Any) -> Shard:
@@ -187,33 +187,39 @@ def _words(value: Any) -> tuple[str, ...]:
     return _texts([key if item is True else f"{key}={item}" for key, item in given.items()])
 
 
-FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
-ROIS = Kind("a file name or a nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
-TEXTS = Kind("a string or a list of strings", _texts, argparse={"nargs": "+", "metavar": "NAME"})
-LABEL = Kind("a label of letters and digits", _label, argparse={"metavar": "LABEL"})
-LABELS = Kind(
+FLAG = OptionType("true or false", _flag, argparse={"action": "store_true"})
+ROIS = OptionType(
+    "a file name or a nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"}
+)
+TEXTS = OptionType("a string or a list of strings", _texts, argparse={"nargs": "+", "metavar": "NAME"})
+LABEL = OptionType("a label of letters and digits", _label, argparse={"metavar": "LABEL"})
+LABELS = OptionType(
     "a label of letters and digits, or a list of such labels", _labels, argparse={"nargs": "+", "metavar": "LABEL"}
 )
-NAMES = Kind(
+NAMES = OptionType(
     "a name of letters and digits, or a list of such names", _names, argparse={"nargs": "+", "metavar": "NAME"}
 )
-WORDS = Kind(
+WORDS = OptionType(
     'a string, a list of strings, or an object such as {"motion": "full", "high_pass": true}',
     _words,
     argparse={"nargs": "+", "metavar": "WORD"},
 )
-FILES = Kind("a file name or a list of file names", _texts, argparse={"nargs": "+", "metavar": "FILE"})
-FILE = Kind("a file name", _path, argparse={"metavar": "FILE"})
-FOLDER = Kind("a folder", _path, argparse={"metavar": "FOLDER"})
+FILES = OptionType("a file name or a list of file names", _texts, argparse={"nargs": "+", "metavar": "FILE"})
+FILE = OptionType("a file name", _path, argparse={"metavar": "FILE"})
+FOLDER = OptionType("a folder", _path, argparse={"metavar": "FOLDER"})
 SECONDS = _positive("seconds", "SECONDS")
 HERTZ = _positive("Hz", "HZ")
 RADIUS = _positive("mm", "MM")
-WIDTH = Kind("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "MM"})
-COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), parse_json, {"metavar": "N"})
-COUNT_OR_AUTO = Kind("a whole number, 0 or above, or auto", _count_or_auto, _read_count_or_auto, {"metavar": "N|auto"})
-SHARE = Kind("a number from 0 to 1", _share, float, {"metavar": "SHARE"})
-THRESHOLD = Kind("a number, 0 or above", _number(0, above=False), float, {"metavar": "VALUE"})
-DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), parse_json, {"metavar": "N"})
-PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), parse_json, {"metavar": "N"})
-SCHEDULER = Kind("the address of a scheduler, or a .json file", _text, argparse={"metavar": "ADDRESS"})
-SHARD = Kind("a part number and the number of parts, such as 3/40", _shard, argparse={"metavar": "I/N"})
+WIDTH = OptionType("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "MM"})
+COUNT = OptionType("a whole number, 0 or above", _whole(lambda n: n >= 0), parse_json, {"metavar": "N"})
+COUNT_OR_AUTO = OptionType(
+    "a whole number, 0 or above, or auto", _count_or_auto, _read_count_or_auto, {"metavar": "N|auto"}
+)
+SHARE = OptionType("a number from 0 to 1", _share, float, {"metavar": "SHARE"})
+THRESHOLD = OptionType("a number, 0 or above", _number(0, above=False), float, {"metavar": "VALUE"})
+DECIMALS = OptionType("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), parse_json, {"metavar": "N"})
+PROCESSES = OptionType(
+    "a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), parse_json, {"metavar": "N"}
+)
+SCHEDULER = OptionType("the address of a scheduler, or a .json file", _text, argparse={"metavar": "ADDRESS"})
+SHARD = OptionType("a part number and the number of parts, such as 3/40", _shard, argparse={"metavar": "I/N"})

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 
-def why_no_file(path: Path) -> str | None:
+def describe_missing_file(path: Path) -> str | None:
     """Return what is at a path instead of a file; None where there is one."""
     try:
         mode = path.stat().st_mode
@@ -20,7 +20,7 @@ def why_no_file(path: Path) -> str | None:
     return "a folder" if stat.S_ISDIR(mode) else "no regular file"
 
 
-def to_path(text: str) -> Path:
+def expand_home(text: str) -> Path:
     """Return a path, with ~ for the home directory where there is one of that name."""
     with contextlib.suppress(RuntimeError):
         return Path(text).expanduser()

@@ -34,7 +34,7 @@ from niimasker.options.option_types import (
     THRESHOLD,
     WIDTH,
     WORDS,
-    Kind,
+    OptionType,
     Shard,
     choice,
     choices,
@@ -62,13 +62,13 @@ class Option:
     """
 
     name: str
-    kind: Kind
+    option_type: OptionType
     default: Any
     help: str
     group: str
     short: str | None
     only_command_line: bool
-    shapes_results: bool
+    affects_results: bool
     is_common: bool
 
     @property
@@ -102,24 +102,24 @@ GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, OUTPUT, RU
 
 
 def _option(
-    kind: Kind,
+    option_type: OptionType,
     text: str,
     group: str,
     *,
     default: Any = None,
     short: str | None = None,
     only_command_line: bool = False,
-    shapes_results: bool = True,
+    affects_results: bool = True,
     is_common: bool = False,
 ) -> Any:
-    """Return the declaration of an option; `shapes_results` but for files, whose content does, and for how to run."""
+    """Return the declaration of an option; `affects_results` but for files, whose content does, and for how to run."""
     metadata = {
-        "kind": kind,
+        "option_type": option_type,
         "help": text,
         "group": group,
         "short": short,
         "only_command_line": only_command_line,
-        "shapes_results": shapes_results,
+        "affects_results": affects_results,
         "is_common": is_common,
     }
     return field(default=default, metadata=metadata)
@@ -127,7 +127,7 @@ def _option(
 
 def _choice_of_runs(text: str, *, is_common: bool = False) -> Any:
     """Return the declaration of an option that chooses among the runs of a folder."""
-    return _option(LABELS, text, INPUT, default=(), shapes_results=False, is_common=is_common)
+    return _option(LABELS, text, INPUT, default=(), affects_results=False, is_common=is_common)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class Settings:
         OUTPUT,
         short="",
         only_command_line=True,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     input_files: tuple[str, ...] = _option(
@@ -151,7 +151,7 @@ class Settings:
         INPUT,
         short="-i",
         default=(),
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     participant_label: tuple[str, ...] = _choice_of_runs(
@@ -172,7 +172,7 @@ class Settings:
         "space of the images, such as MNI152NLin6Asym; required if a BIDS folder holds several; func: images without "
         "space- in their names",
         INPUT,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     res: str | None = _option(
@@ -180,10 +180,10 @@ class Settings:
         "resolution of the images, such as 2; required if a BIDS folder holds several; native: images without res- in "
         "their names",
         INPUT,
-        shapes_results=False,
+        affects_results=False,
     )
     desc: str = _option(
-        LABEL, "process the images of a BIDS folder with this desc-", INPUT, default="preproc", shapes_results=False
+        LABEL, "process the images of a BIDS folder with this desc-", INPUT, default="preproc", affects_results=False
     )
     roi_file: tuple[str, ...] = _option(
         ROIS,
@@ -194,7 +194,7 @@ class Settings:
         REGIONS,
         short="-r",
         default=(),
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     mask_img: Path | None = _option(
@@ -203,7 +203,7 @@ class Settings:
         "--roi_file; ignored with --as_voxels",
         REGIONS,
         short="-m",
-        shapes_results=False,
+        affects_results=False,
     )
     labels: tuple[str, ...] = _option(
         TEXTS,
@@ -213,7 +213,7 @@ class Settings:
         "table for each; default: the BIDS look-up table of the atlas image, if there is one",
         REGIONS,
         default=(),
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     atlas_name: tuple[str, ...] = _option(
@@ -222,7 +222,7 @@ class Settings:
         "atlases or --output_layout is bids; default: taken from the file name or query",
         REGIONS,
         default=(),
-        shapes_results=False,
+        affects_results=False,
     )
     as_voxels: bool = _option(
         FLAG, "extract every voxel of the mask or of each region, instead of the mean", REGIONS, default=False
@@ -241,7 +241,7 @@ class Settings:
         "folder for nilearn's atlases; atlases that are not in it are downloaded into it; default: nilearn's own data "
         "folder",
         REGIONS,
-        shapes_results=False,
+        affects_results=False,
     )
     regressor_files: tuple[str, ...] = _option(
         FILES,
@@ -250,7 +250,7 @@ class Settings:
         "if there are none; default: desc-confounds_timeseries.tsv with the entities of the image, in its folder",
         CONFOUNDS,
         default=(),
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     regressors: tuple[str, ...] = _option(
@@ -311,7 +311,7 @@ class Settings:
         "it is censored and 0 elsewhere; patterns and pairing as in --regressor_files",
         CENSORING,
         default=(),
-        shapes_results=False,
+        affects_results=False,
     )
     censored: str = _option(
         choice(CENSORED_ROWS),
@@ -385,17 +385,17 @@ class Settings:
         "below their common root; bids: as a BIDS derivative, for images whose names have BIDS entities",
         OUTPUT,
         default="flat",
-        shapes_results=False,
+        affects_results=False,
     )
     tidy: str | None = _option(
         choice(TIDY_FORMATS),
         "also write one long table of all runs; timeseries.parquet or timeseries.tsv.gz, with a row for each volume of "
         "each region",
         OUTPUT,
-        shapes_results=False,
+        affects_results=False,
     )
     no_report: bool = _option(
-        FLAG, "write tables only, without the HTML pages in reports/", OUTPUT, default=False, shapes_results=False
+        FLAG, "write tables only, without the HTML pages in reports/", OUTPUT, default=False, affects_results=False
     )
     engine: str = _option(
         choice(ENGINES),
@@ -408,7 +408,7 @@ class Settings:
         "processes to use, -1 for all cores; fewer are started if the memory does not hold one per core",
         RUNNING,
         default=1,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     timeout: float | None = _option(
@@ -416,20 +416,20 @@ class Settings:
         "longest time that a run may take, in seconds; a run that takes longer is stopped and counts as failed; "
         "default: no limit",
         RUNNING,
-        shapes_results=False,
+        affects_results=False,
     )
     scheduler: str | None = _option(
         SCHEDULER,
         "run on a Dask cluster; give the address of its scheduler, or the JSON file that the scheduler writes",
         RUNNING,
-        shapes_results=False,
+        affects_results=False,
     )
     shard: Shard | None = _option(
         SHARD,
         "process part I of N, such as 3/40; that is, every N-th run from the I-th on; the last part to finish merges "
         "the summaries of all",
         RUNNING,
-        shapes_results=False,
+        affects_results=False,
     )
     resume: bool = _option(
         FLAG,
@@ -437,7 +437,7 @@ class Settings:
         "settings",
         RUNNING,
         default=False,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     dry_run: bool = _option(
@@ -445,17 +445,17 @@ class Settings:
         "check the inputs, list the runs, write nothing; headers and tables are read, and every problem is reported",
         RUNNING,
         default=False,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
-    fail_fast: bool = _option(FLAG, "stop at the first run that fails", RUNNING, default=False, shapes_results=False)
-    quiet: bool = _option(FLAG, "print only errors", RUNNING, default=False, short="-q", shapes_results=False)
+    fail_fast: bool = _option(FLAG, "stop at the first run that fails", RUNNING, default=False, affects_results=False)
+    quiet: bool = _option(FLAG, "print only errors", RUNNING, default=False, short="-q", affects_results=False)
     verbose: bool = _option(
-        FLAG, "print each step, and the traceback of errors", RUNNING, default=False, short="-v", shapes_results=False
+        FLAG, "print each step, and the traceback of errors", RUNNING, default=False, short="-v", affects_results=False
     )
 
     @property
-    def regressed(self) -> tuple[str, ...] | None:
+    def requested_regressors(self) -> tuple[str, ...] | None:
         """What is regressed out: words, none for all columns, None for nothing where the tables were not given."""
         return self.regressors or (() if self.regressor_files else None)
 
@@ -473,22 +473,22 @@ class Settings:
 OPTIONS: tuple[Option, ...] = tuple(
     Option(name=item.name, default=item.default, **item.metadata) for item in dataclasses.fields(Settings)
 )
-BY_NAME = {option.name: option for option in OPTIONS}
+OPTIONS_BY_NAME = {option.name: option for option in OPTIONS}
 
 
 def _command_line_option(
-    name: str, kind: Kind, text: str, *, short: str | None = None, is_common: bool = True
+    name: str, option_type: OptionType, text: str, *, short: str | None = None, is_common: bool = True
 ) -> Option:
     """Return an option that says what the command line is to do, and is no setting."""
     return Option(
         name=name,
-        kind=kind,
+        option_type=option_type,
         default=None,
         help=text,
         group=RUNNING,
         short=short,
         only_command_line=True,
-        shapes_results=False,
+        affects_results=False,
         is_common=is_common,
     )
 
@@ -504,7 +504,9 @@ COMMAND_LINE_OPTIONS: tuple[Option, ...] = (
 )
 
 # How a call is run, of which its results know nothing: the same come out of a later call with --resume.
-OF_ONE_CALL = frozenset(option.name for option in OPTIONS if option.group == RUNNING and not option.shapes_results)
+PER_CALL_OPTIONS = frozenset(
+    option.name for option in OPTIONS if option.group == RUNNING and not option.affects_results
+)
 
 # Names of 0.0.4 that are still taken, with a warning. Its template had sphere_size; its command line never did.
 DEPRECATED = {"regressor_names": "regressors", "sphere_size": "radius"}

@@ -56,8 +56,8 @@ def _list_options(column: int, width: int) -> Iterator[str]:
 
 def _describe_names(option: Option) -> str:
     """Return the names of an option, and its value if it takes one."""
-    metavar = option.kind.argparse.get("metavar", "")
-    value = f" {metavar}{'...' if option.kind.argparse.get('nargs') == '+' else ''}"
+    metavar = option.option_type.argparse.get("metavar", "")
+    value = f" {metavar}{'...' if option.option_type.argparse.get('nargs') == '+' else ''}"
     return ", ".join(option.names) + ("" if option.positional else value.rstrip())
 
 

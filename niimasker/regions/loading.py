@@ -7,9 +7,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from niimasker.errors import RegionsError, shorten, warn
+from niimasker.errors import RegionsError, list_names, warn
 from niimasker.inputs.images import is_placed, load_image
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.regions.atlas_images import indices_of, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
@@ -50,9 +50,9 @@ def load_regions(
                 warn(f"--labels is ignored: {roi_file} brings its own names.")
             loaded.append(_from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file))
         elif Path(roi_file).suffix.lower() in TABLE_SUFFIXES:
-            loaded.append(_from_table(to_path(roi_file), its_labels, radius))
+            loaded.append(_from_table(expand_home(roi_file), its_labels, radius))
         else:
-            loaded.append(_from_image(to_path(roi_file), its_labels, as_voxels, takes_more_names))
+            loaded.append(_from_image(expand_home(roi_file), its_labels, as_voxels, takes_more_names))
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
         warn("--radius is ignored: --roi_file holds no table of coordinates.")
     return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
@@ -75,7 +75,7 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
     if len(labels) != len(files) or not all(find_names_path([each]) for each in labels):
         raise RegionsError(
             f"--roi_file has {len(files)} atlas files, so --labels takes {len(files)} tables, in their order, "
-            f"or nothing; found {shorten(labels)}."
+            f"or nothing; found {list_names(labels)}."
         )
     tables = iter(labels)
     return [() if is_atlas_query(roi_file) else (next(tables),) for roi_file in roi_files]
@@ -84,7 +84,8 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
 def find_names_paths(roi_files: Sequence[str], labels: Sequence[str]) -> list[Path | None]:
     """Return the table that the names of each --roi_file come from, None where there is none."""
     return [
-        find_names_path(its_labels) or (find_lookup_table(to_path(text)) if is_image(text) and not its_labels else None)
+        find_names_path(its_labels)
+        or (find_lookup_table(expand_home(text)) if is_image(text) and not its_labels else None)
         for text, its_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True)
     ]
 
@@ -117,7 +118,7 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
         warn(f"{roi_path.name}: no --radius is given; each region is the single voxel nearest to its coordinates.")
     indices = tuple(range(len(coordinates)))
     # A table that names its own coordinates does so row by row, whatever its index column counts from.
-    same_table = len(labels) == 1 and to_path(labels[0]) == roi_path
+    same_table = len(labels) == 1 and expand_home(labels[0]) == roi_path
     names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
     return Regions(
         Seeds(coordinates, radius),

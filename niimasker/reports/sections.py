@@ -17,7 +17,7 @@ from niimasker.reports.plots import Plot, shown_names
 from niimasker.reports.run_view import AtlasView, RunView
 from niimasker.reports.spectra import power_spectrum
 from niimasker.reports.time_axis import TimeAxis
-from niimasker.signals.connectivity import LEAST_VOLUMES
+from niimasker.signals.connectivity import MIN_VOLUMES
 from niimasker.signals.correlations import correlate_with, zscore
 
 # A Welch spectrum of fewer volumes says nothing.
@@ -142,7 +142,7 @@ def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot |
         why = "none of the table's columns is regressed out" if has_table else "this run has no table of confounds"
         notes["regressors"] = f"No regressors: {why}."
         return None
-    if len(run.regressors) < LEAST_VOLUMES:
+    if len(run.regressors) < MIN_VOLUMES:
         notes["regressors"] = f"{count(len(run.regressors), 'volume')} can not be correlated."
         return None
     before = correlate_with(atlas.raw, run.regressors)

@@ -15,7 +15,7 @@ from niimasker.signals.timeline import Timeline
 
 
 @dataclass(frozen=True)
-class PointFacts:
+class PointStatistics:
     """What is known of single points after a run has been read, each of shape (n_points,).
 
     Parameters
@@ -69,7 +69,7 @@ class MeanVolume:
         return np.nan_to_num(mean, posinf=0.0, neginf=0.0)
 
 
-def keep(blocks: Iterable[np.ndarray], timeline: Timeline) -> Iterator[np.ndarray]:
+def select_kept(blocks: Iterable[np.ndarray], timeline: Timeline) -> Iterator[np.ndarray]:
     """Yield of blocks that begin after the discarded volumes those volumes that are kept."""
     start, kept = timeline.n_discarded, timeline.kept
     for block in blocks:
@@ -95,7 +95,7 @@ class Accumulated:
 
     sums: np.ndarray
     first: np.ndarray
-    facts: PointFacts
+    facts: PointStatistics
 
     def values(self, operator: Stacked) -> np.ndarray:
         """Return the signals, unscaled, of shape (n_volumes, n_rows)."""
@@ -153,7 +153,7 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float =
     n_volumes = sum(part.shape[1] for part in parts)
     means = sums / n_volumes
     variance = np.maximum(squares / n_volumes - means**2, 0.0)
-    facts = PointFacts(operator.points, first + means, np.sqrt(variance), is_finite, n_volumes)
+    facts = PointStatistics(operator.points, first + means, np.sqrt(variance), is_finite, n_volumes)
     return Accumulated(np.concatenate(parts, axis=1), first, facts)
 
 

@@ -83,10 +83,10 @@ def _zscore(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _percent_of_mean(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
     # nilearn divides by the mean that filtering has left, unless it finds it small.
-    return np.asarray(100 * (cleaned - cleaned.mean(axis=0)) / percent_base(values))
+    return np.asarray(100 * (cleaned - cleaned.mean(axis=0)) / percent_baseline(values))
 
 
-def percent_base(values: np.ndarray) -> np.ndarray:
+def percent_baseline(values: np.ndarray) -> np.ndarray:
     """Return what 100 percent are: the means of signals before cleaning, NaN where they are not clearly above 0."""
     means = values.mean(axis=0)
     return np.where(means > _NO_MEAN * values.std(axis=0), means, np.nan)

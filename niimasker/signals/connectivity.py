@@ -13,7 +13,7 @@ from niimasker.regions.placing.weights import CONSTANT, OK
 from niimasker.signals.cleaning import find_flat
 from niimasker.signals.extraction import Signals
 
-IN_WORDS = {
+DESCRIPTIONS = {
     "pearson": "Pearson correlation",
     "correlation": "correlation with shrinkage",
     "partial_correlation": "partial correlation",
@@ -31,7 +31,7 @@ ESTIMATED_FROM = {
 }
 
 # Any two volumes correlate by 1 or -1.
-LEAST_VOLUMES = 3
+MIN_VOLUMES = 3
 
 # A correlation of 0 from 20 degrees of freedom is known to -0.43 to 0.43 (95 %, Fisher): a network's are no larger.
 _FEW = 20
@@ -67,7 +67,7 @@ class Connectivity:
     left_out: Mapping[str, str]
 
 
-def find_silent(
+def find_regions_without_signal(
     signals: Signals, cleaned: np.ndarray, names: Sequence[str], *, is_standardized: bool
 ) -> dict[str, str]:
     """Return which regions have no signal that could be correlated, and why.
@@ -113,9 +113,9 @@ def measure_connectivity(
     SignalsError
         A covariance has no inverse.
     """
-    if len(values) < LEAST_VOLUMES:
+    if len(values) < MIN_VOLUMES:
         raise TooFewVolumesError(
-            f"found {count(len(values), 'kept volume')}, but --connectivity needs {LEAST_VOLUMES}; "
+            f"found {count(len(values), 'kept volume')}, but --connectivity needs {MIN_VOLUMES}; "
             "discard or censor less, or leave --connectivity out."
         )
     is_used = np.array([name not in left_out for name in names])
@@ -184,7 +184,7 @@ def _to_fisher_z(correlations: np.ndarray) -> np.ndarray:
     return np.asarray(np.arctanh(np.where(np.abs(correlations) < 1 - _NEXT_TO_ONE, correlations, np.nan)))
 
 
-def warn_of_freedom(kinds: Sequence[str], n_left: float, n_regions: int, atlas: str) -> None:
+def warn_of_few_degrees_of_freedom(kinds: Sequence[str], n_left: float, n_regions: int, atlas: str) -> None:
     """Say when matrices rest on few degrees of freedom, or their inverses on shrinkage.
 
     Parameters

@@ -26,6 +26,6 @@ def correlate_with(values: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(zscore(values).T @ zscore(others) / len(values), -1.0, 1.0))
 
 
-def pairs_of(matrix: np.ndarray) -> np.ndarray:
+def upper_triangle(matrix: np.ndarray) -> np.ndarray:
     """Return the value of each pair of a square symmetric matrix once: those above its diagonal, row by row."""
     return np.asarray(matrix[np.triu_indices(len(matrix), k=1)])

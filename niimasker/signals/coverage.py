@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from niimasker.errors import shorten, warn
+from niimasker.errors import list_names, warn
 from niimasker.regions.placing.weights import CONSTANT, OK, RegionWeights
-from niimasker.signals.cleaning import percent_base
+from niimasker.signals.cleaning import percent_baseline
 from niimasker.signals.extraction import Signals
 
 # Without --min_coverage, less of a region than this is worth a warning; so is less of an atlas in the field of view.
@@ -41,7 +41,7 @@ def mark_flat(signals: Signals, cleaned: np.ndarray, weights: RegionWeights, met
     """
     rows = np.arange(cleaned.shape[1]) if weights.single_points is None else weights.single_points.rows
     n_left = np.bincount(rows, ~np.isnan(cleaned).any(axis=0), minlength=len(signals.status))
-    n_percent = np.bincount(rows, np.isfinite(percent_base(signals.values)), minlength=len(signals.status))
+    n_percent = np.bincount(rows, np.isfinite(percent_baseline(signals.values)), minlength=len(signals.status))
     is_flat = (n_left == 0) & (np.array(signals.status) == OK)
     reason = np.where((method == "psc") & (n_percent == 0), NO_PERCENT, CONSTANT)
     return dataclasses.replace(signals, status=tuple(np.where(is_flat, reason, signals.status).tolist()))
@@ -53,7 +53,7 @@ def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_c
     reasons = ["coverage too low" if text.startswith("coverage") else text for text in status]
     for reason in sorted(set(reasons) - {OK}):
         silent = names[[text == reason for text in reasons]].tolist()
-        warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({reason}): {shorten(silent)}.")
+        warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({reason}): {list_names(silent)}.")
     is_little = (status == OK) & (signals.coverage < _LITTLE)
     if min_coverage is None and is_little.any():
         listed = [
@@ -61,12 +61,12 @@ def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_c
         ]
         warn(
             f"{atlas}{len(listed)} of {len(names)} regions hold a signal in less than half of their voxels "
-            f"(coverage < {_LITTLE}): {shorten(listed)}; see --min_coverage and --valid_voxels."
+            f"(coverage < {_LITTLE}): {list_names(listed)}; see --min_coverage and --valid_voxels."
         )
-    warn_of_view(weights.of_regions, atlas)
+    warn_of_field_of_view(weights.of_regions, atlas)
 
 
-def warn_of_view(weights: RegionWeights, atlas: str) -> None:
+def warn_of_field_of_view(weights: RegionWeights, atlas: str) -> None:
     """Say when much of an atlas lies outside of the image's field of view."""
     in_view = weights.extent_inside.sum() / weights.extent.sum()
     if in_view < _LITTLE_IN_VIEW:

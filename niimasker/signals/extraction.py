@@ -14,7 +14,7 @@ from niimasker.inputs.volumes import Digest, iter_blocks, read_values
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
 from niimasker.regions.placing.placement import Placement, make_maskers
 from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, RegionWeights, restrict
-from niimasker.signals.accumulation import MeanVolume, PointFacts, accumulate, keep
+from niimasker.signals.accumulation import MeanVolume, PointStatistics, accumulate, select_kept
 from niimasker.signals.timeline import Timeline
 
 
@@ -46,11 +46,11 @@ class Signals:
     status: tuple[str, ...]
 
 
-Raw = tuple[np.ndarray, PointFacts]
+Raw = tuple[np.ndarray, PointStatistics]
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How an image is to be read.
 
     Parameters
@@ -68,11 +68,11 @@ class Reading:
     mean_volume: MeanVolume | None = None
 
 
-READ_PLAINLY = Reading()
+DEFAULT_READ_OPTIONS = ReadOptions()
 
 
 def extract_signals(
-    series: Series, timeline: Timeline, placement: Placement, reading: Reading = READ_PLAINLY
+    series: Series, timeline: Timeline, placement: Placement, reading: ReadOptions = DEFAULT_READ_OPTIONS
 ) -> list[Signals]:
     """Return the signals of each atlas in the kept volumes, reading the image once.
 
@@ -97,7 +97,7 @@ def extract_signals(
     return [_make_signals(part, facts, weights) for part, weights in zip(parts, placement.weights, strict=True)]
 
 
-def _make_signals(values: np.ndarray, facts: PointFacts, weights: RegionWeights) -> Signals:
+def _make_signals(values: np.ndarray, facts: PointStatistics, weights: RegionWeights) -> Signals:
     regions = weights.of_regions
     members = regions.members[:, facts.points]
     varies = facts.is_finite & (facts.deviation > 0)
@@ -134,7 +134,7 @@ def _cover(regions: RegionWeights, n_valid: np.ndarray) -> np.ndarray:
     return np.asarray(in_view * in_image)
 
 
-def extract_streaming(series: Series, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
+def extract_streaming(series: Series, timeline: Timeline, placement: Placement, reading: ReadOptions) -> Raw:
     """Return signals of shape (n_kept, n_rows) and facts of points, reading the image block by block."""
     assert isinstance(placement.extractor, Stacked)
     operator = placement.extractor
@@ -147,7 +147,7 @@ def extract_streaming(series: Series, timeline: Timeline, placement: Placement, 
             passed = passed.over(placement.weights, restricted)
         else:
             # What a voxel held before its first NaN is in the sums: only then the image is read again.
-            passed = accumulate(_read(series, timeline, READ_PLAINLY), rest, zero=_zero_of(series))
+            passed = accumulate(_read(series, timeline, DEFAULT_READ_OPTIONS), rest, zero=_zero_of(series))
         operator = rest
         filled = np.concatenate([each.filled for each in restricted])
         values, facts = _scale(passed.values(operator), facts, operator, series.storage)
@@ -159,31 +159,31 @@ def _zero_of(series: Series) -> float:
     return -series.storage.intercept / series.storage.slope
 
 
-def _read(series: Series, timeline: Timeline, reading: Reading) -> Iterator[np.ndarray]:
+def _read(series: Series, timeline: Timeline, reading: ReadOptions) -> Iterator[np.ndarray]:
     """Yield the kept volumes, in blocks."""
-    blocks = keep(iter_blocks(series.storage, timeline.n_discarded, digest=reading.digest), timeline)
+    blocks = select_kept(iter_blocks(series.storage, timeline.n_discarded, digest=reading.digest), timeline)
     return blocks if reading.mean_volume is None else reading.mean_volume.watch(blocks)
 
 
-def _restrict(weights: Sequence[RegionWeights], facts: PointFacts) -> list[RegionWeights]:
+def _restrict(weights: Sequence[RegionWeights], facts: PointStatistics) -> list[RegionWeights]:
     is_used = np.zeros(weights[0].space.n_points, dtype=bool)
     is_used[facts.points] = facts.is_valid
     return [each if each.single_points is not None else restrict(each, is_used) for each in weights]
 
 
-def _scale(values: np.ndarray, facts: PointFacts, operator: Stacked, storage: VoxelStorage) -> Raw:
+def _scale(values: np.ndarray, facts: PointStatistics, operator: Stacked, storage: VoxelStorage) -> Raw:
     """Apply the file's slope and intercept to sums: scaling 10^6 voxels a volume would cost more than reading them."""
     slope, intercept = storage.slope, storage.intercept
     if (slope, intercept) == (1.0, 0.0):
         return values, facts
     ones = operator.apply(np.ones((len(operator.points), 1)))
-    scaled = PointFacts(
+    scaled = PointStatistics(
         facts.points, slope * facts.mean + intercept, abs(slope) * facts.deviation, facts.is_finite, facts.n_volumes
     )
     return slope * values + intercept * ones.T, scaled
 
 
-def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
+def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement, reading: ReadOptions) -> Raw:
     """Return the same by nilearn's own maskers, with the whole image in memory."""
     # Float64: some of nilearn's maskers keep an image's integer type in their output.
     first = timeline.n_discarded
@@ -212,11 +212,11 @@ def _unscale(values: np.ndarray, storage: VoxelStorage) -> Iterator[np.ndarray]:
         yield (volume[None] - storage.intercept) / storage.slope
 
 
-def _describe_points(values: np.ndarray, weights: Sequence[RegionWeights]) -> PointFacts:
+def _describe_points(values: np.ndarray, weights: Sequence[RegionWeights]) -> PointStatistics:
     points = np.unique(np.concatenate([each.matrix.indices for each in weights]))
     over_time = np.ascontiguousarray(values[:, points].T)
     is_finite = np.isfinite(over_time).all(axis=1)
     over_time = np.nan_to_num(over_time, nan=0.0, posinf=0.0, neginf=0.0)
     # The standard deviation of a constant point is the rounding error of its mean, not 0.
     deviation = np.where(np.ptp(over_time, axis=1) > 0, over_time.std(axis=1), 0.0)
-    return PointFacts(points, over_time.mean(axis=1), deviation, is_finite, len(values))
+    return PointStatistics(points, over_time.mean(axis=1), deviation, is_finite, len(values))

@@ -48,7 +48,7 @@ class Cleaning:
         return self.high_pass is not None or self.low_pass is not None
 
     @property
-    def band(self) -> float:
+    def passband_share(self) -> float:
         """The share of all frequencies that the filter leaves."""
         if not self.filters or self.t_r is None:
             return 1.0

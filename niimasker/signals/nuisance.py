@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from niimasker.errors import TooFewVolumesError, count, shorten, warn
+from niimasker.errors import TooFewVolumesError, count, list_names, warn
 from niimasker.inputs.confounds import Confounds
 from niimasker.signals.filtering import Cleaning, detrend_and_filter
 from niimasker.signals.timeline import Timeline
@@ -103,13 +103,13 @@ def _count_freedom(n_regressors: int, timeline: Timeline, cleaning: Cleaning) ->
     # A high-pass filter takes mean and trend with the band that it removes.
     n_slow = 0 if cleaning.high_pass else 1 + cleaning.detrend
     # Rounded: a share of frequencies of 0.36 is not quite that.
-    return round(timeline.n_kept * cleaning.band - n_regressors - n_slow, 9)
+    return round(timeline.n_kept * cleaning.passband_share - n_regressors - n_slow, 9)
 
 
 def _warn_of_nuisance(nuisance: Nuisance, cleaning: Cleaning) -> None:
     if nuisance.left_out:
         listed = [f"{name} ({reason})" for name, reason in nuisance.left_out.items()]
-        warn(f"regressors left out: {shorten(listed)}; ConfoundsLeftOut in the JSON file lists them.")
+        warn(f"regressors left out: {list_names(listed)}; ConfoundsLeftOut in the JSON file lists them.")
     if cleaning.high_pass and any(name.lower().startswith("cosine") for name in nuisance.names):
         warn(
             "--high_pass and the cosine regressors both take out slow drifts, which filters twice; "
@@ -148,6 +148,6 @@ def _name_takers(nuisance: Nuisance, cleaning: Cleaning) -> str:
     """Return what takes degrees of freedom."""
     slow = [] if cleaning.high_pass else ["the mean", "the trend"][: 1 + cleaning.detrend]
     regressors = [count(len(nuisance.names), "regressor")] if nuisance.names else []
-    filters = [f"a filter that leaves {cleaning.band:.0%} of all frequencies"] if cleaning.filters else []
+    filters = [f"a filter that leaves {cleaning.passband_share:.0%} of all frequencies"] if cleaning.filters else []
     *others, last = regressors + slow + filters
     return f"{', '.join(others)} and {last}" if others else last

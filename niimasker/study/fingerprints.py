@@ -13,7 +13,7 @@ import numpy as np
 
 from niimasker.inputs.images import image_stem
 from niimasker.inputs.runs import RegionFiles
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import OPTIONS, Settings
 from niimasker.regions.definitions import Maps, Parcellation, Regions
 from niimasker.regions.loading import find_names_paths
@@ -36,7 +36,7 @@ def fingerprint_study(
     """
     # Where regions differ from run to run, their names are not known here; the words for them are.
     names = [] if atlases else settings.labels
-    shaping = {option.name: getattr(settings, option.name) for option in OPTIONS if option.shapes_results}
+    shaping = {option.name: getattr(settings, option.name) for option in OPTIONS if option.affects_results}
     regions = [
         {
             "content": _content_of(each, its_sources["Regions"]),
@@ -95,7 +95,7 @@ def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
 
 def _files_of(own: RegionFiles, settings: Settings) -> dict[str, Path]:
     names_paths = find_names_paths(own.roi_files, settings.labels)
-    paths = {f"regions {place}": to_path(text) for place, text in enumerate(own.roi_files, start=1)}
+    paths = {f"regions {place}": expand_home(text) for place, text in enumerate(own.roi_files, start=1)}
     paths |= {f"names of regions {place}": path for place, path in enumerate(names_paths, start=1) if path}
     return paths if own.mask_path is None else {**paths, "mask": own.mask_path}
 

@@ -22,7 +22,7 @@ from niimasker.inputs.descriptions import check_own
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.inputs.spaces import Space
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlas_images import load_mask
 from niimasker.regions.atlases.fetching import fetch_atlas
@@ -32,7 +32,7 @@ from niimasker.regions.loading import check_labels, load_regions
 from niimasker.regions.output_names import name_atlases
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
-from niimasker.study.plans import Misfit, Plan, plan_run, tried
+from niimasker.study.plans import InvalidRun, Plan, collect_error, plan_run
 
 _log = logging.getLogger(__name__)
 
@@ -49,13 +49,13 @@ class Study:
         Those of them that are to be done: all, or a shard.
     plans
         Of the runs that can be started, in the same order.
-    misfits
+    invalid_runs
         What is wrong with the others.
     keys
         What the files of each atlas are called by.
     atlases, mask
         Those that all runs share; none where each run has its own.
-    mistakes
+    option_errors
         What is wrong with the options for all runs together.
     warnings
         What holds for every run.
@@ -65,17 +65,17 @@ class Study:
     all_runs: tuple[Run, ...]
     runs: tuple[Run, ...]
     plans: tuple[Plan, ...]
-    misfits: Mapping[Run, Misfit]
+    invalid_runs: Mapping[Run, InvalidRun]
     keys: tuple[str, ...]
     atlases: tuple[Regions, ...]
     mask: Mask | None
     warnings: tuple[str, ...]
-    mistakes: tuple[NiimaskerError, ...] = ()
+    option_errors: tuple[NiimaskerError, ...] = ()
 
     @property
-    def broken(self) -> dict[Run, str]:
+    def failure_reasons(self) -> dict[Run, str]:
         """The reasons why runs cannot be done."""
-        return {run: str(misfit.errors[0]) for run, misfit in self.misfits.items()}
+        return {run: str(invalid_run.errors[0]) for run, invalid_run in self.invalid_runs.items()}
 
     @property
     def atlases_by_key(self) -> dict[str, Regions]:
@@ -96,18 +96,18 @@ def prepare(settings: Settings) -> Study:
     NiimaskerError
         The first mistake of the user's, with the number of further runs that have one.
     """
-    study = survey(settings)
+    study = inspect_study(settings)
     mistakes = [
         error
-        for misfit in study.misfits.values()
-        if (error := next((each for each in misfit.errors if not _costs_its_run(each, study)), None))
+        for invalid_run in study.invalid_runs.values()
+        if (error := next((each for each in invalid_run.errors if not _costs_its_run(each, study)), None))
     ]
     if mistakes:
         n_more, first = len(mistakes) - 1, mistakes[0]
         more = f" ({n_more} more of {len(study.runs)} runs do not fit either)" if n_more else ""
         raise type(first)(f"{first}{more}") from first
-    if study.mistakes:
-        raise study.mistakes[0]
+    if study.option_errors:
+        raise study.option_errors[0]
     return study
 
 
@@ -122,12 +122,12 @@ def _costs_its_run(error: NiimaskerError, study: Study) -> bool:
 
 def _has_fitting_table(study: Study) -> bool:
     """Return whether the confounds of any run fit, as far as a shard tells; else a word of --regressors is wrong."""
-    of_runs = [misfit.errors for misfit in study.misfits.values()]
+    of_runs = [invalid_run.errors for invalid_run in study.invalid_runs.values()]
     fit = [not any(isinstance(error, ConfoundsError) for error in errors) for errors in of_runs]
     return bool(study.plans or study.settings.shard) or any(fit)
 
 
-def survey(settings: Settings) -> Study:
+def inspect_study(settings: Settings) -> Study:
     """Return the study with everything that is wrong with it.
 
     Raises
@@ -147,20 +147,20 @@ def survey(settings: Settings) -> Study:
     check_labels(settings.roi_file, settings.labels)
     _check_roi_files(all_runs, settings)
     shard = settings.shard
-    runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
-    plans, misfits = _plan_all(runs, settings, atlases)
-    study = Study(settings, tuple(all_runs), tuple(runs), plans, misfits, keys, atlases, mask, tuple(recorded))
-    return dataclasses.replace(study, mistakes=tuple(_find_mistakes(study)))
+    runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.n_shards]
+    plans, invalid_runs = _plan_all(runs, settings, atlases)
+    study = Study(settings, tuple(all_runs), tuple(runs), plans, invalid_runs, keys, atlases, mask, tuple(recorded))
+    return dataclasses.replace(study, option_errors=tuple(_find_mistakes(study)))
 
 
 def _find_mistakes(study: Study) -> list[NiimaskerError]:
     """Return what is wrong with the options for all runs together."""
     mistakes: list[NiimaskerError] = []
-    tried(mistakes, lambda: _check_patterns(study))
+    collect_error(mistakes, lambda: _check_patterns(study))
     # Masks of single runs are not read before those are done, and what they leave of spheres may not overlap.
     if not has_own_mask(study.settings):
         for space in study.spaces:
-            tried(mistakes, functools.partial(check_spheres, study.atlases, space, study.mask, study.settings))
+            collect_error(mistakes, functools.partial(check_spheres, study.atlases, space, study.mask, study.settings))
     return mistakes
 
 
@@ -174,7 +174,7 @@ def check_spheres(atlases: Sequence[Regions], space: Space, mask: Mask | None, s
 def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
     images = {run.image_path.resolve() for run in runs}
     for roi_file in settings.roi_file:
-        if to_path(roi_file).resolve() in images:
+        if expand_home(roi_file).resolve() in images:
             raise RegionsError(
                 f"--roi_file: {roi_file} is one of the --input_files; give an atlas, a mask or coordinates."
             )
@@ -211,17 +211,17 @@ def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions,
 
 def _plan_all(
     runs: Sequence[Run], settings: Settings, atlases: Sequence[Regions]
-) -> tuple[tuple[Plan, ...], dict[Run, Misfit]]:
+) -> tuple[tuple[Plan, ...], dict[Run, InvalidRun]]:
     plans: list[Plan] = []
-    misfits: dict[Run, Misfit] = {}
+    invalid_runs: dict[Run, InvalidRun] = {}
     for run in runs:
         _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
         planned = plan_run(run, settings, atlases)
-        if isinstance(planned, Misfit):
-            misfits[run] = planned
+        if isinstance(planned, InvalidRun):
+            invalid_runs[run] = planned
         else:
             plans.append(planned)
-    return tuple(plans), misfits
+    return tuple(plans), invalid_runs
 
 
 def _check_patterns(study: Study) -> None:

@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from niimasker.cli import read_command_line
-from niimasker.errors import NiimaskerWarning, SettingsError, clip, record_warnings
+from niimasker.errors import NiimaskerWarning, SettingsError, record_warnings, shorten_text
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS, OPTIONS, config_template
@@ -267,7 +267,7 @@ def test_value_of_the_wrong_kind_names_option_and_value(name, value):
     with pytest.raises(SettingsError) as caught:
         make_settings({**MINIMAL, name: value})
     assert f"{name}: expected " in str(caught.value)
-    assert f"found {clip(json.dumps(value))}" in str(caught.value)
+    assert f"found {shorten_text(json.dumps(value))}" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, values in WRONG_VALUES.items() if "a\0b" in values))

@@ -154,7 +154,7 @@ nilearns_own = st.builds(
 @settings(deadline=None)
 def test_nothing_censored_gives_what_nilearn_gives(cleaning, n_confounds, seed):
     # A filter that leaves no degree of freedom to speak of is refused, or leaves rounding.
-    assume(N_VOLUMES * cleaning.band > n_confounds + 5)
+    assume(N_VOLUMES * cleaning.passband_share > n_confounds + 5)
     values, confounds = make_signals(seed), make_confounds(seed, n_confounds) if n_confounds else None
     found, *_ = run(values, confounds, make_timeline(()), cleaning)
     expected = by_nilearn(values, confounds, cleaning)

@@ -17,7 +17,12 @@ from niimasker import extract
 from niimasker.errors import NiimaskerWarning, SignalsError, TooFewVolumesError, record_warnings
 from niimasker.options.settings import CONNECTIVITY_KINDS, CORRELATION_KINDS
 from niimasker.outputs.naming import STATISTICS
-from niimasker.signals.connectivity import ESTIMATED_FROM, IN_WORDS, measure_connectivity, warn_of_freedom
+from niimasker.signals.connectivity import (
+    DESCRIPTIONS,
+    ESTIMATED_FROM,
+    measure_connectivity,
+    warn_of_few_degrees_of_freedom,
+)
 
 SHRUNK = tuple(kind for kind in CONNECTIVITY_KINDS if kind != "pearson")
 LABELS = make_labels((1, 2, 5))
@@ -178,7 +183,7 @@ class TestFreedom:
     @pytest.mark.parametrize(("n_left", "is_said"), [(19.5, True), (20, False)])
     def test_few_degrees_of_freedom_are_told(self, n_left, is_said):
         with record_warnings() as said:
-            warn_of_freedom(["pearson"], n_left, 10, "")
+            warn_of_few_degrees_of_freedom(["pearson"], n_left, 10, "")
         assert bool(said) == is_said
 
     @pytest.mark.parametrize(
@@ -187,14 +192,14 @@ class TestFreedom:
     )
     def test_inverse_of_more_regions_than_degrees_of_freedom_is_told(self, kind, n_regions, is_said):
         with record_warnings() as said:
-            warn_of_freedom(["correlation", kind], 50, n_regions, "atlas: ")
+            warn_of_few_degrees_of_freedom(["correlation", kind], 50, n_regions, "atlas: ")
         assert [text.startswith(f"atlas: 50 degrees of freedom are fewer than {n_regions}") for text in said] == (
             [True] * is_said
         )
 
 
 def test_every_kind_is_described_and_has_a_name_of_its_own_in_bids():
-    assert tuple(IN_WORDS) == tuple(ESTIMATED_FROM) == tuple(STATISTICS) == CONNECTIVITY_KINDS
+    assert tuple(DESCRIPTIONS) == tuple(ESTIMATED_FROM) == tuple(STATISTICS) == CONNECTIVITY_KINDS
     assert len(set(STATISTICS.values())) == len(STATISTICS)
     assert all(word.isalnum() for word in STATISTICS.values())
 

@@ -14,7 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from niimasker.inputs.confounds import Confounds
 from niimasker.options.settings import STANDARDIZE_METHODS
-from niimasker.signals.cleaning import clean, percent_base
+from niimasker.signals.cleaning import clean, percent_baseline
 from niimasker.signals.filtering import Cleaning, fill_gaps
 from niimasker.signals.nuisance import prepare_nuisance
 from niimasker.signals.timeline import Timeline
@@ -284,23 +284,23 @@ def test_mean_that_is_not_clearly_above_0_is_no_base_of_percent(mean):
     found = standardize(values, "psc")
     assert np.isnan(found[:, 0]).all()
     np.testing.assert_allclose(found[:, 1], WAVE, atol=1e-12)
-    np.testing.assert_allclose(percent_base(values), [np.nan, 100], rtol=1e-12)
+    np.testing.assert_allclose(percent_baseline(values), [np.nan, 100], rtol=1e-12)
 
 
 def test_mean_above_a_thousandth_of_the_deviation_is_a_base_of_percent():
     values = (WAVE + 1.1e-3)[:, None]
-    np.testing.assert_allclose(percent_base(values), [1.1e-3], rtol=1e-9)
+    np.testing.assert_allclose(percent_baseline(values), [1.1e-3], rtol=1e-9)
     np.testing.assert_allclose(standardize(values, "psc")[:, 0], 100 * WAVE / 1.1e-3, rtol=1e-9)
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1.0, 1e9])
 def test_base_of_percent_does_not_hang_on_units(factor):
     values = factor * np.column_stack([WAVE + 0.9e-3, WAVE + 1.1e-3])
-    assert np.isnan(percent_base(values)).tolist() == [True, False]
+    assert np.isnan(percent_baseline(values)).tolist() == [True, False]
 
 
 def test_column_without_values_is_no_base_of_percent():
-    assert np.isnan(percent_base(np.column_stack([np.full(40, np.nan), WAVE + 5]))).tolist() == [True, False]
+    assert np.isnan(percent_baseline(np.column_stack([np.full(40, np.nan), WAVE + 5]))).tolist() == [True, False]
 
 
 def test_percent_counts_the_kept_volumes_alone():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from niimasker.errors import RegionsError, clip, nearest
+from niimasker.errors import RegionsError, find_nearest, shorten_text
 from niimasker.regions.atlases.readers import ImageAndNames
 
 PREFIX = "nilearn:"
@@ -93,7 +93,7 @@ def parse_query(text: str, sources: Mapping[str, AtlasSource]) -> Query:
     name, _, rest = text.removeprefix(PREFIX).partition(":")
     if name not in sources:
         raise RegionsError(
-            f"{clip(text)}: there is no atlas {clip(name)!r}.{suggestion(name, sources)} "
+            f"{shorten_text(text)}: there is no atlas {shorten_text(name)!r}.{suggestion(name, sources)} "
             f"Valid names: {', '.join(sources)}."
         )
     source = sources[name]
@@ -130,7 +130,7 @@ def checked_word(text: str, parameter: Parameter, word: str | None, *, form: str
     if parameter.words is None or word in parameter.words:
         return word
     raise RegionsError(
-        f"{clip(text)}: {clip(word)!r} is no <{parameter.name}> of {form}."
+        f"{shorten_text(text)}: {shorten_text(word)!r} is no <{parameter.name}> of {form}."
         f"{suggestion(word, parameter.words)}{valid(parameter)}"
     )
 
@@ -148,5 +148,5 @@ def valid(parameter: Parameter) -> str:
 
 def suggestion(word: str, words: Iterable[str]) -> str:
     """Return the sentence that names the nearest valid word, if one is near."""
-    near = nearest(word, words)
+    near = find_nearest(word, words)
     return "" if near is None else f" Did you mean {near!r}?"

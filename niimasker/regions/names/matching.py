@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError, warn
-from niimasker.options.paths import to_path, why_no_file
+from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.regions.names.tables import COLOR_TABLE_SUFFIXES, TABLE_SUFFIXES, NameTable, read_name_table
 
 # Unicode's categories of control characters and of line and paragraph separators: each would break a table's line.
@@ -51,7 +51,9 @@ def choose_names(
         if table.indices is not None and not ignore_index:
             return make_unique(_join(table, indices, source, takes_more=takes_more), indices, source)
         return make_unique(_match(list(table.names), indices, table_path.name, source), indices, source)
-    if len(labels) == 1 and (not why_no_file(to_path(labels[0])) or labels[0].endswith((".json", ".xlsx", ".1D"))):
+    if len(labels) == 1 and (
+        not describe_missing_file(expand_home(labels[0])) or labels[0].endswith((".json", ".xlsx", ".1D"))
+    ):
         raise RegionsError(
             f"--labels: {labels[0]} is a file, but no table; a .tsv or .csv table with a header is expected, or a "
             ".txt of FreeSurfer's colours."
@@ -62,7 +64,7 @@ def choose_names(
 def find_names_path(labels: Sequence[str]) -> Path | None:
     """Return the table that --labels is, None when it is names or nothing."""
     is_table = len(labels) == 1 and Path(labels[0]).suffix.lower() in (*TABLE_SUFFIXES, *COLOR_TABLE_SUFFIXES)
-    return to_path(labels[0]) if is_table else None
+    return expand_home(labels[0]) if is_table else None
 
 
 def name_by_lookup_table(table_path: Path, indices: Sequence[int], image_path: Path) -> tuple[str, ...]:
