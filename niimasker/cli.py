@@ -137,10 +137,10 @@ def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
     given = vars(make_parser().parse_args(argv))
     if "output_dir" not in given:
         given |= _take_last_as_output_dir(given.get("roi_file", []))
-    kinds = {option.name: option.option_type for option in OPTIONS}
-    for name in given.keys() & kinds.keys():
+    option_types = {option.name: option.option_type for option in OPTIONS}
+    for name in given.keys() & option_types.keys():
         with contextlib.suppress(ValueError):  # `make_settings` says what was expected.
-            given[name] = kinds[name].read(given[name])
+            given[name] = option_types[name].read(given[name])
     return given
 
 

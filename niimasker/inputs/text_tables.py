@@ -109,8 +109,8 @@ def read_lines(path: Path, error_type: type[NiimaskerError], expected: str) -> l
 
 @contextlib.contextmanager
 def _reading(path: Path, error_type: type[NiimaskerError], expected: str) -> Iterator[TextIO]:
-    if describe_missing_file(path) == "no regular file":  # a pipe without a writer would be waited for
-        raise error_type(f"{path} is no regular file; give {expected}.")
+    if describe_missing_file(path) == "not a regular file":  # a pipe without a writer would be waited for
+        raise error_type(f"{path} is not a regular file; give {expected}.")
     try:
         # The csv module wants line ends as they are; utf-8-sig also takes the mark that Excel writes first.
         with path.open(encoding="utf-8-sig", newline="") as file:

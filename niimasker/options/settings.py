@@ -1,7 +1,7 @@
-"""Every option once: its name, kind, default, unit and help.
+"""All options, each with its name, type, default, unit and help text.
 
-argparse, the short help, the JSON check, config_template.json and the documentation's table are made from or compared
-with `OPTIONS`.
+The argument parser, the short help, the check of the JSON file, config_template.json and the table in the documentation
+are made from `OPTIONS` or compared with it.
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ TIDY_FORMATS = ("parquet", "tsv.gz")
 
 @dataclass(frozen=True)
 class Option:
-    """One option, as its declaration in `Settings` gives it.
+    """One option, as declared in `Settings`.
 
     Parameters
     ----------
     help
-        What it does; the short help shows the text before the first semicolon.
+        What the option does; the short help shows the text before the first semicolon.
+    affects_results
+        Whether the tables of a run depend on its value; False for names of files, whose content counts instead.
     is_common
         Whether the short help lists it.
     """
@@ -73,19 +75,19 @@ class Option:
 
     @property
     def positional(self) -> bool:
-        """Whether the command line gives it by place."""
+        """Whether it is a positional argument of the command line."""
         return self.short == ""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return what the command line calls it, the short name first."""
+        """Its names on the command line, the short one first."""
         if self.positional:
             return (self.name,)
         return (self.short, f"--{self.name}") if self.short else (f"--{self.name}",)
 
     @property
     def default_note(self) -> str:
-        """Return what the help adds about the default, empty where the text says it or nothing is to be said."""
+        """The note about the default that the help adds; empty if there is none, or if the help text gives it."""
         return "" if self.default in (None, (), "", False) else f" (default: {self.default})"
 
 
@@ -112,7 +114,7 @@ def _option(
     affects_results: bool = True,
     is_common: bool = False,
 ) -> Any:
-    """Return the declaration of an option; `affects_results` but for files, whose content does, and for how to run."""
+    """Return the declaration of an option as a field of `Settings`; see `Option` for the arguments."""
     metadata = {
         "option_type": option_type,
         "help": text,
@@ -125,14 +127,14 @@ def _option(
     return field(default=default, metadata=metadata)
 
 
-def _choice_of_runs(text: str, *, is_common: bool = False) -> Any:
-    """Return the declaration of an option that chooses among the runs of a folder."""
+def _run_filter(text: str, *, is_common: bool = False) -> Any:
+    """Return the declaration of an option that selects runs of a BIDS folder."""
     return _option(LABELS, text, INPUT, default=(), affects_results=False, is_common=is_common)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every option's checked value; what the command line, JSON and `niimasker.extract` agree on."""
+    """The checked value of every option, whether from the command line, a JSON file or `niimasker.extract`."""
 
     output_dir: Path = _option(
         FOLDER,
@@ -154,17 +156,17 @@ class Settings:
         affects_results=False,
         is_common=True,
     )
-    participant_label: tuple[str, ...] = _choice_of_runs(
+    participant_label: tuple[str, ...] = _run_filter(
         "process only these subjects of a BIDS folder; with or without sub-; default: all subjects", is_common=True
     )
-    session: tuple[str, ...] = _choice_of_runs(
+    session: tuple[str, ...] = _run_filter(
         "process only these sessions of a BIDS folder; with or without ses-; default: all sessions"
     )
-    task: tuple[str, ...] = _choice_of_runs("process only these tasks of a BIDS folder; default: all tasks")
-    run: tuple[str, ...] = _choice_of_runs(
+    task: tuple[str, ...] = _run_filter("process only these tasks of a BIDS folder; default: all tasks")
+    run: tuple[str, ...] = _run_filter(
         "process only these runs of a BIDS folder; 1 and 01 are the same run; default: all runs"
     )
-    echo: tuple[str, ...] = _choice_of_runs(
+    echo: tuple[str, ...] = _run_filter(
         "process only these single echoes of a BIDS folder; default: the image that combines the echoes"
     )
     space: str | None = _option(
@@ -456,17 +458,17 @@ class Settings:
 
     @property
     def requested_regressors(self) -> tuple[str, ...] | None:
-        """What is regressed out: words, none for all columns, None for nothing where the tables were not given."""
+        """The words of --regressors; empty for all columns of --regressor_files; None to regress out nothing."""
         return self.regressors or (() if self.regressor_files else None)
 
     @property
     def needs_confounds(self) -> bool:
-        """Whether each run must have a table of confounds."""
+        """Whether each run must have a confounds table."""
         return bool(self.regressors) or self.scrub or self.discard_scans == "auto"
 
     @property
     def scrubs(self) -> bool:
-        """Whether volumes with motion are censored."""
+        """Whether volumes with excessive motion are censored."""
         return self.scrub or "scrub" in self.regressors
 
 
@@ -479,7 +481,7 @@ OPTIONS_BY_NAME = {option.name: option for option in OPTIONS}
 def _command_line_option(
     name: str, option_type: OptionType, text: str, *, short: str | None = None, is_common: bool = True
 ) -> Option:
-    """Return an option that says what the command line is to do, and is no setting."""
+    """Return an option of the command line alone, which is not part of `Settings`."""
     return Option(
         name=name,
         option_type=option_type,
@@ -503,18 +505,18 @@ COMMAND_LINE_OPTIONS: tuple[Option, ...] = (
     _command_line_option("version", FLAG, "show the version of niimasker and exit", is_common=False),
 )
 
-# How a call is run, of which its results know nothing: the same come out of a later call with --resume.
+# Options about how one call runs. The JSON files do not record them: one call and several with --resume give the same.
 PER_CALL_OPTIONS = frozenset(
     option.name for option in OPTIONS if option.group == RUNNING and not option.affects_results
 )
 
-# Names of 0.0.4 that are still taken, with a warning. Its template had sphere_size; its command line never did.
+# Names of version 0.0.4 that are accepted with a warning. sphere_size was in its JSON template only.
 DEPRECATED = {"regressor_names": "regressors", "sphere_size": "radius"}
 DEPRECATED_ON_COMMAND_LINE = ("regressor_names",)
 
 
 def config_template() -> dict[str, Any]:
-    """Return every option of a JSON file with its default, as config_template.json holds it."""
+    """Return every option of a JSON file with its default, as in config_template.json."""
     return {
         option.name: list(option.default) if isinstance(option.default, tuple) else option.default
         for option in OPTIONS

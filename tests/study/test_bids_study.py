@@ -552,7 +552,7 @@ def test_pipe_beside_a_table_is_not_waited_for(files, niimasker):
     os.mkfifo(path)
     code, _, said = niimasker("out", "--regressors", "compcor")
     assert code == 2
-    assert f"{path} is not JSON (it is no regular file)" in said
+    assert f"{path} is not JSON (it is not a regular file)" in said
 
 
 # Reports.
