@@ -594,26 +594,26 @@ def test_size_of_blocks_changes_nothing(kind, sizes, seed):
     operator = make_placement([regions], grid, None, smoothing_fwhm=6.0, engine="stream").extractor
     blocks = np.split(volumes, [cut for cut in np.cumsum(sizes) if cut < N_VOLUMES])
     found, expected = accumulate(blocks, operator), accumulate([volumes], operator)
-    assert_equal_in_sd(found.values(operator), expected.values(operator), 1e-12)
-    found_facts, facts = found.facts, expected.facts
-    np.testing.assert_array_equal(found_facts.is_finite, facts.is_finite)
-    np.testing.assert_array_equal(found_facts.deviation > 0, facts.deviation > 0)
-    np.testing.assert_allclose(found_facts.mean, facts.mean, rtol=1e-12)
-    np.testing.assert_allclose(found_facts.deviation, facts.deviation, rtol=1e-12)
+    assert_equal_in_sd(found.compute_signals(operator), expected.compute_signals(operator), 1e-12)
+    found, expected = found.statistics, expected.statistics
+    np.testing.assert_array_equal(found.is_finite, expected.is_finite)
+    np.testing.assert_array_equal(found.deviation > 0, expected.deviation > 0)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.deviation, expected.deviation, rtol=1e-12)
 
 
-def test_facts_are_means_and_deviations_of_voxels():
+def test_statistics_of_points_are_means_and_deviations_of_voxels():
     rng = np.random.default_rng(0)
     volumes = 10_000 + 10 * rng.normal(size=(*SHAPE, N_VOLUMES))
     volumes[0, 0, 0], volumes[1, 1, 1] = 0.1, np.nan
     regions = make_parcels(np.ones(SHAPE), TILTED)
     grid = make_mask(np.ones(SHAPE), TILTED).grid
     operator = make_placement([regions], grid, None, smoothing_fwhm=None, engine="stream").extractor
-    facts = accumulate(np.array_split(flat(volumes).T, 3), operator).facts
-    np.testing.assert_allclose(facts.mean, flat(clean_of(volumes)).mean(axis=1), rtol=1e-13)
-    np.testing.assert_allclose(facts.deviation, flat(clean_of(volumes)).std(axis=1), rtol=1e-9, atol=1e-12)
-    assert np.flatnonzero(~facts.is_finite).tolist() == [1 + 9 * (1 + 10 * 1)]
-    assert facts.deviation[0] == 0
+    statistics = accumulate(np.array_split(flat(volumes).T, 3), operator).statistics
+    np.testing.assert_allclose(statistics.mean, flat(clean_of(volumes)).mean(axis=1), rtol=1e-13)
+    np.testing.assert_allclose(statistics.deviation, flat(clean_of(volumes)).std(axis=1), rtol=1e-9, atol=1e-12)
+    assert np.flatnonzero(~statistics.is_finite).tolist() == [1 + 9 * (1 + 10 * 1)]
+    assert statistics.deviation[0] == 0
 
 
 # Nothing left
