@@ -462,7 +462,7 @@ def test_more_regressors_than_volumes_fail_with_both_numbers(niimasker):
     result = niimasker(*RUN, "--regressor_files", "many.tsv", "--regressors", *(f"c{n}" for n in range(12)))
     assert result.code == 1
     # With the mean the first eleven span everything: the twelfth adds nothing.
-    assert "no degree of freedom is left of 12 volumes by 11 regressors and the mean (0); " in result.err
+    assert "no degrees of freedom are left of 12 volumes after 11 regressors and the mean (0); " in result.err
     assert "choose fewer columns with --regressors." in result.err
     assert not Path("out/bold_timeseries.tsv").exists()
 
@@ -868,7 +868,7 @@ def test_sidecar_names_confounds_and_columns(finished):
     assert sidecar["DegreesOfFreedom"] == 8
     (warning,) = sidecar["Warnings"]
     assert warning == (
-        "8 degrees of freedom are left of 10 volumes by 1 regressor and the mean; correlations will be unreliable."
+        "8 degrees of freedom are left of 10 volumes after 1 regressor and the mean; correlations will be unreliable."
     )
     assert {name: column["Index"] for name, column in sidecar["Columns"].items()} == {
         "roi 1": 1,

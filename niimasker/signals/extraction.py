@@ -87,7 +87,9 @@ def extract_signals(
     """
     if not any(weights.filled.any() for weights in placement.weights):
         reasons = sorted({status for weights in placement.weights for status in weights.of_regions.status})
-        raise RegionsError(f"{series.path}: no region is left ({', '.join(reasons)}); are both in one space?")
+        raise RegionsError(
+            f"{series.path}: no region is left ({', '.join(reasons)}); are image and regions in the same space?"
+        )
     extract = extract_streaming if isinstance(placement.extractor, Stacked) else extract_by_nilearn
     values, statistics = extract(series, timeline, placement, options)
     n_not_finite = np.count_nonzero(~statistics.is_finite)

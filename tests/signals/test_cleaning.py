@@ -190,7 +190,7 @@ class TestTooShort:
         with pytest.raises(SignalsError) as caught:
             clean(VALUES[n_discarded:], make_confounds(n_regressors), Timeline(N_VOLUMES, n_discarded), cleaning)
         assert str(caught.value) == (
-            f"no degree of freedom is left of {N_VOLUMES - n_discarded} volumes by {n_regressors} regressors and "
+            f"no degrees of freedom are left of {N_VOLUMES - n_discarded} volumes after {n_regressors} regressors and "
             "the mean (0); choose fewer columns with --regressors."
         )
 
@@ -198,7 +198,7 @@ class TestTooShort:
         with pytest.raises(SignalsError) as caught:
             clean(VALUES, make_confounds(58), KEEP_ALL, DETREND)
         assert str(caught.value) == (
-            "no degree of freedom is left of 60 volumes by 58 regressors, the mean and the trend (0); "
+            "no degrees of freedom are left of 60 volumes after 58 regressors, the mean and the trend (0); "
             "choose fewer columns with --regressors."
         )
 
@@ -237,7 +237,7 @@ class TestTooShort:
             clean(VALUES[:1], None, Timeline(1, 0), cleaning)
 
     def test_two_volumes_are_refused_a_line_and_not_made_0(self):
-        with pytest.raises(TooFewVolumesError, match=r"\b2 volumes by the mean and the trend \(0\)"):
+        with pytest.raises(TooFewVolumesError, match=r"\b2 volumes after the mean and the trend \(0\)"):
             clean(VALUES[:2], None, Timeline(2, 0), DETREND)
         assert np.abs(clean(VALUES[:3], None, Timeline(3, 0), DETREND)).max() > 1e-3
 
@@ -310,7 +310,7 @@ class TestRepetitionTime:
         assert make(2000.0, "msec", low_pass=0.1).t_r == pytest.approx(2.0)
 
     def test_without_a_filter_milliseconds_in_the_header_are_not_recorded_with_a_warning(self, make):
-        with pytest.warns(NiimaskerWarning, match="2000 s, which is not believed and not recorded"):
+        with pytest.warns(NiimaskerWarning, match="2000 s, which is implausible and ignored"):
             assert make(2000.0).t_r is None
 
     @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
@@ -318,7 +318,7 @@ class TestRepetitionTime:
     def test_cut_off_at_or_above_the_highest_frequency_is_refused(self, make, tmp_path, name, cut_off, shown):
         assert refusal(make, **{name: cut_off}) == (
             f"{tmp_path / 'run.nii'}: --{name} {shown} Hz is not below 0.25 Hz, "
-            "the highest frequency that a repetition time of 2 s can hold."
+            "the Nyquist frequency at a repetition time of 2 s; give a lower cut-off."
         )
 
     def test_cut_off_below_the_highest_frequency_is_accepted(self, make):

@@ -130,7 +130,7 @@ class TestNumbers:
     def test_covariance_without_inverse_says_why(self):
         # Of 1 and -1 alone every volume has the sample's covariance, and nothing is shrunk.
         same = np.repeat([[1.0], [-1.0]], 10, axis=0) * [1, 1]
-        with pytest.raises(SignalsError, match="no inverse, for some have the same signal"):
+        with pytest.raises(SignalsError, match="no inverse, because some have the same signal"):
             measure(same, "precision")
 
 

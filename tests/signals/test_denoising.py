@@ -694,7 +694,7 @@ class TestDegreesOfFreedom:
         pd.DataFrame(values, columns=[f"c{number}" for number in range(25)]).to_csv("c.tsv", sep="\t", index=False)
         said = done("--regressor_files", "c.tsv", "--regressors", "c*")
         assert said == [
-            "niimasker: warning: 14 degrees of freedom are left of 40 volumes by 25 regressors and the mean; "
+            "niimasker: warning: 14 degrees of freedom are left of 40 volumes after 25 regressors and the mean; "
             "correlations will be unreliable. (bold)"
         ]
 
@@ -702,8 +702,8 @@ class TestDegreesOfFreedom:
         save(Path("short.nii"), make_volumes(n_volumes=2), t_r=2.0)
         line = one_line(niimasker("--detrend", images=["short.nii", "bold.nii"]), code=1)
         assert line == (
-            "niimasker: failed: short.nii: no degree of freedom is left of 2 volumes by the mean and the trend (0); "
-            "leave --detrend out."
+            "niimasker: failed: short.nii: no degrees of freedom are left of 2 volumes after the mean and the trend "
+            "(0); leave --detrend out."
         )
         assert not list(Path("out").glob("short*"))
         assert len(signals()) == N_VOLUMES
@@ -711,7 +711,7 @@ class TestDegreesOfFreedom:
     def test_one_volume_left_by_censoring_alone_is_written(self, done):
         np.savetxt("censor.txt", np.arange(N_VOLUMES) != 7, fmt="%d")
         (line,) = done("--censor_file", "censor.txt")
-        assert "0 degrees of freedom are left of 1 volume by the mean; " in line
+        assert "0 degrees of freedom are left of 1 volume after the mean; " in line
         np.testing.assert_allclose(signals(), regional_means()[[7]], atol=1e-7)
 
     def test_filter_and_censoring_count(self, done):

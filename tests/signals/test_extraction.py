@@ -628,7 +628,10 @@ def test_run_without_any_region_left_says_why(tmp_path, kind, fwhm, engine):
     path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 3)), TILTED)
     with pytest.raises(RegionsError) as caught:
         run(path, make_regions(kind, away), fwhm=fwhm, engine=engine)
-    assert str(caught.value) == f"{path}: no region is left (empty: outside the image); are both in one space?"
+    assert (
+        str(caught.value)
+        == f"{path}: no region is left (empty: outside the image); are image and regions in the same space?"
+    )
 
 
 @pytest.mark.parametrize("engine", ["stream", "nilearn"])

@@ -267,7 +267,7 @@ class TestTooFew:
         with pytest.raises(TooFewVolumesError) as caught:
             freedom(36, cleaning=BAND)
         assert str(caught.value) == (
-            "no degree of freedom is left of 100 volumes by 36 regressors and a filter that leaves 36% of all "
+            "no degrees of freedom are left of 100 volumes after 36 regressors and a filter that passes 36% of all "
             "frequencies (0); choose fewer columns with --regressors or choose a wider filter."
         )
 
@@ -331,12 +331,12 @@ class TestTooFew:
     @pytest.mark.parametrize(
         ("timeline", "said", "way_out"),
         [
-            (Timeline(2, 0), "2 volumes by the mean and the trend (0)", "leave --detrend out."),
-            (Timeline(1, 0), "1 volume by the mean and the trend (-1)", "leave --detrend out."),
-            (Timeline(12, 10), "2 volumes by the mean and the trend (0)", "leave --detrend out."),
+            (Timeline(2, 0), "2 volumes after the mean and the trend (0)", "leave --detrend out."),
+            (Timeline(1, 0), "1 volume after the mean and the trend (-1)", "leave --detrend out."),
+            (Timeline(12, 10), "2 volumes after the mean and the trend (0)", "leave --detrend out."),
             (
                 Timeline(N, 0, censor(*range(N - 2))),
-                "2 volumes by the mean and the trend (0)",
+                "2 volumes after the mean and the trend (0)",
                 "censor less or leave --detrend out.",
             ),
         ],
@@ -345,13 +345,13 @@ class TestTooFew:
     def test_line_through_all_that_is_left_is_refused(self, timeline, said, way_out):
         with pytest.raises(TooFewVolumesError) as caught:
             prepare_nuisance(None, timeline, DETREND)
-        assert str(caught.value) == f"no degree of freedom is left of {said}; {way_out}"
+        assert str(caught.value) == f"no degrees of freedom are left of {said}; {way_out}"
 
     def test_filter_alone_can_leave_none(self):
         with pytest.raises(TooFewVolumesError) as caught:
             prepare_nuisance(None, Timeline(N, 0, censor(*range(N - 1))), HIGH)
         assert str(caught.value) == (
-            "no degree of freedom is left of 1 volume by a filter that leaves 80% of all frequencies (0.8); "
+            "no degrees of freedom are left of 1 volume after a filter that passes 80% of all frequencies (0.8); "
             "choose a wider filter or censor less."
         )
 
@@ -359,15 +359,16 @@ class TestTooFew:
         with record_warnings() as said:
             nuisance = prepare_nuisance(None, Timeline(N, 0, censor(*range(N - 1))), PLAIN)
         assert nuisance.degrees_of_freedom == 0
-        assert said == ["0 degrees of freedom are left of 1 volume by the mean; correlations will be unreliable."]
+        assert said == ["0 degrees of freedom are left of 1 volume after the mean; correlations will be unreliable."]
 
     def test_what_takes_them_is_named(self):
         _, said = prepare_noise(1, Timeline(10, 0))
         assert said == [
-            "8 degrees of freedom are left of 10 volumes by 1 regressor and the mean; correlations will be unreliable."
+            "8 degrees of freedom are left of 10 volumes after 1 regressor and the mean; "
+            "correlations will be unreliable."
         ]
         _, said = prepare_noise(3, Timeline(30, 0), Cleaning(True, None, None, 0.1, T_R, "header"))
         assert said == [
-            "7 degrees of freedom are left of 30 volumes by 3 regressors, the mean, the trend and "
-            "a filter that leaves 40% of all frequencies; correlations will be unreliable."
+            "7 degrees of freedom are left of 30 volumes after 3 regressors, the mean, the trend and "
+            "a filter that passes 40% of all frequencies; correlations will be unreliable."
         ]
