@@ -17,7 +17,7 @@ from niimasker.inputs.series import open_series
 from niimasker.inputs.volumes import BLOCK_BYTES
 from niimasker.regions.loading import load_regions
 from niimasker.regions.placing.placement import make_placement
-from niimasker.signals.extraction import Reading, extract_signals
+from niimasker.signals.extraction import ReadOptions, extract_signals
 from niimasker.signals.timeline import Timeline
 
 
@@ -44,7 +44,8 @@ def extraction_by_decompression(image: str, regions: str) -> float:
     timeline = Timeline(series.n_volumes, 0)
     decompression = seconds(lambda: read_all(igzip.open(image, "rb")))
     return (
-        seconds(lambda: extract_signals(series, timeline, placement, Reading(digest=hashlib.sha256()))) / decompression
+        seconds(lambda: extract_signals(series, timeline, placement, ReadOptions(digest=hashlib.sha256())))
+        / decompression
     )
 
 

@@ -25,11 +25,11 @@ from niimasker.errors import (
     NiimaskerWarning,
     OutputError,
     SettingsError,
-    nearest,
+    find_nearest,
 )
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
-from niimasker.options.paths import why_no_file
+from niimasker.options.paths import describe_missing_file
 from niimasker.options.settings import (
     COMMAND_LINE_OPTIONS,
     DEPRECATED,
@@ -64,7 +64,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
         options = [f"--{option.name}" for option in OPTIONS if not option.positional]
-        close = nearest(f"--{unknown.lstrip('-')}", options) if unknown.startswith("-") else None
+        close = find_nearest(f"--{unknown.lstrip('-')}", options) if unknown.startswith("-") else None
         hint = f"; the nearest is {close}" if close else ""
         raise SettingsError(f"{message}{hint}; see niimasker --help_all.")
 
@@ -110,7 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
     for name in DEPRECATED_ON_COMMAND_LINE:
         replacement = next(option for option in OPTIONS if option.name == DEPRECATED[name])
         groups[replacement.group].add_argument(
-            f"--{name}", help=f"deprecated: use --{replacement.name}", **replacement.kind.argparse
+            f"--{name}", help=f"deprecated: use --{replacement.name}", **replacement.option_type.argparse
         )
     for option in COMMAND_LINE_OPTIONS:
         _add(groups[option.group], option)
@@ -123,7 +123,7 @@ def _add(group: Any, option: Option) -> None:
         # Optional for argparse alone, so that a missing one is said in this program's words.
         group.add_argument(option.name, nargs="?", help=help_text)
         return
-    group.add_argument(*option.names, help=help_text, **_ACTIONS.get(option.name, option.kind.argparse))
+    group.add_argument(*option.names, help=help_text, **_ACTIONS.get(option.name, option.option_type.argparse))
 
 
 def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
     given = vars(make_parser().parse_args(argv))
     if "output_dir" not in given:
         given |= _take_last_as_output_dir(given.get("roi_file", []))
-    kinds = {option.name: option.kind for option in OPTIONS}
-    for name in given.keys() & kinds.keys():
+    option_types = {option.name: option.option_type for option in OPTIONS}
+    for name in given.keys() & option_types.keys():
         with contextlib.suppress(ValueError):  # `make_settings` says what was expected.
-            given[name] = kinds[name].read(given[name])
+            given[name] = option_types[name].read(given[name])
     return given
 
 
@@ -148,7 +148,9 @@ def _take_last_as_output_dir(roi_files: list[str]) -> dict[str, Any]:
     """Return the options of `-r atlas.nii.gz out`, which 0.0.4 took: its -r had one value."""
     *others, candidate = roi_files or [""]
     is_atlas = (
-        candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or not why_no_file(Path(candidate))
+        candidate.endswith((".nii", ".gz", ".tsv", ".csv"))
+        or ":" in candidate
+        or not describe_missing_file(Path(candidate))
     )
     if not others or is_atlas:
         raise SettingsError(
@@ -236,10 +238,10 @@ def _dry_run(settings: Settings) -> int:
     from niimasker.running.dry_run import describe, foreseen, problems
     from niimasker.running.task import share
     from niimasker.running.warning_groups import group_warnings
-    from niimasker.study.preparation import survey
+    from niimasker.study.preparation import inspect_study
     from niimasker.workflow import find_finished
 
-    study = survey(settings)
+    study = inspect_study(settings)
     finished = {outcome.run for outcome in find_finished(study, share(study, ()))}
     if not settings.quiet:
         for line in describe(study, finished):

@@ -162,7 +162,7 @@ def _outcomes(
     on_start: Callable[[Run], None],
 ) -> Generator[Outcome, None, None]:
     """Yield what became of each run, until one ends them all; what begins in this machine's processes is noted."""
-    for run, reason in study.broken.items():
+    for run, reason in study.failure_reasons.items():
         outcome = Outcome(run, reason=reason, seconds=0.0)
         yield outcome
         if study.settings.fail_fast:

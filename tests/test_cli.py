@@ -24,7 +24,7 @@ from images import N_VOLUMES, OBLIQUE, SHAPE, make_labels, make_series, save
 from niimasker import __version__, extract
 from niimasker.cli import main
 from niimasker.errors import NiimaskerError, NiimaskerWarning
-from niimasker.options.settings import COMMAND_LINE_OPTIONS, GROUPS, OF_ONE_CALL, OPTIONS
+from niimasker.options.settings import COMMAND_LINE_OPTIONS, GROUPS, OPTIONS, PER_CALL_OPTIONS
 
 ALL_OPTIONS = (*OPTIONS, *COMMAND_LINE_OPTIONS)
 VOLUMES = np.arange(N_VOLUMES)
@@ -462,7 +462,7 @@ def test_more_regressors_than_volumes_fail_with_both_numbers(niimasker):
     result = niimasker(*RUN, "--regressor_files", "many.tsv", "--regressors", *(f"c{n}" for n in range(12)))
     assert result.code == 1
     # With the mean the first eleven span everything: the twelfth adds nothing.
-    assert "no degree of freedom is left of 12 volumes by 11 regressors and the mean (0); " in result.err
+    assert "no degrees of freedom are left of 12 volumes after 11 regressors and the mean (0); " in result.err
     assert "choose fewer columns with --regressors." in result.err
     assert not Path("out/bold_timeseries.tsv").exists()
 
@@ -868,7 +868,7 @@ def test_sidecar_names_confounds_and_columns(finished):
     assert sidecar["DegreesOfFreedom"] == 8
     (warning,) = sidecar["Warnings"]
     assert warning == (
-        "8 degrees of freedom are left of 10 volumes by 1 regressor and the mean; correlations will be unreliable."
+        "8 degrees of freedom are left of 10 volumes after 1 regressor and the mean; correlations will be unreliable."
     )
     assert {name: column["Index"] for name, column in sidecar["Columns"].items()} == {
         "roi 1": 1,
@@ -879,7 +879,7 @@ def test_sidecar_names_confounds_and_columns(finished):
 
 def test_sidecar_holds_every_setting_as_resolved(finished):
     recorded = read_json(finished / "bold_timeseries.json")["Settings"]
-    assert set(recorded) == {option.name for option in OPTIONS} - OF_ONE_CALL
+    assert set(recorded) == {option.name for option in OPTIONS} - PER_CALL_OPTIONS
     assert (recorded["discard_scans"], recorded["n_decimals"], recorded["regressors"]) == (2, 8, ["x"])
 
 

@@ -20,7 +20,7 @@ from niimasker.inputs.entities import read_name
 from niimasker.options.settings import Settings
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.summaries import FINISHED
-from niimasker.signals.correlations import pairs_of
+from niimasker.signals.correlations import upper_triangle
 
 Names = tuple[str, ...]
 
@@ -152,7 +152,7 @@ def make_groups(members: Sequence[Member], kinds: Sequence[str]) -> Iterator[Gro
 def _accumulate_edges(relmat_paths: Sequence[Path], members: Sequence[Member], *, n_edges: int) -> EdgeSums:
     sums = edges.empty_sums(n_edges)
     for path, member in zip(relmat_paths, members, strict=True):
-        sums = edges.add_run(sums, pairs_of(read_matrix(path)), member.mean_fd)
+        sums = edges.add_run(sums, upper_triangle(read_matrix(path)), member.mean_fd)
     return sums
 
 

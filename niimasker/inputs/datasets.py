@@ -11,7 +11,7 @@ from pathlib import Path
 
 from natsort import natsorted
 
-from niimasker.errors import RunsError, count, shorten, warn
+from niimasker.errors import RunsError, count, list_names, warn
 from niimasker.inputs.entities import (
     RUN_ENTITIES,
     RUN_ENTITIES_WITHOUT_ECHO,
@@ -231,7 +231,7 @@ def _identify_runs(images: Iterable[DatasetImage]) -> set[Entities]:
 
 def _warn_of_dropped_runs(lost: Set[Entities], entity_filter: EntityFilter, folder: Path) -> None:
     if lost:
-        names = shorten(natsorted(map(show_entities, lost)))
+        names = list_names(natsorted(map(show_entities, lost)))
         warn(f"{entity_filter}: {count(len(lost), 'run')} of {folder} without such an image, left out: {names}.")
 
 

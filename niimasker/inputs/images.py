@@ -19,9 +19,9 @@ from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 from nibabel.tripwire import TripWireError
 
-from niimasker.errors import BrokenImageError, ImageError, clip, warn
+from niimasker.errors import BrokenImageError, ImageError, shorten_text, warn
 from niimasker.inputs.free_memory import free_bytes
-from niimasker.options.paths import why_no_file
+from niimasker.options.paths import describe_missing_file
 
 # What nibabel and the decompressors raise for a file that is no image or a damaged one.
 _READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, TripWireError)
@@ -83,16 +83,16 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     BrokenImageError
         The file is damaged.
     """
-    if found := why_no_file(image_path):
+    if found := describe_missing_file(image_path):
         if found == "no such file" and image_path.is_symlink():
             raise BrokenImageError(
                 f"{image_path}: a link to a file that does not exist; fetch it, as with datalad get."
             )
-        raise ImageError(f"{clip(str(image_path))}: {found}; expected a NIfTI image.")
+        raise ImageError(f"{shorten_text(str(image_path))}: {found}; expected a NIfTI image.")
     if image_path.suffix.lower() in (".txt", ".xlsx", ".json", ".1d"):
         raise ImageError(f"{image_path}: not a NIfTI image; a table of coordinates has the ending .tsv or .csv.")
     try:
-        # nibabel would expand a leading tilde; `to_path` has found that no home directory has this name.
+        # nibabel would expand a leading tilde; `expand_home` has found that no home directory has this name.
         img, fixes = _open(image_path.absolute() if str(image_path).startswith("~") else image_path)
     except _READ_ERRORS as error:
         raise BrokenImageError(

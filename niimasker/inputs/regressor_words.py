@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import ConfoundsError, nearest, shorten, warn
+from niimasker.errors import ConfoundsError, find_nearest, list_names, warn
 from niimasker.inputs.strategies import STRATEGIES, choose_by_strategy
 from niimasker.inputs.tedana import choose_rejected
 
@@ -209,8 +209,9 @@ def _explain_unknown(words: Iterable[str], source: Source) -> str:
     known = [*STRATEGIES, *WORDS, *ALIASES, _N_COMPCOR, *VOLUME_WORDS, *filter(None, source.names)]
     listed = ", ".join(_explain_word(word, known) for word in words)
     return (
-        f"{source.table_path}: --regressors has unknown words: {listed}; it takes columns ({shorten(source.names)}), "
-        f"patterns of them, strategies ({', '.join(STRATEGIES)}), and words ({', '.join([*WORDS, *VOLUME_WORDS])})."
+        f"{source.table_path}: --regressors has unknown words: {listed}; it takes columns "
+        f"({list_names(source.names)}), patterns of them, strategies ({', '.join(STRATEGIES)}), "
+        f"and words ({', '.join([*WORDS, *VOLUME_WORDS])})."
     )
 
 
@@ -221,7 +222,7 @@ def _explain_word(word: str, known: Iterable[str]) -> str:
         return f"{word!r} (use the options {options})"
     if "," in word:
         return f"{word!r} (words are separated by spaces, in JSON they are a list)"
-    name = nearest(key, known)
+    name = find_nearest(key, known)
     value = word.partition("=")[2]
     close = f"{name}={value}" if name is not None and value in WORDS.get(name, ()) else name
     return repr(word) if name is None else f"{word!r} (nearest: {close})"

@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from natsort import natsorted
 
-from niimasker.errors import RunError, RunsError, clip, count
+from niimasker.errors import RunError, RunsError, count, shorten_text
 from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, AssociatedFiles
 from niimasker.inputs.datasets import EntityFilter, find_images, make_filters
 from niimasker.inputs.entities import RUN_ENTITIES_WITHOUT_ECHO, Entities, read_name, run_entities, show_entities
 from niimasker.inputs.output_stems import list_paths, name_outputs
 from niimasker.inputs.templates import is_template, resolve_template
-from niimasker.options.paths import to_path, why_no_file
+from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.options.settings import Settings
 
 Value = TypeVar("Value")
@@ -120,13 +120,13 @@ def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
 
 def _find_folders(text: str) -> list[Path]:
     """Return the folder that an item of --input_files names, or the dataset folders that it matches, such as sub-*."""
-    path = to_path(text)
-    if why_no_file(path) == "a folder":
+    path = expand_home(text)
+    if describe_missing_file(path) == "a folder":
         return [path]
     if not (glob.has_magic(text) and path.name.startswith(_DATASET_FOLDERS)):
         return []
     matches = map(Path, glob.glob(str(path)))  # noqa: PTH207
-    folders: list[Path] = natsorted(match for match in matches if why_no_file(match) == "a folder")
+    folders: list[Path] = natsorted(match for match in matches if describe_missing_file(match) == "a folder")
     return folders
 
 
@@ -196,29 +196,29 @@ def _pair_option(
 
 def expand_patterns(patterns: Sequence[str], option: str) -> list[Path]:
     """Return the files that names and patterns stand for; matches of a pattern sorted naturally by file name."""
-    return [path for pattern in patterns for path in _expand_pattern(str(to_path(pattern)), option)]
+    return [path for pattern in patterns for path in _expand_pattern(str(expand_home(pattern)), option)]
 
 
 def _expand_pattern(pattern: str, option: str) -> list[Path]:
     # An existing file is not taken as a pattern, even if its name holds brackets.
-    found = why_no_file(Path(pattern))
+    found = describe_missing_file(Path(pattern))
     if found is None:
         return [Path(pattern)]
     if not glob.has_magic(pattern):
         problem = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
         folder = "a folder, " if option == "--input_files" else ""
-        raise RunsError(f"{option}: {clip(pattern)} {problem}; give {folder}files or patterns.")
+        raise RunsError(f"{option}: {shorten_text(pattern)} {problem}; give {folder}files or patterns.")
     # pathlib's glob takes no absolute pattern.
     matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_match(path)]  # noqa: PTH207
     if not matches:
-        raise RunsError(f"{option}: no file matches {clip(pattern)} (searched from {Path.cwd()}).")
+        raise RunsError(f"{option}: no file matches {shorten_text(pattern)} (searched from {Path.cwd()}).")
     ordered: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
     return ordered
 
 
 def _is_match(path: Path) -> bool:
     # Broken links are kept, so that a run whose file is not fetched is reported and not silently left out.
-    found = why_no_file(path)
+    found = describe_missing_file(path)
     return found is None or (found == "no such file" and path.is_symlink())
 
 

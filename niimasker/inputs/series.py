@@ -13,7 +13,7 @@ from niimasker.errors import ImageError, warn
 from niimasker.inputs.images import VoxelStorage, describe_storage, first_line, has_known_space, image_stem, load_image
 from niimasker.inputs.spaces import Grid, Space
 from niimasker.options.json_files import read_json
-from niimasker.options.paths import why_no_file
+from niimasker.options.paths import describe_missing_file
 
 # By NIfTI's codes for units of time; the header's field adds a code below 8 for units of space.
 _SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
@@ -87,7 +87,7 @@ def open_series(image_path: Path) -> Series:
 
 def _sidecar_t_r(image_path: Path) -> float | None:
     sidecar_path = image_path.with_name(image_stem(image_path) + ".json")
-    if why_no_file(sidecar_path):
+    if describe_missing_file(sidecar_path):
         return None
     try:
         content = read_json(sidecar_path)

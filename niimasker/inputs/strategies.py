@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import ConfoundsError, shorten, warn
+from niimasker.errors import ConfoundsError, list_names, warn
 from niimasker.options.json_files import read_json
 
 # load_confounds 0.6.5's strategies (Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020) as keyword arguments of
@@ -207,9 +207,9 @@ def _explain_refusal(request: _Request, description: Mapping[str, Any]) -> str:
     lacking = [name for name in _list_component_columns(request.arguments) if name not in request.names]
     if "ica_aroma" in request.arguments["strategy"] and not any("aroma" in name for name in request.names):
         lacking.append("aroma_motion_01, ...")
-    takes, has = f"that {request.label} takes", f"it has {shorten(request.names)}."
+    takes, has = f"that {request.label} takes", f"it has {list_names(request.names)}."
     if lacking:
-        return f"{request.path} lacks columns {takes}: {shorten(lacking)}; {has}"
+        return f"{request.path} lacks columns {takes}: {list_names(lacking)}; {has}"
     if "compcor" in request.arguments["strategy"]:
         return _explain_compcor(request, description)
     return f"{request.path} has no columns {takes} (cosine00, ...); {has}"
@@ -239,7 +239,7 @@ def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
         )
     if lacking:
         return (
-            f"{json_path} lists components that {request.path} lacks: {shorten(lacking)}; "
+            f"{json_path} lists components that {request.path} lacks: {list_names(lacking)}; "
             f"for {request.label} both must come from the same run."
         )
     return (

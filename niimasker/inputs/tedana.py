@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from niimasker.errors import ConfoundsError, shorten
+from niimasker.errors import ConfoundsError, list_names
 from niimasker.inputs.text_tables import read_text_table
 
 _MIXING, _METRICS = "desc-ICA_mixing", "desc-tedana_metrics"
@@ -35,7 +35,7 @@ def choose_rejected(names: Sequence[str], table_path: Path) -> tuple[str, ...]:
     metrics = read_text_table(metrics_path, ConfoundsError, "tedana's table of metrics beside the mixing table")
     missing = [name for name in ("Component", "classification") if name not in metrics.names]
     if missing:
-        raise ConfoundsError(f"{metrics_path} has no column {', '.join(missing)}; it has {shorten(metrics.names)}.")
+        raise ConfoundsError(f"{metrics_path} has no column {', '.join(missing)}; it has {list_names(metrics.names)}.")
     rejected = {
         _drop_zeros(component)
         for component, label in zip(metrics.column("Component"), metrics.column("classification"), strict=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from niimasker.errors import RunError
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
-from niimasker.options.paths import to_path, why_no_file
+from niimasker.options.paths import describe_missing_file, expand_home
 
 _ENTITY = re.compile(r"(?:^|_)([a-z]+)-")
 _FIELD = re.compile(r"\{([a-z]+)\}")
@@ -22,7 +22,7 @@ _FIELD_WITH_ENTITY = re.compile(r"(?:[A-Za-z0-9]+-)?\{([a-z]+)\}")
 
 def is_template(text: str) -> bool:
     """Return whether a file name has entities to be filled in; an existing file with braces in its name has none."""
-    return bool(_FIELD.search(text)) and why_no_file(to_path(text)) is not None
+    return bool(_FIELD.search(text)) and describe_missing_file(expand_home(text)) is not None
 
 
 def name_of_template(text: str) -> str:
@@ -47,7 +47,7 @@ def resolve_template(template: str, image_path: Path, option: str) -> Path:
     RunError
         The image's name lacks an entity, or there is not exactly one such file.
     """
-    filled = str(to_path(_fill_template(template, read_name(image_path.name).entities, image_path, option)))
+    filled = str(expand_home(_fill_template(template, read_name(image_path.name).entities, image_path, option)))
     has_no_folder = Path(filled).parent == Path()
     folders = [image_path.parent, *_anat_folders(image_path)] if has_no_folder else [Path()]
     for pattern in [str(Path(glob.escape(str(folder)), filled)) for folder in folders]:
@@ -108,7 +108,7 @@ def _identify_run(name: BidsName, given: Set[str]) -> Entities:
 
 
 def _list_matches(pattern: str) -> list[Path]:
-    if why_no_file(Path(pattern)) is None:
+    if describe_missing_file(Path(pattern)) is None:
         return [Path(pattern)]
     # pathlib's glob takes no absolute pattern.
     return [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]  # noqa: PTH207

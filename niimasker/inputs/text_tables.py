@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from niimasker.errors import NiimaskerError, count, shorten
-from niimasker.options.paths import why_no_file
+from niimasker.errors import NiimaskerError, count, list_names
+from niimasker.options.paths import describe_missing_file
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 # As R and MATLAB write them.
@@ -113,7 +113,7 @@ def read_lines(path: Path, error_type: type[NiimaskerError], expected: str) -> l
 
 @contextlib.contextmanager
 def _open_text(path: Path, error_type: type[NiimaskerError], expected: str) -> Iterator[TextIO]:
-    if why_no_file(path) == "no regular file":  # opening a pipe without a writer would block
+    if describe_missing_file(path) == "not a regular file":  # opening a pipe without a writer would block
         raise error_type(f"{path} is not a regular file; give {expected}.")
     try:
         # newline="" as the csv module requires; utf-8-sig accepts the byte order mark that Excel writes.
@@ -164,12 +164,14 @@ def _split(lines: Iterable[str], delimiter: str | None) -> Iterator[tuple[str, .
 def _check_header(path: Path, names: Sequence[str], error_type: type[NiimaskerError]) -> None:
     if all(_is_number(name) for name in names):
         raise error_type(
-            f"{path} has no header: its first row holds no names ({shorten(names)}); "
+            f"{path} has no header: its first row holds no names ({list_names(names)}); "
             "put a row with the columns' names above it."
         )
     repeated = [name for name, n in Counter(names).items() if name and n > 1]
     if repeated:
-        raise error_type(f"{path} has columns of the same name: {shorten(repeated)}; give every column its own name.")
+        raise error_type(
+            f"{path} has columns of the same name: {list_names(repeated)}; give every column its own name."
+        )
 
 
 def _check_rectangular(path: Path, rows: Sequence[Sequence[str]], first: str, error_type: type[NiimaskerError]) -> None:

@@ -1,4 +1,4 @@
-"""Every option: its name, type, default and help, the JSON file, and the merging of both with the command line.
+"""All options with their types, defaults and help texts; reading the JSON file and merging it with the command line.
 
-Nothing here reads an image, a table or any other file of a study, and nothing but the JSON file is opened.
+The images, tables and other files that options name are read by the wings above, not here.
 """

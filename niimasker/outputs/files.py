@@ -33,7 +33,7 @@ _MAX_SECONDS_ON_OTHER_MACHINES = 86400.0
 
 def summary_name(shard: Shard | None) -> str:
     """Return the file name of the summary of a study, or of one of its shards."""
-    return "summary.tsv" if shard is None else f"summary_shard-{shard.number}-of-{shard.of}.tsv"
+    return "summary.tsv" if shard is None else f"summary_shard-{shard.number}-of-{shard.n_shards}.tsv"
 
 
 def shard_summaries(folder: Path) -> list[Path]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.options.option_types import Shard
-from niimasker.options.settings import OF_ONE_CALL, Settings
+from niimasker.options.settings import PER_CALL_OPTIONS, Settings
 from niimasker.regions.placing.weights import RegionWeights
-from niimasker.signals.connectivity import ESTIMATED_FROM, IN_WORDS, Connectivity
+from niimasker.signals.connectivity import DESCRIPTIONS, ESTIMATED_FROM, Connectivity
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -83,7 +83,7 @@ def make_sidecar(
         "ConfoundsLeftOut": dict(nuisance.left_out),
         "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
         "Columns": {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)},
-        "Settings": {name: value for name, value in settings_record(settings).items() if name not in OF_ONE_CALL},
+        "Settings": {name: value for name, value in settings_record(settings).items() if name not in PER_CALL_OPTIONS},
         "Software": dict(software_versions()),
         "Warnings": list(warnings),
         "Sources": dict(sources),
@@ -117,7 +117,7 @@ def make_relmat_sidecar(
     file beside the signals.
     """
     return {
-        "RelationshipMeasure": IN_WORDS[connectivity.kind],
+        "RelationshipMeasure": DESCRIPTIONS[connectivity.kind],
         "Weighted": True,
         "Directed": False,
         "NonNegative": False,

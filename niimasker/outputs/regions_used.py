@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 
 from niimasker.inputs.spaces import Space
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.outputs.files import copy_file, write_image
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
 from niimasker.regions.placing.label_volumes import label_volume
@@ -19,7 +19,7 @@ def write_regions_used(
     folder: Path, roi_file: str, regions: Regions, spaces: Sequence[Space], *, spheres_name: str
 ) -> None:
     """Write the regions beside the results: a copy of the file or fetched atlas, and spheres in the first space."""
-    roi_path = to_path(roi_file)
+    roi_path = expand_home(roi_file)
     definition = regions.definition
     if roi_path.is_file():
         copy_file(roi_path, folder / roi_path.name)

@@ -10,7 +10,7 @@ from niimasker.errors import RegionsError
 from niimasker.inputs.entities import read_name
 from niimasker.inputs.images import image_stem
 from niimasker.inputs.templates import is_template, name_of_template
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.names.tables import TABLE_SUFFIXES
@@ -44,7 +44,7 @@ def _file_or_query_name(roi_file: str) -> str:
     """Return a query without its prefix, or a file's name without endings and without the fields of a template."""
     if is_atlas_query(roi_file):
         return roi_file.removeprefix(PREFIX).replace(":", "-")
-    path = Path(name_of_template(roi_file)) if is_template(roi_file) else to_path(roi_file)
+    path = Path(name_of_template(roi_file)) if is_template(roi_file) else expand_home(roi_file)
     return path.stem if path.suffix.lower() in TABLE_SUFFIXES else image_stem(path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from niimasker.errors import RegionsError, shorten
+from niimasker.errors import RegionsError, list_names
 from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, parse_number, read_text_table
 
 
@@ -24,7 +24,7 @@ def read_coordinates(table_path: Path) -> np.ndarray:
     if missing:
         raise RegionsError(
             f"{table_path}: no column {', '.join(missing)}; expected columns x, y, z in mm, "
-            f"found {shorten(table.names)}."
+            f"found {list_names(table.names)}."
         )
     if not table.rows:
         raise RegionsError(f"{table_path}: no coordinates below its header; give one row per sphere.")

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from niimasker.errors import RegionsError, shorten, warn
+from niimasker.errors import RegionsError, list_names, warn
 from niimasker.inputs.images import has_known_space, load_image
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.regions.atlas_images import list_indices, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
@@ -50,9 +50,9 @@ def load_regions(
                 warn(f"--labels is ignored: {roi_file} has its own names.")
             loaded.append(_from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file))
         elif Path(roi_file).suffix.lower() in TABLE_SUFFIXES:
-            loaded.append(_from_table(to_path(roi_file), file_labels, radius))
+            loaded.append(_from_table(expand_home(roi_file), file_labels, radius))
         else:
-            loaded.append(_from_image(to_path(roi_file), file_labels, as_voxels, allow_extra_names))
+            loaded.append(_from_image(expand_home(roi_file), file_labels, as_voxels, allow_extra_names))
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
         warn("--radius is ignored: --roi_file is not a table of coordinates.")
     return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
@@ -75,7 +75,7 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
     if len(labels) != len(files) or not all(find_names_path([label]) for label in labels):
         raise RegionsError(
             f"--roi_file has {len(files)} atlas files, so --labels takes {len(files)} tables, in their order, "
-            f"or nothing; found {shorten(labels)}."
+            f"or nothing; found {list_names(labels)}."
         )
     tables = iter(labels)
     return [() if is_atlas_query(roi_file) else (next(tables),) for roi_file in roi_files]
@@ -85,7 +85,7 @@ def find_names_paths(roi_files: Sequence[str], labels: Sequence[str]) -> list[Pa
     """Return the table that the names of each --roi_file come from, None where there is none."""
     return [
         find_names_path(file_labels)
-        or (find_lookup_table(to_path(text)) if is_image(text) and not file_labels else None)
+        or (find_lookup_table(expand_home(text)) if is_image(text) and not file_labels else None)
         for text, file_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True)
     ]
 
@@ -117,7 +117,7 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
         warn(f"{roi_path.name}: no --radius is given; each region is the single voxel nearest to its coordinates.")
     indices = tuple(range(len(coordinates)))
     # A table of coordinates names its own rows in their order, whatever its column index holds.
-    same_table = len(labels) == 1 and to_path(labels[0]) == roi_path
+    same_table = len(labels) == 1 and expand_home(labels[0]) == roi_path
     names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
     return Regions(
         Seeds(coordinates, radius),

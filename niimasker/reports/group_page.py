@@ -26,7 +26,7 @@ from niimasker.reports.plots import Plot
 from niimasker.reports.region_groups import describe_order, group_regions
 from niimasker.reports.run_page import Fact
 from niimasker.reports.run_view import MAX_COLUMNS
-from niimasker.signals.connectivity import IN_WORDS
+from niimasker.signals.connectivity import DESCRIPTIONS
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
     is_z = fisher_z and group.kind in CORRELATION_KINDS
     unit = heatmaps.name_scale(group.kind, is_fisher_z=is_z)
     return GroupSection(
-        f"{group.atlas}: {IN_WORDS[group.kind]}{', Fisher z' if is_z else ''}",
+        f"{group.atlas}: {DESCRIPTIONS[group.kind]}{', Fisher z' if is_z else ''}",
         tuple(_facts(group, unit if group.kind in CORRELATION_KINDS else group.kind)),
         None if "matrix" in notes else _mean(group, unit),
         None if "matrix" in notes else _spread(group),
@@ -260,7 +260,7 @@ def describe_group(groups: Sequence[Group], versions: Mapping[str, str], *, fish
     """Return the methods paragraph of a group, ready for a publication."""
     n_runs = max(len(group.members) for group in groups)
     # Joined by semicolons, because a description may contain a comma.
-    kinds = "; ".join(dict.fromkeys(IN_WORDS[group.kind] for group in groups))
+    kinds = "; ".join(dict.fromkeys(DESCRIPTIONS[group.kind] for group in groups))
     as_z = ", correlations as Fisher z," if fisher_z else ""
     text = (
         f"Connectivity ({kinds}){as_z} was averaged over {count(n_runs, 'run')} with niimasker "

@@ -12,8 +12,8 @@ from niimasker.reports import figures, heatmaps
 from niimasker.reports.plots import Plot
 from niimasker.reports.region_groups import describe_order, group_regions
 from niimasker.reports.run_view import AtlasView
-from niimasker.signals.connectivity import IN_WORDS, LEAST_VOLUMES, Connectivity
-from niimasker.signals.correlations import correlate, pairs_of, zscore
+from niimasker.signals.connectivity import DESCRIPTIONS, MIN_VOLUMES, Connectivity
+from niimasker.signals.correlations import correlate, upper_triangle, zscore
 
 # Kinds of connectivity whose values fill -1 to 1. Partial correlations between many regions are much smaller.
 _BOUNDED_KINDS = ("pearson", "correlation")
@@ -33,12 +33,14 @@ def plot_connectivity(atlas: AtlasView, notes: dict[str, str]) -> tuple[dict[str
     if atlas.matrices:
         shown = np.ix_(has_signal, has_signal)
         return {
-            each.kind: _add_pair_summary(_matrix(each, each.matrix[shown], names, notes), pairs_of(each.matrix[shown]))
+            each.kind: _add_pair_summary(
+                _matrix(each, each.matrix[shown], names, notes), upper_triangle(each.matrix[shown])
+            )
             for each in atlas.matrices
         }, None
     correlations = correlate(atlas.cleaned[:, has_signal])
     pearson = Connectivity("pearson", correlations, shrinkage=None, is_fisher_z=False, left_out={})
-    return {"pearson": _matrix(pearson, correlations, names, notes)}, _histogram(pairs_of(correlations))
+    return {"pearson": _matrix(pearson, correlations, names, notes)}, _histogram(upper_triangle(correlations))
 
 
 def _has_signal(atlas: AtlasView) -> np.ndarray:
@@ -51,8 +53,8 @@ def _reason_without_matrix(atlas: AtlasView, has_signal: np.ndarray) -> str | No
     if atlas.is_averaged:
         in_tables = " Its table has all values." if atlas.matrices else ""
         return f"{atlas.n_columns:,} columns are too many for a figure.{in_tables}"
-    if len(atlas.cleaned) < LEAST_VOLUMES:
-        return f"{count(len(atlas.cleaned), 'kept volume')}, but correlations need at least {LEAST_VOLUMES}."
+    if len(atlas.cleaned) < MIN_VOLUMES:
+        return f"{count(len(atlas.cleaned), 'kept volume')}, but correlations need at least {MIN_VOLUMES}."
     return "it needs two regions with a signal." if np.count_nonzero(has_signal) < 2 else None
 
 
@@ -60,8 +62,8 @@ def _matrix(connectivity: Connectivity, values: np.ndarray, names: Sequence[str]
     """Return the figure of a matrix, given its values between regions with a signal."""
     grouping = group_regions(names)
     order = describe_order(grouping)
-    kind = IN_WORDS[connectivity.kind]
-    scale = _scale_of(connectivity, pairs_of(values))
+    kind = DESCRIPTIONS[connectivity.kind]
+    scale = _scale_of(connectivity, upper_triangle(values))
     if scale != heatmaps.CORRELATION:
         # The diagonal is often much larger than the values between regions, and would stretch the colours.
         values = np.where(np.eye(len(values), dtype=bool), np.nan, values)

@@ -17,7 +17,7 @@ from niimasker.reports.plots import Plot, display_names
 from niimasker.reports.run_view import AtlasView, RunView
 from niimasker.reports.spectra import power_spectrum
 from niimasker.reports.time_axis import TimeAxis
-from niimasker.signals.connectivity import LEAST_VOLUMES
+from niimasker.signals.connectivity import MIN_VOLUMES
 from niimasker.signals.correlations import correlate_with, zscore
 
 # Fewer volumes are too few for a Welch spectrum.
@@ -143,9 +143,9 @@ def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot |
         reason = "no column of the confounds table is regressed out" if has_table else "the run has no confounds table"
         notes["regressors"] = f"No regressors: {reason}."
         return None
-    if len(run.regressors) < LEAST_VOLUMES:
+    if len(run.regressors) < MIN_VOLUMES:
         kept = count(len(run.regressors), "kept volume")
-        notes["regressors"] = f"No correlations: {kept}, but correlations need at least {LEAST_VOLUMES}."
+        notes["regressors"] = f"No correlations: {kept}, but correlations need at least {MIN_VOLUMES}."
         return None
     before = correlate_with(atlas.raw, run.regressors)
     after = correlate_with(atlas.cleaned, run.regressors)

@@ -31,12 +31,12 @@ def describe(study: Study, finished: Set[Run]) -> Iterator[str]:
     yield from _aligned([tuple(columns), *zip(*columns.values(), strict=True)])
     yield ""
     n_to_do = len(study.plans) - len(finished)
-    counts = [f"{n_to_do} to do", f"{len(finished)} to skip", f"{len(study.misfits)} that do not fit"]
+    counts = [f"{n_to_do} to do", f"{len(finished)} to skip", f"{len(study.invalid_runs)} that do not fit"]
     yield f"{count(len(study.runs), 'run')}: {', '.join(counts)}. Nothing is written in {study.settings.output_dir}."
 
 
 def _regressed(settings: Settings) -> str:
-    words = settings.regressed
+    words = settings.requested_regressors
     if words is None:
         return "nothing; --regressors says what"
     return " ".join(words) or "all columns of --regressor_files"
@@ -96,8 +96,8 @@ def _own_atlases(run: Run) -> str:
 def _headers(study: Study) -> dict[Run, tuple[str, str]]:
     """Return volumes and repetition time of each run, as far as they are known."""
     headers = {plan.run: (str(plan.series.n_volumes), _seconds(plan.cleaning.t_r)) for plan in study.plans}
-    for run, misfit in study.misfits.items():
-        series = misfit.series
+    for run, invalid_run in study.invalid_runs.items():
+        series = invalid_run.series
         t_r = study.settings.t_r or (series.t_r if series else None)
         headers[run] = ("?", "?") if series is None else (str(series.n_volumes), _seconds(t_r))
     return headers
@@ -115,9 +115,9 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def problems(study: Study) -> list[str]:
     """Return everything that does not fit, in the order of the runs; what holds for several runs once."""
-    misfits = [study.misfits[run] for run in study.runs if run in study.misfits]
-    errors = [error for misfit in misfits for error in misfit.errors]
-    return list(dict.fromkeys(map(str, [*study.mistakes, *errors])))
+    invalid_runs = [study.invalid_runs[run] for run in study.runs if run in study.invalid_runs]
+    errors = [error for invalid_run in invalid_runs for error in invalid_run.errors]
+    return list(dict.fromkeys(map(str, [*study.option_errors, *errors])))
 
 
 def foreseen(study: Study) -> list[Outcome]:

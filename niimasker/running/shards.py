@@ -38,7 +38,7 @@ def read_shards(folder: Path, shard: Shard, runs: Sequence[Run]) -> list[Row] | 
 
 def _summary_paths(folder: Path, shard: Shard) -> Iterator[Path]:
     # One after the other: of the parts there may be said to be any number, of which the first is missing.
-    return (folder / summary_name(Shard(number, shard.of)) for number in range(1, shard.of + 1))
+    return (folder / summary_name(Shard(number, shard.n_shards)) for number in range(1, shard.n_shards + 1))
 
 
 def _merge(folder: Path, shard: Shard, runs: Sequence[Run]) -> list[Row]:

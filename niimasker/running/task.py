@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from niimasker.errors import record_warnings
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
@@ -30,9 +30,14 @@ from niimasker.running.batch import attempt
 from niimasker.running.placements import AnyPlacement
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
-from niimasker.signals.connectivity import Connectivity, find_silent, measure_connectivity, warn_of_freedom
+from niimasker.signals.connectivity import (
+    Connectivity,
+    find_regions_without_signal,
+    measure_connectivity,
+    warn_of_few_degrees_of_freedom,
+)
 from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
-from niimasker.signals.extraction import Reading, Signals, extract_signals
+from niimasker.signals.extraction import ReadOptions, Signals, extract_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
 from niimasker.study.fingerprints import Fingerprint, fingerprint_study
 from niimasker.study.plans import Plan, load_run_confounds
@@ -175,7 +180,7 @@ def _compute(task: Task, placement: Placement, warnings_of_placement: Sequence[s
     digest = hashlib.sha256()
     mean_volume = None if task.shared.settings.no_report else MeanVolume()
     averages_valid = task.shared.settings.valid_voxels and not task.shared.settings.as_voxels
-    reading = Reading(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
+    reading = ReadOptions(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
     with record_warnings() as recorded:
         start = time.perf_counter()
         confounds = load_run_confounds(plan.run, task.shared.settings, plan.series)
@@ -238,11 +243,13 @@ def _connect_atlas(
     if not settings.connectivity:
         return ()
     is_standardized = task.plan.cleaning.standardize is not None
-    left_out = find_silent(signals, values, names, is_standardized=is_standardized)
+    left_out = find_regions_without_signal(signals, values, names, is_standardized=is_standardized)
     matrices = measure_connectivity(
         values, settings.connectivity, names=names, left_out=left_out, fisher_z=settings.fisher_z
     )
-    warn_of_freedom(settings.connectivity, nuisance.degrees_of_freedom, len(names) - len(left_out), atlas)
+    warn_of_few_degrees_of_freedom(
+        settings.connectivity, nuisance.degrees_of_freedom, len(names) - len(left_out), atlas
+    )
     return matrices
 
 
@@ -306,5 +313,5 @@ def sources_of(roi_files: Sequence[str], settings: Settings, mask_path: Path | N
 
 
 def _atlas_source(roi_file: str) -> SourceRecord:
-    roi_path = to_path(roi_file)
+    roi_path = expand_home(roi_file)
     return source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}

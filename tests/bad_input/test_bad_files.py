@@ -265,8 +265,8 @@ CASES = [
         "pipe",
         pipe("bad.nii"),
         "bad.nii",
-        "bad.nii: no regular file; expected a NIfTI image.",
-        "--input_files: bad.nii cannot be used (no regular file); give a folder, files or patterns.",
+        "bad.nii: not a regular file; expected a NIfTI image.",
+        "--input_files: bad.nii cannot be used (not a regular file); give a folder, files or patterns.",
     ),
     *wrong_image(
         "name too long",
@@ -562,7 +562,7 @@ CASES = [
         "--regressor_files: pipe",
         pipe("bad.tsv"),
         CONFOUNDS,
-        "--regressor_files: bad.tsv cannot be used (no regular file); give files or patterns.",
+        "--regressor_files: bad.tsv cannot be used (not a regular file); give files or patterns.",
     ),
     use(
         "--regressor_files: loop of links",

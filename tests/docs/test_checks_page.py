@@ -114,7 +114,7 @@ FOUND = [
     ("length", "with one cut-off", "--low_pass 0.1 --discard_scans 110", "too few for the filter"),
     ("cosines", "together with `--high_pass`", "--regressors high_pass --high_pass 0.01", "filters twice"),
     ("regressors", "constant", "--scrub --regressors motion_outlier00", "motion_outlier00 (constant)"),
-    ("degrees of freedom", "fewer than 1", "--regressors Params36 --low_pass 0.05", "no degree of freedom is left"),
+    ("degrees of freedom", "fewer than 1", "--regressors Params36 --low_pass 0.05", "no degrees of freedom are left"),
     ("degrees of freedom", "fewer than 20", "--regressors Params36 --low_pass 0.12", "unreliable"),
 ]
 

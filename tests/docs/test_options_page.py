@@ -26,7 +26,7 @@ def test_tables_name_every_option_with_its_short_form():
 
 
 def test_tables_say_what_each_value_may_be():
-    assert [row[1] for row in ROWS] == [option.kind.expected for option in NAMED]
+    assert [row[1] for row in ROWS] == [option.option_type.expected for option in NAMED]
 
 
 def test_tables_have_the_defaults_of_the_json_template():

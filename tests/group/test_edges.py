@@ -17,7 +17,7 @@ from niimasker.group.edges import (
     mean_over_runs,
     relate_to_distance,
 )
-from niimasker.signals.correlations import pairs_of
+from niimasker.signals.correlations import upper_triangle
 
 N_EDGES = 45
 
@@ -160,10 +160,10 @@ class TestDistance:
 class TestMatrices:
     def test_edges_come_row_by_row_and_back(self):
         matrix = np.array([[np.nan, 1, 2, 3], [1, np.nan, 4, 5], [2, 4, np.nan, 6], [3, 5, 6, np.nan]])
-        assert pairs_of(matrix).tolist() == [1, 2, 3, 4, 5, 6]
-        assert np.array_equal(matrix_of(pairs_of(matrix), 4), matrix, equal_nan=True)
+        assert upper_triangle(matrix).tolist() == [1, 2, 3, 4, 5, 6]
+        assert np.array_equal(matrix_of(upper_triangle(matrix), 4), matrix, equal_nan=True)
 
     def test_edges_are_in_the_order_of_distances(self):
         centres = np.random.default_rng(0).normal(size=(6, 3))
         expected = np.linalg.norm(centres[:, None] - centres, axis=-1)
-        assert distances_between(centres) == pytest.approx(pairs_of(expected))
+        assert distances_between(centres) == pytest.approx(upper_triangle(expected))

@@ -1,4 +1,4 @@
-"""What options may be, how the JSON file is read, and which of both wins."""
+"""Values of options, the JSON file, and its precedence over the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from niimasker.cli import read_command_line
-from niimasker.errors import NiimaskerWarning, SettingsError, clip, record_warnings
+from niimasker.errors import NiimaskerWarning, SettingsError, record_warnings, shorten_text
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS, OPTIONS, config_template
@@ -19,7 +19,7 @@ from niimasker.options.settings import CONNECTIVITY_KINDS, OPTIONS, config_templ
 ROOT = Path(__file__).parents[2]
 MINIMAL = {"output_dir": "out", "input_files": ["bold.nii.gz"], "roi_file": "atlas.nii.gz"}
 
-# The table of options that the tool is specified by.
+# The options of the specification.
 SPECIFIED = [
     "output_dir",
     "input_files",
@@ -104,7 +104,7 @@ NOT_TEXTS = [1.5, True, {"a": 1}, [None], [1.5], [["a"]], "a\0b"]
 NOT_PATHS = [1, True, ["a.nii", "b.nii"], {"a": 1}, "a\0b"]
 NOT_NUMBERS = [True, False, "2", [2, 3], {"a": 1}, float("nan"), float("inf"), -1, 10**400]
 NOT_COUNTS = [*NOT_NUMBERS[:-1], 1.5]
-# An object is words with parameters, see below; not every object is.
+# An object can stand for words with parameters (see below), but not every object does.
 NOT_WORDS = [
     *[value for value in NOT_TEXTS if not isinstance(value, dict)],
     {"motion": ["full", "basic"]},
@@ -236,7 +236,7 @@ def write_config(config_path: Path, config: object) -> Path:
 
 
 def refusal(config_path: Path, text: str | None = None) -> str:
-    """Return the message with which a JSON file is refused, as it is read or as its values are checked."""
+    """Return the error message for a JSON file, when it is read or its values are checked."""
     if text is not None:
         config_path.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
@@ -267,7 +267,7 @@ def test_value_of_the_wrong_kind_names_option_and_value(name, value):
     with pytest.raises(SettingsError) as caught:
         make_settings({**MINIMAL, name: value})
     assert f"{name}: expected " in str(caught.value)
-    assert f"found {clip(json.dumps(value))}" in str(caught.value)
+    assert f"found {shorten_text(json.dumps(value))}" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, values in WRONG_VALUES.items() if "a\0b" in values))
@@ -363,12 +363,12 @@ def test_lists_of_one_and_empty_objects_as_jsonlite_of_r_writes_them_are_taken(t
         ({"compcor": True, "n_compcor": "all"}, ("compcor", "n_compcor=all")),
         ({"Params6": True, "my column": True, "cosine*": True}, ("Params6", "my column", "cosine*")),
         ({"motion": "full", "wm_csf": False, "global_signal": None}, ("motion=full",)),
-        # As jsonlite of R writes it, unless it is told to unbox.
+        # As R's jsonlite writes it without auto_unbox.
         (
             {"motion": ["derivatives"], "high_pass": [True], "wm_csf": [False], "n_compcor": [5], "compcor": [True]},
             ("motion=derivatives", "high_pass", "n_compcor=5", "compcor"),
         ),
-        # Refused with a hint, once the table is read.
+        # Refused with a hint when the confounds table is read.
         ({"fd_threshold": 0.2, "n_compcor": [1.5]}, ("fd_threshold=0.2", "n_compcor=1.5")),
         (["motion=derivatives", "wm_csf", "a_comp_cor_0*"], ("motion=derivatives", "wm_csf", "a_comp_cor_0*")),
         ("motion=full", ("motion=full",)),
@@ -395,7 +395,7 @@ def test_wrong_value_in_an_object_names_its_word(config_path, value):
 
 
 @pytest.mark.parametrize("value", [{"motion": False}, {"motion": [False], "wm_csf": None}])
-def test_object_in_which_no_word_is_on_does_not_mean_all_columns(config_path, value):
+def test_object_without_an_enabled_word_does_not_mean_all_columns(config_path, value):
     message = refusal(config_path, json.dumps({"regressors": value, "regressor_files": "a.tsv"}))
     assert message.startswith("--regressors: expected ")
     assert message.endswith(' (every word in it is off; leave it out to use all columns, or give "scrub" to use none).')
@@ -547,7 +547,7 @@ def test_fisher_z_without_connectivity_warns():
 @pytest.mark.parametrize(
     ("text", "place", "cause"),
     [
-        # Python 3.13 shows the comma, older ones what follows it.
+        # Python 3.13 gives the position of the comma, older versions that of the text after it.
         ('{\n  "standardize": true,\n}', "line (2, column 22|3, column 1)", "a comma after the last item"),
         ('{\n  "labels": ["a", "b",]\n}', "line 2, column 2[23]", "a comma after the last item"),
         ("{\n  'standardize': true\n}", "line 2, column 3", "single quotes"),
@@ -574,7 +574,7 @@ def test_broken_json_shows_file_place_and_likely_cause(config_path, text, place,
 
 
 @pytest.mark.parametrize("rest", ["}", "]", '\n{"t_r": 2}'])
-def test_text_after_the_object_is_not_called_missing(config_path, rest):
+def test_text_after_the_object_is_not_reported_as_missing(config_path, rest):
     message = refusal(config_path, '{"t_r": 2}\n' + rest)
     assert message.startswith(f"{config_path}, line ")
     assert "missing" not in message

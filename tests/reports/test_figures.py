@@ -22,7 +22,7 @@ from niimasker.reports.plots import display_names
 from niimasker.reports.region_groups import group_regions
 from niimasker.reports.spectra import power_spectrum
 from niimasker.reports.time_axis import TimeAxis
-from niimasker.signals.correlations import correlate, correlate_with, pairs_of, zscore
+from niimasker.signals.correlations import correlate, correlate_with, upper_triangle, zscore
 from niimasker.signals.timeline import Timeline
 
 RNG = np.random.default_rng(0)
@@ -150,7 +150,7 @@ class TestCorrelations:
         assert np.isfinite(correlations[:-1, :-1]).all()
 
     def test_each_pair_is_counted_once(self):
-        np.testing.assert_array_equal(pairs_of(np.arange(9).reshape(3, 3)), [1, 2, 5])
+        np.testing.assert_array_equal(upper_triangle(np.arange(9).reshape(3, 3)), [1, 2, 5])
 
     def test_matrix_holds_them_in_the_order_of_groups(self):
         names = ("RH_Vis_1", "LH_Default_1", "LH_Vis_1", "RH_Vis_2", "LH_Default_2", "LH_Vis_2")
@@ -167,7 +167,7 @@ class TestCorrelations:
         assert figure["layout"]["shapes"] == []
 
     def test_histogram_counts_every_pair(self):
-        pairs = pairs_of(correlate(RNG.normal(size=(50, 30))))
+        pairs = upper_triangle(correlate(RNG.normal(size=(50, 30))))
         figure = figures.plot_histogram(pairs, float(np.median(pairs)))
         assert sum(figure["data"][0]["y"]) == 30 * 29 / 2
 

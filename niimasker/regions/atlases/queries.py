@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from niimasker.errors import RegionsError, clip, nearest
+from niimasker.errors import RegionsError, find_nearest, shorten_text
 from niimasker.regions.atlases.readers import ImageAndNames
 
 PREFIX = "nilearn:"
@@ -93,7 +93,7 @@ def parse_query(text: str, sources: Mapping[str, AtlasSource]) -> Query:
     name, _, rest = text.removeprefix(PREFIX).partition(":")
     if name not in sources:
         raise RegionsError(
-            f"{clip(text)}: there is no atlas {clip(name)!r}.{suggest_word(name, sources)} "
+            f"{shorten_text(text)}: there is no atlas {shorten_text(name)!r}.{suggest_word(name, sources)} "
             f"Valid names: {', '.join(sources)}."
         )
     source = sources[name]
@@ -130,7 +130,7 @@ def check_word(text: str, parameter: Parameter, word: str | None, *, form: str) 
     if parameter.words is None or word in parameter.words:
         return word
     raise RegionsError(
-        f"{clip(text)}: {clip(word)!r} is not a valid <{parameter.name}> in {form}."
+        f"{shorten_text(text)}: {shorten_text(word)!r} is not a valid <{parameter.name}> in {form}."
         f"{suggest_word(word, parameter.words)}{list_valid_words(parameter)}"
     )
 
@@ -148,5 +148,5 @@ def list_valid_words(parameter: Parameter) -> str:
 
 def suggest_word(word: str, words: Iterable[str]) -> str:
     """Return a sentence that suggests the nearest valid word, "" if none is near."""
-    near = nearest(word, words)
+    near = find_nearest(word, words)
     return "" if near is None else f" Did you mean {near!r}?"

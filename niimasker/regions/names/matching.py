@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError, warn
-from niimasker.options.paths import to_path, why_no_file
+from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.regions.names.tables import COLOR_TABLE_SUFFIXES, TABLE_SUFFIXES, NameTable, read_name_table
 
 # Unicode categories of control characters and of line and paragraph separators, which would break a table's lines.
@@ -51,7 +51,9 @@ def choose_names(
         if table.indices is not None and not ignore_index:
             return make_unique(_names_by_index(table, indices, source, allow_extra=allow_extra), indices, source)
         return make_unique(_names_by_order(list(table.names), indices, table_path.name, source), indices, source)
-    if len(labels) == 1 and (not why_no_file(to_path(labels[0])) or labels[0].endswith((".json", ".xlsx", ".1D"))):
+    if len(labels) == 1 and (
+        not describe_missing_file(expand_home(labels[0])) or labels[0].endswith((".json", ".xlsx", ".1D"))
+    ):
         raise RegionsError(
             f"--labels: {labels[0]} is not a table; give a .tsv or .csv table with a header, or a FreeSurfer colour "
             "table (.txt)."
@@ -62,7 +64,7 @@ def choose_names(
 def find_names_path(labels: Sequence[str]) -> Path | None:
     """Return the path of the table that --labels gives, None if it gives names or nothing."""
     is_table = len(labels) == 1 and Path(labels[0]).suffix.lower() in (*TABLE_SUFFIXES, *COLOR_TABLE_SUFFIXES)
-    return to_path(labels[0]) if is_table else None
+    return expand_home(labels[0]) if is_table else None
 
 
 def name_by_lookup_table(table_path: Path, indices: Sequence[int], image_path: Path) -> tuple[str, ...]:

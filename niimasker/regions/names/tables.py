@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.errors import RegionsError, shorten
+from niimasker.errors import RegionsError, list_names
 from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, parse_number, read_lines, read_text_table
 
 TABLE_SUFFIXES = (".tsv", ".csv")
@@ -74,7 +74,7 @@ def read_name_table(table_path: Path) -> NameTable:
     if not columns:
         raise RegionsError(
             f"{table_path}: no column of names; expected one of {', '.join(NAME_COLUMNS)}, or two columns without a "
-            f"header, index and name; found {shorten(table.names)}."
+            f"header, index and name; found {list_names(table.names)}."
         )
     # If only some of the possible name columns hold text, those with numbers are indices.
     numbers = [column for column in columns if _are_whole_numbers(table.column(column))]
