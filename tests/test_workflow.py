@@ -41,7 +41,7 @@ def niimasker(capsys):
     def run(*words):
         capsys.readouterr()
         try:
-            code = main(words)
+            code = main(["--no_report", *words])
         except SystemExit as error:
             code = error.code
         return code, capsys.readouterr().err
@@ -120,7 +120,7 @@ class TestSeveralAtlases:
     def test_several_images_and_processes(self, niimasker, n_jobs):
         for name in ("x.nii.gz", "y.nii.gz"):
             Path(name).write_bytes(Path("bold.nii.gz").read_bytes())
-        assert niimasker("out", "-i", "x.nii.gz", "y.nii.gz", "-r", *ATLASES, "--no_report", "--n_jobs", n_jobs)[0] == 0
+        assert niimasker("out", "-i", "x.nii.gz", "y.nii.gz", "-r", *ATLASES, "--n_jobs", n_jobs)[0] == 0
         keys = ("a", "b.v2", "c")
         tables = [[read(f"out/{image}_atlas-{key}_timeseries.tsv") for key in keys] for image in "xy"]
         assert all(one.equals(other) for one, other in zip(*tables, strict=True))
