@@ -41,7 +41,7 @@ def niimasker(capsys):
     def run(*words):
         capsys.readouterr()
         try:
-            code = main(words)
+            code = main(["--no_report", *words])
         except SystemExit as error:
             code = error.code
         return code, capsys.readouterr().err

@@ -52,7 +52,8 @@ RegionSources = Mapping[str, SourceRecord]
 
 # pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
 # which leaves the interpreter idle: they are imported meanwhile.
-_NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
+_NEEDED_LATE = ("niimasker.outputs.results",)
+_NEEDED_FOR_CLEANING = ("nilearn.signal",)
 _NEEDED_FOR_REPORTS = ("niimasker.reports.run_page",)
 _IMPORTING = "niimasker's late imports"
 _NEEDED_FOR_CONNECTIVITY = ("nilearn.connectome",)
@@ -175,7 +176,7 @@ def _sources_of_atlases(keys: Sequence[str], sources: Sequence[RegionSources]) -
 
 
 def _compute(task: Task, placement: Placement, warnings_of_placement: Sequence[str]) -> Extracted:
-    _start_imports(_needed_late(task.shared.settings))
+    _start_imports(_needed_late(task))
     plan = task.plan
     digest = hashlib.sha256()
     mean_volume = None if task.shared.settings.no_report else MeanVolume()
@@ -209,9 +210,15 @@ def _compute(task: Task, placement: Placement, warnings_of_placement: Sequence[s
     return Extracted(signals, values, matrices, confounds, nuisance, digest.hexdigest(), warnings, mean)
 
 
-def _needed_late(settings: Settings) -> tuple[str, ...]:
-    for_reports = () if settings.no_report else _NEEDED_FOR_REPORTS
-    return (*_NEEDED_LATE, *for_reports, *(_NEEDED_FOR_CONNECTIVITY if settings.connectivity else ()))
+def _needed_late(task: Task) -> tuple[str, ...]:
+    settings, cleaning = task.shared.settings, task.plan.cleaning
+    cleans = cleaning.detrend or cleaning.filters or cleaning.standardize or settings.regressors
+    return (
+        *_NEEDED_LATE,
+        *(_NEEDED_FOR_CLEANING if cleans else ()),
+        *(() if settings.no_report else _NEEDED_FOR_REPORTS),
+        *(_NEEDED_FOR_CONNECTIVITY if settings.connectivity else ()),
+    )
 
 
 def _said_of(key: str, keys: Sequence[str]) -> str:

@@ -206,8 +206,9 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_study(folder)
-        for each in BOMBS:
-            each.build()
+        # A file in each role is one file.
+        for build in dict.fromkeys(each.build for each in BOMBS):
+            build()
         Path("plain.nii.gz").write_bytes(gzip.compress(make_image()))
         yield folder
 

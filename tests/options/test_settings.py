@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from niimasker.cli import read_command_line
@@ -258,25 +258,29 @@ def test_wrong_and_valid_values_are_known_of_every_option():
     assert set(VALID_VALUES) == set(SPECIFIED) - {"output_dir"}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [(option.name, value) for option in OPTIONS for value in WRONG_VALUES[option.name]],
-    ids=lambda part: repr(part)[:20],
-)
-def test_value_of_the_wrong_kind_names_option_and_value(name, value):
-    with pytest.raises(SettingsError) as caught:
-        make_settings({**MINIMAL, name: value})
-    assert f"{name}: expected " in str(caught.value)
-    assert f"found {shorten_text(json.dumps(value))}" in str(caught.value)
+def refusal_of(**given: object) -> str:
+    """Return what is said of options that are refused, or that they are taken."""
+    try:
+        make_settings({**MINIMAL, **given})
+    except SettingsError as error:
+        return str(error)
+    return f"{given} is taken"
+
+
+@pytest.mark.parametrize("name", [option.name for option in OPTIONS])
+def test_value_of_the_wrong_kind_names_option_and_value(name):
+    for value in WRONG_VALUES[name]:
+        message = refusal_of(**{name: value})
+        assert f"{name}: expected " in message
+        assert f"found {shorten_text(json.dumps(value))}" in message
 
 
 @pytest.mark.parametrize("name", sorted(name for name, values in WRONG_VALUES.items() if "a\0b" in values))
-@pytest.mark.parametrize("character", ["\0", "\t", "\n", "\x1f"])
-def test_control_character_in_a_text_is_refused_with_a_hint(name, character):
-    with pytest.raises(SettingsError) as caught:
-        make_settings({**MINIMAL, name: f"C:{character}emp.nii"})
+def test_control_character_in_a_text_is_refused_with_a_hint(name):
     hint = r"(it contains a control character; in JSON, write a path with / or \\)."
-    assert str(caught.value).endswith(f", found {json.dumps(f'C:{character}emp.nii')} {hint}")
+    for character in ("\0", "\t", "\n", "\x1f"):
+        value = f"C:{character}emp.nii"
+        assert refusal_of(**{name: value}).endswith(f", found {json.dumps(value)} {hint}")
 
 
 def test_control_character_in_a_list_is_refused_with_a_hint(config_path):
@@ -285,19 +289,18 @@ def test_control_character_in_a_list_is_refused_with_a_hint(config_path):
 
 
 @pytest.mark.parametrize("name", NUMBER_OPTIONS)
-@pytest.mark.parametrize("value", [True, False])
-def test_true_and_false_are_no_numbers_in_json(config_path, name, value):
-    message = refusal(config_path, json.dumps({name: value}))
-    assert name in message
-    assert json.dumps(value) in message
+def test_true_and_false_are_no_numbers_in_json(config_path, name):
+    for value in (True, False):
+        message = refusal(config_path, json.dumps({name: value}))
+        assert name in message
+        assert json.dumps(value) in message
 
 
 @pytest.mark.parametrize("name", NUMBER_OPTIONS)
-@pytest.mark.parametrize("word", ["two", "2,5", "1e999", "nan"])
-def test_word_that_is_no_number_is_refused_on_the_command_line(name, word):
-    given_words = read_command_line(["out", "-i", "a.nii", "-r", "b.nii", f"--{name}", word])
-    with pytest.raises(SettingsError, match=f"--{name}: expected a (whole )?number"):
-        make_settings(given_words)
+def test_word_that_is_no_number_is_refused_on_the_command_line(name):
+    for word in ("two", "2,5", "1e999", "nan"):
+        given_words = read_command_line(["out", "-i", "a.nii", "-r", "b.nii", f"--{name}", word])
+        assert re.search(f"--{name}: expected a (whole )?number", refusal_of(**given_words))
 
 
 @pytest.mark.parametrize("name", ["discard_scans", "scrub_segment", "n_decimals", "n_jobs"])
@@ -658,10 +661,10 @@ def test_option_of_the_command_line_alone_is_refused_in_json(config_path, key):
     assert message == f"{config_path}: {key!r} can only be given on the command line; remove it from the file."
 
 
-@pytest.mark.parametrize("value", [None, "", []])
 @pytest.mark.parametrize("name", config_template())
-def test_empty_value_means_not_given(config_path, name, value):
-    assert read_config(write_config(config_path, {name: value})) == {}
+def test_empty_value_means_not_given(config_path, name):
+    for value in (None, "", []):
+        assert (read_config(write_config(config_path, {name: value})), value) == ({}, value)
 
 
 @pytest.mark.parametrize(("name", "value"), [("standardize", False), ("discard_scans", 0), ("labels", ["a"])])
@@ -701,10 +704,10 @@ def test_template_changes_no_default():
 
 
 @pytest.mark.parametrize("name", OLD_TEMPLATE)
-@pytest.mark.parametrize("empty", [None, "", []])
-def test_every_key_of_old_templates_is_accepted_empty(config_path, name, empty):
-    config = read_config(write_config(config_path, {name: empty}))
-    assert make_settings(MINIMAL, config) == make_settings(MINIMAL)
+def test_every_key_of_old_templates_is_accepted_empty(config_path, name):
+    for empty in (None, "", []):
+        config = read_config(write_config(config_path, {name: empty}))
+        assert (make_settings(MINIMAL, config), empty) == (make_settings(MINIMAL), empty)
 
 
 @pytest.mark.parametrize("labels", [[], ""])
@@ -784,11 +787,14 @@ def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
     names = data.draw(st.permutations(sorted(VALID_VALUES)))
     chosen = [name for name in names if name in required or data.draw(st.booleans(), label=name)]
     options = {name: data.draw(VALID_VALUES[name], label=name) for name in chosen}
-    config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
+    # Of two that contradict each other one is left out, and names that are not one an atlas.
     contradict = ("valid_voxels", "smoothing_fwhm"), ("connectivity", "as_voxels")
     for pair in (*contradict, ("scheduler", "timeout"), ("quiet", "verbose")):
-        assume(not all(options.get(name) for name in pair))
-    assume(len(options.get("atlas_name", options["roi_file"])) == len(options["roi_file"]))
+        if all(options.get(name) for name in pair):
+            del options[pair[data.draw(st.integers(0, 1))]]
+    if len(options.get("atlas_name", options["roi_file"])) != len(options["roi_file"]):
+        del options["atlas_name"]
+    config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
     with record_warnings() as of_typed:
         typed = make_settings(read_command_line(["out", *make_words(options)]))
     with record_warnings() as of_json:

@@ -342,8 +342,8 @@ class TestRunning:
         run("--no_report")
         whole = results_in(Path("out"))
         shutil.rmtree("out")
-        for number in (1, 2):
-            run("--no_report", "--shard", f"{number}/2", "--n_jobs", "2")
+        run("--no_report", "--shard", "1/2", "--n_jobs", "2")
+        run("--no_report", "--shard", "2/2")
         assert results_in(Path("out")) == whole
         assert summary(Path("out"))["status"].to_dict() == dict.fromkeys(RUNS, "done")
 

@@ -184,7 +184,7 @@ def test_anything_but_an_address_is_wrong_use(study, capsys, address):
 
 
 def test_scheduler_that_does_not_answer_is_wrong_use(study, capsys, monkeypatch):
-    monkeypatch.setattr("niimasker.running.clusters._SECONDS_TO_CONNECT", 1)
+    monkeypatch.setattr("niimasker.running.clusters._SECONDS_TO_CONNECT", 0.2)
     assert main([*study[:-1], "tcp://127.0.0.1:9"]) == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
     assert not Path("out").exists()

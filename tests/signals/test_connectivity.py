@@ -395,7 +395,7 @@ class TestFiles:
         written = []
         for n_jobs in (1, 2):
             options = {"connectivity": CONNECTIVITY_KINDS, "fisher_z": True, "n_jobs": n_jobs, "no_report": True}
-            extract(f"out_{n_jobs}", input_files="sub-*_bold.nii.gz", roi_file="atlas.nii.gz", **options)
+            extract(f"out_{n_jobs}", input_files="sub-1_bold.nii.gz", roi_file="atlas.nii.gz", **options)
             written.append({name: data for name, data in results_in(Path(f"out_{n_jobs}")).items() if "relmat" in name})
-        assert len(written[0]) == 20
+        assert len(written[0]) == 10
         assert written[0] == written[1]

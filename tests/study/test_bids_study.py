@@ -159,12 +159,12 @@ def test_generations_of_one_folder_are_done_together(done):
 
 
 def test_processes_write_the_same(files, done):
-    words = [*CONFOUNDS, "--mask_img", "auto", "-r", OWN_ATLAS]
+    words = ["--mask_img", "auto", "-r", OWN_ATLAS]
     assert done("one", *words) == done("two", *words, "--n_jobs", "2")
 
 
 def test_processes_share_an_atlas_on_which_each_run_has_a_mask_of_its_own(files, done):
-    words = [*CONFOUNDS, "--mask_img", "auto", "--smoothing_fwhm", "4"]
+    words = ["--mask_img", "auto", "--smoothing_fwhm", "4"]
     assert done("one", *words) == done("two", *words, "--n_jobs", "2")
 
 
