@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import os
-import shutil
 import sys
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from niimasker import __version__
 from niimasker.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -25,136 +22,19 @@ from niimasker.errors import (
     NiimaskerWarning,
     OutputError,
     SettingsError,
-    nearest,
 )
+from niimasker.options.command_line import read_command_line
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
-from niimasker.options.paths import why_no_file
-from niimasker.options.settings import (
-    COMMAND_LINE_OPTIONS,
-    DEPRECATED,
-    DEPRECATED_ON_COMMAND_LINE,
-    GROUPS,
-    OPTIONS,
-    Option,
-    Settings,
-)
-from niimasker.options.short_help import DESCRIPTION, DOCUMENTATION, EXIT_CODES, format_short_help, format_usage
+from niimasker.options.settings import Settings
 
 if TYPE_CHECKING:
     from niimasker.outputs.outcomes import Outcome
     from niimasker.study.preparation import Study
 
-EPILOG = f"""examples:
-  niimasker out -i fmriprep -r atlas.nii.gz --regressors motion wm_csf
-  niimasker out -c config.json
-  niimasker example_output --example
-
-A JSON file takes the same names. Precedence:
-defaults < command line < JSON file.
-{DOCUMENTATION}
-{EXIT_CODES}"""
-
 _MOST_REASONS = 3
 # The lines of a study of fewer runs are on one screen with its summary.
 _RUNS_IN_SIGHT = 20
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
-        options = [f"--{option.name}" for option in OPTIONS if not option.positional]
-        close = nearest(f"--{unknown.lstrip('-')}", options) if unknown.startswith("-") else None
-        hint = f"; the nearest is {close}" if close else ""
-        raise SettingsError(f"{message}{hint}; see niimasker --help_all.")
-
-
-class _ShowHelp(argparse.Action):
-    """Print the text that `const` makes for a parser, and exit."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        _say(self.const(parser))
-        parser.exit()
-
-
-def _format_short_help(_: argparse.ArgumentParser) -> str:
-    return format_short_help(shutil.get_terminal_size().columns)
-
-
-def _format_full_help(parser: argparse.ArgumentParser) -> str:
-    return parser.format_help().rstrip()
-
-
-# How argparse takes the options that are no settings but ask for a text.
-_ACTIONS: Mapping[str, Mapping[str, Any]] = {
-    "help": {"action": _ShowHelp, "nargs": 0, "const": _format_short_help},
-    "help_all": {"action": _ShowHelp, "nargs": 0, "const": _format_full_help},
-    "version": {"action": "version", "version": f"niimasker {__version__}"},
-}
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser; every value stays what was typed, an option not given stays absent."""
-    parser = _Parser(
-        prog="niimasker",
-        usage=format_usage(),
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
-        add_help=False,
-    )
-    groups = {name: parser.add_argument_group(name) for name in GROUPS}
-    for option in OPTIONS:
-        _add(groups[option.group], option)
-    for name in DEPRECATED_ON_COMMAND_LINE:
-        replacement = next(option for option in OPTIONS if option.name == DEPRECATED[name])
-        groups[replacement.group].add_argument(
-            f"--{name}", help=f"deprecated: use --{replacement.name}", **replacement.kind.argparse
-        )
-    for option in COMMAND_LINE_OPTIONS:
-        _add(groups[option.group], option)
-    return parser
-
-
-def _add(group: Any, option: Option) -> None:
-    help_text = (option.help + option.default_note).replace("%", "%%")
-    if option.positional:
-        # Optional for argparse alone, so that a missing one is said in this program's words.
-        group.add_argument(option.name, nargs="?", help=help_text)
-        return
-    group.add_argument(*option.names, help=help_text, **_ACTIONS.get(option.name, option.kind.argparse))
-
-
-def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
-    """Return the options given on a command line, as JSON values.
-
-    Raises
-    ------
-    SettingsError
-        The words are no options, or a number is not a number.
-    """
-    given = vars(make_parser().parse_args(argv))
-    if "output_dir" not in given:
-        given |= _take_last_as_output_dir(given.get("roi_file", []))
-    kinds = {option.name: option.kind for option in OPTIONS}
-    for name in given.keys() & kinds.keys():
-        with contextlib.suppress(ValueError):  # `make_settings` says what was expected.
-            given[name] = kinds[name].read(given[name])
-    return given
-
-
-def _take_last_as_output_dir(roi_files: list[str]) -> dict[str, Any]:
-    """Return the options of `-r atlas.nii.gz out`, which 0.0.4 took: its -r had one value."""
-    *others, candidate = roi_files or [""]
-    is_atlas = (
-        candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or not why_no_file(Path(candidate))
-    )
-    if not others or is_atlas:
-        raise SettingsError(
-            "output_dir is missing; give it as the first word, or as the last one after --; see niimasker --help."
-        )
-    return {"output_dir": candidate, "roi_file": others}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -183,7 +63,7 @@ def _wants_traceback(settings: Settings | None, argv: Sequence[str]) -> bool:
 
 
 def _read_settings(argv: Sequence[str]) -> Settings:
-    given = read_command_line(argv)
+    given = read_command_line(argv, show=_say)
     is_example = given.pop("example", False)
     config_path = given.pop("config", None)
     if is_example:

@@ -23,7 +23,7 @@ import pandas as pd
 import pytest
 from group_members import make_edges, write_members
 
-from niimasker.cli import main, make_parser
+from niimasker.cli import main
 from niimasker.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -38,6 +38,7 @@ from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
 from niimasker.inputs.series import T_R_MAX, T_R_MIN
 from niimasker.inputs.strategies import STRATEGIES
+from niimasker.options.command_line import make_parser
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS, DEPRECATED, OPTIONS, STANDARDIZE_METHODS, config_template
