@@ -15,8 +15,9 @@ from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, summary_name
 from niimasker.outputs.outcomes import Outcome
 from niimasker.running.execution import extract_plans
+from niimasker.running.late_imports import wait_for_imports
 from niimasker.running.study_files import begin_study_files, folders_of, tabulate, write_study_files
-from niimasker.running.task import Shared, share, wait_for_imports
+from niimasker.running.task import Shared, share
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.preparation import Study, prepare
 

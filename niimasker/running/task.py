@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import importlib
 import logging
-import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +24,7 @@ from niimasker.regions.loading import find_names_paths
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.running.batch import attempt
+from niimasker.running.late_imports import start_imports, wait_for_imports
 from niimasker.running.placements import AnyPlacement
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
@@ -44,13 +42,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 RegionSources = Mapping[str, SourceRecord]
-
-# pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
-# which leaves the interpreter idle: they are imported meanwhile.
-_NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
-_NEEDED_FOR_REPORTS = ("niimasker.reports.run_page",)
-_IMPORTING = "niimasker's late imports"
-_NEEDED_FOR_CONNECTIVITY = ("nilearn.connectome",)
 
 
 @dataclass(frozen=True)
@@ -170,7 +161,7 @@ def _sources_of_atlases(keys: Sequence[str], sources: Sequence[RegionSources]) -
 
 
 def _compute(task: Task, placement: Placement, warnings_of_placement: Sequence[str]) -> Extracted:
-    _start_imports(_needed_late(task.shared.settings))
+    start_imports(task.shared.settings)
     plan = task.plan
     digest = hashlib.sha256()
     mean_volume = None if task.shared.settings.no_report else MeanVolume()
@@ -202,11 +193,6 @@ def _compute(task: Task, placement: Placement, warnings_of_placement: Sequence[s
     signals, values = zip(*cleaned, strict=True)
     mean = None if mean_volume is None else _scale(mean_volume, plan)
     return Extracted(signals, values, matrices, confounds, nuisance, digest.hexdigest(), warnings, mean)
-
-
-def _needed_late(settings: Settings) -> tuple[str, ...]:
-    for_reports = () if settings.no_report else _NEEDED_FOR_REPORTS
-    return (*_NEEDED_LATE, *for_reports, *(_NEEDED_FOR_CONNECTIVITY if settings.connectivity else ()))
 
 
 def _said_of(key: str, keys: Sequence[str]) -> str:
@@ -244,35 +230,6 @@ def _connect_atlas(
     )
     warn_of_freedom(settings.connectivity, nuisance.degrees_of_freedom, len(names) - len(left_out), atlas)
     return matrices
-
-
-def _start_imports(names: Sequence[str]) -> None:
-    if any(name not in sys.modules for name in names):
-        threading.Thread(target=_import_late, args=(names,), name=_IMPORTING).start()
-
-
-def wait_for_imports() -> None:
-    """Return once no thread imports what a first run needs late.
-
-    Before this thread imports anything itself: Ctrl-C in an import that waits for another thread's leaves Python's lock
-    on imports taken, and every later import waits for ever.
-    """
-    for thread in threading.enumerate():
-        if thread.name == _IMPORTING:
-            thread.join()
-
-
-def _import_late(names: Sequence[str]) -> None:
-    # The threads that read and compute need the interpreter often and shortly: at its 5 ms they wait 0.6 s in all.
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(interval / 10)
-    try:
-        # After Ctrl-C an import cannot finish; of any other failure the import that needs the module tells.
-        with contextlib.suppress(ImportError, RuntimeError):
-            for name in names:
-                importlib.import_module(name)
-    finally:
-        sys.setswitchinterval(interval)
 
 
 def share(study: Study, command: Sequence[str]) -> Shared:
