@@ -14,7 +14,7 @@ from niimasker.regions.definitions import Regions
 from niimasker.study.preparation import Study
 
 _NONE = "none"
-_TO_DO, _SKIP, _ERROR = "do", "skip", "error"
+_TO_DO, _SKIP, _ERROR = "to do", "skip", "error"
 
 
 def describe_study(study: Study, finished: Set[Run]) -> Iterator[str]:

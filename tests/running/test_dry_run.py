@@ -44,7 +44,8 @@ def test_runs_are_listed_and_nothing_is_written(dry_run):
     code, printed, said = dry_run()
     assert (code, said) == (0, "")
     assert rows_of(printed) == [
-        [f"sub-0{n}_bold.nii.gz", "12", "2", f"sub-0{n}_confounds.tsv", f"sub-0{n}_bold", "do"] for n in range(N_RUNS)
+        [f"sub-0{n}_bold.nii.gz", "12", "2", f"sub-0{n}_confounds.tsv", f"sub-0{n}_bold", "to", "do"]
+        for n in range(N_RUNS)
     ]
     assert printed.splitlines()[0] == "atlas.nii.gz: 3 regions"
     assert printed.splitlines()[-1].startswith("4 runs: 4 to do, 0 to skip, 0 with errors.")

@@ -593,7 +593,7 @@ def test_dry_run_shows_the_study_as_a_table(files, niimasker):
         sub = each.image.name[4:6]
         stem = each.image.name.removesuffix(".nii.gz")
         atlas = f"prep/sub-{sub}/anat/{OWN_ATLAS.format(sub=sub)}"
-        assert words == [str(each.image), "60", "2", each.confounds.name, each.mask.name, atlas, stem, "do"]
+        assert words == [str(each.image), "60", "2", each.confounds.name, each.mask.name, atlas, stem, "to", "do"]
     assert printed.splitlines()[-1].startswith("3 runs: 3 to do, 0 to skip, 0 with errors.")
     assert not Path("out").exists()
 
