@@ -1,4 +1,4 @@
-"""All options with their types, defaults and help texts; reading the JSON file and merging it with the command line.
+"""Every option: its name, type, default and help; the command line, the JSON file, and the merging of both.
 
 The images, tables and other files that options name are read by the wings above, not here.
 """

@@ -39,7 +39,7 @@ class Outcome:
     reason: str | None = None
     seconds: float | None = None
     traceback: str = ""
-    is_mistake: bool = False
+    is_bug: bool = False
     is_skipped: bool = False
     is_lost: bool = False
     ends_all: bool = False

@@ -254,4 +254,4 @@ def test_study_that_ends_early_has_none_yet(study):
     Path("sub-02_run-1_bold.nii.gz").write_bytes(Path("sub-02_run-1_bold.nii.gz").read_bytes()[:-20])
     assert main([*study, "--fail_fast"]) == 1
     assert not any(path.exists() for path in (PAGE, *TABLES))
-    assert "No group page: it is made once all runs are tried" in Path("out/reports/index.html").read_text()
+    assert "No group page: it is made once every run has been processed" in Path("out/reports/index.html").read_text()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from niimasker.cli import read_command_line
 from niimasker.errors import NiimaskerWarning, SettingsError, record_warnings, shorten_text
+from niimasker.options.command_line import read_command_line
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS, OPTIONS, config_template

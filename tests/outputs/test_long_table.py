@@ -17,7 +17,7 @@ from niimasker.cli import main
 from niimasker.errors import OutputError
 from niimasker.options.merging import make_settings
 from niimasker.outputs.long_table import Block, read_entities
-from niimasker.running.study_files import tabulate
+from niimasker.running.study_files import write_tidy_table
 from niimasker.study.preparation import prepare
 from niimasker.workflow import extract, run_study
 
@@ -265,7 +265,7 @@ class TestFailure:
         outcomes = run_study(study)
         Path(f"out/timeseries.{tidy}/in_the_way").mkdir(parents=True)
         with pytest.raises(OutputError, match=rf"out/timeseries\.{tidy} cannot be written \(Is a directory\)"):
-            tabulate(study, outcomes)
+            write_tidy_table(study, outcomes)
         assert not list(Path("out").glob(".niimasker-*"))
 
     def test_table_in_the_way_is_said_before_the_first_run(self, capsys):

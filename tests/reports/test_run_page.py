@@ -426,7 +426,7 @@ class TestFiles:
         Path("out/reports").write_text("in the way")
         assert main(["out", "-i", "bold.nii.gz", "-r", "atlas.nii.gz"]) == 0
         said = capsys.readouterr().err
-        assert "warning: the tables are written, but no report of them: " in said
+        assert "warning: the tables are complete, but the report could not be written: " in said
         assert "reports" in said
         assert read_table().shape == (N_VOLUMES, 3)
 
@@ -438,7 +438,7 @@ class TestFiles:
         (assets / "style.css").mkdir()
         with pytest.warns(NiimaskerWarning) as said:
             (outcome,) = extract("out", input_files=["bold.nii.gz"], roi_file="atlas.nii.gz")
-        assert any("no report of them" in str(warning.message) for warning in said)
+        assert any("the report could not be written" in str(warning.message) for warning in said)
         assert outcome.result.report_path is None
         assert outcome.status == "done"
         assert not path.exists()

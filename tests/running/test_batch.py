@@ -46,15 +46,15 @@ def worker():
 class TestAttempt:
     def test_value_has_no_reason(self):
         tried = attempt(square, 3)
-        assert (tried.value, tried.reason, tried.is_mistake) == (9, None, False)
+        assert (tried.value, tried.reason, tried.is_bug) == (9, None, False)
 
     def test_users_mistake_is_its_text(self):
         tried = attempt(raise_for_3, 3)
-        assert (tried.value, tried.reason, tried.is_mistake) == (None, "three is no good", False)
+        assert (tried.value, tried.reason, tried.is_bug) == (None, "three is no good", False)
 
     def test_mistake_of_the_program_is_told_from_it(self):
         tried = attempt(int, "x\ny")
-        assert tried.is_mistake
+        assert tried.is_bug
         assert tried.reason.startswith("unexpected ValueError: ")
         assert "Traceback" in tried.traceback
 
@@ -96,9 +96,9 @@ class TestManyTasks:
         ("by", "reason"),
         [
             (-signal.SIGKILL, "its process was killed by signal 9 (SIGKILL), as the system does when memory runs out"),
-            (-signal.SIGSEGV, "its process crashed by a segmentation fault, signal 11 (SIGSEGV)"),
+            (-signal.SIGSEGV, "its process crashed with a segmentation fault, signal 11 (SIGSEGV)"),
             (-signal.SIGTERM, "its process was ended by signal 15 (SIGTERM)"),
-            (7, "its process ended by itself (exit code 7)"),
+            (7, "its process exited unexpectedly (exit code 7)"),
         ],
     )
     def test_one_that_loses_its_process_costs_itself(self, by, reason):
@@ -111,7 +111,7 @@ class TestManyTasks:
         before = children_of(os.getpid())
         tried = in_processes(wait_for, [tmp_path / "pid"], timeout=2.0)
         (lost,) = tried.values()
-        assert lost.reason == "it takes longer than the 2 s of --timeout; its process was ended"
+        assert lost.reason == "it took longer than the 2 s of --timeout; its process was stopped"
         assert set(children_of(os.getpid())) <= set(before)
 
     def test_tasks_are_taken_as_they_are_needed(self):
@@ -327,7 +327,7 @@ def test_run_that_takes_too_long_costs_itself_with_one_process_too(held):
     process = held.start("--timeout", "3", before=FIRST_WITHOUT_LIMIT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert f"{HELD}.nii.gz: it takes longer than the 3 s of --timeout" in said
+    assert f"{HELD}.nii.gz: it took longer than the 15 s of --timeout" in said
     assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "failed": 1}
 
 

@@ -1,4 +1,4 @@
-"""--resume skips what is complete and made from the same, and nothing else."""
+"""--resume skips runs that are complete and made from unchanged inputs, and no others."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_several_atlases_are_one_run(study):
 
 def test_verbose_says_why_a_run_is_not_skipped(study, capsys):
     resume("-v", "--detrend")
-    assert "sub-01_bold: not skipped, for its settings changed" in capsys.readouterr().err
+    assert "sub-01_bold: not skipped, because its settings changed" in capsys.readouterr().err
 
 
 def test_every_option_that_does_not_shape_results_is_known():

@@ -586,15 +586,15 @@ def test_dry_run_shows_the_study_as_a_table(files, niimasker):
     assert (code, said) == (0, "")
     table = [line.split() for line in printed.splitlines()]
     header = next(words for words in table if words[:1] == ["image"])
-    assert header == ["image", "volumes", "TR", "(s)", "confounds", "mask", "atlas", "output"]
+    assert header == ["image", "volumes", "TR", "(s)", "confounds", "mask", "atlas", "output", "status"]
     for each, words in zip(
         files, [words for words in table if words[:1] and words[0].startswith("prep/")], strict=True
     ):
         sub = each.image.name[4:6]
         stem = each.image.name.removesuffix(".nii.gz")
         atlas = f"prep/sub-{sub}/anat/{OWN_ATLAS.format(sub=sub)}"
-        assert words == [str(each.image), "60", "2", each.confounds.name, each.mask.name, atlas, stem, "do"]
-    assert printed.splitlines()[-1].startswith("3 runs: 3 to do, 0 to skip, 0 that do not fit.")
+        assert words == [str(each.image), "60", "2", each.confounds.name, each.mask.name, atlas, stem, "to", "do"]
+    assert printed.splitlines()[-1].startswith("3 runs: 3 to do, 0 to skip, 0 with errors.")
     assert not Path("out").exists()
 
 
@@ -604,9 +604,9 @@ def test_dry_run_shows_what_all_runs_share(files, niimasker):
     _, printed, _ = niimasker("out", *regions, "--session", "b", "--dry_run")
     lines = printed.splitlines()
     assert lines[:3] == [
-        f"{OWN_ATLAS}: for each run its own",
+        f"{OWN_ATLAS}: a file for each run",
         "atlas.nii.gz: the same for all runs",
-        "mask.nii.gz: the mask of all runs",
+        "mask.nii.gz: the mask for all runs",
     ]
     assert lines[-1].startswith("1 run: 1 to do")
 
@@ -619,7 +619,7 @@ def test_dry_run_names_every_file_that_is_missing(files, niimasker):
     Path("prep/sub-02/anat", OWN_ATLAS.format(sub="02")).unlink()
     code, printed, said = niimasker("out", *CONFOUNDS, "-m", "auto", "-r", OWN_ATLAS, "--dry_run")
     assert code == 2
-    assert "1 to do, 0 to skip, 3 that do not fit" in printed
+    assert "1 to do, 0 to skip, 3 with errors" in printed
     assert "no brain mask" in said
     assert "no confounds table" in said
     assert "aparcaseg" in said
