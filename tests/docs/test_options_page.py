@@ -9,7 +9,7 @@ import runpy
 import pytest
 from documentation import PAGES, ROOT, code_in, table
 
-from niimasker.cli import make_parser
+from niimasker.options.command_line import make_parser
 from niimasker.options.settings import COMMAND_LINE_OPTIONS, DEPRECATED, GROUPS, OPTIONS, config_template
 
 NAMED = sorted((option for option in OPTIONS if not option.positional), key=lambda option: GROUPS.index(option.group))
