@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,15 @@ import pandas as pd
 from niimasker.inputs.confounds import Confounds
 from niimasker.options.settings import Settings
 from niimasker.outputs.dictionaries import OUTLIERS, REGIONS, VOXELS, Dictionary, describe_regressors
-from niimasker.outputs.files import check_output_dir, summary_name, write_json
+from niimasker.outputs.files import check_output_dir, write_json
 from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files, sidecar_beside
 from niimasker.outputs.provenance import (
     SourceRecord,
     describe_columns,
     make_relmat_sidecar,
     make_sidecar,
-    settings_record,
-    software_versions,
     source_record,
 )
-from niimasker.outputs.summaries import make_summary
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
@@ -279,23 +275,3 @@ def _mean_fd(confounds: Confounds | None, timeline: Timeline) -> float:
     measured = confounds.measures.framewise_displacement[timeline.n_discarded :]
     measured = measured[np.isfinite(measured)]
     return float(measured.mean()) if len(measured) else float("nan")
-
-
-def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
-    """Write parameters.json and summary.tsv; `rows` are the runs' rows of the summary."""
-    keys = ("image", "confounds", "output", "status", "reason")
-    write_json(
-        folder / "parameters.json",
-        {
-            "command": shlex.join(command),
-            "parameters": settings_record(settings),
-            "meta_data": software_versions(),
-            "runs": [{key: row[key] for key in keys} for row in rows],
-        },
-    )
-    write_summary(folder / summary_name(None), rows)
-
-
-def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the summary, one row per run."""
-    write_records(path, make_summary(rows))

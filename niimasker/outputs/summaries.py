@@ -1,14 +1,18 @@
-"""summary.tsv, with one row of facts per run: its table, and reading it back."""
+"""What tells of all runs: summary.tsv with one row of facts per run, written and read back, and parameters.json."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from niimasker.outputs.tables import text_column
+from niimasker.options.settings import Settings
+from niimasker.outputs.files import summary_name, write_json
+from niimasker.outputs.provenance import settings_record, software_versions
+from niimasker.outputs.tables import text_column, write_records
 
 Row = dict[str, Any]
 
@@ -50,3 +54,23 @@ def _plain(value: Any) -> Any:
     if pd.isna(value):
         return None
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
+    """Write parameters.json and summary.tsv; `rows` are the runs' rows of the summary."""
+    keys = ("image", "confounds", "output", "status", "reason")
+    write_json(
+        folder / "parameters.json",
+        {
+            "command": shlex.join(command),
+            "parameters": settings_record(settings),
+            "meta_data": software_versions(),
+            "runs": [{key: row[key] for key in keys} for row in rows],
+        },
+    )
+    write_summary(folder / summary_name(None), rows)
+
+
+def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the summary, one row per run."""
+    write_records(path, make_summary(rows))

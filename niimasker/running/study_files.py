@@ -50,7 +50,7 @@ def output_folders(study: Study) -> set[Path]:
 
 def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
     """Write the summary and, once all shards have ended, the index page and the files of the group."""
-    from niimasker.outputs.results import write_summary
+    from niimasker.outputs.summaries import write_summary
     from niimasker.running.shards import merge_shards, remove_shard_summaries
 
     folder, shard = study.settings.output_dir / DATA_FOLDER, study.settings.shard
@@ -65,7 +65,7 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
 
 
 def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
-    from niimasker.outputs.results import write_study
+    from niimasker.outputs.summaries import write_study
 
     settings = study.settings
     write_study(settings.output_dir / DATA_FOLDER, settings, rows, command)

@@ -106,7 +106,7 @@ FOUND = [
     ("kept volumes", "none", "--scrub --fd_threshold 0.001", "all 119 volumes"),
     ("kept volumes", "a single one", "--discard_scans 119 --standardize", "found 1 volume"),
     ("repetition time", "given by `--t_r`", "--t_r 2000", "milliseconds"),
-    ("repetition time", "but not needed", DENOISED, "ignored"),
+    ("repetition time", "but not needed", DENOISED, "implausible and ignored"),
     ("repetition time", "none, with a filter", f"{ODD} --low_pass 0.1", "give --t_r"),
     ("repetition time", "differs", "--t_r 2.1", "the sidecar says 2 s"),
     ("cut-offs", "Nyquist", "--low_pass 0.3", "not below 0.25 Hz"),

@@ -26,7 +26,7 @@ COSINES = ("cosine00", "cosine01")
 NAMES = ("mine", *FULL_MOTION, "csf", "white_matter", "global_signal", *COSINES, "aroma_motion_01", "aroma_motion_04")
 RUN = ("-i", "bold.nii.gz", "-r", "atlas.nii.gz")
 TABLE = ("--regressor_files", "confounds.tsv")
-FILTERS_TWICE = "filters twice"
+FILTERS_TWICE = "filtered twice"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from studies import results_in, start, summary, write_study
 from niimasker.cli import main
 from niimasker.inputs.runs import Run
 from niimasker.options.option_types import Shard
-from niimasker.outputs.results import write_summary
+from niimasker.outputs.summaries import write_summary
 from niimasker.running.shards import merge_shards
 
 N_RUNS = 7
