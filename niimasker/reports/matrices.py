@@ -33,10 +33,9 @@ def plot_connectivity(atlas: AtlasView, notes: dict[str, str]) -> tuple[dict[str
     if atlas.matrices:
         shown = np.ix_(has_signal, has_signal)
         return {
-            each.kind: _add_pair_summary(
-                _matrix(each, each.matrix[shown], names, notes), upper_triangle(each.matrix[shown])
-            )
-            for each in atlas.matrices
+            connectivity.kind: _add_pair_summary(_matrix(connectivity, values, names, notes), upper_triangle(values))
+            for connectivity in atlas.matrices
+            for values in [connectivity.matrix[shown]]
         }, None
     correlations = correlate(atlas.cleaned[:, has_signal])
     pearson = Connectivity("pearson", correlations, shrinkage=None, is_fisher_z=False, left_out={})

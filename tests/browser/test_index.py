@@ -115,7 +115,7 @@ def few_runs():
 class TestDrawing:
     @pytest.mark.parametrize("n_runs", [3, 40])
     @pytest.mark.parametrize("width", [1280, TELEPHONE])
-    def test_page_is_quiet_stays_on_the_disk_and_fits(self, show, n_runs, width):
+    def test_page_logs_nothing_loads_nothing_from_the_network_and_fits(self, show, n_runs, width):
         browser = show(study_rows(n_runs), width=width)
         assert console_messages(browser) == []
         assert scrolls_sideways(browser) is False

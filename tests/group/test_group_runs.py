@@ -179,7 +179,7 @@ def test_failed_runs_take_no_part(study, capsys):
     assert "group page" not in capsys.readouterr().err
 
 
-def test_without_connectivity_nothing_is_said_and_an_earlier_page_goes(finished):
+def test_without_connectivity_nothing_is_reported_and_an_earlier_page_is_removed(finished):
     assert main(finished[: finished.index("--connectivity")]) == 0
     assert [path for path in (PAGE, *TABLES) if path.exists()] == []
     assert "roup page" not in Path("out/reports/index.html").read_text()

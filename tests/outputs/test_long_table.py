@@ -188,11 +188,11 @@ class TestRuns:
         extract("out", **OPTIONS, tidy=tidy)
         assert_same(read(tidy), melted())
 
-    def test_where_it_is_is_said(self, tidy, capsys):
+    def test_path_of_the_table_is_printed(self, tidy, capsys):
         main([*RUN, "--tidy", tidy])
         assert capsys.readouterr().out.splitlines()[-1] == f"one table of all runs: out/timeseries.{tidy}"
 
-    def test_quiet_says_nothing_of_it(self, tidy, capsys):
+    def test_quiet_does_not_print_the_path(self, tidy, capsys):
         main([*RUN, "--tidy", tidy, "-q"])
         assert capsys.readouterr().out == ""
 
@@ -259,7 +259,7 @@ class TestFiles:
 
 class TestFailure:
     @pytest.mark.parametrize("tidy", FORMATS)
-    def test_table_that_cannot_be_written_is_told_and_leaves_nothing(self, tidy):
+    def test_table_that_cannot_be_written_is_reported_and_leaves_nothing(self, tidy):
         settings = make_settings({**OPTIONS, "output_dir": "out", "tidy": tidy})
         study = prepare(settings)
         outcomes = run_study(study)
@@ -268,14 +268,14 @@ class TestFailure:
             write_tidy_table(study, outcomes)
         assert not list(Path("out").glob(".niimasker-*"))
 
-    def test_table_in_the_way_is_said_before_the_first_run(self, capsys):
+    def test_table_in_the_way_is_reported_before_the_first_run(self, capsys):
         Path("out/timeseries.parquet").mkdir(parents=True)
         assert main([*RUN, "--tidy", "parquet"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert "out/timeseries.parquet of an earlier call cannot be removed" in line
         assert not list(Path("out").glob("*_timeseries.tsv"))
 
-    def test_table_of_a_run_that_is_cut_short_is_told(self, capsys):
+    def test_truncated_table_of_a_run_is_reported(self, capsys):
         main([*RUN, "--tidy", "parquet", "--shard", "1/2"])
         path = Path(f"out/{IMAGES[0]}_timeseries.tsv")
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
@@ -287,7 +287,7 @@ class TestFailure:
         assert not Path("out/timeseries.parquet").exists()
         assert not list(Path("out").glob(".niimasker-*"))
 
-    def test_file_of_a_run_that_is_gone_is_told(self, capsys):
+    def test_missing_file_of_a_run_is_reported(self, capsys):
         main([*RUN, "--tidy", "tsv.gz", "--shard", "1/2"])
         Path(f"out/{IMAGES[0]}_timeseries.json").unlink()
         assert main([*RUN, "--tidy", "tsv.gz", "--shard", "2/2"]) == 1

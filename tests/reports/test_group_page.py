@@ -102,12 +102,12 @@ class TestNotes:
         page = make_page([dataclasses.replace(member, subject=member.subject[0]) for member in members])
         assert "14 runs of 2 subjects: runs of one subject are not independent" in page
 
-    def test_tasks_that_are_taken_together_are_told(self, members):
+    def test_tasks_that_are_combined_are_noted(self, members):
         tasks = ["rest"] * 12 + ["nback"] * 2
         page = make_page([dataclasses.replace(each, task=task) for each, task in zip(members, tasks, strict=True)])
         assert "runs of several tasks are combined: nback (2 runs), rest (12 runs); --task selects one" in page
 
-    def test_runs_left_out_are_counted_and_told(self, members, tmp_path):
+    def test_runs_left_out_are_counted_with_their_reason(self, members, tmp_path):
         odd = write_member(tmp_path, "odd", make_edges(1)[0][0], names=("x", *NAMES[1:]))
         page = make_page([*members, odd])
         assert "1 run left out" in page
@@ -191,7 +191,7 @@ class TestFigures:
     def test_colours_end_at_a_short_number(self, largest, end):
         assert find_colour_limit(np.array([largest, -largest])) == pytest.approx(end)
 
-    def test_a_wild_edge_does_not_make_the_others_pale(self):
+    def test_an_extreme_edge_does_not_make_the_others_pale(self):
         assert find_colour_limit(np.append(np.linspace(-0.5, 0.5, 1000), 80.0)) == 0.5
 
     @pytest.mark.parametrize("values", [np.zeros(5), np.full(5, np.nan)])
@@ -223,7 +223,7 @@ class TestSize:
         cells, _ = figures_of(page)["distance"]["data"]
         assert sum(count or 0 for row in cells["z"] for count in row) == 400 * 399 // 2
 
-    def test_more_regions_than_a_picture_holds_are_told(self):
+    def test_too_many_regions_for_a_figure_are_noted(self):
         group = large_group(1001, 10)
         page = make_group_page([group], group.members, [None] * 10, date=DATE, versions=VERSIONS)
         assert list(figures_of(page)) == ["qcfc", "distance"]

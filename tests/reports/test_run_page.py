@@ -126,7 +126,7 @@ class TestHead:
         for part in ("60 volumes read", "3 discarded", "3 censored: framewise displacement 3", "54 kept (90%)"):
             assert part in page.text
 
-    def test_source_of_t_r_is_said(self):
+    def test_source_of_t_r_is_shown(self):
         assert "2 s TR, from the header" in report().text
 
     def test_run_without_t_r_says_so_and_counts_volumes(self):
@@ -244,7 +244,7 @@ class TestFigures:
         assert "Motion is not shown, because the run has no confounds table." in page.text
         assert "No regressors: the run has no confounds table." in page.text
 
-    def test_table_of_confounds_that_only_censors_is_not_said_to_be_missing(self):
+    def test_confounds_table_that_only_censors_is_not_reported_missing(self):
         page = report(regressor_files=["confounds.tsv"], regressors=["scrub"])
         assert "No regressors: no column of the confounds table is regressed out." in page.text
         assert "no confounds table" not in page.text
