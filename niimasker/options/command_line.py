@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from niimasker import __version__
 from niimasker.errors import SettingsError, find_nearest
 from niimasker.options.paths import describe_missing_file
 from niimasker.options.settings import (
@@ -111,12 +110,19 @@ def _make_actions(show: Callable[[str], None]) -> dict[str, Arguments]:
     texts: dict[str, Callable[[argparse.ArgumentParser], str]] = {
         "help": lambda _: format_short_help(shutil.get_terminal_size().columns),
         "help_all": lambda parser: parser.format_help().rstrip(),
-        "version": lambda _: f"niimasker {__version__}",
+        "version": lambda _: f"niimasker {_read_version()}",
     }
     return {
         name: {"action": _ShowText, "nargs": 0, "const": lambda parser, make=make: show(make(parser))}
         for name, make in texts.items()
     }
+
+
+def _read_version() -> str:
+    # Imported here: every command would wait for it, and only --version needs it.
+    from importlib.metadata import version
+
+    return version("niimasker")
 
 
 def _add_option(group: Any, option: Option, arguments: Arguments) -> None:
