@@ -564,7 +564,7 @@ def test_report_names_the_files_of_its_run(files):
         stem = each.image.name.removesuffix(".nii.gz")
         page = Path("out/reports", f"{stem}_report.html").read_text("utf-8")
         atlas = OWN_ATLAS.format(sub=each.image.name[4:6])
-        assert f"Regions from {atlas}." in page
+        assert f"Regions are from {atlas}." in page
         # The paragraph describes all runs.
         assert "each run&#39;s own space-T1w_desc-aparcaseg_dseg.nii.gz as the mean over voxels, restricted" in page
         assert "restricted to each run&#39;s brain mask" in page
@@ -575,7 +575,7 @@ def test_report_claims_no_regression_where_tables_are_read_for_motion_alone(file
     for page_path in Path("out/reports").glob("*_report.html"):
         page = page_path.read_text("utf-8")
         assert "regressed out by" not in page
-        assert "none of the table&#39;s columns is regressed out" in page
+        assert "no column of the confounds table is regressed out" in page
 
 
 # --dry_run.
