@@ -58,7 +58,8 @@ def _describe_regions(study: Study) -> Iterator[str]:
 
 def _describe_atlas(regions: Regions) -> str:
     voxels = ", each voxel of them a column" if regions.as_voxels else ""
-    names = f", names from {regions.names_path}" if regions.names_path else ""
+    join = regions.names_join
+    names = f", names from {join.path}, {join.words}" if join else ""
     return f"{count(len(regions.names), 'region')}{voxels}{names}"
 
 
