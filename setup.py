@@ -12,12 +12,14 @@ DASK = ["distributed>=2023.5"]
 TEST = [
     *DASK,
     "bids-validator-deno>=3",
+    "filelock>=3.12",
     "hypothesis>=6.100",
     "load_confounds==0.6.5",
     "pytest>=8",
     "pytest-xdist>=3.5",
     "selenium>=4.20",
 ]
+DOCS = ["furo>=2024.1.29", "myst-parser>=4", "sphinx>=7.3"]
 
 setup(
     name="niimasker",
@@ -49,8 +51,9 @@ setup(
     ],
     extras_require={
         "dask": DASK,
+        "docs": DOCS,
         "test": TEST,
-        "dev": [*TEST, "import-linter>=2", "mypy>=1.10", "pandas-stubs", "ruff>=0.5"],
+        "dev": [*TEST, *DOCS, "import-linter>=2", "mypy>=1.10", "pandas-stubs", "ruff>=0.5"],
     },
     entry_points={"console_scripts": ["niimasker = niimasker.__main__:run"]},
     classifiers=[

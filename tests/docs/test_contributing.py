@@ -36,7 +36,7 @@ def test_the_column_of_wings_is_the_one_that_import_linter_keeps():
 
 def test_names_of_the_code_in_contributing_exist():
     named = {
-        "niimasker/regions/atlases/fetching.py": "ATLASES",
+        "niimasker/regions/atlases/sources.py": "ATLASES",
         "niimasker/inputs/regressor_words.py": "WORDS",
         "niimasker/options/settings.py": "CONNECTIVITY_KINDS",
     }

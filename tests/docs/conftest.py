@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import pytest
+from example_runs import Example
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory, worker_id) -> Example:
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "documentation"
+    folder.mkdir(exist_ok=True)
+    run = Example(folder)
+    assert run.printed
+    return run

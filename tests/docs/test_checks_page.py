@@ -1,0 +1,311 @@
+"""The page of checks says what happens, and it does; its bounds are the code's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from documentation import ATLAS, IMAGE, names_in, table
+from example_runs import Example
+
+from niimasker.errors import (
+    EXIT_DONE,
+    EXIT_RUN_FAILED,
+    EXIT_WRONG_USE,
+    TooFewVolumesError,
+    record_warnings,
+)
+from niimasker.inputs.confounds import Confounds, load_confounds
+from niimasker.inputs.series import T_R_MAX, T_R_MIN
+from niimasker.regions.placing.weights import OK
+from niimasker.signals.filtering import Cleaning
+from niimasker.signals.nuisance import prepare_nuisance
+from niimasker.signals.timeline import Timeline
+from niimasker.workflow import extract
+
+CHECKS = table("checked", "found", "what happens")
+PLAIN_RUN = {
+    "-i": [f"example_output/data/fmriprep/sub-01/func/{IMAGE}.nii.gz"],
+    "-r": [f"example_output/data/atlas/{ATLAS}"],
+    "--regressor_files": ["example_output/data/fmriprep/sub-01/func/sub-01_task-rest_desc-confounds_timeseries.tsv"],
+    "--regressors": ["csf"],
+    "--discard_scans": ["1"],
+}
+ATLAS_PATH, SEEDS = f"example_output/data/atlas/{ATLAS}", "example_output/data/atlas/seeds.tsv"
+ODD = "-i odd.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
+DENOISED = "-i sub-01_task-rest_space-MNI_desc-smoothAROMAnonaggr_bold.nii -r tpl-Odd_labels.nii"
+AROMA = "--regressor_files aroma.tsv --regressors ica_aroma=basic"
+TWO_KEPT = "--regressor_files --regressors --discard_scans 118"
+# What is checked, words of what is found, options that it is found with, and words of the message.
+FOUND = [
+    ("options", "out of their range", "--low_pass -1", "above 0"),
+    ("options", "excluding each other", "--valid_voxels --smoothing_fwhm 4", "--valid_voxels"),
+    ("options", "without effect", "--standardize_method psc", "is ignored"),
+    ("files", "does not exist", "-i missing.nii.gz", "does not exist"),
+    ("files", "a pattern matches none", "-i missing*.nii.gz", "no file matches"),
+    ("output names", "two atlases", f"-r {ATLAS_PATH} {ATLAS_PATH}", "more than one atlas"),
+    ("`--output_layout bids`", "no `sub-`", "-i odd.nii --output_layout bids", "some have no sub-"),
+    ("`--output_layout bids`", "another program", "described_output --output_layout bids", "is of fMRIPrep"),
+    ("pairs of image and table", "not as many tables", f"--censor_file {SEEDS} {SEEDS}", "give one per image"),
+    ("`--roi_file`", "one of the images", f"-r {PLAIN_RUN['-i'][0]}", "one of the --input_files"),
+    ("image", "no 4D", f"-i {ATLAS_PATH} -r {SEEDS} --regressor_files --regressors", "expected a 4D series"),
+    ("image", "ends early", "-i early.nii.gz --regressor_files --regressors", "broken"),
+    ("image", "can be mended", ODD.replace("odd.nii", "mended.nii"), "qform_code 99"),
+    ("JSON files", "nested too deeply", "-c deep.json", "nested too deeply"),
+    ("voxels of regions", "NaN", ODD, "1 of the voxels read"),
+    ("JSON file beside the image", "cannot be read", ODD, "odd.json cannot be read"),
+    ("tables of a run", "cannot be written", "taken_output", "cannot be written"),
+    ("files in `niimasker_data`", "cannot be written", "blocked_output", "cannot be written"),
+    ("parcellation", "no whole numbers", "-r halves.nii", "no region's index"),
+    ("maps", "NaN", "-r nan_maps.nii", "NaN or infinite"),
+    ("mask of `-m`", "one other value", f"-m {ATLAS_PATH}", "no mask"),
+    ("coordinates", "no columns x, y, z", f"-r {ATLAS_PATH.replace('.nii.gz', '.tsv')}", "no column x, y, z"),
+    ("coordinates", "no `--radius`", f"-r {SEEDS}", "no --radius"),
+    ("spheres", "share voxels", f"-r {SEEDS} --radius 30", "spheres overlap"),
+    ("`--as_voxels`", "coordinates", f"-r {SEEDS} --as_voxels", "holds coordinates"),
+    ("nilearn: query", "an unknown word", "-r nilearn:schafer", "no atlas 'schafer'"),
+    ("names", "too few", "--labels one two", "has 2 names"),
+    ("look-up table of BIDS", "no row for a region", "-r tpl-Short_dseg.nii", "has no row for index 2"),
+    ("names", "used twice", f"--labels {'one ' * 30}", "index is appended"),
+    ("spaces in the names of image and atlas", "`space-` and `tpl-`", DENOISED, "space MNI, but tpl-Odd_labels.nii"),
+    ("header of the image", "codes are 0", ODD, "sform and qform codes are 0"),
+    ("field of view", "less than", ODD, "only 24% of the atlas"),
+    ("field of view and mask", "no region", "-r far.nii", "no region is left"),
+    ("coverage of a region", "below 0.5", ODD, "roi 3 0.45"),
+    ("coverage of a region", "below `--min_coverage`", f"{ODD} --min_coverage 0.5", "(coverage too low): roi 3"),
+    ("signal of a region", "none that varies", ODD, "(constant): roi 2"),
+    ("signal of a region", "no voxel", ODD, "(empty: outside the image): roi 4"),
+    ("tables", "no UTF-8 text", f"--regressor_files {ATLAS_PATH}", "not UTF-8"),
+    ("rows", "not as many", f"--regressor_files {SEEDS}", "10 rows"),
+    ("columns used", "a gap", "--regressor_files gap.tsv --regressors b", "has no value in row 5"),
+    ("all columns", "without a name", "--regressor_files gap.tsv --regressors", "has no name"),
+    ("all columns", "more than", "--regressors", "more than a quarter"),
+    ("words", "unknown", "--regressors motoin", "nearest: motion"),
+    ("words", "a pattern that matches in no run", "--regressors motoin*", "no column of any table matches motoin*"),
+    ("words", "two parameters", "--regressors motion=basic motion=full", "motion=basic"),
+    ("words", "without `compcor`", "--regressors n_compcor=5", "add compcor"),
+    ("what words need", "columns", "--regressors ica_aroma", "aroma_motion"),
+    ("what words need", "not denoised", "--regressors ica_aroma=full", "ica_aroma=full"),
+    ("cosines", "not in the table", "--regressor_files short.tsv --regressors Params2", "no columns cosine00"),
+    ("CompCor", "fewer", "--regressors compcor high_pass n_compcor=20", "10 CompCor components of the 20"),
+    ("CompCor", "no high_pass", "--regressors compcor", "add high_pass"),
+    ("`ica_aroma=basic`", "denoised already", f"{DENOISED} {AROMA}", "has taken out of the image already"),
+    ("`--discard_scans`", "no volume is left", "--discard_scans 120", "leaves none"),
+    ("`--discard_scans`", "fewer volumes", "--discard_scans 0", "--discard_scans auto"),
+    ("`--scrub`", "a column is missing", "--regressor_files short.tsv --scrub", "no column framewise_displacement"),
+    ("`--connectivity`", "with `--as_voxels`", "--connectivity pearson --as_voxels", "cannot be combined"),
+    ("`--connectivity`", "no kind of", "--connectivity precision --fisher_z", "--fisher_z transforms correlations"),
+    ("`--connectivity`", "fewer than 3", f"{TWO_KEPT} --connectivity pearson", "found 2 kept volumes"),
+    ("`--connectivity`", "fewer than 20", "--discard_scans 104 --connectivity pearson", "14 degrees of freedom, fewer"),
+    ("`--connectivity`", "more regions", "--discard_scans 91 --connectivity precision", "fewer than 30 regions"),
+    ("`--censor_file`", "anything but 0 and 1", "--censor_file short.tsv", "expected 0, or 1"),
+    ("kept volumes", "none", "--scrub --fd_threshold 0.001", "all 119 volumes"),
+    ("kept volumes", "a single one", "--discard_scans 119 --standardize", "found 1 volume"),
+    ("repetition time", "given by `--t_r`", "--t_r 2000", "milliseconds"),
+    ("repetition time", "but not needed", DENOISED, "not recorded"),
+    ("repetition time", "none, with a filter", f"{ODD} --low_pass 0.1", "give --t_r"),
+    ("repetition time", "differs", "--t_r 2.1", "the sidecar says 2 s"),
+    ("cut-offs", "Nyquist", "--low_pass 0.3", "not below 0.25 Hz"),
+    ("cut-offs", "`--high_pass` not below", "--low_pass 0.1 --high_pass 0.1", "not below --low_pass"),
+    ("length", "with one cut-off", "--low_pass 0.1 --discard_scans 110", "too few for the filter"),
+    ("cosines", "together with `--high_pass`", "--regressors high_pass --high_pass 0.01", "filters twice"),
+    ("regressors", "constant", "--scrub --regressors motion_outlier00", "motion_outlier00 (constant)"),
+    ("degrees of freedom", "fewer than 1", "--regressors Params36 --low_pass 0.05", "no degree of freedom is left"),
+    ("degrees of freedom", "fewer than 20", "--regressors Params36 --low_pass 0.12", "unreliable"),
+]
+
+
+@pytest.fixture(scope="module")
+def spoilt(example, tmp_path_factory) -> Example:
+    """The example beside an image that is cut short, and tables that lack a value, and columns."""
+    shared, example = example, Example(tmp_path_factory.mktemp("checks"))
+    (example.folder / "example_output").symlink_to(shared.folder / "example_output")
+    whole = (example.folder / PLAIN_RUN["-i"][0]).read_bytes()
+    (example.folder / "early.nii.gz").write_bytes(whole[:-1000])
+    values = np.arange(240.0).reshape(120, 2)
+    short = pd.DataFrame(values, columns=["csf", "white_matter"])
+    short.to_csv(example.folder / "short.tsv", sep="\t", index=False)
+    short.set_axis(["aroma_motion_01", "aroma_motion_02"], axis=1).to_csv(
+        example.folder / "aroma.tsv", sep="\t", index=False
+    )
+    values[4, 1] = np.nan
+    pd.DataFrame(values, columns=["", "b"]).to_csv(example.folder / "gap.tsv", sep="\t", index=False)
+    (example.folder / "taken_output" / f"{IMAGE}_timeseries.tsv").mkdir(parents=True)
+    (example.folder / "described_output").mkdir()
+    description = '{"Name": "a", "BIDSVersion": "1.11.0", "GeneratedBy": [{"Name": "fMRIPrep"}]}'
+    (example.folder / "described_output/dataset_description.json").write_text(description, "utf-8")
+    (example.folder / "blocked_output").mkdir()
+    (example.folder / "blocked_output/niimasker_data").write_text("a file", "utf-8")
+    (example.folder / "deep.json").write_text('{"labels": ' + "[" * 99_999 + "]" * 99_999 + "}", "utf-8")
+    write_odd_images(example.folder)
+    return example
+
+
+def write_odd_images(folder: Path) -> None:
+    """Write an image whose regions are good, constant, mostly constant with a NaN, and outside; and wrong atlases."""
+    volumes = np.random.default_rng(0).normal(100, 2, size=(6, 5, 4, 120)).astype(np.float32)
+    volumes[1] = 100
+    volumes[2].reshape(20, 120)[:10] = 100
+    volumes[2, 4, 3, 7] = np.nan
+    img = nib.Nifti1Image(volumes, np.diag([3.0, 3.0, 3.0, 1.0]))
+    img.set_sform(None, 0)
+    img.set_qform(None, 0)
+    for name, sidecar in (("odd", "{"), (DENOISED.split()[1].removesuffix(".nii"), '{"RepetitionTime": 2000}')):
+        nib.save(img, folder / f"{name}.nii")
+        (folder / f"{name}.json").write_text(sidecar, "utf-8")
+    header = bytearray((folder / "odd.nii").read_bytes())
+    header[252:254] = (99).to_bytes(2, "little")  # qform_code, of which there are five
+    (folder / "mended.nii").write_bytes(header)
+    affine = nib.load(folder / "odd.nii").affine
+    labels = np.zeros((6, 5, 42), dtype=np.int16)
+    labels[:3, :, :4] = np.arange(1, 4)[:, None, None]
+    labels[0, :, 4:] = 4
+    (folder / "tpl-Short_dseg.tsv").write_text("index\tname\n1\ta\n", "utf-8")
+    wrong = {
+        "tpl-Odd_labels": labels,
+        "tpl-Short_dseg": labels,
+        "halves": labels / 2,
+        "far": labels,
+        "nan_maps": np.full((6, 5, 4, 2), np.nan),
+    }
+    for name, values in wrong.items():
+        shift = 10_000 if name == "far" else 0
+        stored = values if values.dtype == np.int16 else values.astype(np.float32)
+        nib.save(nib.Nifti1Image(stored, affine + np.pad([[shift]], ((0, 3), (3, 0)))), folder / f"{name}.nii")
+
+
+def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What the plain run does with other options, in the page's words, and what it says."""
+    given: dict[str, list[str]] = {"": []}
+    for word in options.split():
+        if re.match("--?[a-z]", word):
+            given[word] = []
+        else:
+            given[[*given][-1]].append(word)
+    output = given.pop("") or ["checks_output"]
+    # An option of the plain run that is given without a value is left out.
+    asked = {**PLAIN_RUN, **given}
+    words = [word for flag, values in asked.items() if values or flag not in PLAIN_RUN for word in (flag, *values)]
+    code = example.run([*output, "--no_report", *words])
+    said = capsys.readouterr().err
+    done = "warning" if "niimasker: warning:" in said else "nothing"
+    return {EXIT_WRONG_USE: "error", EXIT_RUN_FAILED: "run fails", EXIT_DONE: done}[code], said
+
+
+def test_checks_find_nothing_in_the_plain_run(spoilt, capsys):
+    assert what_happens(spoilt, "", capsys) == ("nothing", "")
+
+
+@pytest.mark.parametrize(("checked", "found", "options", "message"), FOUND, ids=lambda text: text[:30])
+def test_checks_do_what_the_table_says(spoilt, capsys, checked, found, options, message):
+    (row,) = (row for row in CHECKS if row[0] == checked and found in row[1])
+    happens, said = what_happens(spoilt, options, capsys)
+    assert happens == row[2]
+    assert message in said
+
+
+def test_every_check_of_the_table_is_tried():
+    tried = [next(row for row in CHECKS if row[0] == checked and found in row[1]) for checked, found, *_ in FOUND]
+    assert [row for row in CHECKS if row not in tried] == []
+
+
+def test_what_a_check_does_is_explained():
+    assert {row[2] for row in CHECKS} == {row[0] for row in table("what happens", "meaning")}
+
+
+def bounds(checked: str, pattern: str) -> list[float]:
+    """The numbers that a pattern finds in the one row of the checks that it fits."""
+    (found,) = (match.groups() for name, text, _ in CHECKS if name == checked and (match := re.search(pattern, text)))
+    return [float(number) for number in found]
+
+
+def test_bounds_of_the_repetition_time_are_the_codes(spoilt, capsys):
+    assert bounds("repetition time", r"from ([\d.]+) to (\d+) s, given by") == [T_R_MIN, T_R_MAX]
+    assert bounds("repetition time", r"from ([\d.]+) to (\d+) s, but") == [T_R_MIN, T_R_MAX]
+    (within,) = bounds("repetition time", r"more than ([\d.]+) s")
+    assert what_happens(spoilt, f"--t_r {2 + 0.9 * within}", capsys)[0] == "nothing"
+    assert what_happens(spoilt, f"--t_r {2 + 1.1 * within}", capsys)[0] == "warning"
+
+
+@pytest.mark.parametrize(("place", "cut_offs"), [(0, "--low_pass 0.2"), (1, "--low_pass 0.2 --high_pass 0.01")])
+def test_bounds_of_the_length_are_the_codes(spoilt, capsys, place, cut_offs):
+    n_too_few = int(bounds("length", r"one cut-off at most (\d+) volumes, with both at most (\d+)")[place])
+    for n_volumes, fails in ((n_too_few, True), (n_too_few + 1, False)):
+        happens, said = what_happens(spoilt, f"{cut_offs} --discard_scans {120 - n_volumes}", capsys)
+        assert (happens == "run fails") == fails == ("too few for the filter" in said)
+
+
+def regress(n_volumes: int, n_left: int) -> list[str]:
+    """Warnings of regressors that leave so many degrees of freedom; the mean takes one."""
+    n_regressors = n_volumes - 1 - n_left
+    values = np.random.default_rng(0).normal(size=(n_volumes, n_regressors))
+    confounds = Confounds(tuple(f"c{number}" for number in range(n_regressors)), values)
+    with record_warnings() as said:
+        prepare_nuisance(confounds, Timeline(n_volumes, 0), Cleaning(False, None, None, None, None, None))
+    return said
+
+
+def test_bounds_of_the_degrees_of_freedom_are_the_codes():
+    (least,) = map(int, bounds("degrees of freedom", r"^fewer than (\d+), with"))
+    few, percent = map(int, bounds("degrees of freedom", r"fewer than (\d+), or than (\d+) %"))
+    with pytest.raises(TooFewVolumesError):
+        regress(50, least - 1)
+    assert [bool(regress(*counts)) for counts in ((50, least), (50, few - 1), (50, few))] == [True, True, False]
+    assert [bool(regress(500, n_left)) for n_left in (500 * percent // 100 - 1, 500 * percent // 100)] == [True, False]
+
+
+def test_bound_of_all_columns_is_the_codes(tmp_path):
+    (percent,) = bounds("all columns", r"more than (\d+) %")
+    n_most = int(40 * percent / 100)
+    for n_columns in (n_most, n_most + 1):
+        values = np.random.default_rng(0).normal(size=(40, n_columns))
+        pd.DataFrame(values).add_prefix("c").to_csv(tmp_path / "all.tsv", sep="\t", index=False)
+        with record_warnings() as said:
+            load_confounds(tmp_path / "all.tsv", (), n_volumes=40, image_path=tmp_path / "bold.nii.gz")
+        assert bool(said) == (n_columns > n_most)
+
+
+def cover(n_valid: int, n_outside: int, **options: object) -> tuple[list[str], str]:
+    """Warnings about an atlas of one row of 20 voxels, n_outside of them beyond the image, and the region's status."""
+    volumes = np.zeros((20 - n_outside, 5, 6, 12), dtype=np.float32)
+    volumes[:n_valid] = 100 + np.arange(12) % 2
+    labels = np.zeros((20, 5, 6), dtype=np.int16)
+    labels[:, 2, 2] = 1
+    for path, values in (("bold.nii", volumes), ("atlas.nii", labels)):
+        nib.save(nib.Nifti1Image(values, np.diag([3.0, 3.0, 3.0, 1.0])), path)
+    with record_warnings() as said:
+        (outcome,) = extract("out", input_files="bold.nii", roi_file="atlas.nii", **options)
+    return said, pd.read_csv(outcome.tables[0].regions_path, sep="\t")["status"][0]
+
+
+@pytest.fixture
+def in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_bound_of_coverage_is_the_codes():
+    (least,) = bounds("coverage of a region", r"below ([\d.]+),")
+    n_least = round(20 * least)
+    assert cover(n_least, 0) == ([], OK)
+    (warning,), _ = cover(n_least - 1, 0)
+    assert f"coverage < {least:g}" in warning
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_bound_of_the_field_of_view_is_the_codes():
+    (percent,) = bounds("field of view", r"less than (\d+) %")
+    n_outside = round(20 * (1 - percent / 100))
+    assert cover(20, n_outside) == ([], OK)
+    (warning,), _ = cover(20, n_outside + 1)
+    assert "field of view" in warning
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_status_of_a_region_below_min_coverage_is_written_as_shown():
+    _, status = cover(6, 0, min_coverage=0.5)
+    assert status == names_in("status", "column of the region")[-1].replace("0.31", "0.30")

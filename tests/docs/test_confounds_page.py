@@ -1,0 +1,88 @@
+"""The pages of confounds and censoring have every word, and say what their commands leave."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pandas as pd
+from documentation import IMAGE, ON_THE_EXAMPLE, PAGES, code_in, table
+
+from niimasker.errors import EXIT_DONE
+from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
+from niimasker.inputs.strategies import STRATEGIES
+from niimasker.options.settings import STANDARDIZE_METHODS
+
+
+def test_every_strategy_and_flexible_word_is_described():
+    words = [row[0] for row in table("strategy or word", "parameter", "columns")]
+    assert words == [*STRATEGIES, *WORDS, *VOLUME_WORDS]
+
+
+def test_parameters_of_words_are_the_codes_with_the_default_in_bold():
+    described = {word: parameter for word, parameter, _ in table("strategy or word", "parameter", "columns")}
+    expected = {
+        word: ", ".join(f"**{each}**" if each == DEFAULTS.get(word) else each for each in WORDS.get(word, ()))
+        for word in described
+    }
+    assert described == expected
+
+
+def test_parameters_of_columns_are_explained():
+    assert tuple(code for row in table("parameter", "columns") for code in code_in(row[0])) == tuple(WORDS["motion"])
+
+
+def test_number_of_compcor_components_is_the_codes():
+    columns = {row[0]: row[2] for row in table("strategy or word", "parameter", "columns")}
+    assert f"first {DEFAULTS['n_compcor']} components" in columns["compcor"]
+    assert f"first {STRATEGIES['AnatCompCor']['n_compcor']} a_comp_cor" in columns["AnatCompCor"]
+    assert f"first {STRATEGIES['TempCompCor']['n_compcor']} t_comp_cor" in columns["TempCompCor"]
+
+
+def test_methods_of_standardising_are_the_codes():
+    assert tuple(row[0] for row in table("`--standardize_method`", "columns become")) == STANDARDIZE_METHODS
+
+
+def freedom_of(summary_folder):
+    return set(pd.read_csv(summary_folder / "niimasker_data/summary.tsv", sep="\t")["degrees_of_freedom"])
+
+
+class TestDegreesOfFreedom:
+    text = " ".join(PAGES["confounds"].split())
+
+    def test_low_pass_leaves_what_is_said(self, example):
+        (said,) = re.findall(r"119 x 0.4 - 27 - 1 = ([\d.]+) degrees of freedom", self.text)
+        assert freedom_of(example.output("low_pass_output")) == {float(said)}
+        facts = json.loads((example.output("low_pass_output") / f"{IMAGE}_timeseries.json").read_text("utf-8"))
+        assert len(facts["Confounds"]) == 27
+
+    def test_all_volumes_leave_what_is_said(self, example):
+        (said,) = re.findall(r"With all 120 volumes it would be (\d+)", self.text)
+        words = [word for word in ON_THE_EXAMPLE["low_pass_output"][1:] if word not in ("--discard_scans", "auto")]
+        assert example.run(["all_volumes_output", *words]) == EXIT_DONE
+        assert freedom_of(example.folder / "all_volumes_output") == {float(said)}
+
+    def test_no_filter_leaves_what_is_said(self, example):
+        (said,) = re.findall(r"without `--low_pass` 119 - 27 - 1 = (\d+)", self.text)
+        assert freedom_of(example.output("out")) == {float(said)}
+
+
+def test_scrub_example_censors_volumes_and_regresses(example):
+    folder = example.output("scrub_output")
+    facts = json.loads((folder / f"{IMAGE}_timeseries.json").read_text("utf-8"))
+    n_kept = len(pd.read_csv(folder / f"{IMAGE}_timeseries.tsv", sep="\t"))
+    assert facts["Volumes"]["Discarded"] == 1
+    assert facts["Volumes"]["Censored"] > 0
+    assert n_kept == facts["Volumes"]["Kept"] == 119 - facts["Volumes"]["Censored"]
+    assert {"trans_x_derivative1", "white_matter", "cosine00"} <= set(facts["Confounds"])
+
+
+def test_word_scrub_alone_leaves_censored_rows_empty_and_regresses_nothing_out(example):
+    folder = example.output("censored_output")
+    facts = json.loads((folder / f"{IMAGE}_timeseries.json").read_text("utf-8"))
+    is_empty = pd.read_csv(folder / f"{IMAGE}_timeseries.tsv", sep="\t").isna().all(axis=1)
+    outliers = pd.read_csv(folder / f"{IMAGE}_outliers.tsv", sep="\t")
+    is_censored = outliers[outliers["discarded"] == 0].any(axis=1)
+    assert is_empty.tolist() == is_censored.tolist()
+    assert is_censored.sum() == facts["Volumes"]["Censored"] > 0
+    assert facts["Confounds"] == []
