@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from niimasker.errors import record_warnings
-from niimasker.options.paths import to_path
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
-from niimasker.outputs.provenance import SourceRecord, source_record
-from niimasker.regions.loading import find_names_paths
+from niimasker.outputs.provenance import SourceRecord
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.running.batch import attempt
 from niimasker.running.placements import AnyPlacement
+from niimasker.running.region_sources import RegionSources, sources_of, sources_of_run, with_joins
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
 from niimasker.signals.connectivity import Connectivity, find_silent, measure_connectivity, warn_of_freedom
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from niimasker.outputs.results import Extracted, Result
 
 _log = logging.getLogger(__name__)
-
-RegionSources = Mapping[str, SourceRecord]
 
 # pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
 # which leaves the interpreter idle: they are imported meanwhile.
@@ -104,7 +101,8 @@ def extract_run(task: Task) -> Result:
     from niimasker.outputs.results import write_run
 
     start = time.perf_counter()
-    sources = _region_sources(task)
+    of_run = sources_of_run(task.plan.run.own_regions, task.shared.sources, task.shared.settings)
+    sources = with_joins(of_run, placement.joins)
     result = write_run(
         task.plan,
         placement,
@@ -283,28 +281,3 @@ def share(study: Study, command: Sequence[str]) -> Shared:
     sources = sources_of(settings.roi_file, settings, mask_path) if study.atlases else ()
     fingerprint = fingerprint_study(settings, study.atlases, sources)
     return Shared(settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
-
-
-def _region_sources(task: Task) -> tuple[RegionSources, ...]:
-    """Return for each atlas what a run's regions come from."""
-    own, shared = task.plan.run.own_regions, task.shared.sources
-    if own is None:
-        return shared
-    if not shared:
-        return sources_of(own.roi_files, task.shared.settings, own.mask_path)
-    # Only the mask is its own: the checksum of an atlas that all share is known.
-    mask = {} if own.mask_path is None else {"Mask": source_record(own.mask_path)}
-    return tuple({**of_atlas, **mask} for of_atlas in shared)
-
-
-def sources_of(roi_files: Sequence[str], settings: Settings, mask_path: Path | None) -> tuple[RegionSources, ...]:
-    """Return for each atlas what its regions, their names, and the voxels that they are restricted to come from."""
-    mask = {} if mask_path is None else {"Mask": source_record(mask_path)}
-    names_paths = find_names_paths(roi_files, settings.labels)
-    names = [{} if path is None else {"Names": source_record(path)} for path in names_paths]
-    return tuple({"Regions": _atlas_source(each), **of, **mask} for each, of in zip(roi_files, names, strict=True))
-
-
-def _atlas_source(roi_file: str) -> SourceRecord:
-    roi_path = to_path(roi_file)
-    return source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import os
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -139,13 +140,13 @@ def survey(settings: Settings) -> Study:
         check_own(settings.output_dir)
     keys = name_atlases(settings)
     all_runs = find_runs(settings)
+    _check_roi_files(all_runs, settings)
     with record_warnings() as recorded:
         mask = _load_mask(settings)
         atlases = () if has_own_atlases(settings) else load_atlases(settings.roi_file, settings)
     if not atlases:
         _fetch_atlases(settings)
     check_labels(settings.roi_file, settings.labels)
-    _check_roi_files(all_runs, settings)
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
     plans, misfits = _plan_all(runs, settings, atlases)
@@ -172,9 +173,9 @@ def check_spheres(atlases: Sequence[Regions], space: Space, mask: Mask | None, s
 
 
 def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
-    images = {run.image_path.resolve() for run in runs}
+    images = {os.path.realpath(run.image_path) for run in runs}
     for roi_file in settings.roi_file:
-        if to_path(roi_file).resolve() in images:
+        if os.path.realpath(to_path(roi_file)) in images:  # Path.resolve raises for a loop of links.
             raise RegionsError(
                 f"--roi_file: {roi_file} is one of the --input_files; give an atlas, a mask or coordinates."
             )

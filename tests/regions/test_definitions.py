@@ -11,7 +11,7 @@ from images import OBLIQUE, SHAPE, make_labels, make_series, save
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerWarning, RegionsError
 from niimasker.regions.atlas_images import load_mask
-from niimasker.regions.coordinates import read_coordinates
+from niimasker.regions.coordinates import read_seeds
 from niimasker.regions.definitions import Maps, Parcellation, Seeds
 from niimasker.regions.loading import load_regions
 
@@ -109,18 +109,27 @@ class TestSeveralValues:
         assert regions.indices == (1,)
         np.testing.assert_array_equal(regions.definition.labels != 0, LABELS != 0)
 
-    @pytest.mark.parametrize("wrong", [2.5, 2.002, -2.0, np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("wrong", [2.5, 2.002, -2.0, np.inf, -np.inf])
     def test_value_that_is_no_index_is_shown(self, tmp_path, wrong):
         said = message_of(tmp_path, np.where(LABELS == 2, wrong, LABELS))
-        assert f"{wrong:g}" in said.lower() or (not np.isfinite(wrong) and "nan or infinite" in said.lower())
+        assert f"{wrong:g}" in said.lower() or (not np.isfinite(wrong) and "infinite values" in said.lower())
         assert "whole numbers" in said
 
     def test_many_wrong_values_are_shown_in_part(self, tmp_path):
         values = np.linspace(0.1, 0.9, np.prod(SHAPE)).reshape(SHAPE)
         assert len(message_of(tmp_path, values).removeprefix(str(tmp_path))) < 250
 
-    def test_nan_around_a_mask_is_refused(self, tmp_path):
-        assert "NaN" in message_of(tmp_path, np.where(LABELS, 1.0, np.nan))
+    @pytest.mark.parametrize("values", [LABELS * 1.0, (LABELS > 0) * 1.0], ids=["labels", "mask"])
+    def test_nan_around_regions_is_background_and_told_once(self, tmp_path, values):
+        with pytest.warns(NiimaskerWarning) as caught:
+            regions = load_values(tmp_path, np.where(LABELS, values, np.nan))
+        assert [str(each.message) for each in caught] == [
+            f"{tmp_path / 'roi.nii.gz'}: {np.count_nonzero(LABELS == 0)} voxels of it are NaN and counted as 0."
+        ]
+        np.testing.assert_array_equal(regions.definition.labels, values)
+
+    def test_nan_alone_is_no_region(self, tmp_path):
+        assert "every voxel is NaN" in message_of(tmp_path, np.full(SHAPE, np.nan))
 
     def test_image_of_zeros_is_refused(self, tmp_path):
         assert "every voxel is 0" in message_of(tmp_path, np.zeros(SHAPE))
@@ -180,11 +189,17 @@ class TestMaps:
     def test_other_5d_image_is_refused_by_name(self, tmp_path):
         assert "5D" in message_of(tmp_path, np.ones((*SHAPE, 2, 3)))
 
-    @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-    def test_values_that_are_not_finite_are_refused(self, tmp_path, wrong):
+    def test_infinite_values_are_refused(self, tmp_path):
         values = np.ones((*SHAPE, 2))
-        values[3, 4, 5, 1] = wrong
-        assert "NaN or infinite" in message_of(tmp_path, values)
+        values[3, 4, 5, 1] = np.inf
+        assert "infinite values" in message_of(tmp_path, values)
+
+    def test_nan_in_maps_counts_as_0_and_is_told_once(self, tmp_path):
+        values = np.ones((*SHAPE, 2))
+        values[3, 4, 5, 1] = np.nan
+        with pytest.warns(NiimaskerWarning, match=r"roi\.nii\.gz: 1 voxel of it is NaN and counted as 0\.$"):
+            regions = load_values(tmp_path, values)
+        np.testing.assert_array_equal(regions.definition.weights, np.nan_to_num(values))
 
     def test_maps_of_zeros_are_refused(self, tmp_path):
         assert "0" in message_of(tmp_path, np.zeros((*SHAPE, 3)))
@@ -259,27 +274,23 @@ class TestCoordinates:
         assert regions.definition.radius is None
 
     def test_missing_columns_are_named_with_those_found(self, tmp_path):
-        with pytest.raises(RegionsError, match=r"seeds\.tsv: no column y, z; .*found x, Y"):
-            read_coordinates(write(tmp_path / "seeds.tsv", "x\tY\n1\t2\n"))
+        with pytest.raises(RegionsError, match=r"seeds\.tsv: no column y, z; .*found x, w"):
+            read_seeds(write(tmp_path / "seeds.tsv", "x\tw\n1\t2\n"))
 
-    def test_table_separated_otherwise_shows_its_header(self, tmp_path):
-        with pytest.raises(RegionsError, match=r"seeds\.csv.*found x;y;z"):
-            read_coordinates(write(tmp_path / "seeds.csv", "x;y;z\n1;2;3\n"))
-
-    @pytest.mark.parametrize("text", ["left", "", "1,5", "nan", "inf", "n/a"])
+    @pytest.mark.parametrize("text", ["left", "", "1,5,5", "nan", "inf", "n/a"])
     def test_value_that_is_no_number_is_shown_with_its_place(self, tmp_path, text):
         with pytest.raises(RegionsError, match=rf"seeds\.tsv: '{text}' in column y, row 2"):
-            read_coordinates(write(tmp_path / "seeds.tsv", f"x\ty\tz\n1\t2\t3\n1\t{text}\t3\n"))
+            read_seeds(write(tmp_path / "seeds.tsv", f"x\ty\tz\n1\t2\t3\n1\t{text}\t3\n"))
 
     def test_row_that_is_too_short_is_refused(self, tmp_path):
         with pytest.raises(RegionsError, match=r"seeds\.tsv.*row 2"):
-            read_coordinates(write(tmp_path / "seeds.tsv", "x\ty\tz\n1\t2\t3\n1\t2\n"))
+            read_seeds(write(tmp_path / "seeds.tsv", "x\ty\tz\n1\t2\t3\n1\t2\n"))
 
     # pandas takes a first value without header as the row's name, and the others shift.
     @pytest.mark.parametrize("rows", ["10\t20\t30\t6\n", "10\t20\t30\t6\n11\t21\t31\t6\n"])
     def test_rows_longer_than_the_header_are_refused(self, tmp_path, rows):
         with pytest.raises(RegionsError, match=r"seeds\.tsv"):
-            read_coordinates(write(tmp_path / "seeds.tsv", "x\ty\tz\n" + rows))
+            read_seeds(write(tmp_path / "seeds.tsv", "x\ty\tz\n" + rows))
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -292,7 +303,7 @@ class TestCoordinates:
     def test_table_without_rows_is_refused(self, tmp_path, text, said):
         table = write(tmp_path / "seeds.tsv", text)
         with pytest.raises(RegionsError) as caught:
-            read_coordinates(table)
+            read_seeds(table)
         assert str(caught.value) == f"{table}{said}"
 
     def test_missing_table_is_named(self, tmp_path):
@@ -440,7 +451,7 @@ class TestRealRegions:
 
     def test_schaefer_regions_lie_nearest_to_their_published_centres(self, data_dir):
         name = "Schaefer2018_100Parcels_7Networks_order_FSLMNI152_2mm"
-        published = read_coordinates(data_dir / "atlas" / f"{name}.Centroid_XYZ.tsv")
+        published = read_seeds(data_dir / "atlas" / f"{name}.Centroid_XYZ.tsv").coordinates
         centres = load(data_dir / "atlas" / f"{name}.nii.gz").centres
         distances = np.linalg.norm(centres[:, None] - published, axis=2)
         np.testing.assert_array_equal(distances.argmin(axis=1), np.arange(100))

@@ -75,7 +75,7 @@ class Column:
         missing = [cell.lower() in _MISSING for cell in self.cells]
         numbers = [_is_number(cell) for cell in self.cells]
         has_text = any(not (gap or number) for gap, number in zip(missing, numbers, strict=True))
-        return has_text or (not any(numbers) and any(self.cells))
+        return has_text or not any(numbers)
 
 
 def read_columns(rows: Sequence[Sequence[str]], headings: Sequence[str] | None) -> list[Column]:
@@ -89,7 +89,7 @@ def read_columns(rows: Sequence[Sequence[str]], headings: Sequence[str] | None) 
 
 def is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     """Return whether a first row holds headings: one that is known, or text above whole numbers."""
-    below = [Column(place, None, cells) for place, cells in enumerate(zip(*others, strict=True))]
+    below = [Column(place, None, cells) for place, cells in enumerate(zip(*others, strict=False))]
     above = [cell and not _is_number(cell) for cell in first]
     over_numbers = any(text and column.numbers is not None for text, column in zip(above, below, strict=False))
     return any(map(is_known_heading, first)) or over_numbers
@@ -108,6 +108,7 @@ def find_names(columns: Sequence[Column]) -> Column | None:
     """
     texts = [column for column in columns if column.is_text and not column.is_color]
     named = _known_names(texts)
+    texts = [column for column in texts if any(column.cells)]
     unlike = [column for column in named or texts if len(set(column.cells)) == len(column.cells)]
     if named:
         return (unlike or named)[0]

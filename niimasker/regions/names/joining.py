@@ -101,7 +101,7 @@ def join_names(table: LabelTable, indices: Sequence[int], source: str, *, are_ma
         return _join_by(NumberColumn(f"{column.title}, which counts from 0", from_1), table, indices)
     blocking = [column for column in table.columns if column.could_be_index]
     for column in blocking:
-        _check_once(column, _names_by_index(column, table), table, indices)
+        _check_once(column, table, indices)
     if blocking and not _are_row_numbers(blocking, table, indices):
         raise RegionsError(_why_not_covered(blocking, table, indices, source))
     return _join_by_order(table, indices, source)
@@ -135,7 +135,9 @@ def _covering(table: LabelTable, indices: Sequence[int]) -> list[NumberColumn]:
 def _choose(covering: Sequence[NumberColumn], table: LabelTable, indices: Sequence[int], source: str) -> NumberColumn:
     """Return the column that is the index, where several hold all indices; refuse those that disagree."""
     named = [column for column in covering if column.is_named_index and not _counts_from_0(column, table, indices)]
-    chosen, *others = named or covering
+    # A number that several names share is of a network or the like.
+    once = [column for column in covering if not _find_twice(column, table, indices)]
+    chosen, *others = named or once or covering
     by_index = _by_index(chosen, table, indices)
     for other in () if named else others:
         given = _names_by_index(other, table)
@@ -167,7 +169,7 @@ def _names_by_index(column: NumberColumn, table: LabelTable) -> dict[int, list[s
 def _by_index(column: NumberColumn, table: LabelTable, indices: Sequence[int]) -> dict[int, str]:
     """Return the name of each index; one that the image has must have one name."""
     names = _names_by_index(column, table)
-    _check_once(column, names, table, indices)
+    _check_once(column, table, indices)
     unnamed = next((index for index in indices if not names[index][0]), None)
     if unnamed is not None:
         row = column.numbers.index(unnamed) + 1
@@ -176,10 +178,14 @@ def _by_index(column: NumberColumn, table: LabelTable, indices: Sequence[int]) -
     return {index: each[0] for index, each in names.items()}
 
 
-def _check_once(
-    column: NumberColumn, names: Mapping[int, Sequence[str]], table: LabelTable, indices: Sequence[int]
-) -> None:
-    twice = next((index for index in indices if len(names.get(index, ())) > 1), None)
+def _find_twice(column: NumberColumn, table: LabelTable, indices: Sequence[int]) -> int | None:
+    """Return the first index that a column gives to several names."""
+    names = _names_by_index(column, table)
+    return next((index for index in indices if len(names[index]) > 1), None)
+
+
+def _check_once(column: NumberColumn, table: LabelTable, indices: Sequence[int]) -> None:
+    twice = _find_twice(column, table, indices)
     if twice is not None:
         raise RegionsError(
             f"{table.path}: index {twice} is given {column.numbers.count(twice)} times in {column.title}; "
@@ -257,7 +263,8 @@ def _why_not_covered(blocking: Sequence[NumberColumn], table: LabelTable, indice
     (column,) = blocking
     n_named = len({number for number in column.numbers if number} | ({0} & set(indices)))
     return (
-        f"{table.path.name}, {table.format}, names {n_named} indices in {column.title} but {source} has "
+        f"{table.path.name}, {table.format}, names {n_named} {'index' if n_named == 1 else 'indices'} in "
+        f"{column.title} but {source} has "
         f"{count(len(indices), 'region')}; index {lacks[column.title]} of the image is the first without a name."
     )
 

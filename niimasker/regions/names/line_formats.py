@@ -19,6 +19,8 @@ from niimasker.regions.names.label_table import LabelTable, NumberColumn
 
 _BYTE = r"(?:1?\d?\d|2[0-4]\d|25[0-5])"
 _FRACTION = r"(?:0|1|0?\.\d+|[01]\.\d*)(?:[eE][-+]?\d+)?"
+# The beginning of a name: a word that is no number.
+_WORD = r"(?=\S*[^\W\d])"
 _SIDES = frozenset({"left", "right", "l", "r", "lh", "rh"})
 
 # A line's name, then its numbers that may be an index.
@@ -75,7 +77,8 @@ def _is_mrtrix(matches: Sequence[re.Match[str]], comments: Sequence[str]) -> boo
 
 def _are_two_names(matches: Sequence[re.Match[str]]) -> bool:
     """Return whether abbreviation and name are two columns: the words of names with a blank recur."""
-    return _are_unlike(matches, "short", "name") and not _has_sides(matches, "short", "name")
+    is_shorter = sum(len(match["short"]) for match in matches) <= sum(len(match["name"]) for match in matches)
+    return is_shorter and _are_unlike(matches, "short", "name") and not _has_sides(matches, "short", "name")
 
 
 class _ShortNames(LineFormat):
@@ -96,10 +99,8 @@ _ITK_SNAP = LineFormat(
 _FSLEYES = LineFormat(
     "a lookup table of FSLeyes",
     "index, R, G, B from 0 to 1, name",
-    re.compile(rf"\s*(?P<index>\d+)(?:\s+{_FRACTION}){{3}}\s+(?P<name>[^\s\"].*?)\s*"),
+    re.compile(rf"\s*(?P<index>\d+)(?:\s+{_FRACTION}){{3}}\s+(?P<name>{_WORD}[^\s\"].*?)\s*"),
     has_colors=True,
-    # Nobody's colours are all 0 or 1 but those of an index and bytes.
-    fits=lambda matches, comments: not all(re.search(r"[^\W\d]", match["name"]) is None for match in matches),
 )
 _MRTRIX = _ShortNames(
     "a lookup table of MRtrix3",
@@ -113,7 +114,7 @@ _MRTRIX = _ShortNames(
 _MRICRON = LineFormat(
     "a list of MRIcron",
     "number, name, index",
-    re.compile(r"\s*(?P<first>\d+)\s+(?P<name>[^\s\d]\S*)\s+(?P<last>\d+)\s*"),
+    re.compile(rf"\s*(?P<first>\d+)\s+(?P<name>{_WORD}\S+)\s+(?P<last>\d+)\s*"),
     titles=("its first number", "its last number"),
     fits=lambda matches, comments: _are_unlike(matches, "name", "first", "last"),
 )
@@ -131,12 +132,12 @@ _SPM_TABS = _ShortNames(
     "a list of SPM",
     "abbreviation, name, index",
     re.compile(r"(?P<short>[^\t]*[^\W\d][^\t]*)\t(?P<name>[^\t]*[^\W\d][^\t]*)\t(?P<index>\d+)\s*"),
-    fits=lambda matches, comments: _are_unlike(matches, "short", "name", "index"),
+    fits=lambda matches, comments: _are_two_names(matches) and _are_unlike(matches, "index"),
 )
 _COLORS_FIRST = LineFormat(
     "lines of index, colour and name",
     "index, R, G, B, opacity or not, name",
-    re.compile(rf"\s*(?P<index>\d+)(?:\s+{_BYTE}){{3,4}}\s+(?P<name>[^\s\d].*?)\s*"),
+    re.compile(rf"\s*(?P<index>\d+)(?:\s+{_BYTE}){{3,4}}\s+(?P<name>{_WORD}\S.*?)\s*"),
     has_colors=True,
 )
 _NUMBER = r"[-+]?[\d.]+"
@@ -152,7 +153,7 @@ _INDEX_NAME = LineFormat(
 _NAME_INDEX = LineFormat(
     "lines of name and index",
     "name, index",
-    re.compile(r"\s*(?P<name>[^\s\d,;][^,;]*?)(?:\s*[:=]\s*|\s+)(?P<index>\d+)\s*"),
+    re.compile(rf"\s*(?P<name>{_WORD}[^\s,;][^\t,;]*?)(?:\s*[:=]\s*|\s+)(?P<index>\d+)\s*"),
     fits=lambda matches, comments: _are_unlike(matches, "name", "index") and not _has_sides(matches, "name"),
 )
 LINE_FORMATS = (_ITK_SNAP, _FSLEYES, _COLORS_FIRST, _MRTRIX)

@@ -43,7 +43,7 @@ def read_label_table(path: Path) -> LabelTable:
             return table
     if all(is_comment(line) for line in lines if line.strip()):
         raise RegionsError(f"{path} names nothing: it holds comments alone; give {_EXPECTED}.")
-    for read_lines_of in (read_line_format, _read_delimited, read_below_header, _read_white_space):
+    for read_lines_of in (read_line_format, _read_delimited, _read_white_space, read_below_header):
         if (table := read_lines_of(lines, path)) is not None:
             return table
     refuse_broken_format(lines, path)
@@ -81,7 +81,12 @@ def _from_split(split: Split, path: Path) -> LabelTable:
             raise RegionsError(f"{path}, {form}, has no row below its header; give {_EXPECTED}.")
         return make_label_table(path, others, headings, form=form)
     if not others:
-        return LabelTable(path, f"a row of names separated by {split.delimiter}", tuple(filter(None, first)))
+        return LabelTable(
+            path,
+            f"a row of names separated by {split.delimiter}",
+            tuple(filter(None, first)),
+            order="the order of its cells",
+        )
     return make_label_table(path, split.rows, None, form=f"{form}, without a header")
 
 
