@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from niimasker.errors import NiimaskerError, count
 from niimasker.inputs.text_tables import HOW_ROWS_COUNT, parse_number
 
-DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas"}
+DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
 # A file of this ending whose rows differ in length is a broken table, and not a list with one name a line.
 _EXPECTED = {".tsv": "\t", ".csv": ","}
 
@@ -80,9 +81,15 @@ def split_table(lines: Sequence[str], path: Path) -> Split | None:
 
 def split_at_white_space(lines: Sequence[str]) -> Split | None:
     """Return the rows of a table whose columns are separated by white space, None where they differ in length."""
-    rows = tuple(tuple(line.split()) for line in lines if line.strip() and not is_comment(line))
+    rows = tuple(tuple(_cells_of(line)) for line in lines if line.strip() and not is_comment(line))
     split = Split("white space", rows) if rows else None
     return split if split is not None and split.is_regular else None
+
+
+def _cells_of(line: str) -> list[str]:
+    """Return the words of a line; those in quotes are one."""
+    found = re.findall(r"""'([^']*)'(?=\s|$)|"([^"]*)"(?=\s|$)|(\S+)""", line)
+    return [single or double or word for single, double, word in found]
 
 
 def check_rectangular(split: Split, path: Path, error_type: type[NiimaskerError], *, has_header: bool) -> None:
@@ -106,7 +113,7 @@ def _split_at(lines: Sequence[str], delimiter: str, comments: Sequence[str]) -> 
         tuple(cell.strip() for cell in cells) for cells in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     ]
     rows = [cells for cells in rows if any(cells)]
-    if all(len(cells) < 2 for cells in rows):
+    if all(len(cells) < 2 for cells in rows) or any(_is_cut(cell) for cells in rows for cell in cells):
         return None
     lengths = [max(place for place, cell in enumerate(cells, start=1) if cell) for cells in rows]
     # Programs for spreadsheets fill rows up with empty cells.
@@ -114,6 +121,11 @@ def _split_at(lines: Sequence[str], delimiter: str, comments: Sequence[str]) -> 
     fitted = (cells[: max(width, length)] for cells, length in zip(rows, lengths, strict=True))
     above = tuple(cell.strip() for cells in csv.reader(comments, delimiter=delimiter) for cell in cells)
     return Split(DELIMITERS[delimiter], tuple(fitted), above)
+
+
+def _is_cut(cell: str) -> bool:
+    """Return whether a cell holds a part of something in brackets, such as (1,55,-3), which no delimiter divides."""
+    return any(cell.count(left) != cell.count(right) for left, right in ("()", "[]"))
 
 
 def _is_nearly_regular(split: Split) -> bool:

@@ -220,6 +220,58 @@ class TestMaps:
         np.testing.assert_allclose(load(path).definition.weights[..., 0], LABELS * 0.25 + 1)
 
 
+def ball(centre: tuple[int, int, int], width: float, shape=(21, 22, 23)) -> np.ndarray:
+    """Return percentages that fall off from a centre, as maps of probabilities over 40 subjects have them."""
+    squares = sum((axis - place) ** 2 for axis, place in zip(np.ogrid[tuple(map(slice, shape))], centre, strict=True))
+    return np.round(np.round(40 * np.exp(-squares / (2 * width**2))) * 2.5)
+
+
+class TestFourDimensions:
+    def test_stack_of_parcellations_is_refused_with_the_way_out(self, tmp_path):
+        stack = np.stack([LABELS, make_labels((3, 1, 4, 2)), make_labels((7, 9))], axis=-1)
+        assert message_of(tmp_path, stack).endswith(
+            "roi.nii.gz: a stack of 3 parcellations, as each volume holds several whole numbers; expected one 3D "
+            "parcellation, or probabilistic maps. Take one volume out of it, as with fslroi or nibabel's "
+            "img.slicer[..., 0]."
+        )
+
+    def test_percentages_are_maps(self, tmp_path):
+        maps = np.stack([ball((8, 9, 10), 3), ball((12, 11, 10), 4), ball((10, 14, 8), 2)], axis=-1).astype(np.uint8)
+        assert len(np.unique(maps)) > 30
+        regions = load_values(tmp_path, maps)
+        np.testing.assert_array_equal(regions.definition.weights, maps)
+
+    @pytest.mark.parametrize("values", [(1, 1), (1, 2), (255, 255)])
+    def test_masks_are_maps(self, tmp_path, values):
+        masks = np.stack([(LABELS == 1) * values[0], (LABELS == 2) * values[1]], axis=-1).astype(np.int16)
+        assert load_values(tmp_path, masks).indices == (1, 2)
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_single_map_is_a_map_with_its_weights(self, tmp_path, sign):
+        weights = (sign * LABELS / 8.0)[..., None]
+        regions = load_dim(tmp_path, weights)
+        assert isinstance(regions.definition, Maps)
+        np.testing.assert_allclose(regions.definition.weights, weights)
+        assert (regions.indices, regions.names) == ((1,), ("roi 1",))
+
+    @pytest.mark.parametrize("values", [LABELS, LABELS > 0, 0.5 * (LABELS > 0)], ids=["labels", "mask", "mask of 0.5"])
+    def test_single_volume_of_labels_or_of_a_mask_is_a_parcellation(self, tmp_path, values):
+        assert isinstance(load_dim(tmp_path, values[..., None].astype(np.float64)).definition, Parcellation)
+
+    def test_fractions_in_three_dimensions_are_no_regions(self, tmp_path):
+        assert "no region's index" in message_of(tmp_path, LABELS / 8.0)
+
+
+def load_dim(tmp_path, values):
+    """Return the regions of an image whose header keeps a fourth axis of one volume."""
+    path = save(tmp_path / "roi.nii", values)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<5h", content, 40, 4, *values.shape)
+    path.write_bytes(content)
+    assert nib.load(path).shape == values.shape
+    return load(path)
+
+
 class TestCentres:
     def test_centre_of_a_region_is_the_mean_of_its_voxels_in_mm(self, tmp_path):
         # Slabs along the second axis, two voxels thick from 1 on; the other axes are filled but for their ends.

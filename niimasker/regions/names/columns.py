@@ -27,6 +27,8 @@ NAME_COLUMNS = (
     "roi",
     "structure",
     "difumo names",
+    "abbreviation",
+    "description",
 )
 _KNOWN_NAMES = tuple(map(spell, NAME_COLUMNS))
 # Other headings by which a first row is known as a header.

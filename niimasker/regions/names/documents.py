@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,6 +97,9 @@ def read_json(text: str, path: Path) -> LabelTable | None:
     try:
         value = json.loads(text, object_pairs_hook=_unlike_keys)
     except (ValueError, RecursionError) as error:
+        # A list may begin with a bracket: WFU PickAtlas writes what it is of into its first line.
+        if path.suffix.lower() != ".json":
+            return None
         raise RegionsError(f"{path} is no JSON that can be read ({clip(str(error))}); correct it.") from error
     return _from_json(value, path)
 
@@ -109,8 +113,6 @@ def _unlike_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _from_json(value: Any, path: Path) -> LabelTable:
-    if isinstance(value, dict) and len(value) == 1 and isinstance(only := next(iter(value.values())), (list, dict)):
-        return _from_json(only, path)
     if isinstance(value, list) and value:
         return _from_list(value, path)
     if isinstance(value, dict) and value:
@@ -141,6 +143,10 @@ def _from_list(values: list[Any], path: Path) -> LabelTable:
 
 def _from_object(value: dict[str, Any], path: Path) -> LabelTable:
     keys, values = list(value), list(value.values())
+    if {"R", "G", "B", "labels"} <= set(keys):
+        return _from_color_map(value, path)
+    if len(keys) == 1 and isinstance(values[0], (list, dict)):
+        return _from_json(values[0], path)
     if all(isinstance(each, list) for each in values) and len({len(each) for each in values}) == 1:
         return _from_rows(list(zip(*values, strict=True)), keys, path)
     if all(parse_whole(key) is not None for key in keys):
@@ -151,7 +157,31 @@ def _from_object(value: dict[str, Any], path: Path) -> LabelTable:
         return _from_rows(list(zip(keys, values, strict=True)), ["key", "name"], path)
     if all(isinstance(each, int) for each in values):
         return _from_rows(list(zip(keys, values, strict=True)), ["name", "value"], path)
-    raise RegionsError(_other_form(path))
+    return _from_part(value, path)
+
+
+def _from_color_map(value: dict[str, Any], path: Path) -> LabelTable:
+    """Return the labels of a colour map of NiiVue: of the indices I, or of their places from 0."""
+    labels = value["labels"]
+    indices = value.get("I", list(range(len(labels))))
+    if not isinstance(labels, list) or not isinstance(indices, list) or len(indices) != len(labels):
+        raise RegionsError(_other_form(path))
+    numbers = tuple(parse_whole(str(index)) for index in indices)
+    column = NumberColumn("list I" if "I" in value else "the place in its labels", numbers, is_index=True)
+    return LabelTable(path, "a colour map of NiiVue", tuple(map(_to_cell, labels)), (column,), has_colors=True)
+
+
+def _from_part(value: dict[str, Any], path: Path) -> LabelTable:
+    """Return the only table among the values of an object, or the only one with numbers."""
+    tables = []
+    for part in value.values():
+        if isinstance(part, (list, dict)):
+            with contextlib.suppress(RegionsError):
+                tables.append(_from_json(part, path))
+    found = [table for table in tables if table.columns] or tables
+    if len(found) != 1:
+        raise RegionsError(_other_form(path))
+    return found[0]
 
 
 def _from_rows(rows: Sequence[Sequence[Any]], headings: Sequence[str], path: Path) -> LabelTable:

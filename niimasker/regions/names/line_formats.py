@@ -55,7 +55,9 @@ class LineFormat:
         match = self.pattern.fullmatch(line)
         assert match is not None
         numbers = tuple(int(text) for group, text in match.groupdict().items() if group != "name")
-        return match["name"].strip(), numbers
+        name = match["name"].strip()
+        quoted = re.fullmatch(r"""(["'])((?:(?!\1).)*)\1""", name)
+        return name if quoted is None else quoted[2], numbers
 
 
 def _are_unlike(matches: Sequence[re.Match[str]], *groups: str) -> bool:
@@ -99,7 +101,7 @@ _ITK_SNAP = LineFormat(
 _FSLEYES = LineFormat(
     "a lookup table of FSLeyes",
     "index, R, G, B from 0 to 1, name",
-    re.compile(rf"\s*(?P<index>\d+)(?:\s+{_FRACTION}){{3}}\s+(?P<name>{_WORD}[^\s\"].*?)\s*"),
+    re.compile(rf"\s*(?P<index>\d+)(?:\s+{_FRACTION}){{3}}\s+(?P<name>{_WORD}[^\s\"].*?|[^\s\"]+)\s*"),
     has_colors=True,
 )
 _MRTRIX = _ShortNames(
@@ -212,6 +214,9 @@ def refuse_broken_format(lines: Sequence[str], path: Path) -> None:
 def _content(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines that say something, and the comments."""
     kept = [line.strip("\r\n") for line in lines if line.strip() and not is_comment(line)]
+    # WFU PickAtlas puts what the list is of into brackets above it.
+    if kept and re.fullmatch(r"\s*\[[^]\d]*\]\s*", kept[0]):
+        kept = kept[1:]
     return kept, [line for line in lines if is_comment(line)]
 
 
@@ -263,9 +268,7 @@ def _count_colors(words: Sequence[str], numbers: Sequence[Sequence[str]]) -> int
     are_unlike = len(set(words)) == len(words)
     if lengths == {5}:
         return 5 if are_unlike else 4
-    if lengths == {4} and not are_unlike:
-        return 4 if len({each[-1] for each in numbers}) == 1 else 3
-    if lengths == {3, 4}:
+    if lengths == {3, 4} or (lengths == {4} and not are_unlike):
         return 4 if {each[-1] for each in numbers if len(each) == 4} <= {"0", "255"} else 3
     return 4 if lengths == {4, 5} or max(lengths) > 5 else 5
 

@@ -8,9 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError, clip, shorten
-from niimasker.inputs.delimiters import Split, check_rectangular, is_comment, split_at_white_space, split_table
+from niimasker.inputs.delimiters import (
+    DELIMITERS,
+    Split,
+    check_rectangular,
+    is_comment,
+    split_at_white_space,
+    split_table,
+)
 from niimasker.inputs.text_tables import read_lines
-from niimasker.regions.names.columns import is_header, is_known_heading, make_label_table
+from niimasker.regions.names.columns import Column, is_header, is_known_heading, make_label_table
 from niimasker.regions.names.documents import read_json, read_xml
 from niimasker.regions.names.label_table import LabelTable
 from niimasker.regions.names.line_formats import read_below_header, read_line_format, refuse_broken_format
@@ -19,6 +26,7 @@ from niimasker.regions.names.line_formats import read_below_header, read_line_fo
 TABLE_SUFFIXES = (".tsv", ".csv", ".txt", ".ctab", ".ctbl", ".lut", ".label", ".xml", ".json", ".tab")
 WORKBOOK_SUFFIXES = (".xlsx", ".xls", ".ods")
 
+_NIISTAT = DELIMITERS["|"]
 _EXPECTED = "a table with a column of names"
 
 
@@ -38,6 +46,8 @@ def read_label_table(path: Path) -> LabelTable:
     text = "".join(lines)
     if not text.strip():
         raise RegionsError(f"{path} is empty; give {_EXPECTED}.")
+    if text.startswith("%!VEST-LUT"):
+        raise RegionsError(f"{path} is a colour map of FSL without names; give {_EXPECTED}.")
     for read in (read_xml, read_json):
         if (table := read(text, path)) is not None:
             return table
@@ -87,7 +97,16 @@ def _from_split(split: Split, path: Path) -> LabelTable:
             tuple(filter(None, first)),
             order="the order of its cells",
         )
+    if split.delimiter == _NIISTAT:
+        return make_label_table(path, _first_name(split.rows), None, form="a list of NiiStat")
     return make_label_table(path, split.rows, None, form=f"{form}, without a header")
+
+
+def _first_name(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Return the rows of index, name, and its description and others, without what follows the name."""
+    columns = list(zip(*rows, strict=True))
+    last = next((place for place, cells in enumerate(columns, 1) if Column(place, None, cells).is_text), len(columns))
+    return [tuple(cells[:last]) for cells in rows]
 
 
 def _check_headings(headings: Sequence[str], path: Path) -> None:

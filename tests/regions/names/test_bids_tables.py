@@ -144,9 +144,9 @@ class TestNames:
 
     def test_table_is_told_with_v_and_in_a_dry_run(self, run, capsys):
         table_path = Path("tpl-X_dseg.tsv").absolute()
-        assert f"tpl-X_res-2_dseg.nii: names from {table_path}" in run("-v")[1]
-        assert main(["out", "-i", "bold.nii", "-r", "tpl-X_res-2_dseg.nii", "--dry_run"]) == 0
         joined = "read as a table separated by tabs, joined by column index: 1 a, 2 b, 5 c"
+        assert f"tpl-X_res-2_dseg.nii: names from {table_path}, {joined}" in run("-v")[1]
+        assert main(["out", "-i", "bold.nii", "-r", "tpl-X_res-2_dseg.nii", "--dry_run"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert f"tpl-X_res-2_dseg.nii: 3 regions, names from {table_path}, {joined}" in lines
 
@@ -178,6 +178,7 @@ class TestNames:
         assert main(["out", "-i", "bold.nii", "-r", "tpl-X_res-2_dseg.nii", "tpl-Y_dseg.nii"]) == 0
         page = Path("out/reports/bold_report.html").read_text("utf-8")
         assert "Names (tpl-X_res-2_dseg)" in page
+        assert page.count("Read as a table separated by tabs, joined by column index: 1 a, 2 b, 5 c") == 2
         assert "Names (tpl-Y_dseg)" in page
 
     def test_resume_does_a_run_again_when_a_name_changes(self, run, capsys):
