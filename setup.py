@@ -1,4 +1,4 @@
-"""Packaging metadata; pyproject.toml holds the settings of the development tools."""
+"""Metadata of the package; the settings of the development tools are in pyproject.toml."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a researcher writes without niimasker. Usage: by_nilearn.py KIND IMAGE REGIONS OUT [FWHM]."""
+"""The script that a researcher writes with nilearn alone. Usage: by_nilearn.py KIND IMAGE REGIONS OUT [FWHM]."""
 
 import sys
 

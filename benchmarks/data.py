@@ -1,4 +1,4 @@
-"""Images and atlases for the benchmarks, made up: noise in a brain-shaped mask on the 2 mm grid of fMRIPrep."""
+"""Made-up images and atlases for the benchmarks: noise in a brain-shaped mask on the 2 mm grid of fMRIPrep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 
 SHAPE = (97, 115, 97)
 AFFINE = np.array([[2.0, 0, 0, -96], [0, 2, 0, -132], [0, 0, 2, -78], [0, 0, 0, 1]])
-# Another 2 mm grid, left to right, as that of Schaefer's own files.
+# The 2 mm grid of the Schaefer atlas, with the first axis from right to left.
 ATLAS_SHAPE = (91, 109, 91)
 ATLAS_AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 SMALL_SHAPE = (20, 24, 20)
@@ -23,7 +23,7 @@ T_R = 2.0
 
 
 def make_data(folder: Path) -> None:
-    """Write everything that is not there yet; the images take a minute."""
+    """Write every file that does not exist yet; the images take a minute."""
     folder.mkdir(parents=True, exist_ok=True)
     makers = {
         "bold_200.nii.gz": lambda path: write_series(path, 200, seed=0),
@@ -51,7 +51,7 @@ def make_data(folder: Path) -> None:
 
 
 def brain(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
-    """Return the mask of the template's brain on a grid."""
+    """Return the brain mask of the template on a grid."""
     template = load_mni152_brain_mask(resolution=2)
     img = resample_img(template, target_affine=affine, target_shape=shape, interpolation="nearest")
     return np.asarray(img.dataobj) > 0
@@ -70,7 +70,7 @@ def write_series(path: Path, n_volumes: int, seed: int) -> None:
     header.set_sform(AFFINE, code="mni")
     header["vox_offset"] = 352
     header["magic"] = b"n+1"
-    with gzip.open(path, "wb", compresslevel=1) as file:  # nibabel's level
+    with gzip.open(path, "wb", compresslevel=1) as file:  # the level that nibabel uses
         file.write(header.binaryblock + b"\0" * 4)
         volume = np.zeros(len(inside), dtype=np.float32)
         for _ in range(n_volumes):
@@ -79,7 +79,7 @@ def write_series(path: Path, n_volumes: int, seed: int) -> None:
 
 
 def write_small_series(path: Path, n_volumes: int) -> None:
-    """Write a long run of few voxels, where what a report costs depends on regions and volumes alone."""
+    """Write a long run of few voxels, so that the cost of its report depends only on regions and volumes."""
     values = np.random.default_rng(0).normal(10_000, 100, (*SMALL_SHAPE, n_volumes)).astype(np.float32)
     img = nib.Nifti1Image(values, AFFINE)
     img.header.set_zooms((2, 2, 2, T_R))
@@ -88,13 +88,13 @@ def write_small_series(path: Path, n_volumes: int) -> None:
 
 
 def write_small_parcellation(path: Path) -> None:
-    """Write 400 regions of few voxels."""
+    """Write a parcellation of 400 small regions."""
     labels = np.arange(np.prod(SMALL_SHAPE)).reshape(SMALL_SHAPE) % 400 + 1
     nib.save(nib.Nifti1Image(labels.astype(np.int16), AFFINE), path)
 
 
 def write_confounds(path: Path, n_volumes: int) -> None:
-    """Write a table as fMRIPrep's, with 24 regressors and the measures of motion."""
+    """Write a confounds table like that of fMRIPrep, with 24 regressors and two measures of motion."""
     rng = np.random.default_rng(0)
     motion = {f"motion_{n:02d}": rng.normal(size=n_volumes).cumsum() for n in range(24)}
     measures = {"framewise_displacement": rng.gamma(2, 0.1, n_volumes), "std_dvars": rng.gamma(20, 0.05, n_volumes)}
@@ -102,7 +102,7 @@ def write_confounds(path: Path, n_volumes: int) -> None:
 
 
 def write_parcellation(path: Path, n_regions: int, dtype: type, shape: tuple[int, ...], affine: np.ndarray) -> None:
-    """Write the brain cut into pieces, each the voxels nearest to a random one."""
+    """Write a parcellation of the brain in which each region is the voxels nearest to a random centre."""
     labels = np.zeros(shape, dtype=dtype)
     voxels = np.argwhere(brain(shape, affine))
     centres = np.random.default_rng(n_regions).choice(voxels, n_regions, replace=False)
@@ -111,7 +111,7 @@ def write_parcellation(path: Path, n_regions: int, dtype: type, shape: tuple[int
 
 
 def write_seeds(path: Path, n_seeds: int) -> None:
-    """Write coordinates of voxels inside the brain, 13 mm apart, so that spheres of 6 mm do not meet."""
+    """Write coordinates of voxels inside the brain, more than 13 mm apart, so that spheres of 6 mm do not overlap."""
     inside = ndimage.binary_erosion(brain(SHAPE, AFFINE), iterations=3)
     candidates = nib.affines.apply_affine(AFFINE, np.random.default_rng(0).permutation(np.argwhere(inside)))
     chosen: list[np.ndarray] = []
@@ -124,7 +124,7 @@ def write_seeds(path: Path, n_seeds: int) -> None:
 
 
 def write_maps(path: Path, n_maps: int) -> None:
-    """Write blobs that overlap, cut to the brain and to a tenth of their peak."""
+    """Write overlapping Gaussian maps, set to 0 outside the brain and below a tenth of their peak."""
     inside = brain(SHAPE, AFFINE)
     voxels = np.argwhere(inside)
     maps = np.zeros((*SHAPE, n_maps), dtype=np.float32)
@@ -135,7 +135,7 @@ def write_maps(path: Path, n_maps: int) -> None:
 
 
 def write_mask(path: Path, n_voxels: int) -> None:
-    """Write a mask of the voxels nearest to one in the left hemisphere."""
+    """Write a mask of the voxels nearest to one voxel in the left hemisphere."""
     voxels = np.argwhere(brain(SHAPE, AFFINE))
     _, nearest = KDTree(voxels).query([30, 60, 45], n_voxels)
     mask = np.zeros(SHAPE, dtype=np.uint8)

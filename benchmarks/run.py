@@ -1,7 +1,7 @@
-"""Time and peak memory against nilearn, as ratios in one run. Usage: python benchmarks/run.py [FOLDER] [--repeats 3].
+"""Time and peak memory compared with nilearn. Usage: python benchmarks/run.py [FOLDER] [--repeats 3].
 
-Every command runs in a process of its own, the two sides in turn, imports included. FOLDER keeps the made-up data
-(about 1.2 GB) for the next run.
+Each command runs in a process of its own, imports included; niimasker and nilearn alternate. FOLDER keeps the made-up
+data (about 1.2 GB) for the next call.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from data import make_data
 
 HERE = Path(__file__).parent
 NIIMASKER = [sys.executable, "-m", "niimasker"]
-# Reports have rows of their own: a nilearn script writes none.
+# Without reports, which a nilearn script does not write; they have a table of their own.
 CLEANING = ["--detrend", "--high_pass", "0.01", "--standardize", "--no_report"]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds from start to finish, and the largest memory in MB."""
+    """The duration of a command in seconds, and its peak memory in MB."""
 
     seconds: float
     megabytes: float
@@ -37,14 +37,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of work, and the ratios that it should stay below."""
+    """One kind of work, and the largest acceptable ratios of niimasker to nilearn."""
 
     name: str
     kind: str
     regions: str
     options: tuple[str, ...]
-    most_time: float
-    most_memory: float
+    max_time_ratio: float
+    max_memory_ratio: float
 
 
 ROWS = (
@@ -66,13 +66,13 @@ ROWS = (
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One kind of report, and the processor seconds and MB that it should stay below."""
+    """One kind of report, and the largest acceptable processor time in seconds and page size in MB."""
 
     name: str
     files: tuple[str, str, str]
     flags: tuple[str, ...]
-    most_seconds: float
-    most_megabytes: float
+    max_seconds: float
+    max_megabytes: float
 
 
 REPORT_ROWS = (
@@ -104,7 +104,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(tempfile.gettempdir()) / "niimasker_benchmark")
-    parser.add_argument("--repeats", type=int, default=3, help="medians are over this many runs")
+    parser.add_argument("--repeats", type=int, default=3, help="number of runs that each median is taken over")
     arguments = parser.parse_args()
     make_data(arguments.folder)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; ")
@@ -118,47 +118,50 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where the data are, where outputs go, and how often each command runs."""
+    """The folder of the data, the folder of outputs, and the number of times that each command runs."""
 
     folder: Path
     out: Path
     repeats: int
 
     def niimasker(self, image: str, regions: Sequence[str], *options: str) -> list[str]:
-        """Return a command of niimasker."""
+        """Return a niimasker command."""
         paths = [str(self.folder / name) for name in regions]
         return [*NIIMASKER, str(self.out / "niimasker"), "-i", str(self.folder / image), "-r", *paths, *options]
 
     def nilearn(self, row: Row) -> list[str]:
-        """Return the command of the script that does a row's work with nilearn."""
+        """Return the command of the nilearn script that does the work of a row."""
         fwhm = row.options[-1:] if "--smoothing_fwhm" in row.options else ()
         paths = [str(self.folder / "bold_200.nii.gz"), str(self.folder / row.regions), str(self.out / "nilearn.tsv")]
         return [sys.executable, str(HERE / "by_nilearn.py"), row.kind, *paths, *fwhm]
 
     def measure(self, *commands: Sequence[str]) -> list[Cost]:
-        """Return the median cost of each command, run in turn."""
+        """Return the median cost of each command; the commands alternate."""
         costs = [[run(command) for command in commands] for _ in range(self.repeats)]
         return [
-            Cost(statistics.median(c.seconds for c in column), statistics.median(c.megabytes for c in column))
-            for column in zip(*costs, strict=True)
+            Cost(
+                statistics.median(cost.seconds for cost in repeats),
+                statistics.median(cost.megabytes for cost in repeats),
+            )
+            for repeats in zip(*costs, strict=True)
         ]
 
 
 def run(command: Sequence[str]) -> Cost:
-    """Return what a command costs; its memory is that of its largest process."""
+    """Return the cost of a command; its memory is that of its largest process."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
-    said = process.stderr.read()
+    errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     if status:
-        raise SystemExit(f"{' '.join(command)} failed:\n{said.decode()}")
+        raise SystemExit(f"{' '.join(command)} failed:\n{errors.decode()}")
     return Cost(seconds, usage.ru_maxrss / 1024)
 
 
 def print_rows(bench: Bench) -> None:
-    """Print each kind of work against a nilearn script that does the same."""
+    """Print the cost of each kind of work with niimasker and with nilearn."""
     print("| work (detrend, high_pass 0.01, standardize) | niimasker | nilearn script | time ratio | memory ratio |")
     print("|---|---|---|---|---|")
     for row in ROWS:
@@ -169,61 +172,62 @@ def print_rows(bench: Bench) -> None:
         print(
             f"| {row.name} | {ours.seconds:.1f} s, {ours.megabytes:.0f} MB "
             f"| {theirs.seconds:.1f} s, {theirs.megabytes:.0f} MB "
-            f"| {compare(time_ratio, row.most_time)} | {compare(memory_ratio, row.most_memory)} |",
+            f"| {mark_excess(time_ratio, row.max_time_ratio)} | {mark_excess(memory_ratio, row.max_memory_ratio)} |",
             flush=True,
         )
     print()
 
 
-def compare(ratio: float, most: float) -> str:
-    """Return a ratio, with the bound that it misses if it does."""
-    return f"{ratio:.2f}" if ratio <= most else f"{ratio:.2f} (over {most:.2f})"
+def mark_excess(value: float, limit: float) -> str:
+    """Return a value as text, with its limit if it exceeds it."""
+    return f"{value:.2f}" if value <= limit else f"{value:.2f} (over {limit:.2f})"
 
 
 def print_others(bench: Bench) -> None:
-    """Print the ratios that are not against nilearn."""
-    print("| what | ratio | wanted |")
+    """Print the ratios other than those to nilearn."""
+    print("| what | ratio | target |")
     print("|---|---|---|")
-    for name, wanted, measure in OTHERS:
-        print(f"| {name} | {measure(bench):.2f} | {wanted} |", flush=True)
+    for name, target, measure in OTHERS:
+        print(f"| {name} | {measure(bench):.2f} | {target} |", flush=True)
 
 
 def print_reports(bench: Bench) -> None:
-    """Print what reports cost beyond extraction."""
+    """Print the cost of reports in addition to extraction."""
     print("\n| report | processor time | page |")
     print("|---|---|---|")
     for row in REPORT_ROWS:
         paths = [str(bench.folder / name) for name in row.files]
-        command = [sys.executable, "-W", "ignore", str(HERE / "inside.py"), "report_cost", *paths, *row.flags]
-        said = [
+        command = [sys.executable, "-W", "ignore", str(HERE / "in_process.py"), "report_cost", *paths, *row.flags]
+        outputs = [
             subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(bench.repeats)
         ]
         seconds, megabytes = (
-            statistics.median(map(float, column)) for column in zip(*map(str.split, said), strict=True)
+            statistics.median(map(float, column)) for column in zip(*map(str.split, outputs), strict=True)
         )
-        shown = f"{compare(seconds, row.most_seconds)} s", f"{compare(megabytes, row.most_megabytes)} MB"
-        print(f"| {row.name} | {' | '.join(shown)} |", flush=True)
+        cells = f"{mark_excess(seconds, row.max_seconds)} s", f"{mark_excess(megabytes, row.max_megabytes)} MB"
+        print(f"| {row.name} | {' | '.join(cells)} |", flush=True)
 
 
-def extraction_by_decompression(bench: Bench) -> float:
-    """Return the time of extraction alone by that of ISA-L's decompression of the same file."""
+def extraction_time_ratio(bench: Bench) -> float:
+    """Return the time of extraction alone divided by that of decompressing the same file with ISA-L."""
     image, regions = str(bench.folder / "bold_200.nii.gz"), str(bench.folder / "regions_400.nii.gz")
-    return _in_one_process(bench, "extraction_by_decompression", image, regions)
+    return _in_one_process(bench, "extraction_time_ratio", image, regions)
 
 
-def zlib_by_isal(bench: Bench) -> float:
-    """Decompression as nibabel does it by ISA-L's."""
-    return _in_one_process(bench, "zlib_by_isal", str(bench.folder / "bold_200.nii.gz"))
+def decompression_time_ratio(bench: Bench) -> float:
+    """Return the time of decompression with nibabel divided by the time with ISA-L."""
+    return _in_one_process(bench, "decompression_time_ratio", str(bench.folder / "bold_200.nii.gz"))
 
 
 def _in_one_process(bench: Bench, *words: str) -> float:
-    command = [sys.executable, str(HERE / "inside.py"), *words]
+    """Return the median of a ratio that in_process.py measures."""
+    command = [sys.executable, str(HERE / "in_process.py"), *words]
     ratios = [float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(bench.repeats)]
     return statistics.median(ratios)
 
 
-def long_by_short(bench: Bench) -> float:
-    """Peak memory at 800 volumes by that at 200."""
+def long_run_memory_ratio(bench: Bench) -> float:
+    """Return the peak memory with 800 volumes divided by that with 200."""
     long, short = bench.measure(
         bench.niimasker("bold_800.nii.gz", ["regions_400.nii.gz"], *CLEANING),
         bench.niimasker("bold_200.nii.gz", ["regions_400.nii.gz"], *CLEANING),
@@ -231,8 +235,8 @@ def long_by_short(bench: Bench) -> float:
     return long.megabytes / short.megabytes
 
 
-def command_by_gzip(bench: Bench) -> float:
-    """Return the time of the first row's whole command by that of `gzip -dc`."""
+def gzip_time_ratio(bench: Bench) -> float:
+    """Return the time of the whole command of the first row divided by that of `gzip -dc`."""
     ours, theirs = bench.measure(
         bench.niimasker("bold_200.nii.gz", ["regions_100.nii.gz"], *CLEANING),
         ["gzip", "-dc", str(bench.folder / "bold_200.nii.gz")],
@@ -240,8 +244,8 @@ def command_by_gzip(bench: Bench) -> float:
     return ours.seconds / theirs.seconds
 
 
-def two_processes_by_one(bench: Bench) -> float:
-    """Throughput of 8 runs with two processes by that with one."""
+def two_processes_speedup(bench: Bench) -> float:
+    """Return the throughput of 8 runs with two processes divided by that with one."""
     copies = bench.out / "copies"
     copies.mkdir()
     for n in range(8):
@@ -253,8 +257,8 @@ def two_processes_by_one(bench: Bench) -> float:
     return one.seconds / two.seconds
 
 
-def five_atlases_by_one(bench: Bench) -> float:
-    """Five atlases in one pass by one atlas."""
+def five_atlases_time_ratio(bench: Bench) -> float:
+    """Return the time with five atlases in one pass divided by that with one atlas."""
     atlases = [f"regions_{n}.nii.gz" for n in (400, 110, 210, 310, 410)]
     five, one = bench.measure(
         bench.niimasker("bold_200.nii.gz", atlases, *CLEANING),
@@ -264,12 +268,12 @@ def five_atlases_by_one(bench: Bench) -> float:
 
 
 OTHERS: tuple[tuple[str, str, Callable[[Bench], float]], ...] = (
-    ("extraction alone / ISA-L's decompression of the file", "at most 2.0", extraction_by_decompression),
-    ("peak memory at 800 volumes / at 200", "at most 1.1", long_by_short),
-    ("whole command of the first row / `gzip -dc`", "at most 0.9", command_by_gzip),
-    ("throughput of 8 runs, --n_jobs 2 / --n_jobs 1", "at least 1.7", two_processes_by_one),
-    ("five atlases in one pass / one", "at most 1.5", five_atlases_by_one),
-    ("decompression by nibabel and zlib / by ISA-L", "above 1", zlib_by_isal),
+    ("time: extraction alone / decompression of the file with ISA-L", "at most 2.0", extraction_time_ratio),
+    ("peak memory: 800 volumes / 200 volumes", "at most 1.1", long_run_memory_ratio),
+    ("time: whole command of the first row / `gzip -dc`", "at most 0.9", gzip_time_ratio),
+    ("throughput of 8 runs: --n_jobs 2 / --n_jobs 1", "at least 1.7", two_processes_speedup),
+    ("time: five atlases in one pass / one atlas", "at most 1.5", five_atlases_time_ratio),
+    ("time: decompression with nibabel and zlib / with ISA-L", "above 1", decompression_time_ratio),
 )
 
 

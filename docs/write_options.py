@@ -42,7 +42,7 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def describe_setting(option: Option) -> list[str]:
     """Return an option's names, what it may be, its default as in JSON, and its meaning."""
     names, meaning = describe(option)
-    return [names, escape(option.kind.expected), f"`{json.dumps(config_template()[option.name])}`", meaning]
+    return [names, escape(option.option_type.expected), f"`{json.dumps(config_template()[option.name])}`", meaning]
 
 
 def describe(option: Option) -> list[str]:

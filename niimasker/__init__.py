@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    # `niimasker --help` imports this package: numpy, nilearn and pandas wait until `extract` is asked for.
+    # `niimasker --help` imports this package: numpy, nilearn and pandas are imported only if `extract` is used.
     if name == "extract":
         from niimasker.workflow import extract
 

@@ -1,21 +1,18 @@
-"""From words on a command line to an exit code; the only place that prints, exits or configures logging."""
+"""The command line program, from its words to its exit code; only this module prints and configures logging."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import os
-import shutil
 import sys
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from niimasker import __version__
 from niimasker.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -25,136 +22,20 @@ from niimasker.errors import (
     NiimaskerWarning,
     OutputError,
     SettingsError,
-    nearest,
+    count,
 )
+from niimasker.options.command_line import read_command_line
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
-from niimasker.options.paths import why_no_file
-from niimasker.options.settings import (
-    COMMAND_LINE_OPTIONS,
-    DEPRECATED,
-    DEPRECATED_ON_COMMAND_LINE,
-    GROUPS,
-    OPTIONS,
-    Option,
-    Settings,
-)
-from niimasker.options.short_help import DESCRIPTION, DOCUMENTATION, EXIT_CODES, format_short_help, format_usage
+from niimasker.options.settings import Settings
 
 if TYPE_CHECKING:
     from niimasker.outputs.outcomes import Outcome
     from niimasker.study.preparation import Study
 
-EPILOG = f"""examples:
-  niimasker out -i fmriprep -r atlas.nii.gz --regressors motion wm_csf
-  niimasker out -c config.json
-  niimasker example_output --example
-
-A JSON file takes the same names. Precedence:
-defaults < command line < JSON file.
-{DOCUMENTATION}
-{EXIT_CODES}"""
-
-_MOST_REASONS = 3
-# The lines of a study of fewer runs are on one screen with its summary.
-_RUNS_IN_SIGHT = 20
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
-        options = [f"--{option.name}" for option in OPTIONS if not option.positional]
-        close = nearest(f"--{unknown.lstrip('-')}", options) if unknown.startswith("-") else None
-        hint = f"; the nearest is {close}" if close else ""
-        raise SettingsError(f"{message}{hint}; see niimasker --help_all.")
-
-
-class _ShowHelp(argparse.Action):
-    """Print the text that `const` makes for a parser, and exit."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        _say(self.const(parser))
-        parser.exit()
-
-
-def _format_short_help(_: argparse.ArgumentParser) -> str:
-    return format_short_help(shutil.get_terminal_size().columns)
-
-
-def _format_full_help(parser: argparse.ArgumentParser) -> str:
-    return parser.format_help().rstrip()
-
-
-# How argparse takes the options that are no settings but ask for a text.
-_ACTIONS: Mapping[str, Mapping[str, Any]] = {
-    "help": {"action": _ShowHelp, "nargs": 0, "const": _format_short_help},
-    "help_all": {"action": _ShowHelp, "nargs": 0, "const": _format_full_help},
-    "version": {"action": "version", "version": f"niimasker {__version__}"},
-}
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser; every value stays what was typed, an option not given stays absent."""
-    parser = _Parser(
-        prog="niimasker",
-        usage=format_usage(),
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
-        add_help=False,
-    )
-    groups = {name: parser.add_argument_group(name) for name in GROUPS}
-    for option in OPTIONS:
-        _add(groups[option.group], option)
-    for name in DEPRECATED_ON_COMMAND_LINE:
-        replacement = next(option for option in OPTIONS if option.name == DEPRECATED[name])
-        groups[replacement.group].add_argument(
-            f"--{name}", help=f"deprecated: use --{replacement.name}", **replacement.kind.argparse
-        )
-    for option in COMMAND_LINE_OPTIONS:
-        _add(groups[option.group], option)
-    return parser
-
-
-def _add(group: Any, option: Option) -> None:
-    help_text = (option.help + option.default_note).replace("%", "%%")
-    if option.positional:
-        # Optional for argparse alone, so that a missing one is said in this program's words.
-        group.add_argument(option.name, nargs="?", help=help_text)
-        return
-    group.add_argument(*option.names, help=help_text, **_ACTIONS.get(option.name, option.kind.argparse))
-
-
-def read_command_line(argv: Sequence[str]) -> dict[str, Any]:
-    """Return the options given on a command line, as JSON values.
-
-    Raises
-    ------
-    SettingsError
-        The words are no options, or a number is not a number.
-    """
-    given = vars(make_parser().parse_args(argv))
-    if "output_dir" not in given:
-        given |= _take_last_as_output_dir(given.get("roi_file", []))
-    kinds = {option.name: option.kind for option in OPTIONS}
-    for name in given.keys() & kinds.keys():
-        with contextlib.suppress(ValueError):  # `make_settings` says what was expected.
-            given[name] = kinds[name].read(given[name])
-    return given
-
-
-def _take_last_as_output_dir(roi_files: list[str]) -> dict[str, Any]:
-    """Return the options of `-r atlas.nii.gz out`, which 0.0.4 took: its -r had one value."""
-    *others, candidate = roi_files or [""]
-    is_atlas = (
-        candidate.endswith((".nii", ".gz", ".tsv", ".csv")) or ":" in candidate or not why_no_file(Path(candidate))
-    )
-    if not others or is_atlas:
-        raise SettingsError(
-            "output_dir is missing; give it as the first word, or as the last one after --; see niimasker --help."
-        )
-    return {"output_dir": candidate, "roi_file": others}
+_MAX_REASONS = 3
+# The messages of a study with more runs may scroll off the screen before its summary is printed.
+_MAX_RUNS_ON_SCREEN = 20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -169,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         except NiimaskerError as error:
             if _wants_traceback(settings, argv):
                 traceback.print_exc()
-            _tell("error", str(error))
+            _print_message("error", str(error))
             return EXIT_WRONG_USE
         except KeyboardInterrupt:
-            _tell("interrupted", "what was finished is complete; --resume does the rest.")
+            _print_message("interrupted", "every finished run is complete; --resume processes the others.")
             return EXIT_INTERRUPTED
 
 
@@ -183,7 +64,7 @@ def _wants_traceback(settings: Settings | None, argv: Sequence[str]) -> bool:
 
 
 def _read_settings(argv: Sequence[str]) -> Settings:
-    given = read_command_line(argv)
+    given = read_command_line(argv, show=_print_line)
     is_example = given.pop("example", False)
     config_path = given.pop("config", None)
     if is_example:
@@ -192,64 +73,64 @@ def _read_settings(argv: Sequence[str]) -> Settings:
 
 
 def _run(settings: Settings, argv: Sequence[str]) -> int:
-    # Only now: --help, --version and most mistakes need none of the scientific libraries.
-    from niimasker.running.progress import Silence, make_progress
+    # Imported here: --help, --version and most errors need none of the scientific libraries.
+    from niimasker.running.progress import NoProgress, make_progress
     from niimasker.running.warning_groups import group_warnings
     from niimasker.study.preparation import prepare
     from niimasker.workflow import run_study
 
     study = prepare(settings)
-    # With -v each step is a line of its own.
-    is_told = not (settings.quiet or settings.verbose)
-    progress = make_progress(len(study.runs), sys.stderr, _tell_progress) if is_told else Silence()
+    # With -v each step of a run is a line of its own.
+    shows_progress = not (settings.quiet or settings.verbose)
+    progress = make_progress(len(study.runs), sys.stderr, _print_progress) if shows_progress else NoProgress()
 
-    def tell(outcome: Outcome) -> None:
+    def end(outcome: Outcome) -> None:
         progress.end(outcome)
         if outcome.status == "failed":
-            with progress.aside():
-                _tell_failure(outcome, settings)
+            with progress.paused():
+                _print_failure(outcome, settings)
 
     with contextlib.closing(progress):
-        outcomes = run_study(study, command=["niimasker", *argv], on_start=progress.start, on_outcome=tell)
+        outcomes = run_study(study, command=["niimasker", *argv], on_start=progress.start, on_outcome=end)
     if not settings.quiet:
-        for kind in group_warnings(outcomes):
-            _tell("warning", str(kind))
+        for group in group_warnings(outcomes):
+            _print_message("warning", str(group))
     code = _summarise(outcomes, settings)
-    return code if _tabulate(study, outcomes) else EXIT_RUN_FAILED
+    return code if _write_tidy_table(study, outcomes) else EXIT_RUN_FAILED
 
 
-def _tabulate(study: Study, outcomes: Sequence[Outcome]) -> bool:
-    """Write the long table of --tidy, if it is asked for, and return whether that went well."""
-    from niimasker.running.study_files import tabulate
+def _write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> bool:
+    """Write the long table of --tidy, if it is requested, and return whether that succeeded."""
+    from niimasker.running.study_files import write_tidy_table
 
     try:
-        path = tabulate(study, outcomes)
+        path = write_tidy_table(study, outcomes)
     except OutputError as error:
-        _tell("error", str(error))
+        _print_message("error", str(error))
         return False
     if path is not None and not study.settings.quiet:
-        _say(f"one table of all runs: {path}")
+        _print_line(f"one table of all runs: {path}")
     return True
 
 
 def _dry_run(settings: Settings) -> int:
-    from niimasker.running.dry_run import describe, foreseen, problems
+    from niimasker.running.dry_run import describe_study, list_errors, predict_outcomes
     from niimasker.running.task import share
     from niimasker.running.warning_groups import group_warnings
-    from niimasker.study.preparation import survey
+    from niimasker.study.preparation import inspect_study
     from niimasker.workflow import find_finished
 
-    study = survey(settings)
+    study = inspect_study(settings)
     finished = {outcome.run for outcome in find_finished(study, share(study, ()))}
     if not settings.quiet:
-        for line in describe(study, finished):
-            _say(line)
-        for kind in group_warnings(foreseen(study)):
-            _tell("warning", str(kind))
-    wrong = problems(study)
-    for problem in wrong:
-        _tell("error", problem)
-    return EXIT_WRONG_USE if wrong else EXIT_DONE
+        for line in describe_study(study, finished):
+            _print_line(line)
+        for group in group_warnings(predict_outcomes(study)):
+            _print_message("warning", str(group))
+    errors = list_errors(study)
+    for error in errors:
+        _print_message("error", error)
+    return EXIT_WRONG_USE if errors else EXIT_DONE
 
 
 def _write_example(given: dict[str, Any], config_path: str | None) -> Path:
@@ -267,7 +148,7 @@ def _configure_logging(settings: Settings) -> None:
         stream=sys.stderr,
         force=True,
     )
-    # Other libraries' steps are no news, even with -v.
+    # Debug messages of other libraries are not shown, even with -v.
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("niimasker").setLevel(logging.DEBUG if settings.verbose else logging.WARNING)
 
@@ -276,7 +157,7 @@ def _configure_logging(settings: Settings) -> None:
 def _warnings_on_stderr(*, is_quiet: bool) -> Iterator[None]:
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
         if issubclass(category, NiimaskerWarning):
-            _tell("warning", str(message))
+            _print_message("warning", str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if is_quiet else "always", NiimaskerWarning)
@@ -284,77 +165,74 @@ def _warnings_on_stderr(*, is_quiet: bool) -> Iterator[None]:
         yield
 
 
-def _tell(kind: str, message: str) -> None:
-    # One line, whatever a file is called.
+def _print_message(kind: str, message: str) -> None:
+    """Print one line on the standard error stream, even if a file name contains a line break."""
     print(f"niimasker: {kind}: {' '.join(message.splitlines())}", file=sys.stderr)
 
 
-def _tell_progress(line: str) -> None:
+def _print_progress(line: str) -> None:
     print(f"niimasker: {line}", file=sys.stderr, flush=True)
 
 
-def _tell_failure(outcome: Outcome, settings: Settings) -> None:
-    if outcome.traceback and (settings.verbose or outcome.is_mistake):
+def _print_failure(outcome: Outcome, settings: Settings) -> None:
+    # The traceback of a bug is always shown, that of a user's mistake only with -v.
+    if outcome.traceback and (settings.verbose or outcome.is_bug):
         print(outcome.traceback, file=sys.stderr, end="")
-    _tell("failed", _reason(outcome))
+    _print_message("failed", _format_reason(outcome))
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     try:
-        # A folder's name need not be Unicode.
+        # The name of a folder may contain bytes that are not valid Unicode.
         print(line.encode("utf-8", "backslashreplace").decode("utf-8"), flush=True)
     except BrokenPipeError:
-        # Who reads has seen enough, as head does. What is left in the buffer has to go somewhere.
+        # The reader has closed the pipe, as head does. The rest of the buffer must still be written somewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _summarise(outcomes: Sequence[Outcome], settings: Settings) -> int:
     counts = Counter(outcome.status for outcome in outcomes)
     if not settings.quiet:
-        for line in _summary(outcomes, counts, settings):
-            _say(line)
+        for line in _format_summary(outcomes, counts, settings):
+            _print_line(line)
     return EXIT_RUN_FAILED if counts["failed"] else EXIT_DONE
 
 
-def _summary(outcomes: Sequence[Outcome], counts: Mapping[str, int], settings: Settings) -> Iterator[str]:
-    """Yield the lines that tell what became of the runs, and where it is."""
+def _format_summary(outcomes: Sequence[Outcome], counts: Mapping[str, int], settings: Settings) -> Iterator[str]:
+    """Yield the lines of the summary: how many runs ended how, and where tables, reasons and reports are."""
     n_tables = sum(len(outcome.tables) for outcome in outcomes)
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     rest = [
-        f"{counts[status]} of {_count(len(outcomes), 'run')} {status}"
+        f"{counts[status]} of {count(len(outcomes), 'run')} {status}"
         for status in ("failed", "not started")
         if counts[status]
     ]
-    tables = f"{_count(n_tables, 'table')} of time series in {settings.output_dir}"
-    yield "; ".join([f"{_count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
-    yield from _failures(outcomes, settings)
+    tables = f"{count(n_tables, 'table')} of time series in {settings.output_dir}"
+    yield "; ".join([f"{count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
+    yield from _summarise_failures(outcomes, settings)
     index_path = settings.output_dir / "reports" / "index.html"
     if not settings.no_report and index_path.is_file():
         yield f"reports: {index_path}"
 
 
-def _failures(outcomes: Sequence[Outcome], settings: Settings) -> Iterator[str]:
-    """Yield where the reasons of failures are, and the first of them where they are out of sight.
+def _summarise_failures(outcomes: Sequence[Outcome], settings: Settings) -> Iterator[str]:
+    """Yield the lines about failed runs: the first reasons if they are out of sight, and the file with all reasons.
 
-    Each has been told when it happened, which in a small study is just above; -v and many runs put lines between.
+    Each reason was printed when the run failed. It is still on the screen, except with -v or after many runs.
     """
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if not failed:
         return
     from niimasker.outputs.files import DATA_FOLDER, summary_name
 
-    is_out_of_sight = settings.verbose or len(outcomes) > _RUNS_IN_SIGHT
-    shown = failed[:_MOST_REASONS] if is_out_of_sight else []
-    yield from (f"failed: {_reason(outcome)}" for outcome in shown)
+    is_out_of_sight = settings.verbose or len(outcomes) > _MAX_RUNS_ON_SCREEN
+    shown = failed[:_MAX_REASONS] if is_out_of_sight else []
+    yield from (f"failed: {_format_reason(outcome)}" for outcome in shown)
     if len(failed) > len(shown):
         summary_path = settings.output_dir / DATA_FOLDER / summary_name(settings.shard)
         yield f"reasons: {summary_path}"
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def _reason(outcome: Outcome) -> str:
+def _format_reason(outcome: Outcome) -> str:
     image, reason = str(outcome.run.image_path), outcome.reason or ""
     return " ".join((reason if image in reason else f"{image}: {reason}").splitlines())

@@ -1,4 +1,4 @@
-"""What a user can mend, and the exit codes that tell a shell script about it."""
+"""Errors that a user can fix, warnings, the exit codes, and pieces of text for messages."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ EXIT_RUN_FAILED = 1
 EXIT_WRONG_USE = 2
 EXIT_INTERRUPTED = 130
 
-_MOST_LISTED = 6
-_MOST_CHARACTERS = 120
+_MAX_LISTED = 6
+_MAX_CHARACTERS = 120
 
 
 class NiimaskerError(Exception):
-    """Something a user can mend; its text is one line that says how."""
+    """An error that a user can fix; its message is one line that says how."""
 
 
 class SettingsError(NiimaskerError):
-    """An option, or an option's value, is not usable."""
+    """An option or its value is not valid."""
 
 
 class RunsError(NiimaskerError):
-    """The image and confounds files do not make up runs."""
+    """The images and confounds tables cannot be combined into runs."""
 
 
 class ImageError(NiimaskerError):
-    """An image cannot be read or is not what it is taken for."""
+    """An image cannot be read or is not of the expected kind."""
 
 
 class RunError(NiimaskerError):
-    """One run cannot be done: it fails, others go on."""
+    """One run cannot be processed; it is reported as failed and the others continue."""
 
 
 class BrokenImageError(ImageError, RunError):
-    """An image's content is damaged."""
+    """The content of an image is damaged."""
 
 
 class RegionsError(NiimaskerError):
-    """The regions, or their names, are not usable."""
+    """The regions or their names are not usable."""
 
 
 class ConfoundsError(NiimaskerError):
-    """A confounds table cannot be read or does not fit."""
+    """A confounds table cannot be read or does not match its run."""
 
 
 class CensoringError(ConfoundsError):
-    """A file of censored volumes cannot be read or does not fit."""
+    """A file of censored volumes cannot be read or does not match its run."""
 
 
 class SignalsError(NiimaskerError):
-    """The signals cannot be cleaned as asked."""
+    """The signals cannot be cleaned with the given options."""
 
 
 class TooFewVolumesError(SignalsError, RunError):
-    """Censoring and cleaning leave nothing of a run."""
+    """Too few volumes or degrees of freedom of a run are left."""
 
 
 class OutputError(NiimaskerError):
@@ -66,19 +66,19 @@ class OutputError(NiimaskerError):
 
 
 class OutputLostError(OutputError):
-    """No output can be written any more: the disk is full or read-only, or the output directory is gone."""
+    """No further output can be written: the disk is full or read-only, or the output directory is gone."""
 
 
 class NiimaskerWarning(UserWarning):
-    """Something a user should know about a result that is still written."""
+    """Something a user should know about results that are written nevertheless."""
 
 
-# A variable of this context, not the hooks of `warnings`: those belong to all threads of the process.
+# A context variable, because the hooks of `warnings` are shared by all threads of the process.
 _recorded: ContextVar[list[str] | None] = ContextVar("recorded", default=None)
 
 
 def warn(message: str) -> None:
-    """Warn the user, or leave it to who records warnings."""
+    """Warn the user, or record the message within `record_warnings`."""
     recorded = _recorded.get()
     if recorded is None:
         warnings.warn(message, NiimaskerWarning, stacklevel=2)
@@ -88,39 +88,39 @@ def warn(message: str) -> None:
 
 @contextlib.contextmanager
 def record_warnings() -> Iterator[list[str]]:
-    """Collect what would be told to the user into a list; after an error, into the list of who records around."""
+    """Collect warnings into a list; after an error, also into the list of the enclosing `record_warnings`."""
     recorded: list[str] = []
     outer = _recorded.get()
     token = _recorded.set(recorded)
-    is_done = False
+    is_complete = False
     try:
         yield recorded
-        is_done = True
+        is_complete = True
     finally:
         _recorded.reset(token)
-        if not is_done and outer is not None:
+        if not is_complete and outer is not None:
             outer.extend(recorded)
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
-    """Return the one of the names that a mistyped word is nearest to, whatever the case; None if none is near."""
+def find_nearest(word: str, names: Iterable[str]) -> str | None:
+    """Return the name that a mistyped word is nearest to, ignoring case; None if no name is similar."""
     spellings = {name.lower(): name for name in names}
     close = difflib.get_close_matches(word.lower(), spellings, n=1)
     return spellings[close[0]] if close else None
 
 
 def count(n: int, noun: str) -> str:
-    """Return a number with its noun."""
+    """Return a number with its noun, such as "1 run" or "2 runs"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def clip(text: str) -> str:
-    """Return a text for a message, its middle left out where it is long."""
-    half = _MOST_CHARACTERS // 2
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]}...{text[-half:]}"
+def shorten_text(text: str) -> str:
+    """Return a text for a message; the middle of a long text is left out."""
+    half = _MAX_CHARACTERS // 2
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:half]}...{text[-half:]}"
 
 
-def shorten(names: Sequence[str]) -> str:
-    """Return the names as one text, only the first of them where they are many."""
-    shown = ", ".join(map(clip, names[:_MOST_LISTED]))
-    return shown if len(names) <= _MOST_LISTED else f"{shown}, ... ({len(names)} in all)"
+def list_names(names: Sequence[str]) -> str:
+    """Return the names joined by commas; only the first ones are shown if there are many."""
+    shown = ", ".join(map(shorten_text, names[:_MAX_LISTED]))
+    return shown if len(names) <= _MAX_LISTED else f"{shown}, ... ({len(names)} in all)"

@@ -1,4 +1,4 @@
-"""The example data set behind --example: made up here, voxel by voxel; nobody was scanned."""
+"""The made-up data set of --example: a small fMRIPrep derivative, simulated voxel by voxel; nobody was scanned."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from scipy.spatial.distance import cdist
 
 from niimasker.outputs.files import replacing
 
-SPACE = "MNI152NLin2009aSym"  # of the templates that nilearn ships; fMRIPrep's own default is 2009cAsym
+SPACE = "MNI152NLin2009aSym"  # the template that nilearn ships; the default of fMRIPrep is 2009cAsym
 RESOLUTION = 4  # mm
 SUBJECTS = ("01", "02")
 SEED = 2024
 N_VOLUMES = 120
 T_R = 2.0  # s
-# One stored unit is 4: rounding adds 1 % to the noise and a fifth of the file goes.
+# Values are stored as multiples of 4: rounding adds 1 % to the noise and makes the file a fifth smaller.
 SCALE = 4
 N_NON_STEADY = 1
 N_COMPONENTS = 10
-LONGEST_PERIOD = 128  # s, fMRIPrep's high-pass cut-off
+CUTOFF_PERIOD = 128  # s, the high-pass cut-off of fMRIPrep
 MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 
 REGION_RADIUS = 22  # mm
-# Right-hand centres in mm; the left hemisphere is their mirror image. The first of each network is also a seed.
+# Centres in the right hemisphere in mm; the left hemisphere mirrors them. The first centre of a network is also a seed.
 CENTRES = {
     "Vis": [(28, -82, -8), (10, -90, 4), (12, -76, 24)],
     "SomMot": [(40, -24, 56), (56, -8, 26), (8, -26, 64)],
@@ -44,7 +44,7 @@ N_PAIRS = sum(len(centres) for centres in CENTRES.values())
 
 @dataclass(frozen=True)
 class Brain:
-    """The template that the data are made up on; one row is one voxel of the mask."""
+    """The template that the data are simulated on; the arrays other than affine and mask have one row per voxel."""
 
     affine: np.ndarray
     mask: np.ndarray
@@ -52,29 +52,29 @@ class Brain:
     gradient: np.ndarray  # of the baseline per mm along x, y and z
     csf: np.ndarray
     white_matter: np.ndarray
-    regions: np.ndarray  # index of each voxel's region, 0 is none
+    regions: np.ndarray  # index of the region of each voxel, 0 outside all regions
 
 
 def write_example(output_dir: Path) -> Path:
-    """Write the example data set under output_dir/data and return its config.json's path.
+    """Write the example data set to output_dir/data and return the path of its config.json.
 
     The data are made up: a small fMRIPrep derivative of two subjects with network signals, drift, noise and motion
-    spikes, a parcellation, seeds and a configuration. The same bytes are written every time; other files stay.
+    spikes, a parcellation, seeds and a configuration. Every call writes the same bytes; other files are kept.
 
     Parameters
     ----------
     output_dir : Path
-        Created with its parents. The paths in config.json start with it as given.
+        The output directory; it is created with its parents. The paths in config.json start with it as given.
 
     Returns
     -------
     Path
-        ``output_dir/data/config.json``, written last: where it exists, the data are complete.
+        ``output_dir/data/config.json``. It is written last: if it exists, the data are complete.
 
     Raises
     ------
     OutputError
-        When a folder or file cannot be written.
+        A folder or file cannot be written.
     """
     brain = load_brain()
     data_dir = output_dir / "data"
@@ -86,7 +86,7 @@ def write_example(output_dir: Path) -> Path:
 
 
 def write_files(folder: Path, contents: dict[str, bytes]) -> None:
-    """Write every content to its path below the folder; a file that exists is complete."""
+    """Write each content to its path in the folder; a file that exists is always complete."""
     for name, content in contents.items():
         with replacing(folder / name) as temporary:
             temporary.write_bytes(content)
@@ -98,13 +98,13 @@ def to_json(value: object) -> bytes:
 
 
 def to_tsv(table: pd.DataFrame) -> bytes:
-    """Return a table as fMRIPrep writes it: tabs, n/a for what is missing."""
+    """Return a table as fMRIPrep writes it: separated by tabs, with n/a for missing values."""
     text = table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.10g", lineterminator="\n")
     return text.encode()
 
 
 def to_nifti(brain: Brain, voxels: np.ndarray, slope: float = 1) -> bytes:
-    """Return the stored values of the mask's voxels as .nii.gz; background is 0, a second axis is time."""
+    """Return the content of a .nii.gz file with the stored values of the voxels in the mask; a second axis is time."""
     data = np.zeros(brain.mask.shape + voxels.shape[1:], voxels.dtype)
     data[brain.mask] = voxels
     img = nib.Nifti1Image(data, brain.affine)
@@ -114,7 +114,7 @@ def to_nifti(brain: Brain, voxels: np.ndarray, slope: float = 1) -> bytes:
     img.header.set_xyzt_units("mm", "sec")
     if data.ndim == 4:
         img.header.set_zooms((RESOLUTION, RESOLUTION, RESOLUTION, T_R))
-    # Without a time stamp the same data give the same bytes. Level 6 takes twice as long and saves 3 %.
+    # mtime=0: the same data give the same bytes. Compression level 6 takes twice as long and saves 3 %.
     return gzip.compress(img.to_bytes(), compresslevel=4, mtime=0)
 
 
@@ -124,7 +124,7 @@ def load_brain() -> Brain:
     mask = datasets.load_mni152_brain_mask(resolution=RESOLUTION).get_fdata() > 0
     grey_matter = datasets.load_mni152_gm_template(resolution=RESOLUTION).get_fdata()[mask]
     white_matter = datasets.load_mni152_wm_template(resolution=RESOLUTION).get_fdata()[mask]
-    # Whole numbers: the last bit of nilearn's resampling must not show in the example's values.
+    # Rounded to whole numbers, so that the last bit of nilearn's resampling cannot change the values of the example.
     template = np.round(1000 * template_img.get_fdata())
     millimetres = apply_affine(template_img.affine, np.argwhere(mask))
     return Brain(
@@ -139,14 +139,14 @@ def load_brain() -> Brain:
 
 
 def nearest_regions(millimetres: np.ndarray) -> np.ndarray:
-    """Return the index of the nearest centre's region for each position, 0 where none is near."""
+    """Return the index of the region with the nearest centre for each position, 0 if no centre is near."""
     x, y, z = millimetres.T
     distances = cdist(np.stack([np.abs(x), y, z], axis=1), np.concatenate(list(CENTRES.values())))
     return np.where(distances.min(axis=1) <= REGION_RADIUS, distances.argmin(axis=1) + 1 + N_PAIRS * (x > 0), 0)
 
 
 def region_table() -> pd.DataFrame:
-    """Return each region's index, name, network and centre in mm, the left hemisphere first."""
+    """Return the index, name, network and centre in mm of each region, the left hemisphere first."""
     rows = [
         (f"{hemisphere}_{network}_{number}", network, side * x, y, z)
         for hemisphere, side in (("LH", -1), ("RH", 1))
@@ -169,7 +169,7 @@ def make_atlas(brain: Brain) -> dict[str, bytes]:
 
 
 def make_subject(brain: Brain, subject: str) -> dict[str, bytes]:
-    """Return the files of one made-up subject's run, named as fMRIPrep names them."""
+    """Return the files of the run of one made-up subject, named as fMRIPrep names them."""
     rng = np.random.default_rng([SEED, int(subject)])
     spikes = choose_spikes(rng)
     motion = make_motion(spikes, rng)
@@ -187,7 +187,7 @@ def make_subject(brain: Brain, subject: str) -> dict[str, bytes]:
 
 
 def make_descriptions(data_dir: Path) -> dict[str, bytes]:
-    """Return the data set's description and the configuration that runs it."""
+    """Return the description of the data set, and the configuration that processes it."""
     description = {
         "Name": "niimasker's example: made-up data, nobody was scanned",
         "BIDSVersion": "1.9.0",
@@ -208,12 +208,12 @@ def make_descriptions(data_dir: Path) -> dict[str, bytes]:
 
 
 def choose_spikes(rng: np.random.Generator) -> np.ndarray:
-    """Return four volumes in which the head jumps, at least ten volumes apart."""
+    """Return the four volumes in which the head moves abruptly, at least ten volumes apart."""
     return rng.choice(np.arange(10, N_VOLUMES - 10, 15), 4, replace=False) + rng.integers(0, 5, 4)
 
 
 def make_motion(spikes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return MOTION in mm and radians, shape (n_volumes, 6): a slow walk, and jumps that last one volume."""
+    """Return MOTION in mm and radians, shape (n_volumes, 6): a slow random walk, with jumps that last one volume."""
     motion = np.cumsum(rng.normal(scale=[0.02] * 3 + [0.0003] * 3, size=(N_VOLUMES, 6)), axis=0)
     motion[spikes] += rng.choice([-1, 1], (len(spikes), 6)) * ([0.4] * 3 + [0.004] * 3)
     return motion
@@ -227,7 +227,7 @@ def make_slow_signals(n_signals: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_region_signals(rng: np.random.Generator) -> np.ndarray:
-    """Return each region's fraction of change, shape (1 + n_regions, n_volumes); row 0 is outside all regions."""
+    """Return the relative signal change of each region, shape (1 + n_regions, n_volumes); row 0 is for no region."""
     pairs = np.tile(np.arange(N_PAIRS), 2)
     networks = pd.factorize(region_table()["network"])[0]
     signals = 0.7 * make_slow_signals(len(CENTRES), rng)[networks]
@@ -239,13 +239,13 @@ def make_volumes(brain: Brain, motion: np.ndarray, spikes: np.ndarray, rng: np.r
     """Return the made-up BOLD signal, shape (n_voxels, n_volumes)."""
     n_voxels = len(brain.baseline)
     time = np.arange(N_VOLUMES)
-    # Each cause is a map of voxels times a course, in fractions of the baseline.
+    # Each source of signal is a map over voxels times a time course, in fractions of the baseline.
     change = make_region_signals(rng)[brain.regions]
     change += np.outer(rng.normal(0.01, 0.01, n_voxels), time / N_VOLUMES - 0.5)  # drift
     change += np.outer(np.where(brain.csf, 0.06, 0.003), make_slow_signals(1, rng)[0])  # pulse and breath
     change += np.outer(rng.normal(-0.04, 0.01, n_voxels), np.isin(time, spikes))
     change[:, :N_NON_STEADY] += 0.06
-    # Realignment leaves part of the motion: edges of the template darken and brighten with the head's position.
+    # Realignment leaves residual motion: voxels at edges of the template darken and brighten with the head position.
     residue = -0.2 * brain.gradient @ motion[:, :3].T
     noise = rng.normal(scale=10, size=change.shape)
     volumes: np.ndarray = brain.baseline[:, None] * (1 + change) + residue + noise
@@ -253,7 +253,7 @@ def make_volumes(brain: Brain, motion: np.ndarray, spikes: np.ndarray, rng: np.r
 
 
 def make_confounds(brain: Brain, motion: np.ndarray, volumes: np.ndarray) -> tuple[pd.DataFrame, dict[str, object]]:
-    """Return the confounds that fMRIPrep would find in the made-up volumes, and its JSON metadata."""
+    """Return the confounds that fMRIPrep would compute from the made-up volumes, and their JSON metadata."""
     means = {
         "global_signal": volumes.mean(axis=0),
         "csf": volumes[brain.csf].mean(axis=0),
@@ -261,7 +261,7 @@ def make_confounds(brain: Brain, motion: np.ndarray, volumes: np.ndarray) -> tup
     }
     framewise = make_framewise(motion, volumes)
     components, metadata = make_components(brain, volumes)
-    outliers = (framewise["framewise_displacement"] > 0.5) | (framewise["std_dvars"] > 1.5)  # as fMRIPrep marks them
+    outliers = (framewise["framewise_displacement"] > 0.5) | (framewise["std_dvars"] > 1.5)  # the defaults of fMRIPrep
     columns = expand(means) | framewise | components | make_cosines() | expand(dict(zip(MOTION, motion.T, strict=True)))
     one_hot = np.eye(N_VOLUMES)
     columns |= number_columns("non_steady_state_outlier", one_hot[:N_NON_STEADY])
@@ -269,7 +269,7 @@ def make_confounds(brain: Brain, motion: np.ndarray, volumes: np.ndarray) -> tup
 
 
 def expand(signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return each signal with its derivative and the squares of both."""
+    """Return each signal with its derivative and the squares of both, named as fMRIPrep names them."""
     columns = {}
     for name, signal in signals.items():
         columns[name] = signal
@@ -280,17 +280,17 @@ def expand(signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def difference(signals: np.ndarray) -> np.ndarray:
-    """Return the change from the volume before, along the last axis; the first volume has none."""
+    """Return the change since the previous volume, along the last axis; NaN for the first volume."""
     changes: np.ndarray = np.diff(signals, axis=-1, prepend=np.nan)
     return changes
 
 
 def make_framewise(motion: np.ndarray, volumes: np.ndarray) -> dict[str, np.ndarray]:
-    """Return how much changes from each volume to the next, in the signal and in the head's position.
+    """Return the measures of change from each volume to the next, in the signal and in the position of the head.
 
-    ``std_dvars`` is DVARS over its median: fMRIPrep divides by the value expected of noise, which comes close to it.
+    ``std_dvars`` is DVARS divided by its median; fMRIPrep divides by the value expected of noise, which is similar.
     ``framewise_displacement`` is Power's (2012, https://doi.org/10.1016/j.neuroimage.2011.10.018), ``rmsd`` Jenkinson's
-    for small angles (https://www.fmrib.ox.ac.uk/datasets/techrep/tr99mj1), with heads of 50 and 80 mm radius.
+    for small angles (https://www.fmrib.ox.ac.uk/datasets/techrep/tr99mj1), for heads of 50 and 80 mm radius.
     """
     dvars = np.sqrt(np.mean(difference(volumes) ** 2, axis=0))
     shift, turn = np.split(difference(motion.T), 2)
@@ -303,15 +303,15 @@ def make_framewise(motion: np.ndarray, volumes: np.ndarray) -> dict[str, np.ndar
 
 
 def make_cosines() -> dict[str, np.ndarray]:
-    """Return the discrete cosines slower than LONGEST_PERIOD; 0 before the steady state, as in fMRIPrep."""
+    """Return the discrete cosines of periods above CUTOFF_PERIOD; 0 before the steady state, as in fMRIPrep."""
     n_steady = N_VOLUMES - N_NON_STEADY
-    orders = np.arange(1, int(2 * n_steady * T_R / LONGEST_PERIOD) + 1)
+    orders = np.arange(1, int(2 * n_steady * T_R / CUTOFF_PERIOD) + 1)
     cosines = np.sqrt(2 / n_steady) * np.cos(np.pi / n_steady * np.outer(orders, np.arange(n_steady) + 0.5))
     return number_columns("cosine", np.pad(cosines, ((0, 0), (N_NON_STEADY, 0))))
 
 
 def make_components(brain: Brain, volumes: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """Return CompCor's components and the metadata by which load_confounds chooses among them."""
+    """Return the CompCor components, and the metadata by which load_confounds chooses among them."""
     cosines = np.stack(list(make_cosines().values()))[:, N_NON_STEADY:]
     residuals = volumes[:, N_NON_STEADY:] - volumes[:, N_NON_STEADY:].mean(axis=1, keepdims=True)
     residuals -= (residuals @ cosines.T) @ cosines
@@ -327,11 +327,11 @@ def decompose(residuals: np.ndarray) -> np.ndarray:
     """Return the first principal components of the z-scored voxels, shape (N_COMPONENTS, n_volumes)."""
     z_scores = residuals / residuals.std(axis=1, keepdims=True)
     components = np.linalg.eigh(z_scores.T @ z_scores)[1].T[: -N_COMPONENTS - 1 : -1]
-    # LAPACK libraries differ in the arbitrary sign and the last digits: the largest value is positive, and 8 decimals.
+    # Signs are arbitrary and last digits differ between LAPACK libraries: make the largest value positive, and round.
     largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
     return np.pad(np.round(components * np.sign(largest), 8), ((0, 0), (N_NON_STEADY, 0)))
 
 
 def number_columns(name: str, signals: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the signals under the name and their number."""
+    """Return the signals, named by the name and a number of two digits."""
     return {f"{name}{number:02d}": signal for number, signal in enumerate(signals)}

@@ -1,4 +1,4 @@
-"""The composition root: settings to runs, runs to outcomes."""
+"""`extract` and `run_study`, which put the wings together: settings become runs, and runs become outcomes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, summary_name
 from niimasker.outputs.outcomes import Outcome
 from niimasker.running.execution import extract_plans
-from niimasker.running.study_files import begin_study_files, folders_of, tabulate, write_study_files
-from niimasker.running.task import Shared, share, wait_for_imports
+from niimasker.running.late_imports import wait_for_imports
+from niimasker.running.study_files import begin_study_files, output_folders, write_study_files, write_tidy_table
+from niimasker.running.task import Shared, share
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.preparation import Study, prepare
 
@@ -30,30 +31,30 @@ def extract(output_dir: str | Path, **options: Any) -> list[Outcome]:
     Parameters
     ----------
     output_dir
-        Created with its parents.
+        The output directory; it is created with its parents.
     **options
-        Every option of the command line by its name: `input_files`, `roi_file`, `standardize=True`, ...
+        The options of the command line by name: `input_files`, `roi_file`, `standardize=True`, ...
 
     Returns
     -------
     list of Outcome
-        One per image, in order; `outcome.tables[0].signals_path` is the table of the first atlas.
+        One per image, in the order of the images; `outcome.tables[0].signals_path` is the table of the first atlas.
 
     Raises
     ------
     NiimaskerError
-        The options or files do not fit; nothing has been extracted.
+        An option or a file cannot be used; nothing has been extracted.
     OutputError
         The runs are done, but the table of `tidy` cannot be written.
     """
     settings = make_settings({"output_dir": output_dir, **options})
     if settings.dry_run:
-        raise SettingsError("dry_run is for the command line, where it prints what would be done.")
+        raise SettingsError("dry_run is for the command line, where it prints what would be done; leave it out.")
     study = prepare(settings)
     outcomes = run_study(study)
     for text in dict.fromkeys(text for outcome in outcomes for text in outcome.warnings):
         warn(text)
-    tabulate(study, outcomes)
+    write_tidy_table(study, outcomes)
     return outcomes
 
 
@@ -64,60 +65,65 @@ def run_study(
     on_start: Callable[[Run], None] = lambda run: None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
-    """Extract every run of a study and write the study's own files.
+    """Extract every run of a study, and write the files of the study.
 
     Parameters
     ----------
     command
-        The words that started this, for the record.
+        The words of the command line, for parameters.json and the reports.
     on_start
-        Called with each run that begins, in any thread.
+        Called with each run that starts, in any thread.
     on_outcome
-        Called with each outcome as it comes.
+        Called with each outcome when its run has ended.
 
     Returns
     -------
     list of Outcome
-        One per run, in order.
+        One per run, in the order of the study.
     """
-    # Before anything is written: an address that is wrong leaves nothing behind.
+    # Connect before anything is written: a wrong address must leave no files behind.
     with _cluster(study.settings) as client:
         begin_study_files(study)
         outcomes = {run: Outcome(run) for run in study.runs}
         underway: dict[Run, Fingerprint] = {}
         try:
-            with contextlib.closing(_outcomes(study, command, client, underway, on_start)) as coming:
-                for outcome in coming:
+            with contextlib.closing(_extract_runs(study, command, client, underway, on_start)) as extracted:
+                for outcome in extracted:
                     outcomes[outcome.run] = outcome
-                    # Not sooner: a run is in one of the two whenever Ctrl-C comes.
+                    # Only now: whenever Ctrl-C arrives, a run is in one of the two.
                     if not outcome.is_lost:
                         underway.pop(outcome.run, None)
                     on_outcome(outcome)
         finally:
             wait_for_imports()
-            # After Ctrl-C too: what is done is listed. On a full disk it cannot be, which is said already.
-            outcomes |= {each.run: each for each in _settle(study, underway) if not outcomes[each.run].is_lost}
-            vanished = {each.run: each for each in _find_vanished(outcomes.values())}
-            outcomes |= vanished
-            is_said = any(outcome.ends_all for outcome in outcomes.values())
-            with contextlib.suppress(OutputError) if is_said else contextlib.nullcontext():
+            # After Ctrl-C too, finished runs are listed. On a full disk that fails, but has been reported already.
+            settled = _settle_interrupted(study, underway)
+            outcomes |= {outcome.run: outcome for outcome in settled if not outcomes[outcome.run].is_lost}
+            removed = {outcome.run: outcome for outcome in _find_removed(outcomes.values())}
+            outcomes |= removed
+            is_reported = any(outcome.ends_all for outcome in outcomes.values())
+            with contextlib.suppress(OutputError) if is_reported else contextlib.nullcontext():
                 write_study_files(study, list(outcomes.values()), command)
-    for outcome in vanished.values():
+    for outcome in removed.values():
         on_outcome(outcome)
     return list(outcomes.values())
 
 
-def _find_vanished(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-    """Yield the runs whose files somebody has removed since, as failed."""
+def _find_removed(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Yield finished runs whose files have been removed in the meantime, as failed."""
     for outcome in outcomes:
-        missing = [each.sidecar_path for each in outcome.tables if not each.sidecar_path.is_file()]
+        sidecar_paths = [tables.sidecar_path for tables in outcome.tables]
+        missing = [path for path in sidecar_paths if not path.is_file()]
         if missing:
-            reason = f"{outcome.run.image_path}: {missing[0]} was written and is gone; do this run again with --resume."
+            reason = (
+                f"{outcome.run.image_path}: {missing[0]} was written, but has been removed since; "
+                "process this run again with --resume."
+            )
             yield dataclasses.replace(outcome, result=None, reason=reason)
 
 
 def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | None]:
-    """Return the connection to a Dask cluster, None where none is asked for."""
+    """Return the connection to a Dask cluster; None without --scheduler."""
     if not settings.scheduler:
         return contextlib.nullcontext()
     from niimasker.running.clusters import connect
@@ -126,14 +132,14 @@ def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | N
     return client
 
 
-def _settle(study: Study, underway: Mapping[Run, Fingerprint]) -> Iterator[Outcome]:
-    """Yield the runs that were ended under way and are complete all the same; of the others nothing stays."""
+def _settle_interrupted(study: Study, underway: Mapping[Run, Fingerprint]) -> Iterator[Outcome]:
+    """Yield the interrupted runs whose files are complete; the files of the others are removed."""
     if not underway:
         return
     from niimasker.outputs.results import remove_incomplete
     from niimasker.running.resume import find_result
 
-    # The tables count: a report that is missing is made by --resume.
+    # Only the tables count: --resume makes a missing report.
     settings = dataclasses.replace(study.settings, no_report=True)
     for run, fingerprint in underway.items():
         result = find_result(run.output_stem, study.keys, fingerprint, settings)
@@ -141,28 +147,28 @@ def _settle(study: Study, underway: Mapping[Run, Fingerprint]) -> Iterator[Outco
             yield Outcome(run, result, warnings=result.warnings)
         else:
             remove_incomplete(settings, run.output_stem, study.keys)
-    remove_leftovers(folders_of(study))
+    remove_leftovers(output_folders(study))
 
 
 def find_finished(study: Study, shared: Shared) -> list[Outcome]:
-    """Return the outcomes of the runs that --resume skips, none without it."""
+    """Return the outcomes of the runs that --resume skips; none without --resume."""
     if not study.settings.resume:
         return []
-    # Only now: what it needs takes a second to import.
+    # Imported here: its imports take a second.
     from niimasker.running.resume import find_outcomes
 
     return list(find_outcomes(study, shared))
 
 
-def _outcomes(
+def _extract_runs(
     study: Study,
     command: Sequence[str],
     client: Client | None,
     underway: dict[Run, Fingerprint],
     on_start: Callable[[Run], None],
 ) -> Generator[Outcome, None, None]:
-    """Yield what became of each run, until one ends them all; what begins in this machine's processes is noted."""
-    for run, reason in study.broken.items():
+    """Yield the outcome of each run, until one of them ends the study; `underway` receives the runs that start here."""
+    for run, reason in study.failure_reasons.items():
         outcome = Outcome(run, reason=reason, seconds=0.0)
         yield outcome
         if study.settings.fail_fast:
@@ -170,13 +176,13 @@ def _outcomes(
     shared = share(study, command)
     finished = {outcome.run: outcome for outcome in find_finished(study, shared)}
     if study.settings.shard is not None:
-        # The last shard to end merges: this one has not.
+        # The last shard to end merges all summaries, so that the old summary of this shard must not count.
         shard_path = study.settings.output_dir / DATA_FOLDER / summary_name(study.settings.shard)
         shard_path.unlink(missing_ok=True)
     yield from finished.values()
     plans = [plan for plan in study.plans if plan.run not in finished]
-    with contextlib.closing(extract_plans(study, plans, shared, client, underway, on_start)) as coming:
-        for outcome in coming:
+    with contextlib.closing(extract_plans(study, plans, shared, client, underway, on_start)) as extracted:
+        for outcome in extracted:
             yield outcome
             if outcome.ends_all or (study.settings.fail_fast and outcome.reason):
                 return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from niimasker.inputs.spaces import Grid
-from niimasker.regions.definitions import Maps, Mask, Parcellation, Regions, Seeds, centres_of
+from niimasker.regions.definitions import Maps, Mask, Parcellation, Regions, Seeds, find_centres
 
 
 def make_grid(shape: Sequence[int], affine: np.ndarray) -> Grid:
@@ -20,7 +20,7 @@ def make_parcels(labels: np.ndarray, affine: np.ndarray, *, as_voxels: bool = Fa
     definition = Parcellation(labels.astype(np.int32), make_grid(labels.shape, affine))
     indices = tuple(int(index) for index in np.unique(labels) if index)
     names = tuple(f"roi {index}" for index in indices)
-    return Regions(definition, indices, names, centres_of(definition, indices), "atlas.nii.gz", as_voxels)
+    return Regions(definition, indices, names, find_centres(definition, indices), "atlas.nii.gz", as_voxels)
 
 
 def make_maps(weights: np.ndarray, affine: np.ndarray) -> Regions:
@@ -28,7 +28,7 @@ def make_maps(weights: np.ndarray, affine: np.ndarray) -> Regions:
     definition = Maps(weights, make_grid(weights.shape[:3], affine))
     indices = tuple(range(1, weights.shape[-1] + 1))
     names = tuple(f"roi {index}" for index in indices)
-    return Regions(definition, indices, names, centres_of(definition, indices), "maps.nii.gz")
+    return Regions(definition, indices, names, find_centres(definition, indices), "maps.nii.gz")
 
 
 def make_seeds(centres: Sequence[Sequence[float]], radius: float | None) -> Regions:

@@ -41,7 +41,7 @@ def niimasker(capsys):
     def run(*words):
         capsys.readouterr()
         try:
-            code = main(words)
+            code = main(["--no_report", *words])
         except SystemExit as error:
             code = error.code
         return code, capsys.readouterr().err
@@ -258,7 +258,8 @@ def test_mask_outside_of_the_image_fails_its_run_in_one_line(niimasker, smoothin
     code, err = niimasker("out", "-i", "bold.nii.gz", "-r", "far.nii.gz", "--as_voxels", *smoothing)
     assert code == 1
     assert err == (
-        "niimasker: failed: bold.nii.gz: no region is left (empty: outside the image); are both in one space?\n"
+        "niimasker: failed: bold.nii.gz: no region is left (empty: outside the image); "
+        "are image and regions in the same space?\n"
     )
 
 

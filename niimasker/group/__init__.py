@@ -1,4 +1,4 @@
-"""Numbers over the runs of a study: mean connectivity, its spread, and how it goes with motion (QC-FC).
+"""Connectivity over the runs of a study: mean, standard deviation, and correlation with head motion (QC-FC).
 
-Nothing here draws; the pages are made in `reports`.
+Nothing here draws; the group page is made in `reports`.
 """

@@ -1,4 +1,4 @@
-"""Connectivity over the runs of a study: their tables read one by one, and what they have in common."""
+"""Connectivity over the runs of a study, from their matrices read one by one."""
 
 from __future__ import annotations
 
@@ -20,29 +20,31 @@ from niimasker.inputs.entities import read_name
 from niimasker.options.settings import Settings
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.summaries import FINISHED
-from niimasker.signals.correlations import pairs_of
+from niimasker.signals.correlations import upper_triangle
 
 Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class GroupNote:
-    """What the index of reports says of the group page: what it shows, or why there is none."""
+    """The text about the group page on the index: what the page shows, or why there is none."""
 
-    is_there: bool
-    words: str
+    has_page: bool
+    text: str
 
 
 @dataclass(frozen=True)
 class Member:
-    """A run that is done: the name of its outputs, its subject and mean framewise displacement, its tables by atlas.
+    """A finished run: its output stem, subject, mean framewise displacement and tables.
 
     Parameters
     ----------
     subject, task
-        None where the file name tells none.
+        From the file name; None if it has none.
     mean_fd
-        In mm, NaN where it is not known.
+        In mm; NaN if not known.
+    tables
+        One entry per atlas.
     """
 
     name: str
@@ -59,13 +61,13 @@ class Group:
     Parameters
     ----------
     members
-        The runs that take part.
+        The runs that are included.
     left_out
-        Why others do not, by their names.
+        Why other runs are not included, by their names.
     distances : ndarray of shape (n_edges,)
-        Between the regions' centres in mm, the mean over runs.
+        Distance between the centres of each pair of regions in mm, averaged over runs.
     qcfc
-        None where motion tells nothing, and `note` says why.
+        None if it cannot be computed; then `note` says why.
     """
 
     atlas: str
@@ -81,41 +83,41 @@ class Group:
 
     @property
     def mean(self) -> np.ndarray:
-        """The mean of each edge over runs."""
+        """Mean of each edge over runs."""
         return edges.mean_over_runs(self.sums)
 
     @property
     def deviation(self) -> np.ndarray:
-        """The sample standard deviation of each edge over runs."""
+        """Sample standard deviation of each edge over runs."""
         return self.sums.values.deviation
 
     @property
     def n_edges(self) -> int:
-        """The pairs of regions that have a value in at least one run."""
+        """Number of pairs of regions with a value in at least one run."""
         return int(np.count_nonzero(self.sums.values.n))
 
     @property
     def motion(self) -> np.ndarray:
-        """The mean framewise displacement of the runs that have it, in mm."""
+        """Mean framewise displacement in mm of each run for which it is known."""
         known = np.array([member.mean_fd for member in self.members])
         return np.asarray(known[np.isfinite(known)])
 
     @property
     def n_subjects(self) -> int | None:
-        """How many subjects the runs come from, None where a file name does not tell."""
+        """Number of subjects; None if the file name of a run has no subject."""
         subjects = {member.subject for member in self.members}
         return None if None in subjects else len(subjects)
 
 
 def find_members(settings: Settings, rows: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> list[Member]:
-    """Return the runs that are done.
+    """Return the finished runs.
 
     Parameters
     ----------
     rows
-        What summary.tsv says of each run.
+        The runs' rows of summary.tsv.
     keys
-        What the files of each atlas are called by.
+        The key of each atlas in file names.
     """
     return [_find_member(settings, row, keys) for row in rows if row["status"] in FINISHED]
 
@@ -123,32 +125,34 @@ def find_members(settings: Settings, rows: Iterable[Mapping[str, Any]], keys: Se
 def _find_member(settings: Settings, row: Mapping[str, Any], keys: Sequence[str]) -> Member:
     entities = read_name(Path(row["image"]).name).entities
     tables = name_files(settings, row["output"], keys).tables
-    return Member(row["output"], entities.get("sub"), _as_written(row["mean_fd"]), tables, entities.get("task"))
+    return Member(
+        row["output"], entities.get("sub"), _round_as_in_summary(row["mean_fd"]), tables, entities.get("task")
+    )
 
 
-def _as_written(value: float | None) -> float:
-    """Return a number with the digits that summary.tsv has: shards are merged from there, and others can compute it."""
+def _round_as_in_summary(value: float | None) -> float:
+    """Return a number with the digits of summary.tsv, from which shards are merged and users can reproduce it."""
     return math.nan if value is None else float(f"{value:.6g}")
 
 
 def make_groups(members: Sequence[Member], kinds: Sequence[str]) -> Iterator[Group]:
     """Yield a group for each atlas and kind of connectivity; runs whose regions have other names are left out."""
-    for position, its_tables in enumerate(members[0].tables):
-        names, left_out = _agree_on_names(members, position)
-        taken = [member for member in members if member.name not in left_out]
-        distances = _mean_distances([member.tables[position] for member in taken], len(names))
+    for position, tables in enumerate(members[0].tables):
+        names, left_out = _find_common_names(members, position)
+        included = [member for member in members if member.name not in left_out]
+        distances = _mean_distances([member.tables[position] for member in included], len(names))
         for number, kind in enumerate(kinds):
-            paths = [member.tables[position].relmat_paths[number] for member in taken]
-            sums = _sum_up(paths, taken, n_edges=len(distances))
+            paths = [member.tables[position].relmat_paths[number] for member in included]
+            sums = _accumulate_edges(paths, included, n_edges=len(distances))
             yield _make_group(
-                taken, sums, atlas=its_tables.atlas, kind=kind, names=names, left_out=left_out, distances=distances
+                included, sums, atlas=tables.atlas, kind=kind, names=names, left_out=left_out, distances=distances
             )
 
 
-def _sum_up(relmat_paths: Sequence[Path], members: Sequence[Member], *, n_edges: int) -> EdgeSums:
-    sums = edges.no_runs(n_edges)
+def _accumulate_edges(relmat_paths: Sequence[Path], members: Sequence[Member], *, n_edges: int) -> EdgeSums:
+    sums = edges.empty_sums(n_edges)
     for path, member in zip(relmat_paths, members, strict=True):
-        sums = edges.add_run(sums, pairs_of(read_matrix(path)), member.mean_fd)
+        sums = edges.add_run(sums, upper_triangle(read_matrix(path)), member.mean_fd)
     return sums
 
 
@@ -162,7 +166,7 @@ def _make_group(
     left_out: Mapping[str, str],
     distances: np.ndarray,
 ) -> Group:
-    note = _why_no_qcfc(members)
+    note = _reason_without_qcfc(members)
     qcfc = None if note else edges.correlate_with_motion(sums)
     return Group(
         atlas,
@@ -173,12 +177,12 @@ def _make_group(
         distances,
         sums,
         qcfc,
-        None if qcfc is None else edges.depend_on_distance(qcfc.r, distances),
+        None if qcfc is None else edges.relate_to_distance(qcfc.r, distances),
         note,
     )
 
 
-def _why_no_qcfc(members: Sequence[Member]) -> str:
+def _reason_without_qcfc(members: Sequence[Member]) -> str:
     known = [member.mean_fd for member in members if math.isfinite(member.mean_fd)]
     if len(known) < MIN_RUNS:
         with_fd = f"{count(len(known), 'run')} with a mean framewise displacement"
@@ -188,21 +192,21 @@ def _why_no_qcfc(members: Sequence[Member]) -> str:
     return ""
 
 
-def _agree_on_names(members: Sequence[Member], position: int) -> tuple[Names, dict[str, str]]:
-    """Return the names that most runs have for the regions of an atlas, and why others are left out."""
-    names_of = {member.name: _read_names(member.tables[position]) for member in members}
-    common = Counter(names for names in names_of.values() if names).most_common(1)
-    agreed: Names = common[0][0] if common else ()
+def _find_common_names(members: Sequence[Member], position: int) -> tuple[Names, dict[str, str]]:
+    """Return the region names of an atlas that most runs have, and why other runs are left out."""
+    names_by_run = {member.name: _read_names(member.tables[position]) for member in members}
+    most_common = Counter(names for names in names_by_run.values() if names).most_common(1)
+    common: Names = most_common[0][0] if most_common else ()
     reasons = {
         name: "a table of its connectivity or regions is missing" if names is None else "its regions have other names"
-        for name, names in names_of.items()
-        if names != agreed
+        for name, names in names_by_run.items()
+        if names != common
     }
-    return agreed, reasons
+    return common, reasons
 
 
 def _read_names(tables: Tables) -> Names | None:
-    """Return the regions' names, None where a table that a group needs is missing."""
+    """Return the regions' names; None if a table that the group needs is missing."""
     if not all(path.is_file() for path in (*tables.relmat_paths, tables.regions_path)):
         return None
     with tables.relmat_paths[0].open(encoding="utf-8", newline="") as file:
@@ -210,17 +214,17 @@ def _read_names(tables: Tables) -> Names | None:
 
 
 def read_matrix(path: Path) -> np.ndarray:
-    """Return a table of connectivity as a square matrix, NaN in place of n/a."""
-    # 35 ms for 400 regions; numpy's readers take 50 or more.
+    """Return a table of connectivity as a square matrix, with NaN for n/a."""
+    # pandas takes 35 ms for 400 regions; numpy's readers take 50 ms or more.
     table = pd.read_csv(path, sep="\t", index_col=0, na_values=["n/a"], keep_default_na=False, low_memory=False)
     return table.to_numpy(dtype=np.float64)
 
 
 def _mean_distances(tables: Sequence[Tables], n_regions: int) -> np.ndarray:
-    """Return the distance between regions in mm, the mean over runs: in native spaces it differs from run to run."""
+    """Return the distances between regions in mm, averaged over runs, which differ in native space."""
     mean = np.zeros(math.comb(n_regions, 2))
-    for number, each in enumerate(tables, start=1):
-        mean += (edges.distances_between(_read_centres(each)) - mean) / number
+    for number, run_tables in enumerate(tables, start=1):
+        mean += (edges.distances_between(_read_centres(run_tables)) - mean) / number
     return mean
 
 

@@ -1,4 +1,4 @@
-"""Statistics of edges (pairs of regions) over runs, taken in one run at a time: memory is that of a few edge lists."""
+"""Statistics of edges (pairs of regions) over runs, updated run by run, in memory that does not grow with the runs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-# Fewer runs say nothing of how edges go with motion.
+# With fewer runs the correlation of edges with motion is too uncertain.
 MIN_RUNS = 10
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of values over runs, for each edge: their number, their mean, and the sum of squares around it."""
+    """Number, mean, and sum of squared deviations from the mean of each edge's values over runs."""
 
     n: np.ndarray
     mean: np.ndarray
@@ -22,61 +22,61 @@ class Moments:
 
     @property
     def deviation(self) -> np.ndarray:
-        """The sample standard deviation; NaN for fewer than two runs."""
-        return np.asarray(np.sqrt(_over(self.squares, np.where(self.n > 1, self.n - 1, 0))))
+        """Sample standard deviation; NaN for fewer than two runs."""
+        return np.asarray(np.sqrt(_divide(self.squares, np.where(self.n > 1, self.n - 1, 0))))
 
 
 @dataclass(frozen=True)
 class EdgeSums:
-    """What is known of edges after some runs.
+    """Running sums of edges over the runs added so far.
 
     Parameters
     ----------
-    coupled, motion
-        Values and mean framewise displacement, over the runs that have both.
+    with_motion, motion
+        Moments of the edges and of mean framewise displacement, over the runs that have both.
     products
-        The sum of products of these two around their means.
-    alone
-        Values over the runs whose displacement is not known.
+        Sum of products of the two, each as deviation from its mean.
+    without_motion
+        Moments of the edges over the runs whose framewise displacement is not known.
     """
 
-    coupled: Moments
+    with_motion: Moments
     motion: Moments
     products: np.ndarray
-    alone: Moments
+    without_motion: Moments
 
     @property
     def values(self) -> Moments:
-        """Values over all runs that have one."""
-        return _together(self.coupled, self.alone)
+        """Moments of the edges over all runs."""
+        return _merge(self.with_motion, self.without_motion)
 
 
 @dataclass(frozen=True)
 class QcFc:
-    """The correlation of each edge with mean framewise displacement over runs; NaN where there is none."""
+    """Correlation over runs of each edge with mean framewise displacement; NaN where undefined."""
 
     r: np.ndarray
     p: np.ndarray
 
     @property
     def n_edges(self) -> int:
-        """The edges that have a correlation."""
+        """Number of edges that have a correlation."""
         return int(np.count_nonzero(np.isfinite(self.r)))
 
     @property
     def share_significant(self) -> float:
-        """The share of these edges with p < 0.05, uncorrected."""
+        """Share of these edges with p < 0.05, uncorrected."""
         return float(np.count_nonzero(self.p < SIGNIFICANT) / self.n_edges) if self.n_edges else math.nan
 
     @property
     def median_absolute(self) -> float:
-        """The median of their absolute correlations."""
+        """Median of their absolute correlations."""
         return float(np.nanmedian(np.abs(self.r))) if self.n_edges else math.nan
 
 
 @dataclass(frozen=True)
 class DistanceDependence:
-    """How QC-FC goes with the distance of regions: Pearson's r with its line, and Spearman's rho."""
+    """Relation of QC-FC to the distance between regions: Pearson's r, Spearman's rho, and the least-squares line."""
 
     r: float
     rho: float
@@ -84,14 +84,14 @@ class DistanceDependence:
     intercept: float
 
 
-def no_runs(n_edges: int) -> EdgeSums:
-    """Return what is known of edges before any run."""
-    nothing = Moments(np.zeros(n_edges), np.zeros(n_edges), np.zeros(n_edges))
-    return EdgeSums(nothing, nothing, np.zeros(n_edges), nothing)
+def empty_sums(n_edges: int) -> EdgeSums:
+    """Return the running sums before any run is added."""
+    empty = Moments(np.zeros(n_edges), np.zeros(n_edges), np.zeros(n_edges))
+    return EdgeSums(empty, empty, np.zeros(n_edges), empty)
 
 
 def add_run(sums: EdgeSums, values: np.ndarray, mean_fd: float) -> EdgeSums:
-    """Return what is known of edges after one run more.
+    """Return the running sums with one more run.
 
     The updates are those of Welford 1962, https://doi.org/10.1080/00401706.1962.10490022, whose rounding errors do
     not grow with the distance of the values from 0.
@@ -99,17 +99,17 @@ def add_run(sums: EdgeSums, values: np.ndarray, mean_fd: float) -> EdgeSums:
     Parameters
     ----------
     values : ndarray of shape (n_edges,)
-        Of the run; NaN where an edge has none.
+        The run's value of each edge; NaN if it has none.
     mean_fd
-        Mean framewise displacement of the run in mm; NaN when it is not known.
+        Mean framewise displacement of the run in mm; NaN if not known.
     """
     has_value = np.isfinite(values)
     if not math.isfinite(mean_fd):
-        return replace(sums, alone=_add(sums.alone, values, has_value))
+        return replace(sums, without_motion=_add(sums.without_motion, values, has_value))
     motion = np.full(len(values), mean_fd)
-    coupled = _add(sums.coupled, values, has_value)
-    products = sums.products + np.where(has_value, (values - coupled.mean) * (motion - sums.motion.mean), 0.0)
-    return EdgeSums(coupled, _add(sums.motion, motion, has_value), products, sums.alone)
+    with_motion = _add(sums.with_motion, values, has_value)
+    products = sums.products + np.where(has_value, (values - with_motion.mean) * (motion - sums.motion.mean), 0.0)
+    return EdgeSums(with_motion, _add(sums.motion, motion, has_value), products, sums.without_motion)
 
 
 def _add(moments: Moments, values: np.ndarray, counts: np.ndarray) -> Moments:
@@ -119,20 +119,20 @@ def _add(moments: Moments, values: np.ndarray, counts: np.ndarray) -> Moments:
     return Moments(n, mean, moments.squares + step * np.where(counts, values - mean, 0.0))
 
 
-def _together(one: Moments, other: Moments) -> Moments:
+def _merge(one: Moments, other: Moments) -> Moments:
     """Return the moments of two sets of runs, after Chan et al. 1983, https://doi.org/10.1080/00031305.1983.10483115."""
     n = one.n + other.n
-    apart, share = other.mean - one.mean, other.n / np.maximum(n, 1)
-    return Moments(n, one.mean + apart * share, one.squares + other.squares + apart**2 * one.n * share)
+    difference, share = other.mean - one.mean, other.n / np.maximum(n, 1)
+    return Moments(n, one.mean + difference * share, one.squares + other.squares + difference**2 * one.n * share)
 
 
-def _over(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Return quotients, NaN in place of those by 0."""
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Return quotients, with NaN for division by 0."""
     return np.asarray(numerator / np.where(denominator > 0, denominator, np.nan))
 
 
 def mean_over_runs(sums: EdgeSums) -> np.ndarray:
-    """Return each edge's mean, NaN for those without a value in any run."""
+    """Return the mean of each edge over runs, NaN for edges without a value in any run."""
     values = sums.values
     return np.where(values.n > 0, values.mean, np.nan)
 
@@ -140,25 +140,25 @@ def mean_over_runs(sums: EdgeSums) -> np.ndarray:
 def correlate_with_motion(sums: EdgeSums) -> QcFc:
     """Return Pearson's correlation of each edge with motion, and its two-sided p from t with n - 2 degrees of freedom.
 
-    An edge that fewer than 10 runs have together with motion has none.
+    An edge has no correlation if fewer than 10 runs have both its value and their motion.
     """
     from scipy.special import stdtr
 
-    n = sums.coupled.n
-    r = _over(sums.products, np.sqrt(sums.coupled.squares) * np.sqrt(sums.motion.squares))
+    n = sums.with_motion.n
+    r = _divide(sums.products, np.sqrt(sums.with_motion.squares) * np.sqrt(sums.motion.squares))
     r = np.where(n >= MIN_RUNS, np.clip(r, -1.0, 1.0), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(r) * np.sqrt((n - 2) / ((1 - r) * (1 + r)))
     return QcFc(r, 2 * stdtr(n - 2, -t))
 
 
-def depend_on_distance(qcfc: np.ndarray, distances: np.ndarray) -> DistanceDependence | None:
-    """Return how edges' correlations with motion go with their length in mm, None where nothing can be told.
+def relate_to_distance(qcfc: np.ndarray, distances: np.ndarray) -> DistanceDependence | None:
+    """Return how the edges' correlations with motion depend on their length in mm; None if this is undefined.
 
     Parameters
     ----------
     qcfc, distances : ndarray of shape (n_edges,)
-        NaN is no value.
+        NaN for edges without a value.
     """
     from scipy.stats import linregress, spearmanr
 
@@ -172,7 +172,7 @@ def depend_on_distance(qcfc: np.ndarray, distances: np.ndarray) -> DistanceDepen
 
 
 def matrix_of(edges: np.ndarray, n_regions: int) -> np.ndarray:
-    """Return the square matrix of edges, NaN on its diagonal."""
+    """Return edges as a square matrix, with NaN on its diagonal."""
     matrix = np.full((n_regions, n_regions), np.nan)
     matrix[np.triu_indices(n_regions, k=1)] = edges
     return np.where(np.isnan(matrix), matrix.T, matrix)

@@ -1,4 +1,4 @@
-"""Group numbers as tables: a row per atlas and kind of connectivity, and a row per edge."""
+"""Tables of group numbers: one row per atlas and kind of connectivity, and one row per edge."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from niimasker.group.connectivity import Group
 from niimasker.outputs.naming import GroupFiles
 from niimasker.outputs.tables import text_column, write_records
 
-# Enough to compute on with them.
+# Enough digits for further computation.
 _DIGITS = "%.12g"
 
 
 def write_group_tables(files: GroupFiles, groups: Sequence[Group]) -> None:
-    """Write what groups have in common: a table of edges, and one of their numbers."""
+    """Write the table of edges and the table of group numbers."""
     write_records(files.edges_path, edges_table(groups), _DIGITS)
     write_records(files.numbers_path, groups_table(groups), _DIGITS)
 
 
 def groups_table(groups: Sequence[Group]) -> pd.DataFrame:
-    """Return a row per atlas and kind of connectivity."""
+    """Return one row per atlas and kind of connectivity."""
     table = pd.DataFrame([_row(group) for group in groups])
     table.insert(0, "atlas", text_column([group.atlas for group in groups]))
     return table
 
 
 def _row(group: Group) -> dict[str, Any]:
-    """Return what a row holds beside the atlas, whose name may be no Unicode."""
+    """Return a row without the atlas, whose name may not be valid Unicode."""
     motion, qcfc, dependence = group.motion, group.qcfc, group.dependence
     return {
         "connectivity": group.kind,
@@ -53,17 +53,17 @@ def _row(group: Group) -> dict[str, Any]:
 
 
 def mean_of_known(values: np.ndarray) -> float:
-    """Return the mean of the values that there are, NaN without any."""
+    """Return the mean of finite values; NaN if there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else math.nan
 
 
 def edges_table(groups: Sequence[Group]) -> pd.DataFrame:
-    """Return a row per atlas, kind of connectivity and edge."""
-    return pd.concat([_rows_of_edges(group) for group in groups], ignore_index=True)
+    """Return one row per atlas, kind of connectivity and edge."""
+    return pd.concat([_edge_rows(group) for group in groups], ignore_index=True)
 
 
-def _rows_of_edges(group: Group) -> pd.DataFrame:
+def _edge_rows(group: Group) -> pd.DataFrame:
     first, second = np.triu_indices(len(group.names), k=1)
     names = np.array(group.names, dtype=object)
     return pd.DataFrame(
@@ -76,7 +76,7 @@ def _rows_of_edges(group: Group) -> pd.DataFrame:
             "n_runs": group.sums.values.n.astype(int),
             "mean": group.mean,
             "sd": group.deviation,
-            "qcfc_n_runs": group.sums.coupled.n.astype(int),
+            "qcfc_n_runs": group.sums.with_motion.n.astype(int),
             "qcfc_r": group.qcfc.r if group.qcfc else math.nan,
             "qcfc_p": group.qcfc.p if group.qcfc else math.nan,
         }

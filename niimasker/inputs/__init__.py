@@ -1,4 +1,4 @@
-"""What goes in: images, confounds, censor files and the names that say which of them belong together as runs.
+"""Inputs of a run: images, confounds tables, censor files, and the file names that say which of them belong together.
 
-Readers here return checked values or raise an error that names the file; they know nothing of regions or of cleaning.
+Readers return checked values or raise an error that names the file. Nothing here knows about regions or cleaning.
 """

@@ -1,4 +1,4 @@
-"""Volumes that the user censors: one file of 0 and 1 for each image."""
+"""Censor files: one file of 0 and 1 per image, 1 for a censored volume."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from niimasker.errors import CensoringError
 from niimasker.inputs.text_tables import (
-    HOW_ROWS_COUNT,
     LOGICALS,
+    ROW_NUMBERING,
     TextTable,
     check_length,
     parse_number,
@@ -18,13 +18,13 @@ from niimasker.inputs.text_tables import (
 
 
 def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarray:
-    """Return which volumes a file censors.
+    """Return which volumes a censor file marks as censored.
 
     Parameters
     ----------
     path : Path
-        A vector of 0 and 1 in a column or a row, or a table of them with a header or without. Of several columns, as
-        fMRIPrep's motion_outlier00, motion_outlier01, ..., a 1 in any censors its volume.
+        A vector of 0 and 1 in a column or a row, or a table of them with or without a header. With several columns,
+        such as fMRIPrep's motion_outlier00, motion_outlier01, ..., a 1 in any of them censors the volume.
     n_volumes : int
         Volumes of the image, before any is discarded.
     image_path : Path
@@ -37,7 +37,7 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
     Raises
     ------
     CensoringError
-        The file cannot be read, does not fit the image, or holds anything else than 0 and 1.
+        The file cannot be read, does not fit the image, or holds values other than 0 and 1.
     """
     table = read_censoring(path)
     check_censoring_length(table, n_volumes, image_path)
@@ -45,13 +45,13 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
 
 
 def read_censoring(path: Path) -> TextTable:
-    """Return a file's text; raise CensoringError when it is no table."""
+    """Return a censor file as text; raise CensoringError when it is not a table."""
     expected = "a vector or a table of 0 and 1 (1: censored), one row per volume"
     return read_text_table(path, CensoringError, expected, needs_header=False)
 
 
 def check_censoring_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
-    """Raise CensoringError when a file has not a row for each volume, nor a value for each in its only row."""
+    """Raise CensoringError unless a file has one row per volume, or a single row with one value per volume."""
     is_row = len(table.rows) == 1 and n_volumes > 1
     n_found, unit = (len(table.names), "value") if is_row else (len(table.rows), "row")
     check_length(
@@ -60,13 +60,13 @@ def check_censoring_length(table: TextTable, n_volumes: int, image_path: Path) -
 
 
 def read_marks(table: TextTable) -> np.ndarray:
-    """Return which cells are 1, of shape (n_rows, n_columns), bool; raise CensoringError at any but 0 and 1."""
+    """Return which cells are 1, bool of shape (n_rows, n_columns); raise CensoringError for values but 0 and 1."""
     rows = [[_read_mark(table, row, cell) for cell in cells] for row, cells in enumerate(table.rows, 1)]
     return np.array(rows, dtype=bool)
 
 
 def find_censored(marks: np.ndarray, n_volumes: int) -> np.ndarray:
-    """Return which volumes are censored, bool of shape (n_volumes,), from the marks of a file that fits."""
+    """Return which volumes are censored, bool of shape (n_volumes,), from the marks of a file of the right length."""
     return np.asarray(marks[0] if len(marks) == 1 and n_volumes > 1 else marks.any(axis=1))
 
 
@@ -77,7 +77,7 @@ def _read_mark(table: TextTable, row: int, cell: str) -> bool:
         value = float("nan")
     if value not in (0.0, 1.0):
         raise CensoringError(
-            f"{table.path} holds {cell[:40]!r} in row {row} ({HOW_ROWS_COUNT}, where there is one); "
-            "expected 0, or 1 for a censored volume, and no names of rows."
+            f"{table.path} holds {cell[:40]!r} in row {row} ({ROW_NUMBERING}, if there is one); "
+            "expected 0, or 1 for a censored volume, without row names."
         )
     return value == 1.0

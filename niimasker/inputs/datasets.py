@@ -1,4 +1,4 @@
-"""From a folder of BIDS derivatives, such as fMRIPrep's outputs, to the images in it that are to be done."""
+"""Find the images to process in a folder of BIDS derivatives, such as fMRIPrep's outputs."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from pathlib import Path
 
 from natsort import natsorted
 
-from niimasker.errors import RunsError, count, shorten, warn
+from niimasker.errors import RunsError, count, list_names, warn
 from niimasker.inputs.entities import (
-    BUT_ECHO,
     RUN_ENTITIES,
+    RUN_ENTITIES_WITHOUT_ECHO,
     BidsName,
     Entities,
     is_hidden,
-    plain_value,
     read_name,
     show_entities,
+    strip_zeros,
 )
 from niimasker.options.settings import Settings
 
-ENDINGS = (".nii", ".nii.gz", ".nii.bz2", ".nii.zst")
+IMAGE_EXTENSIONS = (".nii", ".nii.gz", ".nii.bz2", ".nii.zst")
 
-# How --space and --res call images whose names do not have that entity: fMRIPrep leaves space out of images in the
-# space of the run itself, and res out of those on a grid of the run's own resolution.
-WITHOUT = {"space": "func", "res": "native"}
+# The words of --space and --res for images without that entity: fMRIPrep writes no space entity for images in the run's
+# native space, and no res entity for images at the run's native resolution.
+WORDS_FOR_ABSENT = {"space": "func", "res": "native"}
 
-# As in fMRIPrep's --output-spaces: the cohorts of a template are spaces that differ.
+# As in fMRIPrep's --output-spaces: each cohort of a template is a space of its own.
 _COHORT = ":cohort-"
 
-# Choices of these leave some runs out; those of others leave one version of each.
-_OF_RUNS = ("sub", "ses", "task", "run")
+# Filters on these entities select runs; filters on other entities select one version of each run.
+_RUN_FILTER_ENTITIES = ("sub", "ses", "task", "run")
 
-# Entities by which one run may be there several times.
-_VERSIONS = {
+# Entities that tell several versions of one run apart.
+_VERSION_ENTITIES = {
     "space": "images in several spaces",
     "res": "images of several resolutions",
     "echo": "single echoes",
@@ -45,8 +45,8 @@ _VERSIONS = {
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which values of an entity are wanted; `option` is who says so."""
+class EntityFilter:
+    """The values of an entity that an option selects."""
 
     entity: str
     option: str
@@ -57,8 +57,8 @@ class Choice:
         return not self.words_for(image).isdisjoint(self.values)
 
     def words_for(self, image: DatasetImage) -> set[str]:
-        """Return what the option may call an image: a space with its cohort, or without."""
-        value = plain_value(self.entity, image.value_of(self.entity))
+        """Return the values that select an image; a space is selected with or without its cohort."""
+        value = strip_zeros(self.entity, image.value_of(self.entity))
         return {value, value.partition(_COHORT)[0]}
 
     def __str__(self) -> str:
@@ -67,20 +67,20 @@ class Choice:
 
 @dataclass(frozen=True)
 class DatasetImage:
-    """An image of a dataset, and its name in parts."""
+    """An image of a dataset and its parsed name."""
 
     path: Path
     name: BidsName
 
     def value_of(self, entity: str) -> str:
-        """Return the value of an entity, or the word for images without it."""
-        value = self.name.entities.get(entity, WITHOUT.get(entity, f"no {entity}-"))
+        """Return the value of an entity, or the option's word for images without it."""
+        value = self.name.entities.get(entity, WORDS_FOR_ABSENT.get(entity, f"no {entity}-"))
         cohort = self.name.entities.get("cohort")
         return f"{value}{_COHORT}{cohort}" if entity == "space" and cohort else value
 
 
-def choices_of(settings: Settings) -> list[Choice]:
-    """Return what the options say of the runs of a folder, in the order in which they narrow them down."""
+def make_filters(settings: Settings) -> list[EntityFilter]:
+    """Return a filter for each option that selects among a folder's images, in the order in which they apply."""
     given = (
         ("sub", "participant_label", settings.participant_label),
         ("ses", "session", settings.session),
@@ -91,163 +91,174 @@ def choices_of(settings: Settings) -> list[Choice]:
         ("res", "res", (settings.res,) if settings.res else ()),
         ("echo", "echo", settings.echo),
     )
-    return [Choice(entity, option, _plain(entity, values)) for entity, option, values in given if values]
+    return [EntityFilter(entity, option, _normalise(entity, values)) for entity, option, values in given if values]
 
 
-def _plain(entity: str, values: Iterable[str]) -> tuple[str, ...]:
-    # As in fMRIPrep's own options, sub-01 and 01 are the same.
-    return tuple(plain_value(entity, value.removeprefix(f"{entity}-")) for value in values)
+def _normalise(entity: str, values: Iterable[str]) -> tuple[str, ...]:
+    # As in fMRIPrep's options, sub-01 and 01 mean the same.
+    return tuple(strip_zeros(entity, value.removeprefix(f"{entity}-")) for value in values)
 
 
-def find_images(folder: Path, choices: Sequence[Choice]) -> list[Path]:
-    """Return the images of a folder that are chosen, in natural order.
+def find_images(folder: Path, filters: Sequence[EntityFilter]) -> list[Path]:
+    """Return the images of a folder that pass all filters, in natural order.
 
     Parameters
     ----------
     folder
-        The root of a dataset, or the folder of a subject, of a session, or `func`.
+        The root of a dataset, or the folder of a subject or a session, or a `func` folder.
 
     Raises
     ------
     RunsError
-        None is chosen, or what is given does not say which of several versions of each run is.
+        No image passes, or several versions of a run do.
     """
     images = list(_list_images(folder))
     if not images:
         raise RunsError(
             f"--input_files: {folder} holds no BOLD images in sub-*/ses-*/func; "
-            f"give {_hint(folder) or 'the folder of fMRIPrep or alike, files, or patterns'}."
+            f"give {_suggest_folder(folder) or 'a folder of BIDS derivatives, files, or patterns'}."
         )
-    images = _without_single_echoes(_choose(images, choices, folder))
-    chosen = {choice.entity for choice in choices}
-    for entity, versions in _VERSIONS.items():
+    images = _without_single_echoes(_apply_filters(images, filters, folder))
+    chosen = {entity_filter.entity for entity_filter in filters}
+    for entity, versions in _VERSION_ENTITIES.items():
         if entity not in chosen:
-            _check_single(images, entity, versions, folder)
+            _check_single_version(images, entity, versions, folder)
     images = natsorted(images, key=lambda image: str(image.path))
     _check_cohorts([image for image in images if "cohort" in image.name.entities])
     return [image.path for image in images]
 
 
-def _choose(images: Sequence[DatasetImage], choices: Sequence[Choice], folder: Path) -> Sequence[DatasetImage]:
-    """Return the images that fit all choices; those of runs come first."""
-    of_runs = [choice for choice in choices if choice.entity in _OF_RUNS]
-    of_versions = [choice for choice in choices if choice.entity not in _OF_RUNS]
-    for place, choice in enumerate(of_runs):
-        images = _narrow(images, choice, folder, of_runs[:place])
-    _warn_of_labels(images, of_runs, folder)
-    for place, choice in enumerate(of_versions):
-        narrowed = _narrow(images, choice, folder, [*of_runs, *of_versions[:place]])
-        if len(narrowed) < len(images):
-            _warn_of_runs(_runs_of(images) - _runs_of(narrowed), choice, folder)
-        images = narrowed
+def _apply_filters(
+    images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path
+) -> Sequence[DatasetImage]:
+    """Return the images that pass all filters; filters on runs apply first."""
+    run_filters = [entity_filter for entity_filter in filters if entity_filter.entity in _RUN_FILTER_ENTITIES]
+    version_filters = [entity_filter for entity_filter in filters if entity_filter.entity not in _RUN_FILTER_ENTITIES]
+    for n_before, entity_filter in enumerate(run_filters):
+        images = _apply_filter(images, entity_filter, folder, run_filters[:n_before])
+    _warn_of_missing_labels(images, run_filters, folder)
+    for n_before, entity_filter in enumerate(version_filters):
+        selected = _apply_filter(images, entity_filter, folder, [*run_filters, *version_filters[:n_before]])
+        if len(selected) < len(images):
+            _warn_of_dropped_runs(_identify_runs(images) - _identify_runs(selected), entity_filter, folder)
+        images = selected
     return images
 
 
 def _list_images(folder: Path) -> Iterator[DatasetImage]:
-    for func in _func_folders(folder):
-        for file_name in _names_in(func):
-            is_taken = file_name.endswith(ENDINGS) and not is_hidden(file_name)
-            name = read_name(file_name) if is_taken else None
-            if name and name.suffix == "bold" and name.extension in ENDINGS and name.entities.get("part") != "phase":
+    for func in _find_func_folders(folder):
+        for file_name in _list_names(func):
+            is_image = file_name.endswith(IMAGE_EXTENSIONS) and not is_hidden(file_name)
+            name = read_name(file_name) if is_image else None
+            if (
+                name
+                and name.suffix == "bold"
+                and name.extension in IMAGE_EXTENSIONS
+                and name.entities.get("part") != "phase"
+            ):
                 yield DatasetImage(func / file_name, name)
 
 
-def _func_folders(folder: Path) -> list[Path]:
-    """Return the folders with functional images, whatever level of a dataset the folder is.
+def _find_func_folders(folder: Path) -> list[Path]:
+    """Return the `func` folders in a folder at any level of a dataset.
 
-    Work folders and surfaces are not gone through. What holds no subjects, sessions or func is taken for func.
+    Only sub-*, ses-* and func are entered, no work or surface folders. A folder that holds none of them is itself taken
+    as a `func` folder.
     """
-    subjects = _folders_in(folder, "sub-*")
-    inner = [path for subject in subjects or [folder] for path in _folders_in(subject, "ses-*", "func")]
-    found = [func for path in inner for func in ([path] if path.name == "func" else _folders_in(path, "func"))]
+    subjects = _list_folders(folder, "sub-*")
+    inner = [path for subject in subjects or [folder] for path in _list_folders(subject, "ses-*", "func")]
+    found = [func for path in inner for func in ([path] if path.name == "func" else _list_folders(path, "func"))]
     return found if found or subjects else [folder]
 
 
-def _folders_in(folder: Path, *patterns: str) -> list[Path]:
-    names = [name for name in _names_in(folder) if any(fnmatchcase(name, pattern) for pattern in patterns)]
+def _list_folders(folder: Path, *patterns: str) -> list[Path]:
+    names = [name for name in _list_names(folder) if any(fnmatchcase(name, pattern) for pattern in patterns)]
     return [path for name in names if (path := folder / name).is_dir()]
 
 
-def _names_in(folder: Path) -> list[str]:
-    # Not by a pattern: that passes over folders that cannot be read, and their runs would be missing in silence.
+def _list_names(folder: Path) -> list[str]:
+    # glob skips folders that cannot be read without an error, and their runs would be missing.
     try:
         return os.listdir(folder)  # noqa: PTH208
     except OSError as error:
-        raise RunsError(f"--input_files: {folder} cannot be read ({error.strerror}); mend that.") from error
+        raise RunsError(
+            f"--input_files: {folder} cannot be read ({error.strerror}); make it readable, or give other folders."
+        ) from error
 
 
-def _hint(folder: Path) -> str:
-    """Return where else to look, where that shows."""
+def _suggest_folder(folder: Path) -> str:
+    """Return a text that names the folders below with subjects, "" if there are none."""
     subjects = [*folder.glob("*/sub-*"), *folder.glob("*/*/sub-*")]
-    # A folder of pages has sub-01_report.html, and is none of subjects.
+    # A folder of reports holds files such as sub-01_report.html, but no subject folders.
     inner = natsorted({path.parent for path in subjects if path.is_dir()}, key=str)
     return f"the folder that holds sub-*: {', '.join(map(str, inner[:3]))}" if inner else ""
 
 
-def _narrow(
-    images: Sequence[DatasetImage], choice: Choice, folder: Path, before: Sequence[Choice]
+def _apply_filter(
+    images: Sequence[DatasetImage], entity_filter: EntityFilter, folder: Path, before: Sequence[EntityFilter]
 ) -> list[DatasetImage]:
-    """Return the images that fit a choice, of those that earlier choices left."""
-    missing = _missing(images, choice)
+    """Return the images that pass a filter; `before` lists the filters that have been applied already."""
+    missing = _find_missing(images, entity_filter)
     if missing:
         among = f" with {' '.join(map(str, before))}" if before else ""
-        counts = Counter(image.value_of(choice.entity) for image in images)
+        counts = Counter(image.value_of(entity_filter.entity) for image in images)
+        hint = _suggest_folder(folder) if entity_filter.entity == "desc" else ""
         raise RunsError(
-            f"--{choice.option} {', '.join(missing)}: no such image in {folder}{among}; found {_shown(counts)}"
-            f"{'; or give ' + hint if choice.entity == 'desc' and (hint := _hint(folder)) else ''}."
+            f"--{entity_filter.option} {', '.join(missing)}: no such image in {folder}{among}; "
+            f"found {_format_counts(counts)}{'; or give ' + hint if hint else ''}."
         )
-    return [image for image in images if choice.fits(image)]
+    return [image for image in images if entity_filter.fits(image)]
 
 
-def _missing(images: Sequence[DatasetImage], choice: Choice) -> list[str]:
-    there = {word for image in images for word in choice.words_for(image)}
-    return [value for value in choice.values if value not in there]
+def _find_missing(images: Sequence[DatasetImage], entity_filter: EntityFilter) -> list[str]:
+    found = {word for image in images for word in entity_filter.words_for(image)}
+    return [value for value in entity_filter.values if value not in found]
 
 
-def _warn_of_labels(images: Sequence[DatasetImage], choices: Sequence[Choice], folder: Path) -> None:
-    """Warn of labels that are there, but not together with the other labels."""
-    for choice in choices:
-        missing = _missing(images, choice)
+def _warn_of_missing_labels(images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path) -> None:
+    """Warn of labels that some images have, but none together with the other options' labels."""
+    for entity_filter in filters:
+        missing = _find_missing(images, entity_filter)
         if missing:
-            others = " ".join(str(each) for each in choices if each != choice)
+            others = " ".join(str(other) for other in filters if other != entity_filter)
             labels = ", ".join(missing)
-            warn(f"--{choice.option} {labels}: no such image in {folder} with {others}; the others are taken.")
+            warn(f"--{entity_filter.option} {labels}: no such image in {folder} with {others}; the others are used.")
 
 
-def _runs_of(images: Iterable[DatasetImage]) -> set[Entities]:
-    return {image.name.identity(BUT_ECHO, is_padded=True) for image in images}
+def _identify_runs(images: Iterable[DatasetImage]) -> set[Entities]:
+    return {image.name.identity(RUN_ENTITIES_WITHOUT_ECHO, keeps_zeros=True) for image in images}
 
 
-def _warn_of_runs(lost: Set[Entities], choice: Choice, folder: Path) -> None:
+def _warn_of_dropped_runs(lost: Set[Entities], entity_filter: EntityFilter, folder: Path) -> None:
     if lost:
-        names = shorten(natsorted(map(show_entities, lost)))
-        warn(f"{choice}: {count(len(lost), 'run')} of {folder} without such an image, left out: {names}.")
+        names = list_names(natsorted(map(show_entities, lost)))
+        warn(f"{entity_filter}: {count(len(lost), 'run')} of {folder} without such an image, left out: {names}.")
 
 
-def _shown(counts: Counter[str], most: int = 10) -> str:
+def _format_counts(counts: Counter[str], max_listed: int = 10) -> str:
     listed = [f"{value} ({count(counts[value], 'image')})" for value in natsorted(counts)]
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return f"{', '.join(listed[:most])}{more}"
+    more = f" and {len(listed) - max_listed} more" if len(listed) > max_listed else ""
+    return f"{', '.join(listed[:max_listed])}{more}"
 
 
 def _without_single_echoes(images: Sequence[DatasetImage]) -> list[DatasetImage]:
-    """Return the images without the single echoes of runs that are there with their echoes combined."""
-    # Whatever the space: fMRIPrep writes single echoes in the run's own alone.
-    combined = _runs_of(image for image in images if "echo" not in image.name.entities)
-    return [image for image in images if "echo" not in image.name.entities or not _runs_of([image]) <= combined]
+    """Return the images without the single echoes of runs whose echoes are also combined in an image."""
+    # Spaces are not compared: fMRIPrep writes single echoes in native space only.
+    combined = _identify_runs(image for image in images if "echo" not in image.name.entities)
+    return [image for image in images if "echo" not in image.name.entities or not _identify_runs([image]) <= combined]
 
 
-def _check_single(images: Sequence[DatasetImage], entity: str, versions: str, folder: Path) -> None:
+def _check_single_version(images: Sequence[DatasetImage], entity: str, versions: str, folder: Path) -> None:
     counts = Counter(image.value_of(entity) for image in images)
     if len(counts) > 1:
-        raise RunsError(f"{folder} has {versions}: {_shown(counts)}; choose one with --{entity}.")
+        raise RunsError(f"{folder} has {versions}: {_format_counts(counts)}; choose one with --{entity}.")
 
 
 def _check_cohorts(images: Sequence[DatasetImage]) -> None:
-    """Refuse a run that is there in several cohorts of one space; runs of different cohorts go together."""
+    """Refuse a run with images in several cohorts of one space; different runs may have different cohorts."""
     by_run: dict[Entities, DatasetImage] = {}
     for image in images:
-        run = image.name.identity(RUN_ENTITIES, is_padded=True)
+        run = image.name.identity(RUN_ENTITIES, keeps_zeros=True)
         other = by_run.setdefault(run, image)
         if image.value_of("space") != other.value_of("space"):
             raise RunsError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import NiimaskerError, count
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, parse_number
+from niimasker.inputs.text_tables import ROW_NUMBERING, parse_number
 
 DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
 # A file of this ending whose rows differ in length is a broken table, and not a list with one name a line.
@@ -98,7 +98,7 @@ def check_rectangular(split: Split, path: Path, error_type: type[NiimaskerError]
     for row, cells in enumerate(split.rows[1:], start=1 if has_header else 2):
         if len(cells) == n_expected:
             continue
-        first = f"{count(n_expected, 'name')} in the header ({HOW_ROWS_COUNT})"
+        first = f"{count(n_expected, 'name')} in the header ({ROW_NUMBERING})"
         # R's write.table puts a name before every row but not into the header.
         is_named = has_header and len(cells) == n_expected + 1
         raise error_type(

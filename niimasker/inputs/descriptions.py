@@ -1,4 +1,4 @@
-"""BIDS data sets: which one an image belongs to, and whose a folder is."""
+"""BIDS datasets by their dataset_description.json: which one an image belongs to, and which program wrote it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ PROGRAM = "niimasker"
 
 
 def find_dataset(folder: Path) -> Path:
-    """Return the data set of a folder of images: the nearest that is described, else that of the subject's folder."""
-    # Not resolved: in a DataLad dataset the links lead to a store without names.
+    """Return the root of the dataset that a folder of images belongs to.
+
+    It is the nearest folder with a dataset_description.json, else the one that holds the subject's folder.
+    """
+    # Links are not resolved: in a DataLad dataset they lead to a store without file names.
     folder = Path(os.path.abspath(folder))  # noqa: PTH100
-    above = (folder, *folder.parents)
-    described = next((each for each in above if (each / DESCRIPTION).is_file()), None)
-    subject = next((each for each in above if each.name.startswith("sub-")), None)
+    parents = (folder, *folder.parents)
+    described = next((parent for parent in parents if (parent / DESCRIPTION).is_file()), None)
+    subject = next((parent for parent in parents if parent.name.startswith("sub-")), None)
     return described or (folder if subject is None else subject.parent)
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return what a data set says of itself, nothing where it cannot be read."""
+    """Return the content of a dataset's dataset_description.json, empty where it cannot be read."""
     try:
         content = read_json(folder / DESCRIPTION)
     except (OSError, ValueError):
@@ -32,13 +35,13 @@ def read_description(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def check_own(output_dir: Path) -> None:
-    """Raise SettingsError when an output directory is the data set of another program."""
+def check_output_dataset(output_dir: Path) -> None:
+    """Raise SettingsError when the output directory holds another program's dataset."""
     path = output_dir / DESCRIPTION
     if not path.exists():
         return
     made_by = read_description(output_dir).get("GeneratedBy")
-    programs = [each.get("Name") for each in made_by if isinstance(each, dict)] if isinstance(made_by, list) else []
+    programs = [item.get("Name") for item in made_by if isinstance(item, dict)] if isinstance(made_by, list) else []
     if PROGRAM not in programs:
-        whose = f"of {programs[0]}" if programs else f"not of {PROGRAM}"
-        raise SettingsError(f"{path} is {whose}: the folder holds another data set; give another output_dir.")
+        found = f"was written by {programs[0]}" if programs else f"was not written by {PROGRAM}"
+        raise SettingsError(f"{path} {found}: the folder holds another dataset; give another output_dir.")

@@ -1,19 +1,19 @@
-"""How much memory is free."""
+"""Free memory: the machine's, within the limits of control groups and of the process."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-# Of control groups by version: the files of the limit and of the use, and the name of what can be given back.
-_FILES = {
+# By version of control groups: the files of the limit and the usage, and the name of the reclaimable cache.
+_GROUP_FILES = {
     "1": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     "2": ("memory.max", "memory.current", "inactive_file"),
 }
 
 
 def free_bytes() -> int:
-    """Return the memory that is free: the machine's, or what is left of this process's control groups and limits."""
+    """Return the free memory: the machine's, or less where a control group or a limit of the process leaves less."""
     return min([_free_of_machine(), *_free_of_groups(), *_free_of_limit()])
 
 
@@ -26,11 +26,11 @@ def _free_of_machine() -> int:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
-        return 2**63  # not known: no limit
+        return 2**63  # unknown, so no limit
 
 
 def _free_of_limit() -> list[int]:
-    """Return what is left of the address space where `ulimit -v` bounds it, as some clusters do."""
+    """Return what is left of the address space where `ulimit -v` limits it, as on some clusters."""
     try:
         import resource  # not on Windows
 
@@ -44,7 +44,7 @@ def _free_of_limit() -> list[int]:
 def _free_of_groups(
     membership_path: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> list[int]:
-    """Return what is left of each limit that this process's control groups, and those around them, have."""
+    """Return the free memory of each control group of this process, and of their parents, that has a limit."""
     try:
         lines = membership_path.read_text().splitlines()
     except OSError:
@@ -56,13 +56,13 @@ def _free_of_groups(
         if version is not None:
             top = root if version == "2" else root / "memory"
             folder = top / path.lstrip("/")
-            # Seen from a container the path may begin above its root.
-            inside = [each for each in (folder, *folder.parents) if each.is_relative_to(top)]
-            found += [left for each in inside if (left := _left(each, _FILES[version])) is not None]
+            # Inside a container the path may begin above its root.
+            groups = [group for group in (folder, *folder.parents) if group.is_relative_to(top)]
+            found += [free for group in groups if (free := _free_of_group(group, _GROUP_FILES[version])) is not None]
     return found
 
 
-def _left(folder: Path, files: tuple[str, str, str]) -> int | None:
+def _free_of_group(folder: Path, files: tuple[str, str, str]) -> int | None:
     limit_name, used_name, cached_name = files
     try:
         limit = int((folder / limit_name).read_text())  # "max" where there is none
@@ -70,5 +70,5 @@ def _left(folder: Path, files: tuple[str, str, str]) -> int | None:
         facts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
         return None
-    # What was read from files counts as used, and is given back when it is needed.
+    # The page cache counts as used, but is given back when memory is needed.
     return max(0, limit - used + int(facts.get(cached_name, 0)))

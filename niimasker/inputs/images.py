@@ -1,4 +1,4 @@
-"""Open an image: what its header says, before any voxel is read."""
+"""Open a NIfTI image and check its header, before any voxel is read."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 from nibabel.tripwire import TripWireError
 
-from niimasker.errors import BrokenImageError, ImageError, clip, warn
+from niimasker.errors import BrokenImageError, ImageError, shorten_text, warn
 from niimasker.inputs.free_memory import free_bytes
-from niimasker.options.paths import why_no_file
+from niimasker.options.paths import describe_missing_file
 
-# What nibabel and the decompressors raise for a file that is not, or not wholly, an image.
+# What nibabel and the decompressors raise for a file that is no image or a damaged one.
 _READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, TripWireError)
 
-# The highest ratios that the formats reach: deflate codes 258 bytes in 2 bits, the others compress zeros without end.
-_MOST_COMPRESSED = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
+# Bounds on the formats' compression ratios: deflate codes 258 bytes in 2 bits, bzip2 and Zstandard have no such bound.
+_MAX_COMPRESSION_RATIO = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
 
-# Of what stands between header and voxels: AFNI's longest histories and label tables take less than one.
-_MOST_EXTENSION_BYTES = 2**24
+# The most that is read between header and voxels; AFNI's histories and label tables take far less.
+_MAX_EXTENSION_BYTES = 2**24
 
-# Of more than these a volume is not believed before it has been decompressed: 256 x 256 x 256, where most have 10^6.
-_MANY_VOXELS = 2**24
+# Voxels above which a volume is decompressed to check that it exists: 256 x 256 x 256, where most volumes have 10^6.
+_LARGE_VOLUME = 2**24
 _PIECE_BYTES = 2**20
-# As float64: a volume read, one being read, its differences from the first, and the regions on its grid.
-_COPIES_OF_A_VOLUME = 4
+# In memory at once, as float64: a volume, the next one being read, differences from the first, and regions on its grid.
+_COPIES_PER_VOLUME = 4
 
 
 @dataclass(frozen=True)
 class VoxelStorage:
-    """How an image's voxels are written.
+    """How an image's voxels are stored.
 
     Parameters
     ----------
     image_path
         The image, for messages.
     path
-        The file that holds the voxels, which is another one for a pair of .hdr and .img.
+        The file that holds the voxels; for a pair of .hdr and .img it is the .img.
     offset
-        The byte at which they begin.
-    n_voxels, n_volumes
-        Of a volume, and how many of them.
+        The byte at which the voxels begin.
+    n_voxels
+        Voxels of one volume.
     slope, intercept
-        A voxel is slope * value + intercept.
+        Scaling: a voxel's value is slope * stored + intercept.
     """
 
     image_path: Path
@@ -69,96 +69,98 @@ class VoxelStorage:
 
     @property
     def volume_bytes(self) -> int:
-        """The size of a volume, decompressed."""
+        """The size of an uncompressed volume."""
         return self.n_voxels * self.dtype.itemsize
 
     def first_byte(self, volume: int) -> int:
-        """Return where a volume begins in the decompressed file."""
+        """Return the byte of the uncompressed file at which a volume begins."""
         return self.offset + volume * self.volume_bytes
 
 
 def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
-    """Return an image whose voxels are still on disk, its header checked.
+    """Return an image with a checked header, its voxels not yet read.
 
     Raises
     ------
     ImageError
-        The file does not exist, or is not what an image of voxels in space is.
+        The file does not exist, or is not a NIfTI image of at least three axes.
     BrokenImageError
         The file is damaged.
     """
-    if found := why_no_file(image_path):
+    if found := describe_missing_file(image_path):
         if found == "no such file" and image_path.is_symlink():
-            raise BrokenImageError(f"{image_path}: a link to a file that is not here; fetch it, as with datalad get.")
-        raise ImageError(f"{clip(str(image_path))}: {found}; expected a NIfTI image.")
+            raise BrokenImageError(
+                f"{image_path}: a link to a file that does not exist; fetch it, as with datalad get."
+            )
+        raise ImageError(f"{shorten_text(str(image_path))}: {found}; expected a NIfTI image.")
     if image_path.suffix.lower() in (".txt", ".xlsx", ".json", ".1d"):
-        raise ImageError(f"{image_path}: no NIfTI image; a table of coordinates has the ending .tsv or .csv.")
+        raise ImageError(f"{image_path}: not a NIfTI image; a table of coordinates has the ending .tsv or .csv.")
     try:
-        # nibabel takes a name with a leading tilde for a home directory; `to_path` has found that it is none.
-        img, mended = _open(image_path.absolute() if str(image_path).startswith("~") else image_path)
+        # nibabel would expand a leading tilde; `expand_home` has found that no home directory has this name.
+        img, fixes = _open(image_path.absolute() if str(image_path).startswith("~") else image_path)
     except _READ_ERRORS as error:
         raise BrokenImageError(
-            f"{image_path}: not a NIfTI image that can be read ({first_line(error)}); fetch or make it again."
+            f"{image_path}: cannot be read as a NIfTI image ({first_line(error)}); fetch or make it again."
         ) from error
     _check_shape(img, image_path)
-    _check_size(storage_of(img, image_path))
-    for said in mended:
-        warn(f"{image_path}: its header is not right: {said}.")
+    _check_size(describe_storage(img, image_path))
+    for fix in fixes:
+        warn(f"{image_path}: its header was corrected when read: {fix}.")
     return img
 
 
 def _open(image_path: Path) -> tuple[nib.nifti1.Nifti1Pair, list[str]]:
-    """Return an image and what was mended in its header.
+    """Return an image and the corrections made to its header.
 
-    `nibabel.load` would also read what stands between header and voxels into memory, whatever its size.
+    `nibabel.load` would also read everything between header and voxels into memory, whatever its size.
     """
-    klass = _class_of(image_path)
+    klass = _find_image_class(image_path)
     if not issubclass(klass, nib.nifti1.Nifti1Pair):
         raise ImageError(f"{image_path}: found a {klass.__name__}; expected a NIfTI image.")
     file_map = klass.filespec_to_file_map(image_path)
     with ImageOpener(file_map.get("header", file_map["image"]).filename, "rb") as file:
         header_bytes = file.read(klass.header_class.template_dtype.itemsize)
     header = klass.header_class.from_fileobj(io.BytesIO(header_bytes), check=False)
-    _check_numbers(header)
-    mended = _mend_header(header)
+    _check_header_numbers(header)
+    fixes = _fix_header(header)
     affine = header.get_best_affine()
     _check_affine(affine, image_path)
     voxels = klass.ImageArrayProxy(file_map["image"].filename, header.copy())
-    return klass(voxels, affine, header, file_map=file_map), mended
+    return klass(voxels, affine, header, file_map=file_map), fixes
 
 
-def _class_of(image_path: Path) -> Any:
+def _find_image_class(image_path: Path) -> Any:
     sniffed = None
     for klass in all_image_classes:
-        is_one, sniffed = klass.path_maybe_image(image_path, sniffed)
-        if is_one:
+        matches, sniffed = klass.path_maybe_image(image_path, sniffed)
+        if matches:
             return klass
-    return type(nib.load(image_path))  # raises, and says why
+    return type(nib.load(image_path))  # raises an error that says why
 
 
-class _Mended(logging.Handler):
-    """Keeps what nibabel tells of a header that it mends."""
+class _HeaderFixes(logging.Handler):
+    """Collects nibabel's messages about the header fields that it corrects."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        # What cannot be mended is raised after it is told, and what stays as it is does no harm here.
+        # Errors are raised as well as logged, and fields left at their value do no harm here.
         if record.levelno < logging.ERROR and "leaving at current value" not in record.getMessage():
-            self.said.append(record.getMessage())
+            self.messages.append(record.getMessage())
 
 
-def _mend_header(header: nib.nifti1.Nifti1Header) -> list[str]:
-    """Return what nibabel mends in a header; it raises for what cannot be mended."""
-    logger, mended = logging.Logger("nibabel"), _Mended()
-    logger.addHandler(mended)
+def _fix_header(header: nib.nifti1.Nifti1Header) -> list[str]:
+    """Let nibabel correct a header and return its messages; raise HeaderDataError where it cannot."""
+    logger, fixes = logging.Logger("nibabel"), _HeaderFixes()
+    logger.addHandler(fixes)
     header.check_fix(logger=logger)
-    return mended.said
+    return fixes.messages
 
 
-def _check_numbers(header: nib.nifti1.Nifti1Header) -> None:
-    """Refuse numbers that nibabel passes over: a slope that is infinite would be taken for none."""
+def _check_header_numbers(header: nib.nifti1.Nifti1Header) -> None:
+    """Raise HeaderDataError for numbers that nibabel does not check; it ignores an infinite slope."""
     if not np.isfinite(header["vox_offset"]):
         raise HeaderDataError(f"its voxels would begin at byte {header['vox_offset']}")
     if np.isinf(header["scl_slope"]):
@@ -167,7 +169,7 @@ def _check_numbers(header: nib.nifti1.Nifti1Header) -> None:
 
 def _check_affine(affine: np.ndarray, image_path: Path) -> None:
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine) < 4:
-        raise BrokenImageError(f"{image_path}: its affine does not place voxels in space; mend the header.")
+        raise BrokenImageError(f"{image_path}: its affine is singular or not finite; correct the header.")
 
 
 def _check_shape(img: nib.nifti1.Nifti1Pair, image_path: Path) -> None:
@@ -180,8 +182,8 @@ def _check_shape(img: nib.nifti1.Nifti1Pair, image_path: Path) -> None:
         raise ImageError(f"{image_path}: its voxels are of type {img.get_data_dtype()}; expected real numbers.")
 
 
-def storage_of(img: nib.nifti1.Nifti1Pair, image_path: Path) -> VoxelStorage:
-    """Return how an image's voxels are written."""
+def describe_storage(img: nib.nifti1.Nifti1Pair, image_path: Path) -> VoxelStorage:
+    """Return how an image's voxels are stored."""
     data = img.dataobj
     return VoxelStorage(
         image_path,
@@ -196,40 +198,40 @@ def storage_of(img: nib.nifti1.Nifti1Pair, image_path: Path) -> VoxelStorage:
 
 
 def _check_size(voxels: VoxelStorage) -> None:
-    # A broken header promises anything; no memory is taken for more than the file can hold.
+    """Check the sizes in a header against the file, before memory is allocated for them."""
     if not voxels.path.is_file():
         raise BrokenImageError(f"{voxels.image_path}: {voxels.path.name}, the file with its voxels, is missing.")
-    most_bytes = voxels.path.stat().st_size * _MOST_COMPRESSED.get(voxels.path.suffix.lower(), 1) - voxels.offset
-    n_most = max(0, most_bytes) // voxels.volume_bytes
-    if n_most < voxels.n_volumes:
+    max_bytes = voxels.path.stat().st_size * _MAX_COMPRESSION_RATIO.get(voxels.path.suffix.lower(), 1) - voxels.offset
+    max_volumes = max(0, max_bytes) // voxels.volume_bytes
+    if max_volumes < voxels.n_volumes:
         raise BrokenImageError(
-            f"{voxels.image_path}: broken: its header says {voxels.n_volumes} volumes, its size allows {n_most} "
+            f"{voxels.image_path}: broken: its header says {voxels.n_volumes} volumes, its size allows {max_volumes} "
             "at most; fetch or make it again."
         )
-    if voxels.n_voxels > _MANY_VOXELS:
-        check_memory(voxels.image_path, "a volume", _COPIES_OF_A_VOLUME * 8 * voxels.n_voxels)
+    if voxels.n_voxels > _LARGE_VOLUME:
+        check_memory(voxels.image_path, "reading a volume", _COPIES_PER_VOLUME * 8 * voxels.n_voxels)
         _check_first_volume(voxels)
 
 
-def check_memory(image_path: Path, what: str, n_bytes: int) -> None:
-    """Raise ImageError when a part of an image takes more memory than is free."""
+def check_memory(image_path: Path, action: str, n_bytes: int) -> None:
+    """Raise ImageError when an action on an image needs more memory than is free."""
     free = free_bytes()
     if n_bytes > free:
         raise ImageError(
-            f"{image_path}: {what} of it takes {n_bytes / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; "
+            f"{image_path}: {action} takes {n_bytes / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; "
             "resample it to larger voxels, or use a machine with more memory."
         )
 
 
 def _check_first_volume(voxels: VoxelStorage) -> None:
-    """Refuse a compressed file that does not hold the volume by which regions would be placed."""
-    if voxels.path.suffix.lower() not in _MOST_COMPRESSED:
+    """Raise BrokenImageError for a compressed file that ends within its first volume."""
+    if voxels.path.suffix.lower() not in _MAX_COMPRESSION_RATIO:
         return
-    left = voxels.first_byte(1)
+    n_left = voxels.first_byte(1)
     with contextlib.suppress(*_READ_ERRORS), ImageOpener(voxels.path, "rb") as file:
-        while left > 0 and (piece := file.read(min(left, _PIECE_BYTES))):
-            left -= len(piece)
-    if left > 0:
+        while n_left > 0 and (piece := file.read(min(n_left, _PIECE_BYTES))):
+            n_left -= len(piece)
+    if n_left > 0:
         raise BrokenImageError(
             f"{voxels.image_path}: broken: its header says {voxels.n_volumes} volumes, the file ends within the first; "
             "fetch or make it again."
@@ -243,11 +245,11 @@ def read_extensions(img: nib.nifti1.Nifti1Pair) -> list[bytes]:
     file_map = img.file_map
     is_single = isinstance(img, nib.nifti1.Nifti1Image)
     header_bytes = img.header_class.template_dtype.itemsize
-    last = int(img.dataobj.offset) if is_single else header_bytes + _MOST_EXTENSION_BYTES
+    last = int(img.dataobj.offset) if is_single else header_bytes + _MAX_EXTENSION_BYTES
     try:
         with ImageOpener(file_map.get("header", file_map["image"]).filename, "rb") as file:
             file.read(header_bytes)
-            content = file.read(min(max(0, last - header_bytes), _MOST_EXTENSION_BYTES))
+            content = file.read(min(max(0, last - header_bytes), _MAX_EXTENSION_BYTES))
     except _READ_ERRORS:
         return []
     return _split_extensions(content, "<" if img.header.endianness == "<" else ">")
@@ -266,26 +268,26 @@ def _split_extensions(content: bytes, byte_order: str) -> list[bytes]:
     return extensions
 
 
-def is_plain_float32(img: nib.nifti1.Nifti1Pair) -> bool:
-    """Return whether an image's voxels are float32, and not scaled."""
+def is_unscaled_float32(img: nib.nifti1.Nifti1Pair) -> bool:
+    """Return whether an image's voxels are stored as float32 without scaling."""
     if not nib.is_proxy(img.dataobj):
         return bool(img.dataobj.dtype == np.float32)
     return img.get_data_dtype() == np.float32 and (img.dataobj.slope, img.dataobj.inter) == (1.0, 0.0)
 
 
-def is_placed(header: nib.nifti1.Nifti1Header) -> bool:
-    """Return whether a header says which space its affine leads to."""
+def has_known_space(header: nib.nifti1.Nifti1Header) -> bool:
+    """Return whether a header says which space its affine maps to, by a code of sform or qform above 0."""
     return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
 
 
 def image_stem(image_path: Path) -> str:
     """Return an image's file name without .nii, .nii.gz or the like; other dots stay."""
     name = image_path.name
-    for compression in _MOST_COMPRESSED:
+    for compression in _MAX_COMPRESSION_RATIO:
         name = name.removesuffix(compression)
     return name.removesuffix(".nii") if name.endswith(".nii") else Path(name).stem
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's text, or what it is called where it has none."""
+    """Return the first line of an error's text, or the error's type if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""What the words of --regressors stand for: columns, patterns of columns, strategies, and words with parameters."""
+"""The words of --regressors and the columns they select: names, patterns, strategies, and words with a parameter."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import ConfoundsError, nearest, shorten, warn
+from niimasker.errors import ConfoundsError, find_nearest, list_names, warn
 from niimasker.inputs.strategies import STRATEGIES, choose_by_strategy
 from niimasker.inputs.tedana import choose_rejected
 
 _MODELS = ("basic", "power2", "derivatives", "full")
 _COMPCOR = ("anat_combined", "anat_separated", "temporal", "temporal_anat_combined", "temporal_anat_separated")
 
-# nilearn's words with the parameters that each takes; none means that the word takes no parameter.
+# nilearn's components and the parameters that each accepts; an empty tuple means that it takes none.
 WORDS: Mapping[str, tuple[str, ...]] = {
     "motion": _MODELS,
     "wm_csf": _MODELS,
@@ -27,7 +27,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "tedana": ("aggressive",),
 }
 
-# Without a parameter, as in load_confounds 0.6.5 where that has the word.
+# The parameters of words given without one, as in load_confounds 0.6.5 for the words that it has.
 DEFAULTS: Mapping[str, str] = {
     "motion": "full",
     "wm_csf": "basic",
@@ -38,22 +38,22 @@ DEFAULTS: Mapping[str, str] = {
 }
 _N_COMPCOR = "n_compcor"
 
-# load_confounds 0.6.5's name.
+# Names of load_confounds 0.6.5.
 ALIASES = {"global": "global_signal"}
 
-# They censor volumes and choose no column.
+# Words that censor volumes and select no columns.
 VOLUME_WORDS = ("scrub", "non_steady_state")
 
-# nilearn's parameters that are options of their own here.
-_OPTIONS = ("fd_threshold", "std_dvars_threshold", "scrub")
+# Parameters of nilearn's loader for which niimasker has separate options.
+_SEPARATE_OPTIONS = ("fd_threshold", "std_dvars_threshold", "scrub")
 
-# In the names of images that ICA-AROMA has denoised.
+# Part of the names of images that ICA-AROMA has denoised.
 _AROMA_IMAGE = "AROMAnonaggr"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the columns are: the names of a table's columns, the table, and its image."""
+    """The table that columns are selected from: the names of its columns, its path, and its image's path."""
 
     names: tuple[str, ...]
     table_path: Path
@@ -61,24 +61,27 @@ class Source:
 
 
 def choose_columns(words: Sequence[str], source: Source) -> tuple[str, ...]:
-    """Return the names of the columns that the words stand for, each once, in the words' order.
+    """Return the names of the columns that the words select, each once, in the words' order.
 
-    Words of nilearn's components (motion, compcor, ...) make one request together, at the place of the first of them.
+    The words for nilearn's components (motion, compcor, ...) are combined into one request; its columns stand at the
+    place of the first of these words.
 
     Raises
     ------
     ConfoundsError
-        A word is unknown, or the table lacks what it stands for.
+        A word is unknown, or the table lacks the columns that it selects.
     """
     unknown = [word for word in words if not _is_known(word, source)]
     if unknown:
         raise ConfoundsError(_explain_unknown(unknown, source))
-    component_words = [word for word in words if word not in source.names and _key(word) in (*WORDS, _N_COMPCOR)]
-    by_components = _choose_components(_gather(component_words, source), source)
+    component_words = [word for word in words if _is_component(word, source)]
+    component_columns = _choose_components(_collect_parameters(component_words, source), source)
     chosen = [
-        name for word in words for name in (by_components if word in component_words else _choose_alone(word, source))
+        name
+        for word in words
+        for name in (component_columns if word in component_words else _choose_plain_word(word, source))
     ]
-    if any(_key(word) == "compcor" for word in component_words):
+    if any(_strip_parameter(word) == "compcor" for word in component_words):
         _warn_of_slow_drifts(component_words, chosen, source)
     return tuple(dict.fromkeys(chosen))
 
@@ -91,64 +94,69 @@ def _warn_of_slow_drifts(words: Sequence[str], chosen: Sequence[str], source: So
         )
 
 
-def _key(word: str) -> str:
-    """Return the word without its parameter."""
+def _strip_parameter(word: str) -> str:
+    """Return a word without its parameter; an alias is replaced by nilearn's name."""
     key = word.partition("=")[0]
     return ALIASES.get(key, key)
 
 
+def _is_component(word: str, source: Source) -> bool:
+    """Return whether a word is one of nilearn's components; a column of that name comes first."""
+    return word not in source.names and _strip_parameter(word) in (*WORDS, _N_COMPCOR)
+
+
 def _is_known(word: str, source: Source) -> bool:
-    is_word = _key(word) in (*WORDS, _N_COMPCOR) or word in STRATEGIES or word in VOLUME_WORDS
+    is_word = _strip_parameter(word) in (*WORDS, _N_COMPCOR) or word in STRATEGIES or word in VOLUME_WORDS
     return word in source.names or is_word or glob.has_magic(word)
 
 
-def _choose_alone(word: str, source: Source) -> tuple[str, ...]:
-    """Return the columns of a word that takes no parameter."""
+def _choose_plain_word(word: str, source: Source) -> tuple[str, ...]:
+    """Return the columns of a word that is none of nilearn's components."""
     if word in VOLUME_WORDS:
         return ()
     if word in source.names:
         return (word,)
     if word in STRATEGIES:
         return choose_by_strategy(source.names, source.table_path, label=word, arguments=STRATEGIES[word])
-    return _match(word, source)
+    return _match_pattern(word, source)
 
 
 def find_unmatched(words: Sequence[str], source: Source) -> tuple[str, ...]:
-    """Return the patterns among the words that no column matches."""
-    alone = [word for word in words if word not in source.names and _key(word) not in (*WORDS, _N_COMPCOR)]
-    return tuple(word for word in alone if glob.has_magic(word) and not _match(word, source))
+    """Return the patterns among the words that match no column."""
+    others = [word for word in words if word not in source.names and not _is_component(word, source)]
+    return tuple(word for word in others if glob.has_magic(word) and not _match_pattern(word, source))
 
 
-def _match(pattern: str, source: Source) -> tuple[str, ...]:
+def _match_pattern(pattern: str, source: Source) -> tuple[str, ...]:
     return tuple(name for name in source.names if name and fnmatch.fnmatchcase(name, pattern))
 
 
-def _gather(words: Sequence[str], source: Source) -> dict[str, str]:
-    """Return the parameter of each component that is asked for, "" where it has none."""
-    gathered: dict[str, str] = {}
+def _collect_parameters(words: Sequence[str], source: Source) -> dict[str, str]:
+    """Return the parameter of each requested component, "" for components that take none."""
+    parameters: dict[str, str] = {}
     for word in words:
-        key, (_, has_value, value) = _key(word), word.partition("=")
+        key, (_, has_value, value) = _strip_parameter(word), word.partition("=")
         if key == _N_COMPCOR:
             _read_n_compcor(value)
         elif has_value and value not in WORDS[key]:
             raise ConfoundsError(_explain_parameter(key, value, source))
-        parameter = value if has_value else _default(key, source)
-        if gathered.setdefault(key, parameter) != parameter:
-            raise ConfoundsError(f"--regressors asks for {key}={gathered[key]} and for {word}; give one of them.")
-    return gathered
+        parameter = value if has_value else _default_parameter(key, source)
+        if parameters.setdefault(key, parameter) != parameter:
+            raise ConfoundsError(f"--regressors asks for {key}={parameters[key]} and for {word}; give one of them.")
+    return parameters
 
 
 def _explain_parameter(key: str, value: str, source: Source) -> str:
     if key == "tedana" and value == "non-aggressive":
         return (
-            f"{source.table_path}: tedana=non-aggressive cannot be had by regression: nilearn returns accepted and "
-            "rejected components together, which takes the signal out with the noise; give tedana=aggressive, or the "
-            "image that tedana has denoised."
+            f"{source.table_path}: tedana=non-aggressive is not available: nilearn returns accepted and rejected "
+            "components together, and regressing them out removes signal with the noise; give tedana=aggressive, or "
+            "the image that tedana has denoised."
         )
     if "," in value or " " in value:
-        return f"--regressors: in {key}={value} words are not separated; give them apart, in JSON as a list."
-    taken = f"it takes {', '.join(WORDS[key])}" if WORDS[key] else "it takes no parameter"
-    return f"--regressors: {key}={value} is not known; {taken}."
+        return f"--regressors: {key}={value} holds several words; separate them by spaces, in JSON give a list."
+    expected = f"it takes {', '.join(WORDS[key])}" if WORDS[key] else "it takes no parameter"
+    return f"--regressors: {key}={value} is not known; {expected}."
 
 
 def _read_n_compcor(value: str) -> int | str:
@@ -159,33 +167,33 @@ def _read_n_compcor(value: str) -> int | str:
     raise ConfoundsError(f"--regressors: n_compcor={value} is not known; it takes a whole number above 0, or all.")
 
 
-def _default(key: str, source: Source) -> str:
+def _default_parameter(key: str, source: Source) -> str:
     if key == "ica_aroma":
         return "full" if _AROMA_IMAGE in source.image_path.name else "basic"
     return DEFAULTS.get(key, "")
 
 
-def _choose_components(gathered: Mapping[str, str], source: Source) -> tuple[str, ...]:
-    """Return the columns of all components together."""
-    if _N_COMPCOR in gathered and "compcor" not in gathered:
-        raise ConfoundsError("--regressors: n_compcor says how many components compcor takes; add compcor.")
-    rejected = choose_rejected(source.names, source.table_path) if "tedana" in gathered else ()
-    strategy = {key: value for key, value in gathered.items() if key not in ("tedana", "ica_aroma", _N_COMPCOR)}
-    if "ica_aroma" in gathered and _takes_aroma_columns(gathered["ica_aroma"], source):
+def _choose_components(parameters: Mapping[str, str], source: Source) -> tuple[str, ...]:
+    """Return the columns of all requested components."""
+    if _N_COMPCOR in parameters and "compcor" not in parameters:
+        raise ConfoundsError("--regressors: n_compcor is the number of components that compcor takes; add compcor.")
+    rejected = choose_rejected(source.names, source.table_path) if "tedana" in parameters else ()
+    strategy = {key: value for key, value in parameters.items() if key not in ("tedana", "ica_aroma", _N_COMPCOR)}
+    if "ica_aroma" in parameters and _takes_aroma_columns(parameters["ica_aroma"], source):
         strategy["ica_aroma"] = "basic"
     if not strategy:
         return rejected
     arguments: dict[str, Any] = {key: value for key, value in strategy.items() if value}
     if "compcor" in strategy:
-        arguments[_N_COMPCOR] = _read_n_compcor(gathered.get(_N_COMPCOR, DEFAULTS[_N_COMPCOR]))
-    asked = {**strategy, **{key: value for key, value in gathered.items() if key == _N_COMPCOR}}
-    label = " ".join(f"{key}={value}" if value else key for key, value in asked.items())
+        arguments[_N_COMPCOR] = _read_n_compcor(parameters.get(_N_COMPCOR, DEFAULTS[_N_COMPCOR]))
+    requested = {**strategy, **{key: value for key, value in parameters.items() if key == _N_COMPCOR}}
+    label = " ".join(f"{key}={value}" if value else key for key, value in requested.items())
     arguments["strategy"] = tuple(strategy)
     return rejected + choose_by_strategy(source.names, source.table_path, label=label, arguments=arguments)
 
 
 def _takes_aroma_columns(parameter: str, source: Source) -> bool:
-    """Return whether ICA-AROMA's components are columns, or have been taken out of the image already."""
+    """Return whether to take ICA-AROMA's columns: not with "full", whose images have been denoised already."""
     is_denoised = _AROMA_IMAGE in source.image_path.name
     if parameter == "full" and not is_denoised:
         raise ConfoundsError(
@@ -201,19 +209,20 @@ def _explain_unknown(words: Iterable[str], source: Source) -> str:
     known = [*STRATEGIES, *WORDS, *ALIASES, _N_COMPCOR, *VOLUME_WORDS, *filter(None, source.names)]
     listed = ", ".join(_explain_word(word, known) for word in words)
     return (
-        f"{source.table_path}: --regressors has unknown words: {listed}; it takes columns ({shorten(source.names)}), "
-        f"patterns of them, strategies ({', '.join(STRATEGIES)}), and words ({', '.join([*WORDS, *VOLUME_WORDS])})."
+        f"{source.table_path}: --regressors has unknown words: {listed}; it takes columns "
+        f"({list_names(source.names)}), patterns of them, strategies ({', '.join(STRATEGIES)}), "
+        f"and words ({', '.join([*WORDS, *VOLUME_WORDS])})."
     )
 
 
 def _explain_word(word: str, known: Iterable[str]) -> str:
     key = word.partition("=")[0]
-    if key in _OPTIONS:
+    if key in _SEPARATE_OPTIONS:
         options = "--fd_threshold, --scrub_segment, ..." if key == "scrub" else f"--{key}"
-        return f"{word!r} (options of their own say that: {options})"
+        return f"{word!r} (use the options {options})"
     if "," in word:
         return f"{word!r} (words are separated by spaces, in JSON they are a list)"
-    name = nearest(key, known)
+    name = find_nearest(key, known)
     value = word.partition("=")[2]
     close = f"{name}={value}" if name is not None and value in WORDS.get(name, ()) else name
     return repr(word) if name is None else f"{word!r} (nearest: {close})"

@@ -1,4 +1,4 @@
-"""From patterns and folders to runs: which images, which files with them, which output name."""
+"""Find the runs that files, patterns and folders stand for: an image each, its files, and the name of its outputs."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import TypeVar
 
 from natsort import natsorted
 
-from niimasker.errors import RunError, RunsError, clip, count
-from niimasker.inputs.datasets import Choice, choices_of, find_images
-from niimasker.inputs.entities import BUT_ECHO, Entities, read_name, run_entities, show_entities
-from niimasker.inputs.neighbours import BRAIN_MASK, CONFOUNDS, Neighbours
-from niimasker.inputs.stems import list_paths, name_outputs
-from niimasker.inputs.templates import is_template, resolve
-from niimasker.options.paths import to_path, why_no_file
+from niimasker.errors import RunError, RunsError, count, shorten_text
+from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, AssociatedFiles
+from niimasker.inputs.datasets import EntityFilter, find_images, make_filters
+from niimasker.inputs.entities import RUN_ENTITIES_WITHOUT_ECHO, Entities, read_name, run_entities, show_entities
+from niimasker.inputs.output_stems import list_paths, name_outputs
+from niimasker.inputs.templates import is_template, resolve_template
+from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.options.settings import Settings
 
 Value = TypeVar("Value")
 
-# A word of --mask_img: each run's own.
+# The value of --mask_img for the brain mask beside each image.
 AUTO = Path("auto")
 
-# What the folders in a dataset that hold runs are called.
-_FOLDERS_OF_DATASETS = ("sub-", "ses-", "func")
+# Beginnings of the names of folders in a dataset that hold runs.
+_DATASET_FOLDERS = ("sub-", "ses-", "func")
 
 
 @dataclass(frozen=True)
 class RegionFiles:
-    """The atlases, and the mask if there is one, of one run alone."""
+    """A run's own atlases and, if there is one, its mask."""
 
     roi_files: tuple[str, ...]
     mask_path: Path | None
@@ -40,14 +40,14 @@ class RegionFiles:
 
 @dataclass(frozen=True)
 class Run:
-    """One image, what belongs to it, and the name of its outputs below the output directory.
+    """One image, the files that belong to it, and the name of its outputs below the output directory.
 
     Parameters
     ----------
     own_regions
-        Where regions or mask differ from run to run.
+        The run's atlases and mask, if these differ between runs.
     faults
-        Why it cannot be done, where a file is missing or more than one fits.
+        Why the run cannot be processed: a file is missing, or more than one fits.
     """
 
     image_path: Path
@@ -65,20 +65,20 @@ def find_runs(settings: Settings) -> list[Run]:
     ------
     RunsError
         A pattern matches nothing, a file does not exist, a folder holds several versions of its images, images and
-        confounds do not pair, two images would share an output name, one has none in the layout, or no run has a file
-        that each must have.
+        confounds do not pair, two images would share an output name, an image has no name in the layout, or a file
+        that every run needs is missing for all of them.
     """
-    image_paths, of_folders = _find_images(settings)
+    image_paths, from_folders = _find_images(settings)
     output_stems = name_outputs(image_paths, settings.output_layout)
     confounds_paths = _pair_option(
-        image_paths, settings.regressor_files, "--regressor_files", "confounds table", takes_more=bool(of_folders)
+        image_paths, settings.regressor_files, "--regressor_files", "confounds table", allow_unused=bool(from_folders)
     )
     censor_paths = _pair_option(
-        image_paths, settings.censor_file, "--censor_file", "censor file", takes_more=bool(of_folders)
+        image_paths, settings.censor_file, "--censor_file", "censor file", allow_unused=bool(from_folders)
     )
-    neighbours = Neighbours()
+    associated = AssociatedFiles()
     runs = [
-        _complete(Run(*parts), settings, neighbours, is_of_folder=parts[0] in of_folders)
+        _add_files(Run(*parts), settings, associated, is_from_folder=parts[0] in from_folders)
         for parts in zip(image_paths, confounds_paths, output_stems, censor_paths, strict=True)
     ]
     if all(run.faults for run in runs):
@@ -88,56 +88,56 @@ def find_runs(settings: Settings) -> list[Run]:
 
 
 def has_own_atlases(settings: Settings) -> bool:
-    """Return whether atlases differ from run to run."""
+    """Return whether atlases differ between runs."""
     return any(map(is_template, settings.roi_file))
 
 
 def has_own_mask(settings: Settings) -> bool:
     """Return whether each run has a mask of its own."""
-    # With --as_voxels the regions themselves say which voxels.
+    # With --as_voxels the voxels are those of the regions, and the mask is not used.
     mask_img = None if settings.as_voxels else settings.mask_img
     return mask_img is not None and (mask_img == AUTO or is_template(str(mask_img)))
 
 
 def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
     """Return the images, and which of them were found in folders."""
-    choices = choices_of(settings)
+    filters = make_filters(settings)
     image_paths: list[Path] = []
-    of_folders: set[Path] = set()
+    from_folders: set[Path] = set()
     for text in settings.input_files:
-        folders = _folders_of(text)
+        folders = _find_folders(text)
         for folder in folders:
-            _check_apart(folder, settings.output_dir)
-            found = find_images(folder, choices)
-            of_folders.update(found)
+            _check_output_dir(folder, settings.output_dir)
+            found = find_images(folder, filters)
+            from_folders.update(found)
             image_paths += found
         if not folders:
-            image_paths += expand([text], "--input_files")
-    if not of_folders:
-        _refuse_choices(choices)
-    return image_paths, of_folders
+            image_paths += expand_patterns([text], "--input_files")
+    if not from_folders:
+        _refuse_filters(filters)
+    return image_paths, from_folders
 
 
-def _folders_of(text: str) -> list[Path]:
-    """Return the folder that a text is, or those of subjects that match it, as sub-*; none where it is of files."""
-    path = to_path(text)
-    if why_no_file(path) == "a folder":
+def _find_folders(text: str) -> list[Path]:
+    """Return the folder that an item of --input_files names, or the dataset folders that it matches, such as sub-*."""
+    path = expand_home(text)
+    if describe_missing_file(path) == "a folder":
         return [path]
-    if not (glob.has_magic(text) and path.name.startswith(_FOLDERS_OF_DATASETS)):
+    if not (glob.has_magic(text) and path.name.startswith(_DATASET_FOLDERS)):
         return []
     matches = map(Path, glob.glob(str(path)))  # noqa: PTH207
-    folders: list[Path] = natsorted(match for match in matches if why_no_file(match) == "a folder")
+    folders: list[Path] = natsorted(match for match in matches if describe_missing_file(match) == "a folder")
     return folders
 
 
-def _check_apart(folder: Path, output_dir: Path) -> None:
+def _check_output_dir(folder: Path, output_dir: Path) -> None:
     if folder.resolve() == output_dir.resolve():
         raise RunsError(f"output_dir: {output_dir} is the folder of the images; give another one for the results.")
 
 
-def _refuse_choices(choices: Sequence[Choice]) -> None:
-    # The desc that is the default was not given, or might as well not have been.
-    given = next((choice for choice in choices if choice.values != (Settings.desc,)), None)
+def _refuse_filters(filters: Sequence[EntityFilter]) -> None:
+    # The default of --desc is always among the filters.
+    given = next((entity_filter for entity_filter in filters if entity_filter.values != (Settings.desc,)), None)
     if given is not None:
         raise RunsError(
             f"--{given.option} chooses among the runs of a folder, but --input_files gives files; "
@@ -145,22 +145,22 @@ def _refuse_choices(choices: Sequence[Choice]) -> None:
         )
 
 
-def _complete(run: Run, settings: Settings, neighbours: Neighbours, *, is_of_folder: bool) -> Run:
-    """Return a run with the files that are found by its image's name."""
+def _add_files(run: Run, settings: Settings, associated: AssociatedFiles, *, is_from_folder: bool) -> Run:
+    """Return a run with the files that are found by its image's name; what is not found is recorded in its faults."""
     faults: list[str] = []
-    if not settings.regressor_files and (is_of_folder or settings.needs_confounds):
-        confounds_path = _found(lambda: neighbours.find(run.image_path, CONFOUNDS), faults)
-        # Where nothing hangs on it, a run without a table has no framewise displacement.
+    if not settings.regressor_files and (is_from_folder or settings.needs_confounds):
+        confounds_path = _find_or_record(lambda: associated.find(run.image_path, CONFOUNDS), faults)
+        # If no option needs the table, a run without one only lacks its framewise displacement.
         faults = faults if settings.needs_confounds else []
         run = dataclasses.replace(run, confounds_path=confounds_path)
     if has_own_atlases(settings) or has_own_mask(settings):
-        own_regions = _found(lambda: _find_regions(run.image_path, settings, neighbours), faults)
+        own_regions = _find_or_record(lambda: _find_regions(run.image_path, settings, associated), faults)
         run = dataclasses.replace(run, own_regions=own_regions)
     return dataclasses.replace(run, faults=tuple(faults))
 
 
-def _found(find: Callable[[], Value], faults: list[str]) -> Value | None:
-    """Return what is found; None, and the reason among the faults, where nothing is."""
+def _find_or_record(find: Callable[[], Value], faults: list[str]) -> Value | None:
+    """Return what `find` finds; where it raises RunError, add the error's text to the faults and return None."""
     try:
         return find()
     except RunError as error:
@@ -168,72 +168,73 @@ def _found(find: Callable[[], Value], faults: list[str]) -> Value | None:
         return None
 
 
-def _find_regions(image_path: Path, settings: Settings, neighbours: Neighbours) -> RegionFiles:
+def _find_regions(image_path: Path, settings: Settings, associated: AssociatedFiles) -> RegionFiles:
     roi_files = tuple(
-        str(resolve(text, image_path, "--roi_file")) if is_template(text) else text for text in settings.roi_file
+        str(resolve_template(text, image_path, "--roi_file")) if is_template(text) else text
+        for text in settings.roi_file
     )
-    return RegionFiles(roi_files, _find_mask(image_path, settings, neighbours))
+    return RegionFiles(roi_files, _find_mask(image_path, settings, associated))
 
 
-def _find_mask(image_path: Path, settings: Settings, neighbours: Neighbours) -> Path | None:
+def _find_mask(image_path: Path, settings: Settings, associated: AssociatedFiles) -> Path | None:
     if settings.as_voxels:
-        return None  # as in has_own_mask
+        return None  # the mask is not used, see has_own_mask
     if not has_own_mask(settings):
         return settings.mask_img
     if settings.mask_img == AUTO:
-        return neighbours.find(image_path, BRAIN_MASK)
-    return resolve(str(settings.mask_img), image_path, "--mask_img")
+        return associated.find(image_path, BRAIN_MASK)
+    return resolve_template(str(settings.mask_img), image_path, "--mask_img")
 
 
 def _pair_option(
-    image_paths: Sequence[Path], patterns: Sequence[str], option: str, noun: str, *, takes_more: bool
+    image_paths: Sequence[Path], patterns: Sequence[str], option: str, noun: str, *, allow_unused: bool
 ) -> Sequence[Path | None]:
     if not patterns:
         return [None] * len(image_paths)
-    return pair(image_paths, expand(patterns, option), noun, takes_more=takes_more)
+    return pair_tables(image_paths, expand_patterns(patterns, option), noun, allow_unused=allow_unused)
 
 
-def expand(patterns: Sequence[str], option: str) -> list[Path]:
-    """Return the files that names and patterns stand for; a pattern's matches sorted naturally by file name."""
-    return [path for pattern in patterns for path in _expand_one(str(to_path(pattern)), option)]
+def expand_patterns(patterns: Sequence[str], option: str) -> list[Path]:
+    """Return the files that names and patterns stand for; matches of a pattern sorted naturally by file name."""
+    return [path for pattern in patterns for path in _expand_pattern(str(expand_home(pattern)), option)]
 
 
-def _expand_one(pattern: str, option: str) -> list[Path]:
-    # A file whose own name holds a bracket is that file.
-    found = why_no_file(Path(pattern))
+def _expand_pattern(pattern: str, option: str) -> list[Path]:
+    # An existing file is not taken as a pattern, even if its name holds brackets.
+    found = describe_missing_file(Path(pattern))
     if found is None:
         return [Path(pattern)]
     if not glob.has_magic(pattern):
-        is_what = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
+        problem = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
         folder = "a folder, " if option == "--input_files" else ""
-        raise RunsError(f"{option}: {clip(pattern)} {is_what}; give {folder}files or patterns.")
+        raise RunsError(f"{option}: {shorten_text(pattern)} {problem}; give {folder}files or patterns.")
     # pathlib's glob takes no absolute pattern.
     matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_match(path)]  # noqa: PTH207
     if not matches:
-        raise RunsError(f"{option}: no file matches {clip(pattern)} (looked from {Path.cwd()}).")
-    in_order: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
-    return in_order
+        raise RunsError(f"{option}: no file matches {shorten_text(pattern)} (searched from {Path.cwd()}).")
+    ordered: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
+    return ordered
 
 
 def _is_match(path: Path) -> bool:
-    # A link to what is not fetched is kept: its run must not go missing in silence.
-    found = why_no_file(path)
+    # Broken links are kept, so that a run whose file is not fetched is reported and not silently left out.
+    found = describe_missing_file(path)
     return found is None or (found == "no such file" and path.is_symlink())
 
 
-def pair(
+def pair_tables(
     image_paths: Sequence[Path],
     table_paths: Sequence[Path],
     noun: str = "confounds table",
     *,
-    takes_more: bool = False,
+    allow_unused: bool = False,
 ) -> list[Path]:
-    """Return the table of each image: by BIDS entities where all names have them, else by order.
+    """Return the table of each image, paired by BIDS entities if all names have them, else by order.
 
     Parameters
     ----------
-    takes_more
-        Leave out tables whose entities no image has: those of a folder's runs that are not chosen.
+    allow_unused
+        Ignore tables that fit no image, such as those of runs in a folder that are not selected.
     """
     images = {path: run_entities(path.name) for path in image_paths}
     tables = {path: run_entities(path.name) for path in table_paths}
@@ -247,25 +248,26 @@ def pair(
     if nameless:
         raise RunsError(
             f"some images and {noun}s are named by BIDS entities, others are not: {list_paths(nameless)}; "
-            "rename these, or run them apart."
+            "rename these, or process them separately."
         )
     by_entities: dict[Entities, list[Path]] = defaultdict(list)
     for path, entities in tables.items():
         by_entities[entities].append(path)
     paired = [_find_table(path, images[path], by_entities, noun) for path in image_paths]
-    _check_served(image_paths, paired)
-    left_over = sorted(tables.keys() - set(paired))
-    if left_over and not takes_more:
-        raise RunsError(f"no image has the BIDS entities of {left_over[0]}; its image is missing or misnamed.")
+    _check_one_run_per_table(image_paths, paired)
+    unused = sorted(tables.keys() - set(paired))
+    if unused and not allow_unused:
+        raise RunsError(f"no image has the BIDS entities of {unused[0]}; its image is missing or misnamed.")
     return paired
 
 
-def _check_served(image_paths: Sequence[Path], paired: Sequence[Path]) -> None:
-    """Refuse a table for run-1 and run-01 both; images of one run in several spaces or echoes share theirs."""
-    served: dict[Path, dict[Entities, Path]] = defaultdict(dict)
+def _check_one_run_per_table(image_paths: Sequence[Path], paired: Sequence[Path]) -> None:
+    """Raise RunsError if a table is paired with both run-1 and run-01; images of one run in several spaces share it."""
+    runs_of_table: dict[Path, dict[Entities, Path]] = defaultdict(dict)
     for image_path, table_path in zip(image_paths, paired, strict=True):
-        served[table_path][read_name(image_path.name).identity(BUT_ECHO, is_padded=True)] = image_path
-    for table_path, images in served.items():
+        run = read_name(image_path.name).identity(RUN_ENTITIES_WITHOUT_ECHO, keeps_zeros=True)
+        runs_of_table[table_path][run] = image_path
+    for table_path, images in runs_of_table.items():
         if len(images) > 1:
             raise RunsError(
                 f"{table_path} has the BIDS entities of more than one run: {list_paths(list(images.values()))}; "

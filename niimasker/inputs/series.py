@@ -1,4 +1,4 @@
-"""Open a run's image: what its header and its JSON file say, before any value is read."""
+"""Open a run's image: the facts in its header and its JSON file, before any value is read."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import ImageError, warn
-from niimasker.inputs.images import VoxelStorage, first_line, image_stem, is_placed, load_image, storage_of
+from niimasker.inputs.images import VoxelStorage, describe_storage, first_line, has_known_space, image_stem, load_image
 from niimasker.inputs.spaces import Grid, Space
 from niimasker.options.json_files import read_json
-from niimasker.options.paths import why_no_file
+from niimasker.options.paths import describe_missing_file
 
-# By NIfTI's codes; the space's, below 8, are added to them.
+# By NIfTI's codes for units of time; the header's field adds a code below 8 for units of space.
 _SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
-# Outside of this a repetition time is most likely written in other units than it says.
+# A repetition time outside this range is most likely in other units than stated.
 T_R_MIN, T_R_MAX = 0.05, 20.0
 
 
 @dataclass(frozen=True)
 class Series:
-    """What the header of a run's image says; no value has been read.
+    """A run's image as its header describes it; no value has been read.
 
     Parameters
     ----------
     space
-        What its points are.
+        The space that the image's points lie on.
     storage
-        Where and how its values are written.
+        Where and how its values are stored.
     t_r
-        Repetition time in seconds; None when neither the JSON file beside the image nor the header says it.
+        Repetition time in seconds; None when neither the JSON file beside the image nor the header gives it.
     t_r_source
         "sidecar", "header" or None.
     header_t_r
-        What the header alone says.
-    is_placed
+        The repetition time that the header gives.
+    has_known_space
         Whether the header says which template or scanner space its coordinates are in.
     """
 
@@ -49,11 +49,11 @@ class Series:
     t_r_source: str | None
     storage: VoxelStorage
     header_t_r: float | None = None
-    is_placed: bool = True
+    has_known_space: bool = True
 
 
 def open_series(image_path: Path) -> Series:
-    """Return what the header of a 4D image says.
+    """Return a 4D image as its header describes it.
 
     Raises
     ------
@@ -72,13 +72,22 @@ def open_series(image_path: Path) -> Series:
     sidecar_t_r, header_t_r = _sidecar_t_r(image_path), _header_t_r(img.header)
     t_r = header_t_r if sidecar_t_r is None else sidecar_t_r
     source = "sidecar" if sidecar_t_r is not None else "header" if header_t_r is not None else None
-    storage = storage_of(img, image_path)
-    return Series(image_path, Grid.of(img), storage.n_volumes, t_r, source, storage, header_t_r, is_placed(img.header))
+    storage = describe_storage(img, image_path)
+    return Series(
+        image_path,
+        Grid.from_image(img),
+        storage.n_volumes,
+        t_r,
+        source,
+        storage,
+        header_t_r,
+        has_known_space(img.header),
+    )
 
 
 def _sidecar_t_r(image_path: Path) -> float | None:
     sidecar_path = image_path.with_name(image_stem(image_path) + ".json")
-    if why_no_file(sidecar_path):
+    if describe_missing_file(sidecar_path):
         return None
     try:
         content = read_json(sidecar_path)
@@ -93,9 +102,9 @@ def _sidecar_t_r(image_path: Path) -> float | None:
 
 
 def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
-    # Without units the 1 that programs leave in pixdim[4] looks like a repetition time: it is not trusted.
+    # Without units pixdim[4] is not trusted: many programs leave a 1 there that is not a repetition time.
     units = int(header["xyzt_units"])
     scale = _SECONDS_PER_UNIT.get(units - units % 8)
-    # Through its decimal digits: as a float, NIfTI-1's 0.8 is 0.800000012.
+    # Converted through its decimal digits: NIfTI-1's float32 0.8 is 0.800000012 in float64.
     t_r = float(str(header["pixdim"][4]))
     return round(t_r * scale, 9) if scale and np.isfinite(t_r) and t_r > 0 else None

@@ -1,4 +1,4 @@
-"""Spaces: what the points of an image are, and which points are the same in two files."""
+"""Spaces: the points at which an image has values, and when two images share them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """Values of a space's points as a picture shows them.
+    """Values on a regular grid, to be drawn or written as an image.
 
     Parameters
     ----------
     values
         Of shape (n_i, n_j, n_k).
     affine
-        From the indices of values to mm, of shape (4, 4).
+        From the indices of `values` to mm, of shape (4, 4).
     """
 
     values: np.ndarray
@@ -56,7 +56,7 @@ class Grid:
     affine: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def of(cls, img: nib.nifti1.Nifti1Pair) -> Grid:
+    def from_image(cls, img: nib.nifti1.Nifti1Pair) -> Grid:
         """Return the grid of a loaded image."""
         rows = np.asarray(img.affine, dtype=np.float64).tolist()
         return cls(tuple(int(n) for n in img.shape[:3]), tuple(map(tuple, rows)))  # type: ignore[arg-type]

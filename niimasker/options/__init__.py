@@ -1,4 +1,4 @@
-"""Every option: its name, type, default and help, the JSON file, and the merging of both with the command line.
+"""Every option: its name, type, default and help; the command line, the JSON file, and the merging of both.
 
-Nothing here reads an image, a table or any other file of a study, and nothing but the JSON file is opened.
+The images, tables and other files that options name are read by the wings above, not here.
 """

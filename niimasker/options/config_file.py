@@ -1,4 +1,4 @@
-"""Read the JSON file; what its options mean is for `niimasker.options.settings` to say."""
+"""Read the JSON file of options; `niimasker.options.settings` says what each option means."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import SettingsError, clip
+from niimasker.errors import SettingsError, shorten_text
 from niimasker.options.json_files import parse_json, read_json_text
 from niimasker.options.merging import suggest
 from niimasker.options.settings import COMMAND_LINE_OPTIONS, DEPRECATED, OPTIONS, config_template
@@ -17,18 +17,18 @@ _ONLY_COMMAND_LINE = {option.name for option in (*OPTIONS, *COMMAND_LINE_OPTIONS
 
 
 def read_config(config_path: Path) -> dict[str, Any]:
-    """Return the options that a JSON file gives; null, "" and [] are not given.
+    """Return the options in a JSON file; null, "", [] and {} count as not given.
 
     Raises
     ------
     SettingsError
-        The file cannot be read, is not one JSON object, or holds a key that is no option.
+        The file cannot be read, is not one JSON object, or has a key that is not an option.
     """
     try:
         text = read_json_text(config_path, encoding="utf-8-sig")
     except OSError as error:
         raise SettingsError(
-            f"{clip(str(config_path))}: the configuration cannot be read ({error.strerror}); give a JSON file."
+            f"{shorten_text(str(config_path))}: the configuration cannot be read ({error.strerror}); give a JSON file."
         ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{config_path}: the configuration is not UTF-8 text; save it as UTF-8.") from error
@@ -41,17 +41,17 @@ def read_config(config_path: Path) -> dict[str, Any]:
 
 
 def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
-        if twice:
-            raise SettingsError(f"{config_path}: {clip(twice[0])!r} is given twice; keep one of them.")
+    def refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        duplicates = sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        if duplicates:
+            raise SettingsError(f"{config_path}: {shorten_text(duplicates[0])!r} is given twice; keep one of them.")
         return dict(pairs)
 
     try:
-        config = parse_json(text, object_pairs_hook=unique)
+        config = parse_json(text, object_pairs_hook=refuse_duplicates)
     except json.JSONDecodeError as error:
         place = f"{config_path}, line {error.lineno}, column {error.colno}"
-        raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_likely_cause(text, error)}.") from error
+        raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_guess_cause(text, error)}.") from error
     except ValueError as error:
         raise SettingsError(f"{config_path}: not a configuration: {error}; give a JSON object of options.") from error
     if not isinstance(config, dict):
@@ -59,7 +59,7 @@ def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
     return config
 
 
-def _likely_cause(text: str, error: json.JSONDecodeError) -> str:
+def _guess_cause(text: str, error: json.JSONDecodeError) -> str:
     position = error.pos
     before, here = text[:position].rstrip(), text[position:].lstrip()
     if error.msg.startswith("Extra data"):
@@ -89,4 +89,6 @@ def _check_key(key: str, config_path: Path) -> None:
     if key in _ONLY_COMMAND_LINE:
         raise SettingsError(f"{config_path}: {key!r} can only be given on the command line; remove it from the file.")
     if key not in config_template() and key not in DEPRECATED:
-        raise SettingsError(f"{config_path}: unknown option {clip(key)!r}; {suggest(clip(key), config_template())}.")
+        raise SettingsError(
+            f"{config_path}: unknown option {shorten_text(key)!r}; {suggest(shorten_text(key), config_template())}."
+        )

@@ -1,4 +1,4 @@
-"""Read a JSON file that may hold anything."""
+"""Read JSON files that may hold anything."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import json
 from pathlib import Path
 from typing import Any
 
-# fMRIPrep's largest, of a table with thousands of components, has some 10^6.
-_MOST_CHARACTERS = 2**24
+# The largest JSON files of fMRIPrep, for confounds tables with thousands of components, have about 10^6 characters.
+_MAX_CHARACTERS = 2**24
 
 
 def read_json_text(path: Path, *, encoding: str = "utf-8") -> str:
-    """Return a JSON file's text.
+    """Return the text of a JSON file.
 
     Raises
     ------
     OSError, ValueError
-        It cannot be read, is no text in that encoding, or longer than any JSON that is meant for niimasker.
+        The file cannot be read, is not text in that encoding, or is longer than any JSON file meant for niimasker.
     """
     with path.open(encoding=encoding) as file:
-        text = file.read(_MOST_CHARACTERS + 1)
-    if len(text) > _MOST_CHARACTERS:
-        raise ValueError(f"it is longer than {_MOST_CHARACTERS:,} characters")
+        text = file.read(_MAX_CHARACTERS + 1)
+    if len(text) > _MAX_CHARACTERS:
+        raise ValueError(f"it is longer than {_MAX_CHARACTERS:,} characters")
     return text
 
 
 def parse_json(text: str, **options: Any) -> Any:
-    """Return what a JSON text holds; `options` are those of `json.loads`.
+    """Return the value of a JSON text; `options` are passed to `json.loads`.
 
     Raises
     ------
     ValueError
-        It is no JSON, nested too deeply, or holds a number too long to be one.
+        The text is not JSON, is nested too deeply, or contains a number of too many digits.
     """
     try:
         return json.loads(text, **options)
@@ -44,7 +44,7 @@ def parse_json(text: str, **options: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds; errors as for `read_json_text` and `parse_json`, and for a pipe."""
-    if path.is_fifo():  # without a writer it would be waited for
-        raise ValueError("it is no regular file")
+    """Return the value in a JSON file; raises as `read_json_text` and `parse_json` do, and for a pipe."""
+    if path.is_fifo():  # opening a pipe without a writer would block
+        raise ValueError("it is not a regular file")
     return parse_json(read_json_text(path))

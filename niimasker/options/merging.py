@@ -1,4 +1,4 @@
-"""From what is given to settings: the command line and the JSON file merged, each value checked, and all together."""
+"""Merge the command line with the JSON file, and check each option and its combination with others."""
 
 from __future__ import annotations
 
@@ -7,61 +7,61 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from niimasker.errors import SettingsError, clip, count, nearest, warn
+from niimasker.errors import SettingsError, count, find_nearest, shorten_text, warn
 from niimasker.options.option_types import HintError
-from niimasker.options.settings import BY_NAME, CORRELATION_KINDS, DEPRECATED, Option, Settings
+from niimasker.options.settings import CORRELATION_KINDS, DEPRECATED, OPTIONS_BY_NAME, Option, Settings
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
-    """Return the part of an error message that names the nearest of some names, or lists them all."""
-    close = nearest(name, names)
+    """Return the end of an error message: the name nearest to a mistyped one, or all names if none is near."""
+    close = find_nearest(name, names)
     return f"the nearest is {close!r}" if close else "the options are " + ", ".join(names)
 
 
 def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Settings:
-    """Return checked settings: defaults, overruled by what is given, overruled by the JSON file.
+    """Return checked settings; the JSON file overrides the given options, and these override the defaults.
 
     Parameters
     ----------
     given
-        Options of the command line or of a Python call, as JSON values.
+        Options from the command line or a Python call, as JSON values.
     config
-        Options of the JSON file, as `niimasker.options.config_file.read_config` returns them.
+        Options from the JSON file, as `niimasker.options.config_file.read_config` returns them.
 
     Raises
     ------
     SettingsError
-        A value is not usable, or values do not go together.
+        An option is unknown, a value is not valid, or options cannot be combined.
     """
     merged = _rename_deprecated(_merge(given, config or {}))
-    unknown = [name for name in merged if name not in BY_NAME]
+    unknown = [name for name in merged if name not in OPTIONS_BY_NAME]
     if unknown:
-        raise SettingsError(f"unknown option {unknown[0]!r}; {suggest(unknown[0], BY_NAME)}.")
-    settings = Settings(**{name: _checked(BY_NAME[name], value) for name, value in merged.items()})
-    _check_together(settings)
+        raise SettingsError(f"unknown option {unknown[0]!r}; {suggest(unknown[0], OPTIONS_BY_NAME)}.")
+    settings = Settings(**{name: _check_value(OPTIONS_BY_NAME[name], value) for name, value in merged.items()})
+    _check_combinations(settings)
     return settings
 
 
 def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in given.items() if value is not None and value not in ("", [], ())}
     for name in sorted(given.keys() & config.keys()):
-        if _comparable(name, given[name]) != _comparable(name, config[name]):
+        if _normalise(name, given[name]) != _normalise(name, config[name]):
             warn(
-                f"--{name} is {_shown(given[name])} on the command line and {_shown(config[name])} in the JSON file; "
-                "the JSON file wins."
+                f"--{name} is {_format_value(given[name])} on the command line and {_format_value(config[name])} "
+                "in the JSON file; the JSON file wins."
             )
     return {**given, **config}
 
 
-def _comparable(name: str, value: Any) -> Any:
-    # A list of one and its item, or an object and its words, are the same value.
+def _normalise(name: str, value: Any) -> Any:
+    # A list of one item equals that item, and an object equals its words.
     with contextlib.suppress(SettingsError, KeyError):
-        return _checked(BY_NAME[name], value)
+        return _check_value(OPTIONS_BY_NAME[name], value)
     return value
 
 
-def _shown(value: Any) -> str:
-    return clip(json.dumps(value, default=str))
+def _format_value(value: Any) -> str:
+    return shorten_text(json.dumps(value, default=str))
 
 
 def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:
@@ -75,26 +75,28 @@ def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _checked(option: Option, value: Any) -> Any:
+def _check_value(option: Option, value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1 and not isinstance(option.default, tuple):
         value = value[0]  # R's jsonlite writes every value as a list.
     try:
-        return option.kind.check(value)
+        return option.option_type.check(value)
     except (ValueError, OverflowError) as error:
         name = option.name if option.positional else f"--{option.name}"
         why = f" ({error})" if isinstance(error, HintError) else ""
-        raise SettingsError(f"{name}: expected {option.kind.expected}, found {_shown(value)}{why}.") from error
+        raise SettingsError(
+            f"{name}: expected {option.option_type.expected}, found {_format_value(value)}{why}."
+        ) from error
 
 
-def _check_together(settings: Settings) -> None:
-    _check_given(settings)
+def _check_combinations(settings: Settings) -> None:
+    _check_required(settings)
     _check_running(settings)
     _check_scrubbing(settings)
     _check_signals(settings)
     _check_connectivity(settings)
 
 
-def _check_given(settings: Settings) -> None:
+def _check_required(settings: Settings) -> None:
     if settings.output_dir is None:
         raise SettingsError("output_dir is missing; give it as the first word, or as the last one after --.")
     if not settings.input_files:
@@ -145,7 +147,7 @@ def _check_scrubbing(settings: Settings) -> None:
             )
         return
     for name in ("fd_threshold", "std_dvars_threshold", "scrub_segment"):
-        if getattr(settings, name) != BY_NAME[name].default:
+        if getattr(settings, name) != OPTIONS_BY_NAME[name].default:
             warn(f"--{name} is ignored without --scrub.")
 
 

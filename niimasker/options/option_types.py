@@ -1,4 +1,4 @@
-"""What values an option may have: how each is checked, and read from the words of a command line."""
+"""The types of options: which values are valid, how they are checked and how the command line is parsed."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import nearest
+from niimasker.errors import find_nearest
 from niimasker.options.json_files import parse_json
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 
-# What BIDS lets an entity's value be, with the entity or without; a space may have a cohort (MNIInfant:cohort-2).
+# A BIDS label, with or without its entity (task-rest, rest); a space may have a cohort (MNIInfant:cohort-2).
 _LABEL = re.compile("([a-z]+-)?[0-9A-Za-z+]+(:[a-z]+-[0-9A-Za-z+]+)*")
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What an option's value may be.
+class OptionType:
+    """The type of an option's value.
 
     Parameters
     ----------
     expected
-        The values that are allowed, as an error message names them.
+        Description of the valid values, for error messages.
     check
-        Returns the value as Settings holds it, from a JSON value; raises ValueError for any other.
+        Converts a JSON value into the value in Settings; raises ValueError if it is not valid.
     read
-        Returns a JSON value from the words of a command line; raises ValueError for words it cannot read.
+        Converts what argparse returns, a word or a list of words, into a JSON value; raises ValueError if it cannot.
+    argparse
+        Further arguments for `argparse.ArgumentParser.add_argument`.
     """
 
     expected: str
@@ -36,11 +38,11 @@ class Kind:
     argparse: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _number(minimum: float, *, above: bool) -> Callable[[Any], float]:
+def _make_number_check(minimum: float, *, above: bool) -> Callable[[Any], float]:
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError
-        # Written so that NaN fails; infinity is no cut-off, no width and no duration.
+        # The comparison is written so that NaN fails. Infinity is not a useful cut-off, width or duration.
         if not ((value > minimum if above else value >= minimum) and value < float("inf")):
             raise ValueError
         return float(value)
@@ -48,7 +50,7 @@ def _number(minimum: float, *, above: bool) -> Callable[[Any], float]:
     return check
 
 
-def _whole(allowed: Callable[[int], bool]) -> Callable[[Any], int]:
+def _make_integer_check(allowed: Callable[[int], bool]) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
             raise ValueError
@@ -59,17 +61,17 @@ def _whole(allowed: Callable[[int], bool]) -> Callable[[Any], int]:
     return check
 
 
-def _flag(value: Any) -> bool:
+def _check_flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError
     return value
 
 
 class HintError(ValueError):
-    """Why a value is not usable, where what is expected does not say it."""
+    """A value is not valid; the message is a hint that the description of valid values does not give."""
 
 
-def _text(value: Any) -> str:
+def _check_text(value: Any) -> str:
     text = str(value) if isinstance(value, Path) else value
     if not isinstance(text, str):
         raise ValueError
@@ -78,67 +80,67 @@ def _text(value: Any) -> str:
     return text
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def _check_texts(value: Any) -> tuple[str, ...]:
     values = [value] if isinstance(value, (str, Path)) else value
     if not isinstance(values, (list, tuple)):
         raise ValueError
-    return tuple(str(item) if type(item) is int else _text(item) for item in values)
+    return tuple(str(item) if type(item) is int else _check_text(item) for item in values)
 
 
-def _label(value: Any) -> str:
-    # In JSON, "run": 1 is a number.
-    text = str(value) if type(value) is int else _text(value)
+def _check_label(value: Any) -> str:
+    # In JSON, a run is often given as a number: "run": 1.
+    text = str(value) if type(value) is int else _check_text(value)
     if not _LABEL.fullmatch(text):
         raise ValueError
     return text
 
 
-def _labels(value: Any) -> tuple[str, ...]:
-    return tuple(map(_label, value if isinstance(value, (list, tuple)) else [value]))
+def _check_labels(value: Any) -> tuple[str, ...]:
+    return tuple(map(_check_label, value if isinstance(value, (list, tuple)) else [value]))
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    texts = _texts(value)
+def _check_names(value: Any) -> tuple[str, ...]:
+    texts = _check_texts(value)
     if not all(text.isascii() and text.isalnum() for text in texts):
         raise ValueError
     return texts
 
 
-def _path(value: Any) -> Path:
-    return to_path(_text(value))
+def _check_path(value: Any) -> Path:
+    return expand_home(_check_text(value))
 
 
-def choice(choices: tuple[str, ...]) -> Kind:
-    """Return the kind of one of some words."""
+def choice(choices: tuple[str, ...]) -> OptionType:
+    """Return the type of an option that takes one of some words."""
 
     def check(value: Any) -> str:
         if value not in choices:
             raise ValueError
         return str(value)
 
-    return Kind("one of " + ", ".join(choices), check, argparse={"metavar": "|".join(choices)})
+    return OptionType("one of " + ", ".join(choices), check, argparse={"metavar": "|".join(choices)})
 
 
-def choices(allowed: tuple[str, ...]) -> Kind:
-    """Return the kind of some of these words, each of which counts once; a space in one is an underscore."""
+def choices(allowed: tuple[str, ...]) -> OptionType:
+    """Return the type of an option that takes several words; duplicates are dropped, spaces read as underscores."""
 
     def check(value: Any) -> tuple[str, ...]:
-        words = dict.fromkeys(text.replace(" ", "_") for text in _texts(value))
-        wrong = next((word for word in words if word not in allowed), None)
-        if wrong is not None:
-            close = nearest(wrong, allowed)
+        words = dict.fromkeys(text.replace(" ", "_") for text in _check_texts(value))
+        unknown = next((word for word in words if word not in allowed), None)
+        if unknown is not None:
+            close = find_nearest(unknown, allowed)
             raise HintError(f"the nearest is {close!r}") if close else ValueError
         return tuple(words)
 
-    return Kind("one or more of " + ", ".join(allowed), check, argparse={"nargs": "+", "metavar": "KIND"})
+    return OptionType("one or more of " + ", ".join(allowed), check, argparse={"nargs": "+", "metavar": "KIND"})
 
 
-def _positive(unit: str, metavar: str) -> Kind:
-    return Kind(f"a number above 0, in {unit}", _number(0, above=True), float, {"metavar": metavar})
+def _positive_number(unit: str, metavar: str) -> OptionType:
+    return OptionType(f"a number above 0, in {unit}", _make_number_check(0, above=True), float, {"metavar": metavar})
 
 
-def _count_or_auto(value: Any) -> int | str:
-    return "auto" if value == "auto" else _whole(lambda n: n >= 0)(value)
+def _check_count_or_auto(value: Any) -> int | str:
+    return "auto" if value == "auto" else _make_integer_check(lambda n: n >= 0)(value)
 
 
 def _read_count_or_auto(word: str) -> Any:
@@ -147,73 +149,83 @@ def _read_count_or_auto(word: str) -> Any:
 
 @dataclass(frozen=True)
 class Shard:
-    """One part of a study: every run whose place, counted from 1, is `number` but for multiples of `of`."""
+    """One part of a study: every `n_shards`-th run, starting with run `number`, counted from 1."""
 
     number: int
-    of: int
+    n_shards: int
 
     def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
+        return f"{self.number}/{self.n_shards}"
 
 
-def _shard(value: Any) -> Shard:
+def _check_shard(value: Any) -> Shard:
     if isinstance(value, Shard):
         return value
-    number, _, of = _text(value).partition("/")
-    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+    number, _, n_shards = _check_text(value).partition("/")
+    if not (number.isdecimal() and n_shards.isdecimal() and 1 <= int(number) <= int(n_shards)):
         raise ValueError
-    return Shard(int(number), int(of))
+    return Shard(int(number), int(n_shards))
 
 
-def _share(value: Any) -> float:
-    share = _number(0, above=False)(value)
+def _check_share(value: Any) -> float:
+    share = _make_number_check(0, above=False)(value)
     if share > 1:
         raise ValueError
     return share
 
 
-def _words(value: Any) -> tuple[str, ...]:
-    """Return texts; of an object {"motion": "full", "high_pass": true} the words motion=full high_pass."""
+def _check_words(value: Any) -> tuple[str, ...]:
+    """Return words; an object such as {"motion": "full", "high_pass": true} becomes motion=full high_pass."""
     if not isinstance(value, Mapping):
-        return _texts(value)
+        return _check_texts(value)
     # R's jsonlite writes every value as a list.
     single = {key: item[0] if isinstance(item, list) and len(item) == 1 else item for key, item in value.items()}
     given = {key: item for key, item in single.items() if item is not False and item is not None}
-    wrong = [key for key, item in given.items() if item is not True and type(item) not in (str, int, float)]
-    if wrong:
-        raise HintError(f"{wrong[0]!r} takes a single string or number, true or false")
+    invalid = [key for key, item in given.items() if item is not True and type(item) not in (str, int, float)]
+    if invalid:
+        raise HintError(f"{invalid[0]!r} takes a single string or number, true or false")
     if not given:
         raise HintError('every word in it is off; leave it out to use all columns, or give "scrub" to use none')
-    return _texts([key if item is True else f"{key}={item}" for key, item in given.items()])
+    return _check_texts([key if item is True else f"{key}={item}" for key, item in given.items()])
 
 
-FLAG = Kind("true or false", _flag, argparse={"action": "store_true"})
-ROIS = Kind("a file name or a nilearn: query, or a list of them", _texts, argparse={"nargs": "+", "metavar": "ROI"})
-TEXTS = Kind("a string or a list of strings", _texts, argparse={"nargs": "+", "metavar": "NAME"})
-LABEL = Kind("a label of letters and digits", _label, argparse={"metavar": "LABEL"})
-LABELS = Kind(
-    "a label of letters and digits, or a list of such labels", _labels, argparse={"nargs": "+", "metavar": "LABEL"}
+FLAG = OptionType("true or false", _check_flag, argparse={"action": "store_true"})
+ROIS = OptionType(
+    "a file name or a nilearn: query, or a list of them", _check_texts, argparse={"nargs": "+", "metavar": "ROI"}
 )
-NAMES = Kind(
-    "a name of letters and digits, or a list of such names", _names, argparse={"nargs": "+", "metavar": "NAME"}
+TEXTS = OptionType("a string or a list of strings", _check_texts, argparse={"nargs": "+", "metavar": "NAME"})
+LABEL = OptionType("a label of letters and digits", _check_label, argparse={"metavar": "LABEL"})
+LABELS = OptionType(
+    "a label of letters and digits, or a list of such labels",
+    _check_labels,
+    argparse={"nargs": "+", "metavar": "LABEL"},
 )
-WORDS = Kind(
+NAMES = OptionType(
+    "a name of letters and digits, or a list of such names", _check_names, argparse={"nargs": "+", "metavar": "NAME"}
+)
+WORDS = OptionType(
     'a string, a list of strings, or an object such as {"motion": "full", "high_pass": true}',
-    _words,
+    _check_words,
     argparse={"nargs": "+", "metavar": "WORD"},
 )
-FILES = Kind("a file name or a list of file names", _texts, argparse={"nargs": "+", "metavar": "FILE"})
-FILE = Kind("a file name", _path, argparse={"metavar": "FILE"})
-FOLDER = Kind("a folder", _path, argparse={"metavar": "FOLDER"})
-SECONDS = _positive("seconds", "SECONDS")
-HERTZ = _positive("Hz", "HZ")
-RADIUS = _positive("mm", "MM")
-WIDTH = Kind("a number, 0 or above, in mm", _number(0, above=False), float, {"metavar": "MM"})
-COUNT = Kind("a whole number, 0 or above", _whole(lambda n: n >= 0), parse_json, {"metavar": "N"})
-COUNT_OR_AUTO = Kind("a whole number, 0 or above, or auto", _count_or_auto, _read_count_or_auto, {"metavar": "N|auto"})
-SHARE = Kind("a number from 0 to 1", _share, float, {"metavar": "SHARE"})
-THRESHOLD = Kind("a number, 0 or above", _number(0, above=False), float, {"metavar": "VALUE"})
-DECIMALS = Kind("a whole number from 0 to 17", _whole(lambda n: 0 <= n <= 17), parse_json, {"metavar": "N"})
-PROCESSES = Kind("a whole number, 1 or above, or -1", _whole(lambda n: n >= 1 or n == -1), parse_json, {"metavar": "N"})
-SCHEDULER = Kind("the address of a scheduler, or a .json file", _text, argparse={"metavar": "ADDRESS"})
-SHARD = Kind("a part number and the number of parts, such as 3/40", _shard, argparse={"metavar": "I/N"})
+FILES = OptionType("a file name or a list of file names", _check_texts, argparse={"nargs": "+", "metavar": "FILE"})
+FILE = OptionType("a file name", _check_path, argparse={"metavar": "FILE"})
+FOLDER = OptionType("a folder", _check_path, argparse={"metavar": "FOLDER"})
+SECONDS = _positive_number("seconds", "SECONDS")
+HERTZ = _positive_number("Hz", "HZ")
+RADIUS = _positive_number("mm", "MM")
+WIDTH = OptionType("a number, 0 or above, in mm", _make_number_check(0, above=False), float, {"metavar": "MM"})
+COUNT = OptionType("a whole number, 0 or above", _make_integer_check(lambda n: n >= 0), parse_json, {"metavar": "N"})
+COUNT_OR_AUTO = OptionType(
+    "a whole number, 0 or above, or auto", _check_count_or_auto, _read_count_or_auto, {"metavar": "N|auto"}
+)
+SHARE = OptionType("a number from 0 to 1", _check_share, float, {"metavar": "SHARE"})
+THRESHOLD = OptionType("a number, 0 or above", _make_number_check(0, above=False), float, {"metavar": "VALUE"})
+DECIMALS = OptionType(
+    "a whole number from 0 to 17", _make_integer_check(lambda n: 0 <= n <= 17), parse_json, {"metavar": "N"}
+)
+PROCESSES = OptionType(
+    "a whole number, 1 or above, or -1", _make_integer_check(lambda n: n >= 1 or n == -1), parse_json, {"metavar": "N"}
+)
+SCHEDULER = OptionType("the address of a scheduler, or a .json file", _check_text, argparse={"metavar": "ADDRESS"})
+SHARD = OptionType("a part number and the number of parts, such as 3/40", _check_shard, argparse={"metavar": "I/N"})

@@ -1,4 +1,4 @@
-"""Paths as a user writes them, and what lies at a path."""
+"""Expand paths as a user writes them, and tell whether there is a file."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import stat
 from pathlib import Path
 
 
-def why_no_file(path: Path) -> str | None:
-    """Return what is at a path instead of a file; None where there is one."""
+def describe_missing_file(path: Path) -> str | None:
+    """Return what is found at a path instead of a file; None if there is a file."""
     try:
         mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no file can have such a name
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: the name cannot be that of a file
         return "no such file"
     except OSError as error:
         return error.strerror or "no such file"
     if stat.S_ISREG(mode):
         return None
-    return "a folder" if stat.S_ISDIR(mode) else "no regular file"
+    return "a folder" if stat.S_ISDIR(mode) else "not a regular file"
 
 
-def to_path(text: str) -> Path:
-    """Return a path, with ~ for the home directory where there is one of that name."""
+def expand_home(text: str) -> Path:
+    """Return a path with a leading ~ expanded; unchanged if there is no home directory of that name."""
     with contextlib.suppress(RuntimeError):
         return Path(text).expanduser()
     return Path(text)

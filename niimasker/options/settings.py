@@ -1,7 +1,7 @@
-"""Every option once: its name, kind, default, unit and help.
+"""All options, each with its name, type, default, unit and help text.
 
-argparse, the short help, the JSON check, config_template.json and the documentation's table are made from or compared
-with `OPTIONS`.
+The argument parser, the short help, the check of the JSON file, config_template.json and the table in the documentation
+are made from `OPTIONS` or compared with it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from niimasker.options.option_types import (
     THRESHOLD,
     WIDTH,
     WORDS,
-    Kind,
+    OptionType,
     Shard,
     choice,
     choices,
@@ -51,41 +51,43 @@ TIDY_FORMATS = ("parquet", "tsv.gz")
 
 @dataclass(frozen=True)
 class Option:
-    """One option, as its declaration in `Settings` gives it.
+    """One option, as declared in `Settings`.
 
     Parameters
     ----------
     help
-        What it does; the short help shows the text before the first semicolon.
+        What the option does; the short help shows the text before the first semicolon.
+    affects_results
+        Whether the tables of a run depend on its value; False for names of files, whose content counts instead.
     is_common
         Whether the short help lists it.
     """
 
     name: str
-    kind: Kind
+    option_type: OptionType
     default: Any
     help: str
     group: str
     short: str | None
     only_command_line: bool
-    shapes_results: bool
+    affects_results: bool
     is_common: bool
 
     @property
     def positional(self) -> bool:
-        """Whether the command line gives it by place."""
+        """Whether it is a positional argument of the command line."""
         return self.short == ""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return what the command line calls it, the short name first."""
+        """Its names on the command line, the short one first."""
         if self.positional:
             return (self.name,)
         return (self.short, f"--{self.name}") if self.short else (f"--{self.name}",)
 
     @property
     def default_note(self) -> str:
-        """Return what the help adds about the default, empty where the text says it or nothing is to be said."""
+        """The note about the default that the help adds; empty if there is none, or if the help text gives it."""
         return "" if self.default in (None, (), "", False) else f" (default: {self.default})"
 
 
@@ -102,37 +104,37 @@ GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, OUTPUT, RU
 
 
 def _option(
-    kind: Kind,
+    option_type: OptionType,
     text: str,
     group: str,
     *,
     default: Any = None,
     short: str | None = None,
     only_command_line: bool = False,
-    shapes_results: bool = True,
+    affects_results: bool = True,
     is_common: bool = False,
 ) -> Any:
-    """Return the declaration of an option; `shapes_results` but for files, whose content does, and for how to run."""
+    """Return the declaration of an option as a field of `Settings`; see `Option` for the arguments."""
     metadata = {
-        "kind": kind,
+        "option_type": option_type,
         "help": text,
         "group": group,
         "short": short,
         "only_command_line": only_command_line,
-        "shapes_results": shapes_results,
+        "affects_results": affects_results,
         "is_common": is_common,
     }
     return field(default=default, metadata=metadata)
 
 
-def _choice_of_runs(text: str, *, is_common: bool = False) -> Any:
-    """Return the declaration of an option that chooses among the runs of a folder."""
-    return _option(LABELS, text, INPUT, default=(), shapes_results=False, is_common=is_common)
+def _run_filter(text: str, *, is_common: bool = False) -> Any:
+    """Return the declaration of an option that selects runs of a BIDS folder."""
+    return _option(LABELS, text, INPUT, default=(), affects_results=False, is_common=is_common)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every option's checked value; what the command line, JSON and `niimasker.extract` agree on."""
+    """The checked value of every option, whether from the command line, a JSON file or `niimasker.extract`."""
 
     output_dir: Path = _option(
         FOLDER,
@@ -140,7 +142,7 @@ class Settings:
         OUTPUT,
         short="",
         only_command_line=True,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     input_files: tuple[str, ...] = _option(
@@ -151,20 +153,20 @@ class Settings:
         INPUT,
         short="-i",
         default=(),
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
-    participant_label: tuple[str, ...] = _choice_of_runs(
+    participant_label: tuple[str, ...] = _run_filter(
         "process only these subjects of a BIDS folder; with or without sub-; default: all subjects", is_common=True
     )
-    session: tuple[str, ...] = _choice_of_runs(
+    session: tuple[str, ...] = _run_filter(
         "process only these sessions of a BIDS folder; with or without ses-; default: all sessions"
     )
-    task: tuple[str, ...] = _choice_of_runs("process only these tasks of a BIDS folder; default: all tasks")
-    run: tuple[str, ...] = _choice_of_runs(
+    task: tuple[str, ...] = _run_filter("process only these tasks of a BIDS folder; default: all tasks")
+    run: tuple[str, ...] = _run_filter(
         "process only these runs of a BIDS folder; 1 and 01 are the same run; default: all runs"
     )
-    echo: tuple[str, ...] = _choice_of_runs(
+    echo: tuple[str, ...] = _run_filter(
         "process only these single echoes of a BIDS folder; default: the image that combines the echoes"
     )
     space: str | None = _option(
@@ -172,7 +174,7 @@ class Settings:
         "space of the images, such as MNI152NLin6Asym; required if a BIDS folder holds several; func: images without "
         "space- in their names",
         INPUT,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     res: str | None = _option(
@@ -180,10 +182,10 @@ class Settings:
         "resolution of the images, such as 2; required if a BIDS folder holds several; native: images without res- in "
         "their names",
         INPUT,
-        shapes_results=False,
+        affects_results=False,
     )
     desc: str = _option(
-        LABEL, "process the images of a BIDS folder with this desc-", INPUT, default="preproc", shapes_results=False
+        LABEL, "process the images of a BIDS folder with this desc-", INPUT, default="preproc", affects_results=False
     )
     roi_file: tuple[str, ...] = _option(
         ROIS,
@@ -194,7 +196,7 @@ class Settings:
         REGIONS,
         short="-r",
         default=(),
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     mask_img: Path | None = _option(
@@ -203,17 +205,18 @@ class Settings:
         "--roi_file; ignored with --as_voxels",
         REGIONS,
         short="-m",
-        shapes_results=False,
+        affects_results=False,
     )
     labels: tuple[str, ...] = _option(
         TEXTS,
-        "names of the regions, or a table of them; a .tsv or .csv table needs a column of names (name, label, ROI "
-        "Name, region, ...), which is matched to the regions by a column index, or taken in ascending order of index "
-        "if there is none; a FreeSurfer colour table (.txt, .ctab) works too; with several atlas files, one "
-        "table for each; default: the BIDS look-up table of the atlas image, if there is one",
+        "names of the regions, or a table of them: .tsv, .csv, or the label file of FreeSurfer, ITK-SNAP, FSL, SPM, "
+        "Workbench and other programs; names are matched to the regions by the column that holds the indices of the "
+        "image, or taken in ascending order of index if the table has no numbers; with several atlas files, one table "
+        "for each; default: the BIDS look-up table of the atlas image or the label table in its header, if there is "
+        "one, and a column of names in a table of coordinates",
         REGIONS,
         default=(),
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     atlas_name: tuple[str, ...] = _option(
@@ -222,7 +225,7 @@ class Settings:
         "atlases or --output_layout is bids; default: taken from the file name or query",
         REGIONS,
         default=(),
-        shapes_results=False,
+        affects_results=False,
     )
     as_voxels: bool = _option(
         FLAG, "extract every voxel of the mask or of each region, instead of the mean", REGIONS, default=False
@@ -241,7 +244,7 @@ class Settings:
         "folder for nilearn's atlases; atlases that are not in it are downloaded into it; default: nilearn's own data "
         "folder",
         REGIONS,
-        shapes_results=False,
+        affects_results=False,
     )
     regressor_files: tuple[str, ...] = _option(
         FILES,
@@ -250,7 +253,7 @@ class Settings:
         "if there are none; default: desc-confounds_timeseries.tsv with the entities of the image, in its folder",
         CONFOUNDS,
         default=(),
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     regressors: tuple[str, ...] = _option(
@@ -311,7 +314,7 @@ class Settings:
         "it is censored and 0 elsewhere; patterns and pairing as in --regressor_files",
         CENSORING,
         default=(),
-        shapes_results=False,
+        affects_results=False,
     )
     censored: str = _option(
         choice(CENSORED_ROWS),
@@ -385,17 +388,17 @@ class Settings:
         "below their common root; bids: as a BIDS derivative, for images whose names have BIDS entities",
         OUTPUT,
         default="flat",
-        shapes_results=False,
+        affects_results=False,
     )
     tidy: str | None = _option(
         choice(TIDY_FORMATS),
         "also write one long table of all runs; timeseries.parquet or timeseries.tsv.gz, with a row for each volume of "
         "each region",
         OUTPUT,
-        shapes_results=False,
+        affects_results=False,
     )
     no_report: bool = _option(
-        FLAG, "write tables only, without the HTML pages in reports/", OUTPUT, default=False, shapes_results=False
+        FLAG, "write tables only, without the HTML pages in reports/", OUTPUT, default=False, affects_results=False
     )
     engine: str = _option(
         choice(ENGINES),
@@ -408,7 +411,7 @@ class Settings:
         "processes to use, -1 for all cores; fewer are started if the memory does not hold one per core",
         RUNNING,
         default=1,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     timeout: float | None = _option(
@@ -416,20 +419,20 @@ class Settings:
         "longest time that a run may take, in seconds; a run that takes longer is stopped and counts as failed; "
         "default: no limit",
         RUNNING,
-        shapes_results=False,
+        affects_results=False,
     )
     scheduler: str | None = _option(
         SCHEDULER,
         "run on a Dask cluster; give the address of its scheduler, or the JSON file that the scheduler writes",
         RUNNING,
-        shapes_results=False,
+        affects_results=False,
     )
     shard: Shard | None = _option(
         SHARD,
         "process part I of N, such as 3/40; that is, every N-th run from the I-th on; the last part to finish merges "
         "the summaries of all",
         RUNNING,
-        shapes_results=False,
+        affects_results=False,
     )
     resume: bool = _option(
         FLAG,
@@ -437,7 +440,7 @@ class Settings:
         "settings",
         RUNNING,
         default=False,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
     dry_run: bool = _option(
@@ -445,50 +448,50 @@ class Settings:
         "check the inputs, list the runs, write nothing; headers and tables are read, and every problem is reported",
         RUNNING,
         default=False,
-        shapes_results=False,
+        affects_results=False,
         is_common=True,
     )
-    fail_fast: bool = _option(FLAG, "stop at the first run that fails", RUNNING, default=False, shapes_results=False)
-    quiet: bool = _option(FLAG, "print only errors", RUNNING, default=False, short="-q", shapes_results=False)
+    fail_fast: bool = _option(FLAG, "stop at the first run that fails", RUNNING, default=False, affects_results=False)
+    quiet: bool = _option(FLAG, "print only errors", RUNNING, default=False, short="-q", affects_results=False)
     verbose: bool = _option(
-        FLAG, "print each step, and the traceback of errors", RUNNING, default=False, short="-v", shapes_results=False
+        FLAG, "print each step, and the traceback of errors", RUNNING, default=False, short="-v", affects_results=False
     )
 
     @property
-    def regressed(self) -> tuple[str, ...] | None:
-        """What is regressed out: words, none for all columns, None for nothing where the tables were not given."""
+    def requested_regressors(self) -> tuple[str, ...] | None:
+        """The words of --regressors; empty for all columns of --regressor_files; None to regress out nothing."""
         return self.regressors or (() if self.regressor_files else None)
 
     @property
     def needs_confounds(self) -> bool:
-        """Whether each run must have a table of confounds."""
+        """Whether each run must have a confounds table."""
         return bool(self.regressors) or self.scrub or self.discard_scans == "auto"
 
     @property
     def scrubs(self) -> bool:
-        """Whether volumes with motion are censored."""
+        """Whether volumes with excessive motion are censored."""
         return self.scrub or "scrub" in self.regressors
 
 
 OPTIONS: tuple[Option, ...] = tuple(
     Option(name=item.name, default=item.default, **item.metadata) for item in dataclasses.fields(Settings)
 )
-BY_NAME = {option.name: option for option in OPTIONS}
+OPTIONS_BY_NAME = {option.name: option for option in OPTIONS}
 
 
 def _command_line_option(
-    name: str, kind: Kind, text: str, *, short: str | None = None, is_common: bool = True
+    name: str, option_type: OptionType, text: str, *, short: str | None = None, is_common: bool = True
 ) -> Option:
-    """Return an option that says what the command line is to do, and is no setting."""
+    """Return an option of the command line alone, which is not part of `Settings`."""
     return Option(
         name=name,
-        kind=kind,
+        option_type=option_type,
         default=None,
         help=text,
         group=RUNNING,
         short=short,
         only_command_line=True,
-        shapes_results=False,
+        affects_results=False,
         is_common=is_common,
     )
 
@@ -503,16 +506,18 @@ COMMAND_LINE_OPTIONS: tuple[Option, ...] = (
     _command_line_option("version", FLAG, "show the version of niimasker and exit", is_common=False),
 )
 
-# How a call is run, of which its results know nothing: the same come out of a later call with --resume.
-OF_ONE_CALL = frozenset(option.name for option in OPTIONS if option.group == RUNNING and not option.shapes_results)
+# Options about how one call runs. The JSON files do not record them: one call and several with --resume give the same.
+PER_CALL_OPTIONS = frozenset(
+    option.name for option in OPTIONS if option.group == RUNNING and not option.affects_results
+)
 
-# Names of 0.0.4 that are still taken, with a warning. Its template had sphere_size; its command line never did.
+# Names of version 0.0.4 that are accepted with a warning. sphere_size was in its JSON template only.
 DEPRECATED = {"regressor_names": "regressors", "sphere_size": "radius"}
 DEPRECATED_ON_COMMAND_LINE = ("regressor_names",)
 
 
 def config_template() -> dict[str, Any]:
-    """Return every option of a JSON file with its default, as config_template.json holds it."""
+    """Return every option of a JSON file with its default, as in config_template.json."""
     return {
         option.name: list(option.default) if isinstance(option.default, tuple) else option.default
         for option in OPTIONS

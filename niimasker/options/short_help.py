@@ -1,4 +1,4 @@
-"""The help that fits one screen: the common options, each with the first clause of its text."""
+"""The help that fits one screen: the common options, each with the first part of its help text."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ USAGE = (
 )
 DOCUMENTATION = "Documentation: README.md and docs/ of niimasker's repository."
 EXIT_CODES = "Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."
-MORE = (
+FOOTER = (
     "All options: niimasker --help_all. A JSON file takes the same names.",
     DOCUMENTATION,
     EXIT_CODES,
 )
 
-# Wider lines are hard to read, and narrower ones leave no room beside the names.
-_WIDEST, _NARROWEST = 100, 60
+# Wider lines are hard to read; narrower ones leave no room beside the names of the options.
+_MAX_WIDTH, _MIN_WIDTH = 100, 60
 _INDENT, _GAP = 2, 2
 
 _COMMON = tuple(option for option in (*OPTIONS, *COMMAND_LINE_OPTIONS) if option.is_common)
 
 
 def format_usage() -> str:
-    """Return the ways in which niimasker is called, below each other."""
+    """Return the ways to call niimasker, one per line."""
     return "\n       ".join(USAGE)
 
 
 def format_short_help(width: int) -> str:
-    """Return the short help for a terminal of some width."""
-    width = min(max(width, _NARROWEST), _WIDEST)
+    """Return the short help for a terminal of this width."""
+    width = min(max(width, _MIN_WIDTH), _MAX_WIDTH)
     column = max(len(_describe_names(option)) for option in _COMMON) + _INDENT + _GAP
-    more = [line for text in MORE for line in textwrap.wrap(text, width)]
+    more = [line for text in FOOTER for line in textwrap.wrap(text, width)]
     lines = [DESCRIPTION, "", f"usage: {format_usage()}", "", *_list_options(column, width), "", *more]
     return "\n".join(lines)
 
 
 def _list_options(column: int, width: int) -> Iterator[str]:
-    """Yield the lines of the options, each group below its heading."""
+    """Yield the lines that list the options, each group below its heading."""
     for group in GROUPS:
         yield f"{group}:"
         for option in _COMMON:
@@ -55,9 +55,9 @@ def _list_options(column: int, width: int) -> Iterator[str]:
 
 
 def _describe_names(option: Option) -> str:
-    """Return the names of an option, and its value if it takes one."""
-    metavar = option.kind.argparse.get("metavar", "")
-    value = f" {metavar}{'...' if option.kind.argparse.get('nargs') == '+' else ''}"
+    """Return the names of an option, and the placeholder of its value if it takes one."""
+    metavar = option.option_type.argparse.get("metavar", "")
+    value = f" {metavar}{'...' if option.option_type.argparse.get('nargs') == '+' else ''}"
     return ", ".join(option.names) + ("" if option.positional else value.rstrip())
 
 

@@ -1,4 +1,4 @@
-"""Tables and sidecars of a run: their names, layouts, content and provenance, and how a file is written whole.
+"""Tables and sidecars of a run: file names, layouts, content and provenance, and atomic writing of files.
 
-Nothing here draws or speaks HTML, and nothing computes a signal.
+Nothing here draws, writes HTML or computes a signal.
 """

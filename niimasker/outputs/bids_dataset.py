@@ -1,4 +1,4 @@
-"""What makes an output directory a BIDS derivative: its description, its atlases, and what no validator knows yet."""
+"""The files that make an output directory a BIDS derivative: description, README, .bidsignore and atlas tables."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from niimasker.regions.definitions import Maps, Regions, Seeds
 
 BIDS_VERSION = "1.11.0"
 
-# The standard has no names for time series, their statistics and outliers yet: they are XCP-D's and of the proposals
-# BEP012 and BEP017.
+# The standard does not name time series, their statistics and outliers yet. The names are those of XCP-D and of the
+# proposals BEP012 and BEP017.
 NOT_IN_STANDARD = (
-    # Without a slash behind them: the validator wants folders so.
+    # The validator accepts folders only without a slash at the end.
     DATA_FOLDER,
     REPORTS_FOLDER,
     "*_stat-*",
@@ -37,23 +37,23 @@ NOT_IN_STANDARD = (
 README = """\
 Region time series, written by niimasker.
 
-sub-*/**/*_timeseries.tsv          signals: a row per volume, a column per region; the JSON file beside them says how
-                                   they were made
-sub-*/**/*_stat-coverage_bold.tsv  facts of each region in this run
-sub-*/**/*_relmat.tsv              matrices between regions, where they are wanted
-sub-*/**/*_outliers.tsv            why volumes are left out, a row per volume of the image
-sub-*/**/*_design.tsv              regressors, a row per volume of the image
+sub-*/**/*_timeseries.tsv          signals, one row per volume and one column per region; the JSON file with the same
+                                   name says how they were made
+sub-*/**/*_stat-coverage_bold.tsv  size, coverage, mean and tSNR of each region in the run
+sub-*/**/*_relmat.tsv              connectivity matrices between regions, if requested
+sub-*/**/*_outliers.tsv            why volumes are left out, one row per volume of the image
+sub-*/**/*_design.tsv              regressors, one row per volume of the image
 atlas-*_dseg.tsv                   the regions of each atlas that all runs share
-timeseries.parquet or .tsv.gz      all signals as one long table, where it is wanted
-reports/index.html                 pages about the runs, where they are wanted
-reports/group.html                 where there are matrices of 10 runs: their mean and spread, and how they go with
-                                   head motion
-niimasker_data/group.tsv           the numbers of that page
+timeseries.parquet or .tsv.gz      all signals as one long table, if requested
+reports/index.html                 report of all runs, with a page for each run, unless turned off
+reports/group.html                 with connectivity matrices of 10 or more runs: their mean and standard deviation
+                                   over runs, and their correlation with head motion
+niimasker_data/group.tsv           the numbers of the group page
 niimasker_data/group_edges.tsv     the numbers of each pair of regions
 niimasker_data/                    settings, versions, a summary of all runs, and the regions used
 
-n/a stands where there is no value. What the standard does not name yet is listed in .bidsignore, and is called as in
-XCP-D and in the proposals BEP012 and BEP017.
+Missing values are n/a. Files that the BIDS standard does not name yet are listed in .bidsignore; their names are those
+of XCP-D and of the proposals BEP012 and BEP017.
 """
 
 
@@ -63,12 +63,12 @@ def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Mapping[str, R
     Parameters
     ----------
     runs
-        Of the whole study.
+        All runs of the study.
     atlases
-        Those that all runs share, by what they are called.
+        The atlases that all runs share, by their keys in file names.
     """
     write_json(output_dir / DESCRIPTION, describe_dataset(runs))
-    _ignore(output_dir / ".bidsignore")
+    _write_bidsignore(output_dir / ".bidsignore")
     if not any(output_dir.glob("README*")):
         with replacing(output_dir / "README") as temporary:
             temporary.write_text(README, encoding="utf-8")
@@ -79,7 +79,7 @@ def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Mapping[str, R
 
 
 def describe_dataset(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return what dataset_description.json says."""
+    """Return the content of dataset_description.json."""
     folders = dict.fromkeys(run.image_path.parent for run in runs)
     datasets = dict.fromkeys(find_dataset(folder) for folder in folders)
     return {
@@ -92,15 +92,15 @@ def describe_dataset(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _describe_source(folder: Path) -> dict[str, str]:
-    says = read_description(folder)
-    known = {"DOI": says.get("DatasetDOI"), "Version": says.get("Version")}
-    return {"URL": folder.as_uri(), **{key: value for key, value in known.items() if isinstance(value, str)}}
+    description = read_description(folder)
+    optional = {"DOI": description.get("DatasetDOI"), "Version": description.get("Version")}
+    return {"URL": folder.as_uri(), **{key: value for key, value in optional.items() if isinstance(value, str)}}
 
 
-def _ignore(path: Path) -> None:
-    """Add to a list of files that validators leave out, which may have lines of somebody else's."""
+def _write_bidsignore(path: Path) -> None:
+    """Add our files to .bidsignore and keep the lines that it already has."""
     with replacing(path) as temporary:
-        # In whatever encoding: the lines go back as they came.
+        # surrogateescape writes existing lines back unchanged, whatever their encoding.
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.is_file() else []
         text = "".join(f"{line}\n" for line in dict.fromkeys([*lines, *NOT_IN_STANDARD]))
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")

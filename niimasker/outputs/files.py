@@ -1,4 +1,4 @@
-"""Write files so that one under its final name is complete."""
+"""Atomic writing of files: a file under its final name is always complete."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from niimasker.options.option_types import Shard
 DATA_FOLDER = "niimasker_data"
 REPORTS_FOLDER = "reports"
 
-# With these no other file can be written either.
-_LOST = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", None), getattr(errno, "ESTALE", None)}
-_TEMPORARY = re.compile(r"\.niimasker-([0-9a-f]{8})-(\d+)-")
-_MOST_SECONDS_OF_OTHERS = 86400.0
+# After one of these errors no other file of the study can be written either.
+_FATAL_ERRNOS = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", None), getattr(errno, "ESTALE", None)}
+_TEMPORARY_NAME = re.compile(r"\.niimasker-([0-9a-f]{8})-(\d+)-")
+_MAX_SECONDS_ON_OTHER_MACHINES = 86400.0
 
 
 def summary_name(shard: Shard | None) -> str:
-    """Return what the summary of a study, or of one of its shards, is called."""
-    return "summary.tsv" if shard is None else f"summary_shard-{shard.number}-of-{shard.of}.tsv"
+    """Return the file name of the summary of a study, or of one of its shards."""
+    return "summary.tsv" if shard is None else f"summary_shard-{shard.number}-of-{shard.n_shards}.tsv"
 
 
 def shard_summaries(folder: Path) -> list[Path]:
-    """Return the summaries of shards that are there."""
+    """Return the paths of the shards' summaries that exist."""
     return sorted(folder.glob("summary_shard-*.tsv"))
 
 
 @contextlib.contextmanager
 def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
-    """Give a temporary path beside a file; what is written there replaces the file at the end, or vanishes.
+    """Yield a temporary path beside a file; on success it replaces the file, on failure it is removed.
 
     Raises
     ------
     OutputError
         The file cannot be written.
     OutputLostError
-        Nor can any other.
+        The file cannot be written, nor can any other file.
     """
-    # In the same folder, so that the replacement is one step of the file system.
+    # A temporary file in the same folder can replace the file in one step of the file system.
     temporary = path.with_name(f"{temporary_prefix()}{uuid.uuid4().hex}{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,36 +63,36 @@ def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or error
-        kind = OutputLostError if error.errno in _LOST else OutputError
-        raise kind(f"{path} cannot be written ({reason}); mend that, or give another output_dir.") from error
+        kind = OutputLostError if error.errno in _FATAL_ERRNOS else OutputError
+        raise kind(f"{path} cannot be written ({reason}); fix that, or give another output_dir.") from error
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, where it is not there.
+    """Make a folder and its parents where they do not exist.
 
     Raises
     ------
     OutputError
-        It cannot be made.
+        The folder cannot be made.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or error
-        raise OutputError(f"{path} cannot be written ({reason}); mend that, or give another output_dir.") from error
+        raise OutputError(f"{path} cannot be written ({reason}); fix that, or give another output_dir.") from error
 
 
 def temporary_prefix() -> str:
-    """Return how the names of this process's temporary files begin: with its machine and its number."""
-    return f".niimasker-{_machine()}-{os.getpid()}-"
+    """Return the prefix of this process's temporary files, which names its machine and its process id."""
+    return f".niimasker-{_machine_id()}-{os.getpid()}-"
 
 
-def _machine() -> str:
+def _machine_id() -> str:
     return hashlib.sha256(platform.node().encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def remove_leftovers(folders: Iterable[Path]) -> None:
-    """Remove the temporary files and folders in some folders whose process was killed."""
+    """Remove temporary files and folders of killed processes from these folders."""
     for folder in folders:
         with contextlib.suppress(OSError):
             for entry in list(os.scandir(folder)):
@@ -101,25 +101,25 @@ def remove_leftovers(folders: Iterable[Path]) -> None:
 
 
 def _is_left_over(entry: os.DirEntry[str]) -> bool:
-    made_by = _TEMPORARY.match(entry.name)
-    if made_by is None:
+    match = _TEMPORARY_NAME.match(entry.name)
+    if match is None:
         return False
-    machine, pid = made_by.groups()
-    if machine == _machine():
+    machine, pid = match.groups()
+    if machine == _machine_id():
         return not _is_alive(int(pid))
-    # Another machine of a cluster may be at it.
-    return time.time() - entry.stat().st_mtime > _MOST_SECONDS_OF_OTHERS
+    # A process on another machine of a cluster may still be writing it.
+    return time.time() - entry.stat().st_mtime > _MAX_SECONDS_ON_OTHER_MACHINES
 
 
 def _is_alive(pid: int) -> bool:
     if os.name != "posix":
-        return True  # there, signal 0 would end the process
+        return True  # on Windows, signal 0 would end the process
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # somebody else's
+        pass  # the process belongs to another user
     return True
 
 
@@ -131,18 +131,20 @@ def _remove(path: Path) -> None:
 
 
 def check_output_dir(output_dir: Path) -> None:
-    """Raise OutputLostError when an output directory that was there is gone or does not let files in."""
+    """Raise OutputLostError if the output directory no longer exists or is not writable."""
     if not output_dir.is_dir():
-        raise OutputLostError(f"{output_dir} cannot be written (it is gone); mend that, or give another output_dir.")
+        raise OutputLostError(
+            f"{output_dir} cannot be written (it no longer exists); fix that, or give another output_dir."
+        )
     if not os.access(output_dir, os.W_OK | os.X_OK):
-        raise OutputLostError(f"{output_dir} cannot be written (no permission); mend that, or give another output_dir.")
+        raise OutputLostError(f"{output_dir} cannot be written (no permission); fix that, or give another output_dir.")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON object, UTF-8 and indented; NaN and infinity, which JSON has not, as null."""
+    """Write a JSON object, in UTF-8 and indented; NaN and infinity, which JSON does not have, become null."""
     text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False) + "\n"
     with replacing(path) as temporary:
-        # A file name that is no Unicode becomes \udcXX, which JSON reads back as Python wrote it.
+        # A file name that is not valid Unicode becomes \udcXX, which Python's JSON reader restores.
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
@@ -155,14 +157,14 @@ def _without_nan(content: Any) -> Any:
 
 
 def write_image(path: Path, img: nib.spatialimages.SpatialImage) -> None:
-    """Write an image; the suffix decides whether it is compressed."""
+    """Write an image, compressed if its suffix says so."""
     with replacing(path, suffix="".join(path.suffixes[-2:])) as temporary:
         nib.save(img, temporary)
 
 
 def copy_file(source: Path, path: Path) -> None:
     """Copy a file's content."""
-    with contextlib.suppress(OSError):  # there is no such file yet, or none can be there
+    with contextlib.suppress(OSError):  # the file does not exist yet, or cannot exist there
         if path.samefile(source):
             return
     with replacing(path) as temporary:

@@ -1,4 +1,4 @@
-"""One long table over all runs: a row for each volume of each region of each atlas of each run."""
+"""One long (tidy) table over all runs: a row for each run, atlas, region and volume."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from niimasker.options.settings import TIDY_FORMATS, Settings
 from niimasker.outputs.files import DATA_FOLDER, replacing
 from niimasker.outputs.naming import RunFiles, Tables, long_table_path, name_files
 
-_BEFORE_ENTITIES, _AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
+_COLUMNS_BEFORE_ENTITIES, _COLUMNS_AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
 _MISSING = b"n/a"
 
-# Voxels are many columns: a row group of Parquet, and what is in memory at once, has no more rows than this.
-_MOST_ROWS = 1 << 20
+# With --as_voxels a run has many columns. This limits a row group of Parquet, and the rows in memory at once.
+_MAX_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
 class TidyRun:
-    """A run as the long table names it: where its files are, and its image's BIDS entities by column."""
+    """A run of the long table: the stem of its files, and the BIDS entities of its image by column."""
 
     output_stem: str
     entities: Mapping[str, str]
@@ -36,20 +36,20 @@ class TidyRun:
 
 @dataclass(frozen=True)
 class Block:
-    """The table of one run and atlas, in whole or some of its columns.
+    """The signals of one run and atlas, or some columns of them.
 
     Parameters
     ----------
     texts
-        What is alike in all rows, by column; None where it is not known.
+        Values that are the same in all rows, by column; None where the run has none.
     volumes
-        Of each row, counted from 0 in the image's file.
+        Number of each row's volume in the image, from 0.
     times
-        Of each row in seconds; None without a repetition time.
+        Time of each row in seconds; None without a repetition time.
     regions
-        The columns' names.
+        Names of the columns.
     cells
-        As they are written, bytes of shape (n_volumes, n_regions).
+        Bytes of the cells as written in the table of signals, of shape (n_volumes, n_regions).
     """
 
     texts: Mapping[str, str | None]
@@ -59,20 +59,20 @@ class Block:
     cells: np.ndarray
 
     def parts(self) -> Iterator[Block]:
-        """Yield the block in parts of not too many rows, a column at least."""
-        step = max(1, _MOST_ROWS // len(self.volumes))
+        """Yield the block in parts of limited size, each of one column or more."""
+        step = max(1, _MAX_ROWS // len(self.volumes))
         for start in range(0, len(self.regions), step):
-            chosen = slice(start, start + step)
-            yield Block(self.texts, self.volumes, self.times, self.regions[chosen], self.cells[:, chosen])
+            columns = slice(start, start + step)
+            yield Block(self.texts, self.volumes, self.times, self.regions[columns], self.cells[:, columns])
 
 
 def remove_long_tables(settings: Settings) -> None:
-    """Remove the long table that this call will write, and that of an earlier call: its runs may be done again.
+    """Remove the long table that this call will write, and that of an earlier call, whose runs may be done again.
 
     Raises
     ------
     OutputError
-        One cannot be removed.
+        A table cannot be removed.
     """
     for tidy in set(TIDY_FORMATS) & {settings.tidy, _earlier_format(settings)}:
         path = long_table_path(settings.output_dir, tidy)
@@ -83,7 +83,7 @@ def remove_long_tables(settings: Settings) -> None:
 
 
 def _earlier_format(settings: Settings) -> str | None:
-    # A file of that name that niimasker has not written is somebody's own.
+    # A file of that name that niimasker did not write belongs to the user.
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         record = json.loads((settings.output_dir / DATA_FOLDER / "parameters.json").read_text("utf-8"))
         return str(record["parameters"]["tidy"])
@@ -91,26 +91,26 @@ def _earlier_format(settings: Settings) -> str | None:
 
 
 def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: Sequence[str], *, tidy: str) -> Path:
-    """Write the tables of some runs as one long table, run by run, and return its path.
+    """Write the tables of these runs as one long table, run by run, and return its path.
 
     Parameters
     ----------
     runs
-        The image of each and the name of its outputs.
+        Image and output stem of each run.
     keys
-        What the files of each atlas are called by.
+        The key of each atlas in file names.
     tidy
-        The table's format.
+        Format of the table.
 
     Raises
     ------
     OutputError
-        The table cannot be written, or one of the runs' cannot be read.
+        The long table cannot be written, or the table of a run cannot be read.
     """
     tidy_runs = [TidyRun(stem, read_entities(image)) for image, stem in runs]
-    # The name with most entities says in which order they stand.
+    # The image name with most entities sets the order of their columns.
     by_length = sorted((run.entities for run in tidy_runs), key=len, reverse=True)
-    entities = tuple(dict.fromkeys(name for each in by_length for name in each))
+    entities = tuple(dict.fromkeys(name for run_entities in by_length for name in run_entities))
     path = long_table_path(settings.output_dir, tidy)
     with replacing(path) as temporary, WRITERS[tidy](temporary, entities) as write:
         for run in tidy_runs:
@@ -122,8 +122,8 @@ def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: 
 
 
 def read_entities(image: str) -> dict[str, str]:
-    """Return the BIDS entities of an image's name, under names that are no other column's: run becomes run_entity."""
-    taken = (*_BEFORE_ENTITIES, *_AFTER_ENTITIES)
+    """Return the BIDS entities of an image's name; one named like another column gets a suffix, as in run_entity."""
+    taken = (*_COLUMNS_BEFORE_ENTITIES, *_COLUMNS_AFTER_ENTITIES)
     return {
         f"{key}_entity" if key in taken else key: value
         for key, value in read_name(Path(image).name).entities.items()
@@ -138,22 +138,23 @@ def _read_block(run: TidyRun, files: RunFiles, tables: Tables, entities: Sequenc
         regions, cells = _read_cells(tables.signals_path)
     except (OSError, ValueError, LookupError) as error:
         raise OutputError(
-            f"{tables.signals_path} and the files beside it cannot be read for the long table ({error})."
+            f"{tables.signals_path} and the files beside it cannot be read for the long table ({error}); process that "
+            "run again without --resume."
         ) from error
     if cells.shape != (len(volumes), len(regions)):
         raise OutputError(
-            f"{tables.signals_path} has {cells.shape[0]} rows of {cells.shape[1]} values, but its header and its JSON "
-            f"file tell of {len(volumes)} of {len(regions)}; do that run again, without --resume."
+            f"{tables.signals_path} has {cells.shape[0]} rows of {cells.shape[1]} values, but its JSON file says "
+            f"{len(volumes)} rows and its header has {len(regions)} names; process that run again without --resume."
         )
     t_r = sidecar["RepetitionTime"]
-    # To the microsecond: the digits after that are those of the product.
+    # Rounded to the microsecond: further digits are rounding errors of the product.
     times = None if t_r is None else np.round(volumes * t_r, 6)
     texts = {"run": run.output_stem, **{name: run.entities.get(name) for name in entities}, "atlas": tables.atlas}
     return Block(texts, volumes, times, regions, cells)
 
 
 def _find_volumes(sidecar: Mapping[str, Any], outliers_path: Path) -> np.ndarray:
-    """Return which volume of the image's file each row of a table is."""
+    """Return the number of each row's volume in the image."""
     counts = sidecar["Volumes"]
     if counts["Kept"] == counts["Read"]:
         return np.arange(counts["Read"])
@@ -164,7 +165,7 @@ def _find_volumes(sidecar: Mapping[str, Any], outliers_path: Path) -> np.ndarray
 
 
 def _read_cells(path: Path) -> tuple[list[str], np.ndarray]:
-    """Return a table's names and its cells as bytes: parsing and writing them again might change the last digit."""
+    """Return a table's names, and its cells as bytes: parsing and writing numbers might change their last digit."""
     with path.open("rb") as file:
         (names,) = csv.reader([file.readline().decode("utf-8")], delimiter="\t")
         return names, np.stack([np.array(line.rstrip(b"\n").split(b"\t")) for line in file])
@@ -180,7 +181,7 @@ def _parquet(path: Path, entities: Sequence[str]) -> Iterator[Write]:
 
     text = pa.dictionary(pa.int32(), pa.string())
     types = {"volume": pa.int32(), "time": pa.float64(), "value": pa.float64()}
-    names = (*_BEFORE_ENTITIES, *entities, *_AFTER_ENTITIES)
+    names = (*_COLUMNS_BEFORE_ENTITIES, *entities, *_COLUMNS_AFTER_ENTITIES)
     schema = pa.schema([(_as_unicode(name), types.get(name, text)) for name in names])
 
     def write(block: Block) -> None:
@@ -194,7 +195,7 @@ def _parquet(path: Path, entities: Sequence[str]) -> Iterator[Write]:
 
 
 def _columns(block: Block) -> dict[str, Any]:
-    """Return a block's columns as Arrow's arrays, region after region."""
+    """Return a block's columns as Arrow arrays, region after region."""
     import pyarrow as pa
 
     n_volumes, n_regions = block.cells.shape
@@ -205,7 +206,7 @@ def _columns(block: Block) -> dict[str, Any]:
     regions = pa.array(np.repeat(np.arange(n_regions, dtype=np.int32), n_volumes))
     names = [_as_unicode(name) for name in block.regions]
     times = pa.nulls(n_rows, pa.float64()) if block.times is None else pa.array(np.tile(block.times, n_regions))
-    return {name: _constant(value, n_rows) for name, value in block.texts.items()} | {
+    return {name: _constant_column(value, n_rows) for name, value in block.texts.items()} | {
         "volume": pa.array(np.tile(block.volumes, n_regions), pa.int32()),
         "time": times,
         "region": pa.DictionaryArray.from_arrays(regions, pa.array(names, pa.string())),
@@ -213,7 +214,7 @@ def _columns(block: Block) -> dict[str, Any]:
     }
 
 
-def _constant(value: str | None, n_rows: int) -> Any:
+def _constant_column(value: str | None, n_rows: int) -> Any:
     import pyarrow as pa
 
     places = pa.nulls(n_rows, pa.int32()) if value is None else pa.array(np.zeros(n_rows, dtype=np.int32))
@@ -221,7 +222,7 @@ def _constant(value: str | None, n_rows: int) -> Any:
 
 
 def _as_unicode(text: str) -> str:
-    # A file name need not be Unicode.
+    # A file name may not be valid Unicode.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -231,26 +232,26 @@ def _tsv_gz(path: Path, entities: Sequence[str]) -> Iterator[Write]:
 
     with contextlib.ExitStack() as stack:
         raw = stack.enter_context(path.open("wb"))
-        # Neither the time nor the temporary name goes into the file: the same runs give the same bytes.
+        # A fixed name and time in the gzip header give the same bytes for the same runs.
         packed = stack.enter_context(igzip.IGzipFile("timeseries.tsv", "wb", fileobj=raw, mtime=0))
         file = stack.enter_context(io.TextIOWrapper(packed, "utf-8", errors="backslashreplace", newline=""))
-        file.write(_line((*_BEFORE_ENTITIES, *entities, *_AFTER_ENTITIES)) + "\n")
+        file.write(_tsv_line((*_COLUMNS_BEFORE_ENTITIES, *entities, *_COLUMNS_AFTER_ENTITIES)) + "\n")
         yield lambda block: _write_lines(file, block)
 
 
 def _write_lines(file: TextIO, block: Block) -> None:
-    first = _line(["n/a" if text is None else text for text in block.texts.values()])
+    first = _tsv_line(["n/a" if text is None else text for text in block.texts.values()])
     times = ["n/a"] * len(block.volumes) if block.times is None else block.times.tolist()
     heads = [f"{first}\t{volume}\t{time}\t" for volume, time in zip(block.volumes.tolist(), times, strict=True)]
     for region, cells in zip(block.regions, block.cells.T, strict=True):
-        name = _line([region])
-        # One write per column: one per line takes four times as long.
+        name = _tsv_line([region])
+        # One write per column: one write per line takes four times as long.
         numbers = b"\n".join(cells.tolist()).decode("ascii").split("\n")
         file.write("".join([f"{head}{name}\t{number}\n" for head, number in zip(heads, numbers, strict=True)]))
 
 
-def _line(cells: Sequence[str]) -> str:
-    """Return cells as the csv module writes them, in quotes where they need it."""
+def _tsv_line(cells: Sequence[str]) -> str:
+    """Return cells as the csv module writes them, quoted where necessary."""
     text = io.StringIO()
     csv.writer(text, delimiter="\t", lineterminator="").writerow(cells)
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""What became of a run, and its row in the summary."""
+"""The outcome of a run (done, skipped, failed or not started), and its row in summary.tsv."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ DONE, SKIPPED, FAILED, NOT_STARTED = "done", "skipped", "failed", "not started"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run: its result, or the reason why there is none; neither when it was not started.
+    """The outcome of a run: its result, or the reason why it failed; neither if it was not started.
 
     Parameters
     ----------
     seconds
-        That the run took; None where it is not known.
+        Time that the run took; None if not known.
+    is_mistake
+        Whether the failure is a bug of niimasker rather than a user's error.
     is_skipped
         Whether the result is that of an earlier call.
     is_lost
-        Whether the process that did it is gone: what it wrote may be incomplete.
+        Whether the process that worked on the run died: the files it wrote may be incomplete.
     ends_all
-        Whether no other run can be done, for the same reason.
+        Whether every other run would fail for the same reason.
     warnings
-        About the run, whatever became of it.
+        All warnings about the run, whether it failed or not.
     """
 
     run: Run
@@ -37,7 +39,7 @@ class Outcome:
     reason: str | None = None
     seconds: float | None = None
     traceback: str = ""
-    is_mistake: bool = False
+    is_bug: bool = False
     is_skipped: bool = False
     is_lost: bool = False
     ends_all: bool = False
@@ -52,12 +54,12 @@ class Outcome:
 
     @property
     def tables(self) -> tuple[Tables, ...]:
-        """The files written, an entry per atlas; none when the run failed."""
+        """The files written for each atlas; none if the run failed."""
         return () if self.result is None else self.result.tables
 
 
 def summary_row(outcome: Outcome) -> dict[str, Any]:
-    """Return what summary.tsv says of a run."""
+    """Return a run's row of summary.tsv."""
     run, result = outcome.run, outcome.result
     return {
         "image": str(run.image_path),

@@ -1,4 +1,4 @@
-"""What a result was made from: settings, sources, versions."""
+"""The provenance of a result: settings, source files with checksums, software versions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.options.option_types import Shard
-from niimasker.options.settings import OF_ONE_CALL, Settings
+from niimasker.options.settings import PER_CALL_OPTIONS, Settings
 from niimasker.regions.names.joining import NamesJoin
 from niimasker.regions.placing.weights import RegionWeights
-from niimasker.signals.connectivity import ESTIMATED_FROM, IN_WORDS, Connectivity
+from niimasker.signals.connectivity import DESCRIPTIONS, ESTIMATED_FROM, Connectivity
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -28,13 +28,13 @@ SourceRecord = dict[str, str | int]
 @cache
 def software_versions() -> dict[str, str]:
     """Return the versions of Python, niimasker and the packages that its numbers depend on."""
-    # Kept: looking them up takes 3 ms, once per table.
+    # Cached, because looking them up takes 3 ms and every table needs them.
     packages = {package: version(package) for package in PACKAGES}
     return {"python": platform.python_version(), **packages}
 
 
 def settings_record(settings: Settings) -> dict[str, Any]:
-    """Return every setting as resolved, as JSON values."""
+    """Return every setting, with defaults filled in, as JSON values."""
     return {field.name: _plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
 
 
@@ -45,12 +45,12 @@ def _plain(value: Any) -> Any:
 
 
 def source_record(path: Path, sha256: str | None = None) -> SourceRecord:
-    """Return a source file's path, size in bytes and SHA-256 checksum, which is computed unless it is known."""
+    """Return a source file's path, size in bytes and SHA-256 checksum, which is computed unless given."""
     return {"Path": str(path), "Bytes": path.stat().st_size, "SHA256": sha256 or _sha256(path)}
 
 
 def join_record(join: NamesJoin) -> SourceRecord:
-    """Return how the names of a table were joined with the regions, beside the record of the table."""
+    """Return how the names of a table were joined with the regions, for the record of the table."""
     return {"Format": join.format, "JoinedBy": join.how, "FirstNames": join.pairs}
 
 
@@ -72,10 +72,10 @@ def make_sidecar(
     sources: Mapping[str, SourceRecord],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
-    """Return the JSON that goes beside a table of signals."""
+    """Return the JSON content beside a table of signals."""
     return {
         "SamplingFrequency": None if cleaning.t_r is None else 1 / cleaning.t_r,
-        "StartTime": None if cleaning.t_r is None else round(_first_row(timeline, settings) * cleaning.t_r, 9),
+        "StartTime": None if cleaning.t_r is None else round(_first_volume(timeline, settings) * cleaning.t_r, 9),
         "RepetitionTime": cleaning.t_r,
         "RepetitionTimeSource": cleaning.t_r_source,
         "Volumes": {
@@ -89,25 +89,25 @@ def make_sidecar(
         "ConfoundsLeftOut": dict(nuisance.left_out),
         "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
         "Columns": {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)},
-        "Settings": {name: value for name, value in settings_record(settings).items() if name not in OF_ONE_CALL},
+        "Settings": {name: value for name, value in settings_record(settings).items() if name not in PER_CALL_OPTIONS},
         "Software": dict(software_versions()),
         "Warnings": list(warnings),
         "Sources": dict(sources),
     }
 
 
-def _first_row(timeline: Timeline, settings: Settings) -> int:
-    """Return which volume of the file the first row of signals is."""
+def _first_volume(timeline: Timeline, settings: Settings) -> int:
+    """Return the number of the image's volume in the first row of signals."""
     return timeline.n_discarded if settings.censored == "nan" else int(timeline.kept.argmax())
 
 
 def describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, str | int]]:
-    """Return the region of each column, in the words of the proposal for functional derivatives (BEP012).
+    """Return the atlas and region of each column, with the keys of the proposal for functional derivatives (BEP012).
 
     Parameters
     ----------
     atlas
-        What the outputs call it.
+        The key of the atlas in file names.
     """
     points = weights.single_points
     regions = weights.indices if points is None else [points.regions.indices[row] for row in points.rows]
@@ -117,12 +117,13 @@ def describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, 
 def make_relmat_sidecar(
     connectivity: Connectivity, signals_path: Path, *, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance
 ) -> dict[str, Any]:
-    """Return the JSON that goes beside a matrix between regions; of the rest the one beside the signals tells.
+    """Return the JSON content beside a matrix between regions.
 
-    The first keys are those of the proposal for relationship matrices (BEP017).
+    The first keys are those of the proposal for relationship matrices (BEP017). Settings and sources are in the JSON
+    file beside the signals.
     """
     return {
-        "RelationshipMeasure": IN_WORDS[connectivity.kind],
+        "RelationshipMeasure": DESCRIPTIONS[connectivity.kind],
         "Weighted": True,
         "Directed": False,
         "NonNegative": False,

@@ -1,4 +1,4 @@
-"""The regions of a study as files beside its results."""
+"""Copies of a study's regions beside its results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 
 from niimasker.inputs.spaces import Space
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.outputs.files import copy_file, write_image
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
 from niimasker.regions.placing.label_volumes import label_volume
@@ -18,8 +18,8 @@ from niimasker.regions.placing.placement import place_regions
 def write_regions_used(
     folder: Path, roi_file: str, regions: Regions, spaces: Sequence[Space], *, spheres_name: str
 ) -> None:
-    """Keep the regions beside the results: the file itself, a fetched atlas, and spheres in the first image's space."""
-    roi_path = to_path(roi_file)
+    """Write the regions beside the results: a copy of the file or fetched atlas, and spheres in the first space."""
+    roi_path = expand_home(roi_file)
     definition = regions.definition
     if roi_path.is_file():
         copy_file(roi_path, folder / roi_path.name)

@@ -1,10 +1,9 @@
-"""What a run and a study write, and the numbers that sum them up."""
+"""Writing of all files of a run and of a study, and the numbers that summarise them."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,15 @@ import pandas as pd
 from niimasker.inputs.confounds import Confounds
 from niimasker.options.settings import Settings
 from niimasker.outputs.dictionaries import OUTLIERS, REGIONS, VOXELS, Dictionary, describe_regressors
-from niimasker.outputs.files import check_output_dir, summary_name, write_json
+from niimasker.outputs.files import check_output_dir, write_json
 from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files, sidecar_beside
 from niimasker.outputs.provenance import (
     SourceRecord,
     describe_columns,
     make_relmat_sidecar,
     make_sidecar,
-    settings_record,
-    software_versions,
     source_record,
 )
-from niimasker.outputs.summaries import make_summary
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
@@ -48,12 +44,12 @@ from niimasker.study.plans import Plan
 
 @dataclass(frozen=True)
 class Extracted:
-    """A run's results in memory; signals, cleaned values and matrices between regions per atlas.
+    """A run's results in memory: signals, cleaned values and matrices between regions of each atlas.
 
     Parameters
     ----------
     mean_volume
-        The mean of the kept volumes, in the image's units; None when no report is wanted.
+        Mean of the kept volumes, in the image's units; None if no report is requested.
     """
 
     signals: tuple[Signals, ...]
@@ -68,7 +64,7 @@ class Extracted:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run that succeeded has to show, over all atlases."""
+    """The files, warnings and summary numbers of a run that succeeded, over all atlases."""
 
     tables: tuple[Tables, ...]
     warnings: tuple[str, ...]
@@ -97,32 +93,32 @@ def write_run(
     fingerprint: Mapping[str, str],
     settings: Settings,
 ) -> Result:
-    """Write the files of a run, for each atlas, and return what was written; all of them or none.
+    """Write all files of a run, or none if one fails, and return what was written.
 
     Parameters
     ----------
     keys, sources
-        For each atlas what its files are called by, and what its regions come from.
+        The key of each atlas in file names, and the source files of its regions.
     fingerprint
-        What the files are made from, as `niimasker.study.fingerprints` says it.
+        Fingerprint of the inputs and settings, from `niimasker.study.fingerprints`.
     """
     check_output_dir(settings.output_dir)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
     files = name_files(settings, plan.run.output_stem, keys)
     result = _make_result(files.tables, pd.concat(facts), extracted, plan.timeline)
-    with _whole_or_nothing(settings, plan.run.output_stem, keys):
-        paths = _write_of_run(plan, extracted, files)
-        for number, its_facts in enumerate(facts):
-            paths += _write_of_atlas(
-                number, its_facts, files, plan=plan, placement=placement, extracted=extracted, settings=settings
+    with _all_or_nothing(settings, plan.run.output_stem, keys):
+        paths = _write_run_files(plan, extracted, files)
+        for number, atlas_facts in enumerate(facts):
+            paths += _write_atlas_files(
+                number, atlas_facts, files, plan=plan, placement=placement, extracted=extracted, settings=settings
             )
         records = {
-            "Summary": numbers_of(result),
+            "Summary": summary_numbers(result),
             "Files": {path.relative_to(settings.output_dir).as_posix(): path.stat().st_size for path in paths},
             "Fingerprint": dict(fingerprint),
         }
         shared = run_sources(plan, extracted)
-        for number, its_tables in enumerate(files.tables):
+        for number, tables in enumerate(files.tables):
             sidecar = make_sidecar(
                 settings=settings,
                 timeline=plan.timeline,
@@ -132,13 +128,14 @@ def write_run(
                 sources={**shared, **sources[number]},
                 warnings=extracted.warnings,
             )
-            columns = describe_columns(its_tables.atlas, placement.weights[number])
-            # Last: they vouch for the others. A column that is called as a fact is gives way; Columns has them all.
-            write_json(its_tables.sidecar_path, {**sidecar, **records, **_without(columns, [*sidecar, *records])})
+            columns = describe_columns(tables.atlas, placement.weights[number])
+            # Sidecars are written last: a run that has them is complete. A column named like another key of the sidecar
+            # is left out here; Columns has all of them.
+            write_json(tables.sidecar_path, {**sidecar, **records, **_without_keys(columns, [*sidecar, *records])})
     return result
 
 
-def _write_of_atlas(
+def _write_atlas_files(
     number: int,
     facts: pd.DataFrame,
     files: RunFiles,
@@ -148,16 +145,16 @@ def _write_of_atlas(
     extracted: Extracted,
     settings: Settings,
 ) -> list[Path]:
-    """Write what a run has for one atlas but for what vouches for it, and return the files."""
+    """Write a run's files for one atlas, except the sidecar of the signals, and return their paths."""
     tables, weights = files.tables[number], placement.weights[number]
     paths = _write_signals(tables, weights, extracted.values[number], plan.timeline, settings)
-    paths += _write_facts(tables.regions_path, facts, files, REGIONS)
+    paths += _write_table(tables.regions_path, facts, files, REGIONS)
     if tables.voxels_path is not None:
-        paths += _write_facts(tables.voxels_path, voxels_table(weights), files, VOXELS)
+        paths += _write_table(tables.voxels_path, voxels_table(weights), files, VOXELS)
     return paths + _write_relmats(tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
 
 
-def _without(columns: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+def _without_keys(columns: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: column for name, column in columns.items() if name not in names}
 
 
@@ -165,15 +162,15 @@ def _write_signals(
     tables: Tables, weights: RegionWeights, values: np.ndarray, timeline: Timeline, settings: Settings
 ) -> list[Path]:
     if settings.censored == "nan":
-        values = _with_censored(values, timeline)
+        values = _insert_censored(values, timeline)
     write_signals(tables.signals_path, values, weights.names, n_decimals=settings.n_decimals)
     return [tables.signals_path]
 
 
-def _write_facts(
+def _write_table(
     path: Path, facts: pd.DataFrame, files: RunFiles, dictionary: Dictionary, float_format: str = "%.6g"
 ) -> list[Path]:
-    """Write a table, with its dictionary where the layout has one, and return the files."""
+    """Write a table, and its data dictionary if the layout has one, and return their paths."""
     write_records(path, facts, float_format)
     if not files.have_dictionaries:
         return [path]
@@ -196,9 +193,9 @@ def _write_relmats(
 
 
 @contextlib.contextmanager
-def _whole_or_nothing(settings: Settings, output_stem: str, keys: Sequence[str]) -> Iterator[None]:
+def _all_or_nothing(settings: Settings, output_stem: str, keys: Sequence[str]) -> Iterator[None]:
     paths = possible_files(settings, output_stem, keys)
-    # Those of an earlier call, sidecars first: nothing vouches for a mixture.
+    # Files of an earlier call are removed, sidecars first, so that a mixture never looks complete.
     _remove(paths)
     with contextlib.ExitStack() as undo:
         undo.callback(_remove, paths)
@@ -207,7 +204,7 @@ def _whole_or_nothing(settings: Settings, output_stem: str, keys: Sequence[str])
 
 
 def remove_incomplete(settings: Settings, output_stem: str, keys: Sequence[str]) -> None:
-    """Remove the files of a run that its process was ended in the midst of."""
+    """Remove the files of a run whose process was ended before all of them were written."""
     if not all(tables.sidecar_path.is_file() for tables in name_files(settings, output_stem, keys).tables):
         _remove(possible_files(settings, output_stem, keys))
 
@@ -218,30 +215,30 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
-def _write_of_run(plan: Plan, extracted: Extracted, files: RunFiles) -> list[Path]:
-    """Write what a run has once, whatever the number of atlases, and return the files."""
+def _write_run_files(plan: Plan, extracted: Extracted, files: RunFiles) -> list[Path]:
+    """Write the files that a run has once, whatever the number of atlases, and return their paths."""
     timeline, confounds = plan.timeline, extracted.confounds
     paths: list[Path] = []
     if timeline.n_kept < timeline.n_read or timeline.outliers:
-        paths += _write_facts(files.outliers_path, outliers_table(timeline), files, OUTLIERS)
+        paths += _write_table(files.outliers_path, outliers_table(timeline), files, OUTLIERS)
     if confounds is not None and confounds.names:
-        # As many digits as fMRIPrep writes.
+        # fMRIPrep writes ten significant digits.
         dictionary = describe_regressors(plan.cleaning.t_r)
-        paths += _write_facts(files.regressors_path, regressors_table(confounds, timeline), files, dictionary, "%.10g")
+        paths += _write_table(files.regressors_path, regressors_table(confounds, timeline), files, dictionary, "%.10g")
     return paths
 
 
-def _with_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
-    """Return a row per volume that is not discarded, NaN where it is censored."""
+def _insert_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
+    """Return one row per volume that is not discarded, NaN for censored volumes."""
     rows = np.full((timeline.n_read - timeline.n_discarded, values.shape[1]), np.nan)
     rows[timeline.kept[timeline.n_discarded :]] = values
     return rows
 
 
 def run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
-    """Return the files of a run, whatever the regions."""
+    """Return the source files of a run, without those of its regions."""
     sources = {"Image": source_record(plan.series.storage.path, extracted.image_sha256)}
-    # Nothing is made from a table that is not needed and cannot be read.
+    # A table that is not needed may be unreadable; then it is not a source.
     if plan.run.confounds_path is not None and extracted.confounds is not None:
         sources["Confounds"] = source_record(plan.run.confounds_path)
     if plan.run.censor_path is not None:
@@ -249,8 +246,8 @@ def run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
     return sources
 
 
-def numbers_of(result: Result) -> dict[str, float]:
-    """Return the numbers that sum a run up, by their names in `Result`."""
+def summary_numbers(result: Result) -> dict[str, float]:
+    """Return the numbers that summarise a run, by their names in `Result`."""
     return {name: getattr(result, name) for name in NUMBERS}
 
 
@@ -273,28 +270,8 @@ def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extra
 
 def _mean_fd(confounds: Confounds | None, timeline: Timeline) -> float:
     """Return the mean framewise displacement in mm of the volumes that are not discarded, NaN if it is not known."""
-    if confounds is None or confounds.marks is None or confounds.marks.framewise_displacement is None:
+    if confounds is None or confounds.measures is None or confounds.measures.framewise_displacement is None:
         return float("nan")
-    measured = confounds.marks.framewise_displacement[timeline.n_discarded :]
+    measured = confounds.measures.framewise_displacement[timeline.n_discarded :]
     measured = measured[np.isfinite(measured)]
     return float(measured.mean()) if len(measured) else float("nan")
-
-
-def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
-    """Write parameters.json and summary.tsv; `rows` are the facts of each run."""
-    named = ("image", "confounds", "output", "status", "reason")
-    write_json(
-        folder / "parameters.json",
-        {
-            "command": shlex.join(command),
-            "parameters": settings_record(settings),
-            "meta_data": software_versions(),
-            "runs": [{key: row[key] for key in named} for row in rows],
-        },
-    )
-    write_summary(folder / summary_name(None), rows)
-
-
-def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a row per run."""
-    write_records(path, make_summary(rows))

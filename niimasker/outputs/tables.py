@@ -1,4 +1,4 @@
-"""Tables as they are written: signals, and facts of regions, voxels and runs."""
+"""Tables of signals, matrices, and facts about regions, voxels and volumes, and how they are written."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from niimasker.signals.timeline import REASONS, Timeline
 
 
 def write_signals(path: Path, values: np.ndarray, names: Sequence[str], *, n_decimals: int) -> None:
-    """Write signals of shape (n_volumes, n_regions) under their regions' names; NaN as n/a.
+    """Write signals of shape (n_volumes, n_regions) under their regions' names, NaN as n/a.
 
-    Row by row by one format: pandas takes nine times as long for tens of thousands of columns.
+    Each row is formatted at once; pandas takes nine times as long for tens of thousands of columns.
     """
     row_format = "\t".join([f"%.{n_decimals}f"] * len(names)) + "\n"
     with replacing(path) as temporary, _open_text(temporary) as file:
@@ -30,9 +30,10 @@ def write_signals(path: Path, values: np.ndarray, names: Sequence[str], *, n_dec
 
 
 def write_relmat(path: Path, matrix: np.ndarray, names: Sequence[str]) -> None:
-    """Write a square matrix with its regions' names on both sides; NaN as n/a.
+    """Write a square matrix with its regions' names as header and first column, NaN as n/a.
 
-    Ten significant digits, not decimals: covariances are in squared units, precisions in the inverse of these.
+    Values have ten significant digits rather than fixed decimals, because covariances are in squared units and
+    precisions in the inverse of these.
     """
     row_format = "\t".join(["%.10g"] * len(names))
     with replacing(path) as temporary, _open_text(temporary) as file:
@@ -43,12 +44,12 @@ def write_relmat(path: Path, matrix: np.ndarray, names: Sequence[str]) -> None:
 
 
 def _open_text(path: Path) -> TextIO:
-    # A file name that is no Unicode may be in a table.
+    # A table may contain a file name that is not valid Unicode.
     return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def write_records(path: Path, table: pd.DataFrame, float_format: str = "%.6g") -> None:
-    """Write a table of facts, numbers with six significant digits unless said otherwise; what is missing as n/a."""
+    """Write a table of facts, with six significant digits by default and n/a for missing values."""
     with replacing(path) as temporary:
         table.to_csv(
             temporary,
@@ -62,16 +63,16 @@ def write_records(path: Path, table: pd.DataFrame, float_format: str = "%.6g") -
 
 
 def text_column(values: Sequence[str | None]) -> pd.Series:
-    """Return texts as a column of Python's own.
+    """Return texts as a column of Python strings.
 
-    pandas takes PyArrow's where that is installed, which hold no file name that is not Unicode.
+    Where PyArrow is installed, pandas would use its strings, which cannot hold a file name that is not valid Unicode.
     """
     return pd.Series(list(values), dtype=object)
 
 
 def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
-    """Return a row of facts per region; coverage is the share of its voxels that hold a signal."""
-    regions = weights.of_regions
+    """Return one row of facts per region."""
+    regions = weights.whole_regions
     x, y, z = regions.centres.T
     return pd.DataFrame(
         {
@@ -91,19 +92,19 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
 
 
 def outliers_table(timeline: Timeline) -> pd.DataFrame:
-    """Return a row per volume of the file: 1 for each reason why it is not kept."""
+    """Return one row per volume of the image, with 1 for each reason why the volume is not kept."""
     columns = {"discarded": np.arange(timeline.n_read) < timeline.n_discarded}
     columns |= {reason: timeline.outliers.get(reason, np.zeros(timeline.n_read, dtype=bool)) for reason in REASONS}
     return pd.DataFrame(columns).astype(int)
 
 
 def regressors_table(confounds: Confounds, timeline: Timeline) -> pd.DataFrame:
-    """Return the regressors that were asked for, a row per volume of the file."""
-    return pd.DataFrame(confounds.filled(timeline.kept), columns=list(confounds.names))
+    """Return the selected regressors, one row per volume of the image."""
+    return pd.DataFrame(confounds.fill_first_row(timeline.kept), columns=list(confounds.names))
 
 
 def voxels_table(weights: RegionWeights) -> pd.DataFrame:
-    """Return where each column of a single point comes from: its region, its place in the file, and mm."""
+    """Return the region, indices and coordinates in mm of the point of each column."""
     points = weights.single_points
     assert points is not None
     x, y, z = weights.centres.T

@@ -1,4 +1,4 @@
-"""Regions: what was given (definitions), their names, the atlases that nilearn fetches, and their placing on a space.
+"""Regions: their definitions as given by the user, their names, nilearn's atlases, and their weights on a space.
 
-Everything here knows atlases and spaces, never a run's values: signals are extracted in the wing above.
+Nothing here reads a run's values; signals are extracted in `niimasker.signals`.
 """

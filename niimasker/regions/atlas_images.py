@@ -8,36 +8,36 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import RegionsError, count, warn
-from niimasker.inputs.images import is_plain_float32, load_image
+from niimasker.inputs.images import is_unscaled_float32, load_image
 from niimasker.inputs.spaces import Grid
 from niimasker.inputs.volumes import read_voxels
 from niimasker.regions.definitions import Maps, Mask, Parcellation
 
-# A parcellation saved as float after a linear operation is off its whole numbers by rounding, not by thousandths.
-_WHOLE_WITHIN = 1e-3
+# Indices saved as float after a linear operation differ from whole numbers by rounding errors, far below this.
+_INTEGER_TOLERANCE = 1e-3
 # Between probabilities in percent and parcellations, see `check_no_stack`.
-_LEAST_EQUAL, _LEAST_AT_EDGE = 0.45, 0.15
-_LARGEST_INDEX = np.iinfo(np.int32).max
+_MIN_EQUAL, _MIN_AT_EDGE = 0.45, 0.15
+_MAX_INDEX = np.iinfo(np.int32).max
 
 
 def read_definition(img: nib.nifti1.Nifti1Pair, source: str) -> Parcellation | Maps:
-    """Return what an image defines: a 3D image a parcellation or a single mask, a 4D image maps.
+    """Return the regions that an image defines: maps for a 4D image, a parcellation for a 3D image, also for a mask.
 
-    A 4D image of one volume is a map where its values are fractions. NaN counts as 0, as nilearn has it.
+    A 4D image of one volume is a map if its values are fractions. NaN counts as 0, as in nilearn.
 
     Raises
     ------
     RegionsError
-        Its values define no regions.
+        The image's values define no regions.
     """
     if len([n for n in img.shape[3:] if n != 1]) > 1:
         raise RegionsError(f"{source}: a {img.ndim}D image; expected a 3D image or 4D maps.")
-    # Float64 where the file is not float32: maps are large.
-    values = read_voxels(img, np.float32 if is_plain_float32(img) else np.float64)
+    # float32 files stay float32, because maps are large.
+    values = read_voxels(img, np.float32 if is_unscaled_float32(img) else np.float64)
     values = _without_nan(values, source)
     if values.shape[3] > 1 or (img.ndim > 3 and _holds_fractions(values)):
-        return _make_maps(values, Grid.of(img), source)
-    return _make_parcellation(values[..., 0], Grid.of(img), source)
+        return _make_maps(values, Grid.from_image(img), source)
+    return _make_parcellation(values[..., 0], Grid.from_image(img), source)
 
 
 def _without_nan(values: np.ndarray, source: str) -> np.ndarray:
@@ -53,13 +53,13 @@ def _without_nan(values: np.ndarray, source: str) -> np.ndarray:
 def _holds_fractions(values: np.ndarray) -> bool:
     """Return whether values are no indices of regions, and not one value alone, as a mask's are."""
     finite = values[np.isfinite(values)]
-    present = finite[np.abs(finite) > _WHOLE_WITHIN]
+    present = finite[np.abs(finite) > _INTEGER_TOLERANCE]
     is_one = not len(present) or present.min() == present.max()
-    return not is_one and bool(np.any(np.abs(present - np.round(present)) > _WHOLE_WITHIN))
+    return not is_one and bool(np.any(np.abs(present - np.round(present)) > _INTEGER_TOLERANCE))
 
 
-def indices_of(definition: Parcellation | Maps) -> tuple[int, ...]:
-    """Return the indices of a definition's regions in ascending order; those of maps count from 1."""
+def list_indices(definition: Parcellation | Maps) -> tuple[int, ...]:
+    """Return the indices of the regions in ascending order; maps are counted from 1."""
     if isinstance(definition, Maps):
         return tuple(range(1, definition.weights.shape[-1] + 1))
     distinct = np.unique(definition.labels)
@@ -72,26 +72,26 @@ def _make_parcellation(values: np.ndarray, grid: Grid, source: str) -> Parcellat
         raise RegionsError(f"{source}: holds infinite values; expected whole numbers, 0 for background.")
     present = distinct[distinct != 0]
     if len(present) > 1:
-        present = present[np.abs(present) > _WHOLE_WITHIN]
+        present = present[np.abs(present) > _INTEGER_TOLERANCE]
     if not len(present):
         raise RegionsError(f"{source}: every voxel is 0; expected at least one region.")
     if len(present) == 1:
         return Parcellation(_mask_labels(values == present[0], float(present[0])), grid)
     rounded = np.round(present)
-    wrong = present[(np.abs(present - rounded) > _WHOLE_WITHIN) | (rounded < 1) | (rounded > _LARGEST_INDEX)]
+    wrong = present[(np.abs(present - rounded) > _INTEGER_TOLERANCE) | (rounded < 1) | (rounded > _MAX_INDEX)]
     if len(wrong):
         shown = ", ".join(f"{value:.10g}" for value in wrong[:5])
         raise RegionsError(
-            f"{source}: holds values that are no region's index ({shown}{', ...' if len(wrong) > 5 else ''}); "
-            f"expected whole numbers from 1 to {_LARGEST_INDEX}, and 0 for background."
+            f"{source}: holds values that cannot be a region's index ({shown}{', ...' if len(wrong) > 5 else ''}); "
+            f"expected whole numbers from 1 to {_MAX_INDEX}, and 0 for background."
         )
     return Parcellation(np.round(values).astype(np.int32), grid)
 
 
 def _mask_labels(inside: np.ndarray, value: float) -> np.ndarray:
-    # A mask may hold 255, 0.5 or -1: its index is its value where that can be an index.
+    # A mask's value may be 255, 0.5 or -1; it becomes the region's index if it is a valid one, else the index is 1.
     rounded = round(value)
-    is_index = 1 <= rounded <= _LARGEST_INDEX and abs(value - rounded) <= _WHOLE_WITHIN
+    is_index = 1 <= rounded <= _MAX_INDEX and abs(value - rounded) <= _INTEGER_TOLERANCE
     return np.where(inside, rounded if is_index else 1, 0).astype(np.int32)
 
 
@@ -142,16 +142,16 @@ def _is_parcellation(values: np.ndarray) -> bool:
             is_edge = (inner > 0) & (outer == 0)
             n_edge += int(np.count_nonzero(is_edge))
             edge += float(inner[is_edge].sum(dtype=np.float64))
-    return n_equal >= _LEAST_EQUAL * n_pairs and edge >= _LEAST_AT_EDGE * largest * n_edge
+    return n_equal >= _MIN_EQUAL * n_pairs and edge >= _MIN_AT_EDGE * largest * n_edge
 
 
 def load_mask(mask_path: Path) -> Mask:
-    """Return the voxels of a mask image that are not 0.
+    """Return the mask of an image's voxels that are not 0.
 
     Raises
     ------
     RegionsError, ImageError
-        The file is no 3D image of 0 and one other value.
+        The file is not a 3D image of 0 and one other value.
     """
     img = load_image(mask_path)
     if int(np.prod(img.shape[3:])) != 1:
@@ -161,5 +161,5 @@ def load_mask(mask_path: Path) -> Mask:
     inside = distinct[distinct != 0]
     if len(inside) != 1 or not np.isfinite(inside).all():
         shown = ", ".join(f"{value:g}" for value in distinct[:5])
-        raise RegionsError(f"{mask_path}: no mask; expected 0 and one other value, found {shown}.")
-    return Mask(values != 0, Grid.of(img))
+        raise RegionsError(f"{mask_path}: not a mask; expected 0 and one other value, found {shown}.")
+    return Mask(values != 0, Grid.from_image(img))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from niimasker.errors import RegionsError, shorten
+from niimasker.errors import RegionsError, list_names
 from niimasker.inputs.delimiters import Split, check_rectangular, parse_decimal, split_at_white_space, split_table
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT, read_lines
+from niimasker.inputs.text_tables import ROW_NUMBERING, read_lines
 from niimasker.regions.axes import find_axes, find_axis
 from niimasker.regions.names.columns import Column, find_names, read_columns
 from niimasker.regions.names.joining import NamesJoin
@@ -83,7 +83,7 @@ def _read_rows(table_path: Path) -> Split:
         split = Split("white space", tuple((line.strip(),) for line in lines if line.strip()))
     if all(_is_number(cell) for cell in split.rows[0]):
         raise RegionsError(
-            f"{table_path} has no header: its first row holds no names ({shorten(split.rows[0])}); "
+            f"{table_path} has no header: its first row holds no names ({list_names(split.rows[0])}); "
             "put a row with the columns' names above it."
         )
     check_rectangular(split, table_path, RegionsError, has_header=True)
@@ -99,7 +99,7 @@ def _choose_axes(header: Sequence[str], table_path: Path) -> tuple[int, int, int
     if not found:
         missing = [axis for axis in "xyz" if not find_axis(header, axis)] or list("xyz")
         raise RegionsError(
-            f"{table_path}: no column {', '.join(missing)}; expected columns x, y, z in mm, found {shorten(header)}."
+            f"{table_path}: no column {', '.join(missing)}; expected columns x, y, z in mm, found {list_names(header)}."
         )
     return found[0]
 
@@ -109,7 +109,7 @@ def _find_names(rows: Sequence[Sequence[str]], header: Sequence[str], table_path
     names = find_names(read_columns(rows, header))
     if names is not None and "" in names.cells:
         row = names.cells.index("") + 1
-        raise RegionsError(f"{table_path}: no name in {names.title}, row {row} ({HOW_ROWS_COUNT}); give it one.")
+        raise RegionsError(f"{table_path}: no name in {names.title}, row {row} ({ROW_NUMBERING}); give it one.")
     return names
 
 
@@ -122,7 +122,7 @@ def _read_mm(cell: str, heading: str, row: int, table_path: Path) -> float:
         value = parse_decimal(cell)
         if np.isfinite(value):
             return value
-    raise RegionsError(f"{table_path}: {cell!r} in column {heading}, row {row} ({HOW_ROWS_COUNT}), is no number in mm.")
+    raise RegionsError(f"{table_path}: {cell!r} in column {heading}, row {row} ({ROW_NUMBERING}), is no number in mm.")
 
 
 def _is_number(cell: str) -> bool:

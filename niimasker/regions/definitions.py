@@ -1,4 +1,4 @@
-"""What was given as regions: a parcellation, maps, seeds or a mask, before any image of a run is known."""
+"""Definitions of regions as the user gives them: parcellation, maps, seeds or mask, without any image of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from niimasker.regions.names.joining import NamesJoin
 
 @dataclass(frozen=True)
 class Parcellation:
-    """A label image: int32 of shape grid.shape, 0 is background."""
+    """A label image: int32 of shape grid.shape, 0 for background."""
 
     labels: np.ndarray
     grid: Grid
@@ -30,7 +30,7 @@ class Maps:
 
 @dataclass(frozen=True)
 class Seeds:
-    """Centres of spheres in mm, of shape (n_seeds, 3); without a radius the nearest voxel."""
+    """Centres of spheres in mm, of shape (n_seeds, 3); without a radius each seed is the nearest voxel."""
 
     coordinates: np.ndarray
     radius: float | None
@@ -46,12 +46,12 @@ class Mask:
 
 @dataclass(frozen=True)
 class Regions:
-    """The regions of one --roi_file as defined, and what they are called.
+    """The regions of one --roi_file: their definition and their names.
 
     Parameters
     ----------
     definition
-        Where they are.
+        Where the regions lie.
     indices, names
         In ascending order of index.
     centres
@@ -59,11 +59,11 @@ class Regions:
     source
         The file or query, as messages call it.
     as_voxels
-        Whether each voxel of each region is a column of its own.
-    is_placed
+        Whether each voxel of a region is a column of its own.
+    has_known_space
         Whether the atlas says which space it is in.
     names_join
-        The table that the names come from, if they do, and how they were joined.
+        The table that the names come from, if there is one, and how it was joined with the regions.
     """
 
     definition: Parcellation | Maps | Seeds
@@ -72,11 +72,11 @@ class Regions:
     centres: np.ndarray
     source: str
     as_voxels: bool = False
-    is_placed: bool = True
+    has_known_space: bool = True
     names_join: NamesJoin | None = None
 
 
-def centres_of(definition: Parcellation | Maps, indices: Sequence[int]) -> np.ndarray:
+def find_centres(definition: Parcellation | Maps, indices: Sequence[int]) -> np.ndarray:
     """Return the regions' centres of mass in mm, of shape (n_regions, 3)."""
     if isinstance(definition, Parcellation):
         i, j, k = np.nonzero(definition.labels)
@@ -91,11 +91,11 @@ def centres_of(definition: Parcellation | Maps, indices: Sequence[int]) -> np.nd
 
 
 def _map_centre(weights: np.ndarray) -> np.ndarray:
-    # In the file's order, as the voxels lie in memory: five times faster.
+    # In Fortran order, as the voxels lie in memory: five times faster.
     flat = weights.ravel(order="F")
     voxels = np.flatnonzero(flat)
     mass = np.abs(flat[voxels]).astype(np.float64)
-    # An empty map has no centre: NaN, written as n/a.
+    # An empty map has no centre; NaN is written as n/a.
     if not mass.sum():
         return np.full(3, np.nan)
     ijk = np.stack(np.unravel_index(voxels, weights.shape, order="F"))

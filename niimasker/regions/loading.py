@@ -1,4 +1,4 @@
-"""From --roi_file and --labels to regions, each with its name."""
+"""Load the regions that --roi_file and --labels give, each with its name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import nibabel as nib
 
-from niimasker.errors import RegionsError, shorten, warn
-from niimasker.inputs.images import is_placed, load_image
-from niimasker.options.paths import to_path
-from niimasker.regions.atlas_images import check_no_stack, indices_of, read_definition
+from niimasker.errors import RegionsError, list_names, warn
+from niimasker.inputs.images import has_known_space, load_image
+from niimasker.options.paths import expand_home
+from niimasker.regions.atlas_images import check_no_stack, list_indices, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.coordinates import SEED_SUFFIXES, SeedTable, read_seeds
-from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds, centres_of
+from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds, find_centres
 from niimasker.regions.names.bids_tables import find_lookup_table
 from niimasker.regions.names.header_tables import name_by_header
 from niimasker.regions.names.matching import (
@@ -36,14 +36,14 @@ def load_regions(
     as_voxels: bool,
     radius: float | None,
     atlas_dir: Path | None,
-    takes_more_names: bool = False,
+    allow_extra_names: bool = False,
 ) -> tuple[Regions, ...]:
-    """Return the regions that each --roi_file and --labels describe.
+    """Return the regions of each --roi_file, named by --labels.
 
     Parameters
     ----------
-    takes_more_names
-        Let tables of --labels name regions, by their index, that an image does not hold.
+    allow_extra_names
+        Accept tables of --labels with indices that the image does not hold.
 
     Raises
     ------
@@ -51,24 +51,24 @@ def load_regions(
         A file is not usable, or the names do not fit.
     """
     loaded = []
-    for roi_file, its_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True):
+    for roi_file, file_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True):
         if is_atlas_query(roi_file):
-            if its_labels:
-                warn(f"--labels is ignored: {roi_file} brings its own names.")
+            if file_labels:
+                warn(f"--labels is ignored: {roi_file} has its own names.")
             loaded.append(_from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file))
         elif Path(roi_file).suffix.lower() in SEED_SUFFIXES:
-            loaded.append(_from_table(to_path(roi_file), its_labels, radius))
+            loaded.append(_from_table(expand_home(roi_file), file_labels, radius))
         else:
-            loaded.append(_from_image(to_path(roi_file), its_labels, as_voxels, takes_more_names))
+            loaded.append(_from_image(expand_home(roi_file), file_labels, as_voxels, allow_extra_names))
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
-        warn("--radius is ignored: --roi_file holds no table of coordinates.")
+        warn("--radius is ignored: --roi_file is not a table of coordinates.")
     return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
 
 
 def check_labels(roi_files: Sequence[str], labels: Sequence[str]) -> None:
-    """Raise RegionsError where --labels is no names for any regions, whichever they are."""
-    for its_labels in _labels_per_file(roi_files, labels):
-        table_path = find_names_path(its_labels)
+    """Raise RegionsError where --labels cannot be read as names, whatever the regions are."""
+    for file_labels in _labels_per_file(roi_files, labels):
+        table_path = find_names_path(file_labels)
         if table_path is not None:
             read_label_table(table_path)
 
@@ -79,10 +79,10 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
     if not labels:
         return [()] * len(roi_files)
     files = [roi_file for roi_file in roi_files if not is_atlas_query(roi_file)]
-    if len(labels) != len(files) or not all(find_names_path([each]) for each in labels):
+    if len(labels) != len(files) or not all(find_names_path([label]) for label in labels):
         raise RegionsError(
             f"--roi_file has {len(files)} atlas files, so --labels takes {len(files)} tables, in their order, "
-            f"or nothing; found {shorten(labels)}."
+            f"or nothing; found {list_names(labels)}."
         )
     tables = iter(labels)
     return [() if is_atlas_query(roi_file) else (next(tables),) for roi_file in roi_files]
@@ -91,8 +91,9 @@ def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Se
 def find_names_paths(roi_files: Sequence[str], labels: Sequence[str]) -> list[Path | None]:
     """Return the table that the names of each --roi_file come from, None where there is none."""
     return [
-        find_names_path(its_labels) or (find_lookup_table(to_path(text)) if is_image(text) and not its_labels else None)
-        for text, its_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True)
+        find_names_path(file_labels)
+        or (find_lookup_table(expand_home(text)) if is_image(text) and not file_labels else None)
+        for text, file_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True)
     ]
 
 
@@ -106,16 +107,15 @@ def _mark_voxels(regions: Regions) -> Regions:
         return dataclasses.replace(regions, as_voxels=True)
     found = "maps" if isinstance(regions.definition, Maps) else "coordinates"
     raise RegionsError(
-        f"--as_voxels takes the voxels of a mask or a parcellation, but {regions.source} holds {found}; "
-        "leave the option out."
+        f"--as_voxels needs a mask or a parcellation, but {regions.source} holds {found}; leave the option out."
     )
 
 
 def _from_atlas(atlas: Atlas, query: str) -> Regions:
     definition = read_definition(atlas.img, query)
-    indices = indices_of(definition)
+    indices = list_indices(definition)
     names = make_unique([atlas.names.get(index, f"roi {index}") for index in indices], indices, query)
-    return Regions(definition, indices, names, centres_of(definition, indices), query)
+    return Regions(definition, indices, names, find_centres(definition, indices), query)
 
 
 def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> Regions:
@@ -131,7 +131,7 @@ def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> 
 
 def _name_seeds(seeds: SeedTable, indices: Sequence[int], roi_path: Path, labels: Sequence[str]) -> Named:
     """Return the seeds' names: those of --labels, or of the column of names in their own table."""
-    is_own_table = len(labels) == 1 and to_path(labels[0]) == roi_path
+    is_own_table = len(labels) == 1 and expand_home(labels[0]) == roi_path
     if labels and not is_own_table:
         return choose_names(labels, indices, roi_path.name)
     if seeds.names is None or seeds.join is None:
@@ -145,35 +145,35 @@ def _check_radii(seeds: SeedTable, roi_path: Path, radius: float | None) -> None
     """Refuse a column of radii that says anything but --radius."""
     if not seeds.radii or set(seeds.radii) == {radius}:
         return
-    shown = shorten([f"{each:g}" for each in sorted(set(seeds.radii))])
+    shown = list_names([f"{each:g}" for each in sorted(set(seeds.radii))])
     raise RegionsError(
         f"{roi_path}: its column of radii ({shown} mm) is not used: all spheres have one radius, that of --radius; "
         f"{'give it and remove the column' if radius is None else f'remove the column, which is not {radius:g}'}."
     )
 
 
-def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, takes_more_names: bool) -> Regions:
+def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, allow_extra_names: bool) -> Regions:
     img = load_image(roi_path)
     definition = read_definition(img, str(roi_path))
     check_no_stack(definition, str(roi_path))
-    indices = indices_of(definition)
-    is_mask_of_voxels = as_voxels and len(indices) == 1
-    if is_mask_of_voxels and labels:
+    indices = list_indices(definition)
+    is_voxel_mask = as_voxels and len(indices) == 1
+    if is_voxel_mask and labels:
         warn(f"--labels is ignored for {roi_path.name}: with --as_voxels each column is a voxel of this mask.")
         labels = ()
     are_maps = isinstance(definition, Maps)
     named = None
-    if not labels and not is_mask_of_voxels:
+    if not labels and not is_voxel_mask:
         named = _name_by_atlas(img, indices, roi_path, are_maps=are_maps)
     if named is None:
-        named = choose_names(labels, indices, roi_path.name, takes_more=takes_more_names, are_maps=are_maps)
+        named = choose_names(labels, indices, roi_path.name, allow_extra=allow_extra_names, are_maps=are_maps)
     return Regions(
         definition,
         indices,
         named.names,
-        centres_of(definition, indices),
+        find_centres(definition, indices),
         roi_path.name,
-        is_placed=is_placed(img.header),
+        has_known_space=has_known_space(img.header),
         names_join=named.join,
     )
 

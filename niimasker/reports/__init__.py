@@ -1,4 +1,4 @@
-"""Everything that is drawn: the page of a run, the index, the group page, their figures, templates and scripts.
+"""HTML reports: the page of a run, the index and the group page, with their figures, templates and scripts.
 
-Drawing code takes values and returns figures or text; it sees no path, and no table depends on it.
+Code that draws takes values and returns figures or text. It knows no paths, and no table depends on it.
 """

@@ -1,6 +1,6 @@
-"""Figures as plotly's JSON: functions that take values and return a dict of data and layout.
+"""Figures of a run's page: functions that take values and return plotly's JSON as a dict of data and layout.
 
-Written out here: building the same through plotly's Python classes takes a second for a matrix of 400 regions.
+The dicts are written out because plotly's Python classes take a second for a matrix of 400 regions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from niimasker.reports.packing import numbers, pack_steps
+from niimasker.reports.packing import json_numbers, pack_steps
 from niimasker.reports.plots import (
     BOTTOM,
     INK,
@@ -17,46 +17,45 @@ from niimasker.reports.plots import (
     TOP,
     Figure,
     axis,
+    display_names,
+    left_margin,
     line_at,
     make_layout,
     names_axis,
-    room_left,
-    shown_names,
     title_at,
 )
 from niimasker.reports.time_axis import TimeAxis
 
-# Steps of z-scores, in one byte each; a spike's may be far above what is black or white.
+# z-scores take one byte each, in these steps. The greys end at _Z_SHOWN, but spikes keep their values for hovering.
 _Z_STEP = 0.1
 _Z_SHOWN = 2.5
 
 MEAN_SIGNAL = "mean signal"
 
-
-_BEFORE, _AFTER = "#8a949e", "#0072b2"
-_DISCARDED, _CENSORED = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
+_BEFORE_COLOUR, _AFTER_COLOUR = "#8a949e", "#0072b2"
+_DISCARDED_COLOUR, _CENSORED_COLOUR = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
 
 # In pixels.
 _TRACE_HEIGHT, _GAP = 52, 24
 
 
 def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapping[str, np.ndarray]) -> Figure:
-    """Return regions over time, with curves above on the same axis.
+    """Return the carpet plot: signals over time as rows of greys, with curves above them on the same time axis.
 
     Parameters
     ----------
     z : ndarray of shape (n_kept, n_rows)
         Standardised signals.
     above
-        Curves by their titles, each with a value per volume of the file.
+        Curves by their titles, each with one value per volume of the image.
     """
     n_rows, above_height = z.shape[1], len(above) * (_TRACE_HEIGHT + _GAP)
     carpet_height = int(np.clip(12 * n_rows, 110, 360))
     plots_height = carpet_height + above_height
     top = TOP + (_GAP if above else 0)
-    shown = shown_names(names)
+    shown = display_names(names)
     layout = make_layout(plots_height + top + BOTTOM)
-    layout["margin"] |= {"t": top, "l": room_left(shown)}
+    layout["margin"] |= {"t": top, "l": left_margin(shown)}
     layout["xaxis"] = {**axis(time.title), "range": time.range, "anchor": "y"}
     layout["yaxis"] = {**names_axis(shown), "domain": [0, carpet_height / plots_height]}
     layout["shapes"] = shade(time)
@@ -68,7 +67,7 @@ def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapp
         rangemode = "tozero" if from_zero else "normal"
         layout[f"yaxis{number}"] = {**axis(), "domain": [low, high], "nticks": 4, "rangemode": rangemode}
         layout["annotations"].append(title_at(title, 0, high))
-        data.append(_curve(time, values, on=f"y{number}", colour=_AFTER, name=title))
+        data.append(_curve(time, values, on=f"y{number}", colour=_AFTER_COLOUR, name=title))
     return {"data": data, "layout": layout}
 
 
@@ -99,7 +98,7 @@ def _make_carpet(z: np.ndarray, shown: Sequence[str], time: TimeAxis, height: in
 
 
 def shade(time: TimeAxis) -> list[Figure]:
-    """Return rectangles behind the volumes that are discarded and censored."""
+    """Return rectangles that shade discarded and censored volumes."""
     return [
         {
             "type": "rect",
@@ -113,12 +112,12 @@ def shade(time: TimeAxis) -> list[Figure]:
             "fillcolor": colour,
             "layer": "below",
         }
-        for marks, colour in ((time.discarded, _DISCARDED), (time.censored, _CENSORED))
-        for start, stop in _stretches(marks)
+        for marks, colour in ((time.discarded, _DISCARDED_COLOUR), (time.censored, _CENSORED_COLOUR))
+        for start, stop in _find_stretches(marks)
     ]
 
 
-def _stretches(marks: np.ndarray) -> list[tuple[int, int]]:
+def _find_stretches(marks: np.ndarray) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], marks, [False]]))).tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
@@ -128,8 +127,8 @@ def _curve(time: TimeAxis, values: np.ndarray, *, on: str, colour: str, name: st
         "type": "scatter",
         "mode": "lines" if len(values) > 1 else "markers",
         "x": time.packed(),
-        # A mean signal of 100,000 may vary by 5.
-        "y": numbers(values, 9),
+        # Nine digits, because a mean signal of 100,000 may vary by 5.
+        "y": json_numbers(values, 9),
         "yaxis": on,
         "line": {"color": colour, "width": 1.1},
         "hovertemplate": f"{name} %{{y}}<br>{time.hover}<extra></extra>",
@@ -138,7 +137,7 @@ def _curve(time: TimeAxis, values: np.ndarray, *, on: str, colour: str, name: st
 
 
 def plot_viewer(time: TimeAxis, units: tuple[str, str]) -> Figure:
-    """Return the frame of the viewer, which report.js fills: a region before cleaning above, after it below."""
+    """Return the empty viewer, which report.js fills: one region before cleaning above and after cleaning below."""
     layout = make_layout(330)
     layout["xaxis"] = {**axis(time.title), "range": time.range, "anchor": "y2"}
     layout["yaxis"] = {**axis(), "domain": [0.55, 1]}
@@ -164,13 +163,13 @@ def plot_viewer(time: TimeAxis, units: tuple[str, str]) -> Figure:
 
 
 def plot_histogram(correlations: np.ndarray, median: float) -> Figure:
-    """Return how often each correlation occurs, given those of all pairs of regions."""
+    """Return the histogram of the correlations of all pairs of regions."""
     counts, edges = np.histogram(correlations, bins=np.linspace(-1, 1, 81))
     bars = {
         "type": "bar",
-        "x": numbers((edges[:-1] + edges[1:]) / 2),
+        "x": json_numbers((edges[:-1] + edges[1:]) / 2),
         "y": counts.tolist(),
-        "marker": {"color": _AFTER},
+        "marker": {"color": _AFTER_COLOUR},
         "hovertemplate": "r %{x:.2f}: %{y} pairs<extra></extra>",
     }
     layout = make_layout(300)
@@ -186,23 +185,23 @@ def plot_spectrum(
     unit: str,
     band: tuple[float | None, float | None],
 ) -> Figure:
-    """Return power by frequency before and after cleaning; the band that a filter keeps is white, what it removes grey.
+    """Return the power spectrum before and after cleaning, with the frequencies that a filter removes shaded grey.
 
     Parameters
     ----------
     powers
-        By "before" and "after".
+        Shares of power, under the keys "before" and "after".
     band
-        The high-pass and the low-pass cut-off.
+        High-pass and low-pass cut-off; None for no filter.
     """
-    colours = {"before": _BEFORE, "after": _AFTER}
+    colours = {"before": _BEFORE_COLOUR, "after": _AFTER_COLOUR}
     curves = [
         {
             "type": "scatter",
             "mode": "lines",
             "name": f"{when} cleaning",
-            "x": numbers(frequencies),
-            "y": numbers(np.where(power > 0, power, np.nan)),
+            "x": json_numbers(frequencies),
+            "y": json_numbers(np.where(power > 0, power, np.nan)),
             "line": {"color": colours[when], "width": 1.6},
             "hovertemplate": f"%{{x:.4g}} {unit}: %{{y:.3g}}<extra>{when}</extra>",
         }
@@ -212,7 +211,7 @@ def plot_spectrum(
     highest = max([float(power.max()) for power in powers.values() if np.isfinite(power).any()], default=1.0)
     top = np.log10(highest) + 0.3 if highest > 0 else 0.0
     layout["xaxis"] = {**axis(f"frequency ({unit})"), "range": [0, float(frequencies[-1])]}
-    # What a filter removes is rounding noise some 30 decades below.
+    # Five decades are shown. What a filter removes is rounding noise some 30 decades below.
     layout["yaxis"] = {**axis("share of power"), "type": "log", "range": [top - 5, top], "exponentformat": "power"}
     layout["legend"] = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
     layout["showlegend"] = True

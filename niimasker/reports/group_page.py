@@ -1,4 +1,4 @@
-"""The page of a group: mean connectivity over runs, its spread, and how it goes with motion."""
+"""The group page: mean connectivity over runs, its standard deviation, and its correlation with motion (QC-FC)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from niimasker.reports.index_page import to_href
 from niimasker.reports.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
 from niimasker.reports.pages import render, write_assets, write_page
 from niimasker.reports.plots import Plot
-from niimasker.reports.region_groups import group_regions
+from niimasker.reports.region_groups import describe_order, group_regions
 from niimasker.reports.run_page import Fact
-from niimasker.reports.run_view import MOST_COLUMNS
-from niimasker.signals.connectivity import IN_WORDS
+from niimasker.reports.run_view import MAX_COLUMNS
+from niimasker.signals.connectivity import DESCRIPTIONS
 
 
 @dataclass(frozen=True)
 class GroupSection:
-    """What a page shows of one atlas and kind of connectivity; a figure that cannot be is None, and a note says why."""
+    """The part of the page for one atlas and kind of connectivity; where a figure is None, a note says why."""
 
     title: str
     facts: tuple[Fact, ...]
@@ -43,7 +43,7 @@ class GroupSection:
 
 
 def write_group_page(path: Path, groups: Sequence[Group], members: Sequence[Member], settings: Settings) -> None:
-    """Write the page of a group, and what it needs beside it."""
+    """Write the group page, and the scripts and style sheet that it needs."""
     folder = settings.output_dir / REPORTS_FOLDER
     page = make_group_page(
         groups,
@@ -72,18 +72,18 @@ def make_group_page(
     fisher_z: bool = False,
     assets: str = "assets",
 ) -> str:
-    """Return the HTML page of a group.
+    """Return the group page as HTML.
 
     Parameters
     ----------
     groups
         One for each atlas and kind of connectivity.
     members, links
-        The runs that are done, and where each one's page is, relative to this page.
+        The finished runs, and the link to each run's page, relative to this page; None where there is no page.
     versions
-        Of the software, by package.
+        Software versions, by package.
     fisher_z
-        Whether correlations are Fisher's z.
+        Whether correlations are transformed to Fisher z.
     assets
         The folder of the style sheet and scripts, relative to this page.
     """
@@ -101,34 +101,38 @@ def make_group_page(
 
 
 def _notes(groups: Sequence[Group]) -> Iterator[str]:
-    """Yield what a reader should know before looking at the figures."""
+    """Yield what a reader should know to interpret the figures."""
     by_atlas = {group.atlas: group for group in groups}
     for atlas, group in by_atlas.items():
-        said_of = f"{atlas}: " if len(by_atlas) > 1 else ""
+        prefix = f"{atlas}: " if len(by_atlas) > 1 else ""
         if group.left_out:
-            yield f"{said_of}{count(len(group.left_out), 'run')} left out; the table of runs says why."
+            yield f"{prefix}{count(len(group.left_out), 'run')} left out; the table of runs gives the reason."
         n_partial = int((group.sums.values.n < len(group.members)).sum())
         if n_partial:
-            yield f"{said_of}{count(n_partial, 'edge')} without a value in some runs; the table of edges counts them."
+            yield (
+                f"{prefix}{count(n_partial, 'edge')} without a value in some runs; the column n_runs of "
+                "group_edges.tsv gives the number of runs of each edge."
+            )
         if group.n_subjects is not None and group.n_subjects < len(group.members):
             yield (
-                f"{said_of}{count(len(group.members), 'run')} of {count(group.n_subjects, 'subject')}: runs of one "
-                "subject are not independent, so that p comes out too small and the share of edges too large."
+                f"{prefix}{count(len(group.members), 'run')} of {count(group.n_subjects, 'subject')}: runs of one "
+                "subject are not independent, so p values are too small and the share of edges with p < "
+                f"{SIGNIFICANT:g} is too large."
             )
         tasks = Counter(member.task for member in group.members if member.task)
         if len(tasks) > 1:
             listed = ", ".join(f"{task} ({count(n, 'run')})" for task, n in sorted(tasks.items()))
-            yield f"{said_of}runs of several tasks are taken together: {listed}; --task takes one of them."
+            yield f"{prefix}runs of several tasks are combined: {listed}; --task selects one of them."
         n_without = len(group.members) - len(group.motion)
         if n_without and not group.note:
             yield (
-                f"{said_of}{count(n_without, 'run')} without a mean framewise displacement; "
-                f"QC-FC is over the other {len(group.motion)}."
+                f"{prefix}{count(n_without, 'run')} without a mean framewise displacement; "
+                f"QC-FC is computed over the other {len(group.motion)}."
             )
 
 
 def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[str | None]) -> list[dict[str, Any]]:
-    """Return a row per run of the page's table, those left out first."""
+    """Return one row per run for the page's table, runs left out first."""
     by_atlas = {group.atlas: group.left_out for group in groups}
     rows = [
         {
@@ -136,20 +140,20 @@ def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[st
             "href": to_href(link),
             "subject": member.subject or "n/a",
             "mean_fd": f"{member.mean_fd:.3f}" if math.isfinite(member.mean_fd) else "n/a",
-            "left_out": _why_left_out(member.name, by_atlas),
+            "left_out": _reason_left_out(member.name, by_atlas),
         }
         for member, link in zip(members, links, strict=True)
     ]
     return sorted(rows, key=lambda row: not row["left_out"])
 
 
-def _why_left_out(name: str, by_atlas: Mapping[str, Mapping[str, str]]) -> str:
+def _reason_left_out(name: str, by_atlas: Mapping[str, Mapping[str, str]]) -> str:
     reasons = {atlas: left_out[name] for atlas, left_out in by_atlas.items() if name in left_out}
     return "; ".join(f"{atlas}: {reason}" if len(by_atlas) > 1 else reason for atlas, reason in reasons.items())
 
 
 def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
-    """Return what a page shows of one atlas and kind of connectivity."""
+    """Return the part of the page for one atlas and kind of connectivity."""
     notes = {}
     n_runs = len(group.members)
     if n_runs < MIN_RUNS:
@@ -157,16 +161,20 @@ def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
         notes["matrix"] = f"No matrix: it needs {MIN_RUNS} runs whose regions have the same names; {n_runs} {have}."
     elif not group.n_edges:
         notes["matrix"] = "No matrix: no pair of regions has a value."
-    elif len(group.names) > MOST_COLUMNS:
-        notes["matrix"] = f"No matrix: {len(group.names):,} regions are too many for one. The tables have every number."
+    elif len(group.names) > MAX_COLUMNS:
+        notes["matrix"] = (
+            f"No matrix: {len(group.names):,} regions are too many for a figure. group_edges.tsv has all values."
+        )
     if not group.qcfc or not group.qcfc.n_edges:
-        notes["qcfc"] = group.note or f"No QC-FC: no edge has values in {MIN_RUNS} runs that it varies over."
+        notes["qcfc"] = group.note or f"No QC-FC: no edge has values that vary over at least {MIN_RUNS} runs."
     elif group.dependence is None:
-        notes["distance"] = "No dependence on distance: it needs three edges of different length."
+        notes["distance"] = (
+            "No distance dependence: it needs at least three edges with different lengths and different QC-FC."
+        )
     is_z = fisher_z and group.kind in CORRELATION_KINDS
     unit = heatmaps.name_scale(group.kind, is_fisher_z=is_z)
     return GroupSection(
-        f"{group.atlas}: {IN_WORDS[group.kind]}{', Fisher z' if is_z else ''}",
+        f"{group.atlas}: {DESCRIPTIONS[group.kind]}{', Fisher z' if is_z else ''}",
         tuple(_facts(group, unit if group.kind in CORRELATION_KINDS else group.kind)),
         None if "matrix" in notes else _mean(group, unit),
         None if "matrix" in notes else _spread(group),
@@ -183,42 +191,42 @@ def _facts(group: Group, unit: str) -> Iterator[Fact]:
     yield Fact(f"{len(group.names):,}", "regions")
     yield Fact(f"{group.n_edges:,}", "edges with a value")
     if group.n_edges and len(group.members) >= MIN_RUNS:
-        yield Fact(_shown(mean_of_known(group.mean)), f"mean {unit} over edges")
-        yield Fact(_shown(mean_of_known(group.deviation)), f"mean SD of {unit} over runs")
+        yield Fact(_format(mean_of_known(group.mean)), f"mean {unit} over edges")
+        yield Fact(_format(mean_of_known(group.deviation)), f"mean SD of {unit} over runs")
     if group.qcfc and group.qcfc.n_edges:
         yield Fact(f"{mean_of_known(group.motion):.3f} mm", "mean FD over runs")
-        yield Fact(f"{group.qcfc.share_significant:.1%}", f"of edges go with FD, p < {SIGNIFICANT:g}")
-        yield Fact(_shown(group.qcfc.median_absolute), "median |QC-FC r|")
+        yield Fact(f"{group.qcfc.share_significant:.1%}", f"of edges correlate with FD (p < {SIGNIFICANT:g})")
+        yield Fact(_format(group.qcfc.median_absolute), "median |QC-FC r|")
     if group.dependence:
-        yield Fact(_shown(group.dependence.r), "r of QC-FC with distance")
+        yield Fact(_format(group.dependence.r), "r between QC-FC and distance")
 
 
-def _shown(value: float) -> str:
-    """Return a number as a page shows it, 0 without a sign."""
+def _format(value: float) -> str:
+    """Return a number as text with three decimals, or four digits if it is large; 0 has no sign."""
     return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 1e3 else f"{value:.4g}"
 
 
 def _mean(group: Group, unit: str) -> Plot:
-    scale = heatmaps.Scale(unit, heatmaps.find_limit(group.mean))
+    scale = heatmaps.Scale(unit, heatmaps.find_colour_limit(group.mean))
     grouping = group_regions(group.names)
-    order = "grouped as the names say" if grouping.names else "in the atlas's order"
+    order = describe_order(grouping)
     runs = count(len(group.members), "run")
     return Plot(
         heatmaps.plot_matrix(matrix_of(group.mean, len(group.names)), group.names, grouping, scale),
         f"Mean matrix of {count(len(group.names), 'region')} over {runs}, {order}",
-        f"Mean over {runs}, {order}; what lies beyond {scale.limit:g} has the last colour.",
+        f"Mean over {runs}, {order}. The colour scale ends at ±{scale.limit:g}.",
     )
 
 
 def _spread(group: Group) -> Plot:
-    scale = heatmaps.Scale("SD", heatmaps.find_limit(group.deviation), is_signed=False)
+    scale = heatmaps.Scale("SD", heatmaps.find_colour_limit(group.deviation), is_signed=False)
     runs = count(len(group.members), "run")
     return Plot(
         heatmaps.plot_matrix(
             matrix_of(group.deviation, len(group.names)), group.names, group_regions(group.names), scale
         ),
         f"Matrix of the standard deviation over {runs} of {count(group.n_edges, 'edge')}",
-        f"Sample standard deviation over {runs}; what lies beyond {scale.limit:g} has the last colour.",
+        f"Sample standard deviation over {runs}. The colour scale ends at {scale.limit:g}.",
     )
 
 
@@ -229,30 +237,30 @@ def _qcfc(group: Group) -> Plot:
     return Plot(
         group_figures.plot_qcfc(group.qcfc),
         f"Histogram of {count(n_edges, 'QC-FC correlation')} over {runs}: {share} have p < {SIGNIFICANT:g}, "
-        f"the median of |r| is {_shown(group.qcfc.median_absolute)}",
-        f"QC-FC: correlation of each edge with mean FD over {runs}. {share} of {count(n_edges, 'edge')} have "
-        f"p < {SIGNIFICANT:g}, uncorrected; chance alone gives {SIGNIFICANT:.0%}. "
-        f"Median |r| {_shown(group.qcfc.median_absolute)}.",
+        f"the median of |r| is {_format(group.qcfc.median_absolute)}",
+        f"QC-FC: correlation between each edge and mean FD over {runs}. {share} of {count(n_edges, 'edge')} have "
+        f"p < {SIGNIFICANT:g} (uncorrected); {SIGNIFICANT:.0%} are expected by chance. "
+        f"The median of |r| is {_format(group.qcfc.median_absolute)}.",
     )
 
 
 def _distance(group: Group) -> Plot:
     assert group.qcfc is not None
     assert group.dependence is not None
-    r, rho = _shown(group.dependence.r), _shown(group.dependence.rho)
+    r, rho = _format(group.dependence.r), _format(group.dependence.rho)
     return Plot(
         group_figures.plot_distance(group.qcfc.r, group.distances, group.dependence, group.names),
-        f"QC-FC correlation of {count(group.qcfc.n_edges, 'edge')} by the distance of their regions: r = {r}",
-        f"Distance dependence: Pearson's r = {r}, Spearman's rho = {rho} between QC-FC and distance. The line is the "
-        "least-squares fit, level where motion acts alike on short and long edges.",
+        f"QC-FC correlation of {count(group.qcfc.n_edges, 'edge')} by the distance between their regions: r = {r}",
+        f"Distance dependence of QC-FC: Pearson's r = {r}, Spearman's rho = {rho}. The line is the least-squares fit; "
+        "it is flat if motion affects short and long edges alike.",
     )
 
 
 def describe_group(groups: Sequence[Group], versions: Mapping[str, str], *, fisher_z: bool) -> Paragraph:
-    """Return the methods of a group in publishable English."""
+    """Return the methods paragraph of a group, ready for a publication."""
     n_runs = max(len(group.members) for group in groups)
-    # One of them has a comma of its own.
-    kinds = "; ".join(dict.fromkeys(IN_WORDS[group.kind] for group in groups))
+    # Joined by semicolons, because a description may contain a comma.
+    kinds = "; ".join(dict.fromkeys(DESCRIPTIONS[group.kind] for group in groups))
     as_z = ", correlations as Fisher z," if fisher_z else ""
     text = (
         f"Connectivity ({kinds}){as_z} was averaged over {count(n_runs, 'run')} with niimasker "
@@ -260,12 +268,12 @@ def describe_group(groups: Sequence[Group], versions: Mapping[str, str], *, fish
     )
     if any(group.qcfc for group in groups):
         text += (
-            " Residual effects of motion were assessed by QC-FC: Pearson's correlation over runs of each edge with "
-            f"mean framewise displacement ({POWER_2012[0]}), the share of edges with p < {SIGNIFICANT:g} (two-sided, "
-            "uncorrected), the median absolute correlation, and its distance dependence, Pearson's correlation over "
-            "edges of QC-FC with the Euclidean distance between the centres of the regions "
-            f"({CIRIC_2017[0]}; Spearman's rank correlation as in {PARKES_2018[0]}), computed with scipy "
-            f"{versions['scipy']}."
+            " Residual effects of motion were assessed by QC-FC, Pearson's correlation over runs between each edge and "
+            f"mean framewise displacement ({POWER_2012[0]}). It was summarised by the share of edges with "
+            f"p < {SIGNIFICANT:g} (two-sided, uncorrected), the median absolute correlation, and its distance "
+            "dependence, that is, Pearson's correlation over edges between QC-FC and the Euclidean distance between "
+            f"the centres of the regions ({CIRIC_2017[0]}) and Spearman's rank correlation ({PARKES_2018[0]}), "
+            f"computed with scipy {versions['scipy']}."
         )
     cited = (CIRIC_2017, PARKES_2018, POWER_2012)
     return Paragraph(text, tuple(full for short, full in cited if short in text))

@@ -1,4 +1,4 @@
-"""Heatmaps as plotly's JSON: matrices between regions and of correlations, and what their colours stand for."""
+"""Heatmaps as plotly's JSON, with their colour scales: matrices between regions, and correlations with regressors."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import numpy as np
 from niimasker.reports.packing import pack_rows, pack_steps
 from niimasker.reports.plots import (
     INK,
-    LONGEST_TILTED,
-    MOST_TICKS,
+    MAX_TICKS,
+    MAX_TILTED_TICK_LENGTH,
     Figure,
     axis,
+    display_names,
+    left_margin,
     make_layout,
+    margin_for,
     names_axis,
-    room_for,
-    room_left,
-    shown_names,
     tick_texts,
     title_at,
 )
 from niimasker.reports.region_groups import Grouping
 
-# Of correlations, in one byte each.
+# Correlations take one byte each, in these steps.
 _CORRELATION_STEP = 0.01
 
-# A few wild pairs of regions must not make all others pale.
-_SHARE_IN_RANGE = 99.5
+# Colours cover this percentage of values, so that a few extreme pairs of regions do not make all others pale.
+_PERCENTILE_IN_RANGE = 99.5
 
-# Short, beside the colours: matrices with longer ones are narrower than their neighbours.
-_NAMES = {"covariance": "cov", "precision": "prec"}
+# Short titles of colour bars; a longer title makes a matrix narrower than its neighbours.
+_SHORT_NAMES = {"covariance": "cov", "precision": "prec"}
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What colours stand for: values of this name from -limit to limit, or from 0 where they have no sign."""
+    """A colour scale: the name of its values, which run from -limit to limit, or from 0 if they have no sign."""
 
     name: str
     limit: float
@@ -45,14 +45,14 @@ class Scale:
 
     @property
     def start(self) -> float:
-        """The value of the first colour."""
+        """Value of the first colour."""
         return -self.limit if self.is_signed else 0.0
 
 
-# Correlations are comparable between figures.
+# Fixed, so that correlations are comparable between figures.
 CORRELATION = Scale("r", 1.0)
 
-# Blue for negative, red for positive: ColorBrewer's RdBu, which colour-blind readers tell apart.
+# Blue for negative and red for positive values: ColorBrewer's RdBu, which colour-blind readers can tell apart.
 _DIVERGING = [
     [0.0, "#053061"],
     [0.1, "#2166ac"],
@@ -67,8 +67,8 @@ _DIVERGING = [
     [1.0, "#67001f"],
 ]
 
-# From white: ColorBrewer's Blues.
-UPWARDS = [
+# From white to blue: ColorBrewer's Blues.
+SEQUENTIAL = [
     [0.0, "#f7fbff"],
     [0.2, "#d0e1f2"],
     [0.4, "#94c4df"],
@@ -79,35 +79,35 @@ UPWARDS = [
 
 
 def name_scale(kind: str, *, is_fisher_z: bool) -> str:
-    """Return what the values of a kind of connectivity are called beside their colours."""
-    return "z" if is_fisher_z else _NAMES.get(kind, "r")
+    """Return the title of the colour bar for a kind of connectivity."""
+    return "z" if is_fisher_z else _SHORT_NAMES.get(kind, "r")
 
 
-def find_limit(values: np.ndarray) -> float:
-    """Return a number of one digit that nearly all values are within: where colours end."""
+def find_colour_limit(values: np.ndarray) -> float:
+    """Return the end of the colour scale: a number of one digit that nearly all absolute values are below."""
     known = np.abs(values[np.isfinite(values)])
-    return _round_up((float(np.percentile(known, _SHARE_IN_RANGE)) if len(known) else 0.0) or 1.0)
+    return _round_up((float(np.percentile(known, _PERCENTILE_IN_RANGE)) if len(known) else 0.0) or 1.0)
 
 
 def _round_up(value: float) -> float:
-    """Return the next number of one digit."""
+    """Return the next larger number with one significant digit."""
     unit = 10.0 ** math.floor(math.log10(value))
     return float(f"{math.ceil(round(value / unit, 6)) * unit:.1g}")
 
 
 def plot_matrix(matrix: np.ndarray, names: Sequence[str], grouping: Grouping, scale: Scale = CORRELATION) -> Figure:
-    """Return a square matrix, its regions in the grouping's order; what is NaN is blank."""
+    """Return a square matrix with its regions in the grouping's order; NaN is left blank."""
     ordered = matrix[np.ix_(grouping.order, grouping.order)]
-    in_atlas = shown_names(names)
+    in_atlas = display_names(names)
     shown = [in_atlas[position] for position in grouping.order]
     figure = _plot_heatmap(ordered, shown, shown, scale)
     layout = figure["layout"]
     if grouping.names:
         ends = [*grouping.starts[1:], len(names)]
         middles = [(start + end - 1) // 2 for start, end in zip(grouping.starts, ends, strict=True)]
-        for each in ("xaxis", "yaxis"):
+        for axis_key in ("xaxis", "yaxis"):
             ticks = {"tickvals": [shown[middle] for middle in middles], "ticktext": list(grouping.names)}
-            layout[each] |= {**ticks, "showticklabels": True, "tickmode": "array", "ticks": ""}
+            layout[axis_key] |= {**ticks, "showticklabels": True, "tickmode": "array", "ticks": ""}
         layout["shapes"] = [
             {"type": "line", "layer": "above", "line": {"color": INK, "width": 0.6}, **ends}
             for start in grouping.starts[1:]
@@ -116,33 +116,33 @@ def plot_matrix(matrix: np.ndarray, names: Sequence[str], grouping: Grouping, sc
                 {"y0": start - 0.5, "y1": start - 0.5, "x0": -0.5, "x1": len(names) - 0.5},
             )
         ]
-        layout["margin"] |= {side: room_for(grouping.names, 40) for side in "lb"}
-    elif len(names) <= MOST_TICKS:
-        layout["margin"] |= {side: room_for(tick_texts(shown), 40) for side in "lb"}
+        layout["margin"] |= {side: margin_for(grouping.names, 40) for side in "lb"}
+    elif len(names) <= MAX_TICKS:
+        layout["margin"] |= {side: margin_for(tick_texts(shown), 40) for side in "lb"}
     return {**figure, "square": True}
 
 
 def plot_regressors(before: np.ndarray, after: np.ndarray, names: Sequence[str], regressors: Sequence[str]) -> Figure:
-    """Return correlations of each region with each regressor before cleaning, and after it on the right.
+    """Return correlations of each row with each regressor, before cleaning on the left and after it on the right.
 
     Parameters
     ----------
     before, after : ndarray of shape (n_rows, n_regressors)
     """
-    shown, columns = shown_names(names), shown_names(regressors)
+    shown, columns = display_names(names), display_names(regressors)
     figure = _plot_heatmap(before, columns, shown, CORRELATION)
     second = {**_plot_heatmap(after, columns, shown, CORRELATION)["data"][0], "xaxis": "x2", "showscale": False}
     layout = figure["layout"]
-    has_ticks = len(regressors) <= MOST_TICKS
-    ticks = tick_texts(columns, LONGEST_TILTED) if has_ticks else []
-    below = room_for(ticks, 24)
+    has_ticks = len(regressors) <= MAX_TICKS
+    ticks = tick_texts(columns, MAX_TILTED_TICK_LENGTH) if has_ticks else []
+    below = margin_for(ticks, 24)
     layout["height"] = int(np.clip(14 * len(names), 150, 420)) + 26 + below
     horizontal = {**axis(), "type": "category", "showticklabels": has_ticks, "tickangle": -60, "showgrid": False}
     if has_ticks:
         horizontal |= {"tickvals": columns, "ticktext": ticks}
     layout["xaxis"] = {**horizontal, "domain": [0, 0.485]}
     layout["xaxis2"] = {**horizontal, "domain": [0.515, 1]}
-    layout["margin"] |= {"b": below, "t": 26, "l": room_left(shown)}
+    layout["margin"] |= {"b": below, "t": 26, "l": left_margin(shown)}
     for x, text in ((0, "before cleaning"), (0.515, "after cleaning")):
         layout["annotations"].append(title_at(text, x, 1))
     return {"data": [figure["data"][0], second], "layout": layout}
@@ -158,7 +158,7 @@ def _plot_heatmap(values: np.ndarray, columns: Sequence[str], rows: Sequence[str
         "y": list(rows),
         "zmin": low,
         "zmax": high,
-        "colorscale": _DIVERGING if scale.is_signed else UPWARDS,
+        "colorscale": _DIVERGING if scale.is_signed else SEQUENTIAL,
         "hoverongaps": False,
         "hovertemplate": f"%{{y}}<br>%{{x}}<br>{scale.name} %{{z:{number}}}<extra></extra>",
         "colorbar": {"title": {"text": scale.name, "side": "top"}, "thickness": 10, "x": 1.005, "len": 0.9,

@@ -1,4 +1,4 @@
-"""The page of a whole study: which runs are done, which failed and why, and which stand out."""
+"""The index page of a study: the status of each run, why runs failed, and which runs are outliers."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ Row = Mapping[str, Any]
 
 STATUSES = ("failed", "not started", "done", "skipped")
 
-# Scaled as for a normal distribution: Leys et al. 2013, https://doi.org/10.1016/j.jesp.2013.03.013, for the median
-# absolute deviation; Iglewicz and Hoaglin 1993 for the mean absolute deviation, which stands in where more than half
-# of the values are equal, as the volumes of runs are.
+# Factors that scale the median and the mean absolute deviation to the standard deviation of a normal distribution: Leys
+# et al. 2013, https://doi.org/10.1016/j.jesp.2013.03.013, and Iglewicz and Hoaglin 1993. The mean is used where more
+# than half of the values are equal, as the numbers of volumes often are.
 _MEDIAN_DEVIATION, _MEAN_DEVIATION = 1.4826, 1.2533
 OUTLIER_DEVIATIONS = 3.0
 MIN_RUNS_FOR_OUTLIERS = 5
-# What lies further out is drawn at the edge: one wild run must not press all others together.
-_DRAWN_DEVIATIONS = 12.0
-_LEAST_DIGITS_DRAWN = 10
-_MOST_NAMED = 3
+# Runs further out are drawn at the edge of the axis, so that one extreme run does not squeeze all others together.
+_AXIS_DEVIATIONS = 12.0
+# An axis spans at least this many steps of the last decimal written.
+_MIN_AXIS_STEPS = 10
+_MAX_NAMED_OUTLIERS = 3
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that each run has, and how it is written; `has_outliers` is whether one that stands out is marked."""
+    """A number that each run has, and its format; `has_outliers` is whether outliers are marked."""
 
     key: str
     label: str
-    meaning: str
+    description: str
     unit: str
     decimals: int
     highest: float = math.inf
     has_outliers: bool = True
 
-    def write(self, value: float) -> str:
+    def format(self, value: float) -> str:
         """Return a value with its unit."""
         return f"{value:.{self.decimals}f} {self.unit}".rstrip()
 
@@ -57,46 +58,47 @@ MEASURES = (
     Measure("n_volumes", "Kept volumes", "volumes that are neither discarded nor censored", "", 0),
     Measure("mean_fd", "Mean FD", "mean framewise displacement", "mm", 3),
     Measure("median_tsnr", "Median tSNR", "median over regions of the temporal signal-to-noise ratio", "", 1),
-    Measure("min_coverage", "Worst coverage", "smallest share of a region's voxels that hold a signal", "", 2, 1.0),
+    Measure("min_coverage", "Lowest coverage", "lowest share of a region that holds a valid signal", "", 2, 1.0),
     Measure("degrees_of_freedom", "Degrees of freedom", "degrees of freedom left after cleaning", "", 1),
-    # The first run of each process takes its imports, 2 s: what stands out by that is no news of the run.
-    Measure("seconds", "Seconds", "seconds that the run took", "s", 1, has_outliers=False),
+    # The first run of each process includes 2 s of imports; as an outlier it would say nothing about the run.
+    Measure("seconds", "Seconds", "processing time of the run in seconds", "s", 1, has_outliers=False),
 )
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A measure over the runs that are done: `values` is NaN for the others, `outliers` are places, furthest first."""
+    """A measure over the finished runs: `values` is NaN for other runs, `outliers` are positions, furthest first."""
 
     measure: Measure
     values: np.ndarray
     outliers: tuple[int, ...]
-    drawn: tuple[float, float]
+    axis_range: tuple[float, float]
 
     @property
     def known(self) -> np.ndarray:
-        """The values that there are."""
+        """Values of the finished runs."""
         known: np.ndarray = self.values[np.isfinite(self.values)]
         return known
 
     @property
     def summary(self) -> str:
-        """The values in a few words."""
+        """Median and range of the values, as text."""
         low, centre, high = np.quantile(self.known, (0, 0.5, 1))
-        return f"median {self.measure.write(centre)}, {low:.{self.measure.decimals}f} to {self.measure.write(high)}"
+        median, highest = self.measure.format(centre), self.measure.format(high)
+        return f"median {median} ({low:.{self.measure.decimals}f} to {highest})"
 
 
 def write_index(
     output_dir: Path, rows: Sequence[Row], report_paths: Sequence[Path | None], group: GroupNote | None = None
 ) -> None:
-    """Write the page of a study, and what it needs beside it.
+    """Write the index page, and the scripts and style sheet that it needs.
 
     Parameters
     ----------
     report_paths
-        Each run's page, None where there is none.
+        Each run's page; None where there is none.
     group
-        None where no group was asked for.
+        The text about the group page; None without --connectivity.
     """
     folder = output_dir / REPORTS_FOLDER
     links = [path.relative_to(folder).as_posix() if path else None for path in report_paths]
@@ -115,23 +117,23 @@ def make_index_page(
     group: GroupNote | None = None,
     assets: str = "assets",
 ) -> str:
-    """Return the HTML page of a study; failed runs come first.
+    """Return the index page as HTML; failed runs come first.
 
     Parameters
     ----------
     rows
-        What summary.tsv says of each run.
+        The runs' rows of summary.tsv.
     links
-        Where each run's page is, relative to this page; None where there is none.
+        The link to each run's page, relative to this page; None where there is none.
     versions
-        Of the software, by package.
+        Software versions, by package.
     group
-        What is said of the group page, beside this one.
+        The text about the group page; None without --connectivity.
     assets
         The folder of the style sheet and scripts, relative to this page.
     """
-    order = sorted(range(len(rows)), key=lambda place: STATUSES.index(rows[place]["status"]))
-    rows, links = [rows[place] for place in order], [links[place] for place in order]
+    order = sorted(range(len(rows)), key=lambda position: STATUSES.index(rows[position]["status"]))
+    rows, links = [rows[position] for position in order], [links[position] for position in order]
     strips = [strip for measure in MEASURES if (strip := make_strip(rows, measure))]
     names = short_names([row["output"] for row in rows])
     return render(
@@ -152,35 +154,35 @@ def make_index_page(
 
 
 def make_strip(rows: Sequence[Row], measure: Measure) -> Strip | None:
-    """Return a measure over the runs that are done, None when there is nothing to compare."""
+    """Return a measure over the finished runs; None if fewer than two runs have a value."""
     values = np.array([_value(row, measure) for row in rows])
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return None
     outliers = find_outliers(values) if measure.has_outliers else ()
-    return Strip(measure, values, outliers, _ends_of_axis(known, measure, is_cut=bool(outliers)))
+    return Strip(measure, values, outliers, _find_axis_range(known, measure, is_limited=bool(outliers)))
 
 
-def _ends_of_axis(known: np.ndarray, measure: Measure, *, is_cut: bool) -> tuple[float, float]:
-    """Return the ends of a measure's axis, which outliers may lie beyond; other values may not."""
-    centre, reach = np.median(known), _DRAWN_DEVIATIONS * scaled_deviation(known) if is_cut else math.inf
+def _find_axis_range(known: np.ndarray, measure: Measure, *, is_limited: bool) -> tuple[float, float]:
+    """Return the ends of a measure's axis; if it is limited, extreme outliers lie beyond them."""
+    centre, reach = np.median(known), _AXIS_DEVIATIONS * scaled_deviation(known) if is_limited else math.inf
     low, high = max(known.min(), centre - reach), min(known.max(), centre + reach)
-    # Differences that the digits written do not show stay small on the axis.
-    least = _LEAST_DIGITS_DRAWN * 10.0**-measure.decimals
-    if high - low < least:
-        low = max(min((low + high - least) / 2, measure.highest - least), 0.0)
-        high = low + least
+    # Differences below the last decimal written must not fill the axis.
+    min_width = _MIN_AXIS_STEPS * 10.0**-measure.decimals
+    if high - low < min_width:
+        low = max(min((low + high - min_width) / 2, measure.highest - min_width), 0.0)
+        high = low + min_width
     return float(low), float(high)
 
 
 def _value(row: Row, measure: Measure) -> float:
     value = row[measure.key]
-    # A failed run has only the seconds until it failed, which say nothing of the others.
+    # A failed run has only the seconds until it failed, which are not comparable.
     return float(value) if value is not None and row["status"] in FINISHED else math.nan
 
 
 def find_outliers(values: np.ndarray) -> tuple[int, ...]:
-    """Return the places of values far from the median, furthest first; none among few values. NaN is no value."""
+    """Return the positions of values far from the median, furthest first; none if values are few. NaN is missing."""
     known = values[np.isfinite(values)]
     if len(known) < MIN_RUNS_FOR_OUTLIERS:
         return ()
@@ -190,58 +192,62 @@ def find_outliers(values: np.ndarray) -> tuple[int, ...]:
 
 
 def scaled_deviation(values: np.ndarray) -> float:
-    """Return a spread that a few wild values do not change, on the scale of a standard deviation."""
+    """Return a robust measure of spread, on the scale of a standard deviation."""
     distances = np.abs(values - np.median(values))
     return float(_MEDIAN_DEVIATION * np.median(distances) or _MEAN_DEVIATION * distances.mean())
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Return names without the parts, between _ and /, that all of them share: sub-01_task-rest_bold is sub-01."""
+    """Return names without the parts, separated by _ or /, that all share: sub-01_task-rest_bold becomes sub-01."""
     parts = [re.split(r"[_/]", name) for name in names]
     shared = set.intersection(*map(set, parts)) if parts else set()
-    shorter = ["_".join(part for part in each if part not in shared) for each in parts]
+    shorter = ["_".join(part for part in name_parts if part not in shared) for name_parts in parts]
     return shorter if all(shorter) and len(set(shorter)) == len(set(names)) else list(names)
 
 
 def _figure(strip: Strip, names: Sequence[str], links: Sequence[str | None]) -> dict[str, Any]:
     named = [
-        {"name": names[place], "link": to_href(links[place]), "value": strip.measure.write(strip.values[place])}
-        for place in strip.outliers[:_MOST_NAMED]
+        {
+            "name": names[position],
+            "link": to_href(links[position]),
+            "value": strip.measure.format(strip.values[position]),
+        }
+        for position in strip.outliers[:_MAX_NAMED_OUTLIERS]
     ]
     n_more = len(strip.outliers) - len(named)
     text = f"{strip.measure.label} over {len(strip.known)} runs: {strip.summary}."
     if named:
-        listed = ", ".join(f"{each['name']} {each['value']}" for each in named)
+        listed = ", ".join(f"{outlier['name']} {outlier['value']}" for outlier in named)
         text += f" Outliers: {listed}{f' and {n_more} more' if n_more else ''}."
     return {"strip": strip, "named": named, "n_more": n_more, "text": text}
 
 
 def to_href(link: str | None) -> str | None:
-    """Return a link to a file as a page has it."""
-    # A file's name may hold what a URL gives a meaning to (#, ?, %), and bytes that are no text.
+    """Return a link to a file, quoted for HTML."""
+    # A file name may contain characters with a meaning in URLs (#, ?, %), and bytes that are not valid Unicode.
     return None if link is None else quote(link, errors="surrogateescape")
 
 
 def _study_data(rows: Sequence[Row], links: Sequence[str | None], strips: Sequence[Strip]) -> dict[str, Any]:
-    """Return what the page's script draws from; a run is a list, its keys would be half of a large page."""
+    """Return the data for index.js; a run is a list, because keys would be half of a large page."""
     outlying: dict[int, list[int]] = {}
-    places = {measure.key: place for place, measure in enumerate(MEASURES)}
+    positions = {measure.key: position for position, measure in enumerate(MEASURES)}
     for strip in strips:
         for row in strip.outliers:
-            outlying.setdefault(row, []).append(places[strip.measure.key])
+            outlying.setdefault(row, []).append(positions[strip.measure.key])
     return {
-        "measures": [{"key": each.key, "unit": each.unit, "decimals": each.decimals} for each in MEASURES],
+        "measures": [{"key": measure.key, "unit": measure.unit, "decimals": measure.decimals} for measure in MEASURES],
         "strips": [
             {
-                "measure": places[strip.measure.key],
+                "measure": positions[strip.measure.key],
                 "median": _rounded(np.median(strip.known)),
-                "drawn": [_rounded(end) for end in strip.drawn],
+                "axis_range": [_rounded(end) for end in strip.axis_range],
             }
             for strip in strips
         ],
         "runs": [
-            _run_data(row, to_href(link), outlying.get(place, []))
-            for place, (row, link) in enumerate(zip(rows, links, strict=True))
+            _run_data(row, to_href(link), outlying.get(position, []))
+            for position, (row, link) in enumerate(zip(rows, links, strict=True))
         ],
     }
 
@@ -262,7 +268,7 @@ def _run_data(row: Row, href: str | None, outlying: list[int]) -> list[Any]:
 
 
 def _rounded(value: float) -> float | None:
-    """Return six digits of a number, as summary.tsv has; None, which JSON has, for NaN."""
+    """Return a number with six digits, as in summary.tsv, and None for NaN."""
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 

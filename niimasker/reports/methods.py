@@ -1,4 +1,4 @@
-"""A methods paragraph for a publication, made from what was done to a run."""
+"""The methods paragraph of a run, ready for a publication, and the references that it cites."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ LINDQUIST_2019 = (
 )
 _REFERENCES = (ABRAHAM_2014, CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014)
 
-# More regressors than these are counted, not named.
-_MOST_NAMED = 12
+# More regressors than this are counted instead of named.
+_MAX_NAMED_REGRESSORS = 12
 
 _STANDARDIZED = {
     "zscore_sample": "standardised to zero mean and unit sample standard deviation",
@@ -66,7 +66,7 @@ _STANDARDIZED = {
     "psc": "expressed as percent signal change relative to its mean before cleaning",
 }
 
-_SHRUNK = {
+_LEDOIT_WOLF_KINDS = {
     "correlation": "correlations",
     "partial_correlation": "partial correlations",
     "covariance": "covariances",
@@ -76,7 +76,7 @@ _SHRUNK = {
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A text, and the references that it cites in full."""
+    """A text, and the full references that it cites."""
 
     text: str
     references: tuple[str, ...]
@@ -85,12 +85,12 @@ class Paragraph:
 def describe_methods(
     settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance, kinds: Sequence[str]
 ) -> Paragraph:
-    """Return the methods of a run in publishable English.
+    """Return the methods paragraph of a run.
 
     Parameters
     ----------
     kinds
-        Of each atlas's regions: "labels", "maps" or "spheres".
+        Kind of each atlas's regions: "labels", "maps" or "spheres".
     """
     sentences = [
         _extraction(settings, kinds),
@@ -104,9 +104,9 @@ def describe_methods(
 
 
 def _extraction(settings: Settings, kinds: Sequence[str]) -> str:
-    of_voxels = "the signal of each voxel" if settings.as_voxels else "the mean over voxels"
-    what = {
-        "labels": f"the regions of {{}} as {of_voxels}",
+    estimate = "the signal of each voxel" if settings.as_voxels else "the mean over voxels"
+    templates = {
+        "labels": f"the regions of {{}} as {estimate}",
         "maps": "the probabilistic maps of {} by least squares",
         "spheres": (
             f"spheres of {settings.radius:g} mm radius around the coordinates of {{}} as the mean over voxels"
@@ -114,7 +114,9 @@ def _extraction(settings: Settings, kinds: Sequence[str]) -> str:
             else "the voxels nearest to the coordinates of {}"
         ),
     }
-    listed = " and ".join(what[kind].format(_cited(roi)) for kind, roi in zip(kinds, settings.roi_file, strict=True))
+    listed = " and ".join(
+        templates[kind].format(_cited(roi)) for kind, roi in zip(kinds, settings.roi_file, strict=True)
+    )
     is_masked = settings.mask_img is not None and not settings.as_voxels
     mask = f", restricted to {_cited_mask(settings)}" if is_masked else ""
     smoothing = (
@@ -123,10 +125,10 @@ def _extraction(settings: Settings, kinds: Sequence[str]) -> str:
         else ""
     )
     nilearn = f"nilearn {version('nilearn')} ({ABRAHAM_2014[0]})"
-    how = {"stream": f"which follows the definitions of {nilearn}", "nilearn": f"by the maskers of {nilearn}"}
+    engines = {"stream": f"which follows the definitions of {nilearn}", "nilearn": f"using the maskers of {nilearn}"}
     return (
         f"Time series were extracted from {listed}{mask}{smoothing}, with niimasker {version('niimasker')}, "
-        f"{how[settings.engine]}."
+        f"{engines[settings.engine]}."
     )
 
 
@@ -170,9 +172,9 @@ def _volumes(settings: Settings, timeline: Timeline) -> Iterator[str]:
             f"a framewise displacement above {settings.fd_threshold:g} mm" if settings.fd_threshold else "",
             f"standardised DVARS above {settings.std_dvars_threshold:g}" if settings.std_dvars_threshold else "",
         ]
-        # A stretch of a single volume is not shorter than one.
+        # No segment has fewer volumes than one.
         segments = (
-            f", as were stretches of fewer than {settings.scrub_segment} volumes between them"
+            f", as were segments of fewer than {settings.scrub_segment} contiguous volumes between them"
             if settings.scrub_segment > 1
             else ""
         )
@@ -186,19 +188,19 @@ def _volumes(settings: Settings, timeline: Timeline) -> Iterator[str]:
 
 
 def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance) -> Iterator[str]:
-    done = [
+    steps = [
         "linearly detrended" if cleaning.detrend else "",
         f"{_filter(cleaning)} with a Butterworth filter of order 5" if cleaning.filters else "",
     ]
-    if any(done):
+    if any(steps):
         also = ", and so were the regressors" if nuisance.names else ""
         gaps = (
-            "; in place of censored volumes, values interpolated by cubic splines were used and then removed"
+            "; censored volumes were replaced by cubic spline interpolation before this step and removed after it"
             if timeline.n_censored
             else ""
         )
         together = f" ({LINDQUIST_2019[0]})" if cleaning.filters and nuisance.names else ""
-        yield f"Time series were {' and '.join(filter(None, done))}{also}{together}{gaps}."
+        yield f"Time series were {' and '.join(filter(None, steps))}{also}{together}{gaps}."
     if nuisance.names:
         yield (
             f"{_regressors(settings, nuisance)} were then regressed out by ordinary least squares ({CIRIC_2017[0]}), "
@@ -219,15 +221,15 @@ def _filter(cleaning: Cleaning) -> str:
 def _regressors(settings: Settings, nuisance: Nuisance) -> str:
     n_regressors = len(nuisance.names)
     words = [word for word in settings.regressors if word not in VOLUME_WORDS]
-    # A word that is no column stands for several: a strategy or a pattern.
+    # A word that is not the name of a column selects several columns: a strategy or a pattern.
     if not {*nuisance.names, *nuisance.left_out}.issuperset(words):
         return f"Nuisance regressors (n = {n_regressors}, chosen by {', '.join(words)})"
-    named = f": {', '.join(nuisance.names)}" if n_regressors <= _MOST_NAMED else ""
+    named = f": {', '.join(nuisance.names)}" if n_regressors <= _MAX_NAMED_REGRESSORS else ""
     return f"Nuisance regressors (n = {n_regressors}{named})"
 
 
 def _connectivity(settings: Settings) -> Iterator[str]:
-    shrunk = [plural for kind, plural in _SHRUNK.items() if kind in settings.connectivity]
+    shrunk = [plural for kind, plural in _LEDOIT_WOLF_KINDS.items() if kind in settings.connectivity]
     measures = ["Pearson correlations"] if "pearson" in settings.connectivity else []
     if shrunk:
         *others, last = shrunk

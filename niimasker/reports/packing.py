@@ -1,4 +1,4 @@
-"""Arrays as a page holds them: whole numbers of one or two bytes in base64, which report.js unpacks."""
+"""Compact arrays in pages: integers of one or two bytes in base64, which report.js unpacks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-# As JavaScript's typed arrays go by in plotly's own JSON. The lowest code stands for a missing value.
+# Type and largest code by bits; plotly's JSON names JavaScript's typed arrays so. The lowest code is a missing value.
 _TYPES = {8: ("i1", 127), 16: ("<i2", 32767)}
 
-# More values than these take one byte each: a trace of 256 levels looks the same as one of 65,536.
-_MOST_IN_TWO_BYTES = 150_000
+# More values than this take one byte each: a trace of 256 levels looks the same as one of 65,536.
+_MAX_TWO_BYTE_VALUES = 150_000
 
 
 def pack_rows(rows: np.ndarray) -> dict[str, Any]:
-    """Return rows with as many levels as their number allows, each row's from its own minimum to its maximum.
+    """Return packed rows, each scaled from its own minimum to its maximum; few values take two bytes, many take one.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ def pack_rows(rows: np.ndarray) -> dict[str, Any]:
     Returns
     -------
     dict
-        A value is code * scale + offset of its row.
+        A value is its code * scale + offset, with the scale and offset of its row.
     """
-    bits = 16 if rows.size <= _MOST_IN_TWO_BYTES else 8
+    bits = 16 if rows.size <= _MAX_TWO_BYTE_VALUES else 8
     _, limit = _TYPES[bits]
     is_finite = np.isfinite(rows)
     low = np.where(is_finite, rows, np.inf).min(axis=1, initial=np.inf)
@@ -37,11 +37,11 @@ def pack_rows(rows: np.ndarray) -> dict[str, Any]:
     offset, scale = (low + high) / 2, (high - low) / (2 * limit)
     steps = np.where(scale > 0, scale, 1.0)[:, None]
     packed = _pack(np.where(is_finite, (rows - offset[:, None]) / steps, np.nan), bits)
-    return {**packed, "scale": _digits(scale), "offset": _digits(offset)}
+    return {**packed, "scale": _round_to_digits(scale), "offset": _round_to_digits(offset)}
 
 
 def pack_steps(values: np.ndarray, step: float) -> dict[str, Any]:
-    """Return values in steps of one size, one byte each; what lies beyond 127 steps from 0 is cut off."""
+    """Return values packed in equal steps, one byte each, clipped at 127 steps from 0."""
     return {**_pack(values / step, 8), "scale": step, "offset": 0}
 
 
@@ -53,17 +53,17 @@ def _pack(codes: np.ndarray, bits: int) -> dict[str, Any]:
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """Return the values of a packed array, as report.js does; NaN where they are missing."""
+    """Return the values of a packed array, as report.js does, with NaN for missing values."""
     dtype, limit = _TYPES[packed["packed"]]
     codes = np.frombuffer(base64.b64decode(packed["data"]), dtype).reshape(packed["shape"])
     scale, offset = (np.reshape(packed[key], (-1, 1)) for key in ("scale", "offset"))
     return np.where(codes == -limit - 1, np.nan, codes * scale + offset)
 
 
-def _digits(values: np.ndarray) -> list[float]:
+def _round_to_digits(values: np.ndarray) -> list[float]:
     return [float(f"{value:.9g}") for value in values.tolist()]
 
 
-def numbers(values: np.ndarray, n_digits: int = 5) -> list[float | None]:
-    """Return values as JSON holds them, rounded to significant digits; None where they are missing."""
+def json_numbers(values: np.ndarray, n_digits: int = 5) -> list[float | None]:
+    """Return values as a list for JSON, rounded to significant digits, with None for missing values."""
     return [float(f"{value:.{n_digits}g}") if np.isfinite(value) else None for value in values.tolist()]

@@ -1,4 +1,4 @@
-"""HTML pages: templates to text, text to files, and the folder of assets that all pages share."""
+"""HTML pages: rendering templates, writing pages, and the folder of assets that all pages share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLOTLY = "plotly.min.js"
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a template's page; every value is escaped."""
+    """Return the page of a template; every value is escaped."""
     return _environment().get_template(template).render(**values)
 
 
@@ -37,11 +37,12 @@ def _environment() -> Environment:
 
 def write_page(path: Path, text: str) -> None:
     """Write a page."""
-    _replace(path, text.encode("utf-8", "backslashreplace"))  # a file name that is no Unicode may be in it
+    # The text may contain a file name that is not valid Unicode.
+    _replace(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_assets(reports_folder: Path) -> None:
-    """Write the style sheet and scripts of all pages, where they are missing or of another version."""
+    """Write the style sheet and scripts of all pages that are missing or differ from this version's."""
     source = files("niimasker.reports") / "assets"
     contents = {name: (source / name).read_bytes() for name in _OWN_ASSETS}
     contents[_PLOTLY] = get_plotlyjs().encode("utf-8")
@@ -51,8 +52,8 @@ def write_assets(reports_folder: Path) -> None:
             _replace(path, content)
 
 
-def assets_from(page_path: Path, reports_folder: Path) -> str:
-    """Return the folder of assets as a page's links call it."""
+def link_to_assets(page_path: Path, reports_folder: Path) -> str:
+    """Return the link from a page to the folder of assets."""
     depth = len(page_path.relative_to(reports_folder).parts) - 1
     return "../" * depth + _ASSETS_FOLDER
 

@@ -1,4 +1,4 @@
-"""What all figures share: a layout, axes, and names that plotly takes for no markup."""
+"""Parts that all figures share: layout, axes, and names escaped for plotly."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 Figure = dict[str, Any]
 
-# Names longer than this are cut in figures; the table has them whole.
-_LONGEST, _LONGEST_TICK, LONGEST_TILTED = 60, 16, 26
-MOST_TICKS = 30
+# Longer names are shortened in figures; the table has them in full.
+_MAX_NAME_LENGTH, _MAX_TICK_LENGTH, MAX_TILTED_TICK_LENGTH = 60, 16, 26
+MAX_TICKS = 30
 
-# Of a letter, as ticks are written.
-_LETTER = 6.4
+# Mean width of a letter of a tick label, in pixels.
+_LETTER_WIDTH = 6.4
 
 INK, QUIET, _LINE = "#1d2329", "#56616c", "#d5dae0"
 
@@ -24,57 +24,57 @@ TOP, BOTTOM = 12, 46
 
 @dataclass(frozen=True)
 class Plot:
-    """A plotly figure with what a reader who does not see it is told, and what stands below it."""
+    """A plotly figure with its alternative text and its caption."""
 
     figure: Figure
     alt: str
     caption: str
 
 
-def shown_names(names: Sequence[str]) -> list[str]:
-    """Return names as plotly shows them: unlike one another, not too long, and never markup."""
+def display_names(names: Sequence[str]) -> list[str]:
+    """Return names for plotly: unique, shortened, and escaped."""
     shown: dict[str, None] = {}
     for name in names:
-        label, number = _cut(name, _LONGEST), 2
+        label, number = _shorten(name, _MAX_NAME_LENGTH), 2
         while label in shown:
-            label, number = f"{_cut(name, _LONGEST)} ({number})", number + 1
+            label, number = f"{_shorten(name, _MAX_NAME_LENGTH)} ({number})", number + 1
         shown[label] = None
     return list(shown)
 
 
-def room_left(shown: Sequence[str]) -> int:
-    """Return the margin left of an axis of names, which shows them or not."""
-    return room_for(tick_texts(shown) if len(shown) <= MOST_TICKS else (), 62)
+def left_margin(shown: Sequence[str]) -> int:
+    """Return the margin to the left of an axis of names; names too many for ticks need no room."""
+    return margin_for(tick_texts(shown) if len(shown) <= MAX_TICKS else (), 62)
 
 
-def room_for(ticks: Sequence[str], least: int) -> int:
-    """Return the margin that names need."""
+def margin_for(ticks: Sequence[str], minimum: int) -> int:
+    """Return the margin that tick labels need, in pixels."""
     longest = max((len(html.unescape(tick)) for tick in ticks), default=0)
-    return max(least, round(16 + _LETTER * longest))
+    return max(minimum, round(16 + _LETTER_WIDTH * longest))
 
 
 def names_axis(shown: Sequence[str]) -> Figure:
-    """Return an axis of names, from top to bottom; where they are too many for ticks, hovering names them."""
+    """Return an axis of names, from top to bottom; names too many for ticks are shown on hovering."""
     base = {**axis(), "type": "category", "autorange": "reversed", "showgrid": False}
-    if len(shown) > MOST_TICKS:
+    if len(shown) > MAX_TICKS:
         return {**base, "showticklabels": False, "ticks": ""}
     return {**base, "tickmode": "array", "tickvals": list(shown), "ticktext": tick_texts(shown)}
 
 
-def tick_texts(shown: Sequence[str], longest: int = _LONGEST_TICK) -> list[str]:
-    """Return names as ticks have them, cut shorter."""
-    return [_cut(html.unescape(name), longest) for name in shown]
+def tick_texts(shown: Sequence[str], longest: int = _MAX_TICK_LENGTH) -> list[str]:
+    """Return names shortened for tick labels."""
+    return [_shorten(html.unescape(name), longest) for name in shown]
 
 
-def _cut(name: str, longest: int) -> str:
-    """Return a name that plotly takes for no markup, its end kept: it is what neighbours differ by."""
+def _shorten(name: str, longest: int) -> str:
+    """Return a name shortened and escaped; its end is kept, because names of neighbours differ there."""
     n_end = min(10, longest // 3)
     short = name if len(name) <= longest else f"{name[: longest - n_end - 1]}…{name[-n_end:]}"
     return html.escape(short, quote=False)
 
 
 def axis(title: str | None = None) -> Figure:
-    """Return an axis."""
+    """Return an axis, with a title if one is given."""
     plain: Figure = {
         "zeroline": False,
         "gridcolor": "#eceff2",
@@ -94,13 +94,13 @@ def title_at(text: str, x: float, y: float) -> Figure:
 
 
 def line_at(x: float, colour: str, dash: str) -> Figure:
-    """Return an upright line."""
+    """Return a vertical line."""
     return {"type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1,
             "line": {"color": colour, "width": 1.2, "dash": dash}}  # fmt: skip
 
 
 def make_layout(height: int) -> Figure:
-    """Return the layout of a figure of this height in pixels; report.js sets its width."""
+    """Return the layout of a figure with this height in pixels; report.js sets its width."""
     return {
         "height": height,
         "margin": {"l": 62, "r": 52, "t": TOP, "b": BOTTOM},

@@ -1,4 +1,4 @@
-"""Groups of regions that their names tell: hemisphere and network."""
+"""Groups of regions by the hemisphere and network in their names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# 7Networks_LH_Vis_1 of Schaefer et al. 2018, and the same without its first word.
+# 7Networks_LH_Vis_1 of Schaefer et al. 2018, with or without its first part.
 _NETWORK = re.compile(r"^(?:\d+networks?[_-])?(?P<side>[LR])H[_-](?P<network>[A-Za-z]+)(?=[_-]|$)", re.IGNORECASE)
 
 # Precentral_L, Left Putamen, ctx-lh-cuneus, L_V1_ROI
@@ -22,14 +22,14 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Grouping:
-    """An order of regions in which those of a group stand together.
+    """An order of regions in which those of a group are neighbours.
 
     Parameters
     ----------
     order
-        Positions of the regions, group by group, within each as in the atlas.
+        Positions of the regions, group by group, and in the atlas's order within each group.
     names, starts
-        Of each group its name and the place of its first region in that order; none where the names tell nothing.
+        Name of each group, and the rank of its first region in that order; empty if the regions are not grouped.
     """
 
     order: np.ndarray
@@ -38,17 +38,22 @@ class Grouping:
 
 
 def group_regions(names: Sequence[str]) -> Grouping:
-    """Return regions grouped by hemisphere, then network, where at least half of the names tell it."""
+    """Return regions grouped by hemisphere, then network, if at least half of the names contain a hemisphere."""
     found = [_find_group(name) for name in names]
     if 2 * sum(group is not None for group in found) < len(found) or len(set(found)) < 2:
         return Grouping(np.arange(len(names)), (), ())
-    # Left before right, networks as the atlas has them, what no name tells last.
+    # Left before right, networks in the atlas's order, regions without a hemisphere last.
     networks = list(dict.fromkeys(group[1] for group in found if group))
     keys = [(group[0], networks.index(group[1])) if group else ("~", 0) for group in found]
     order = sorted(range(len(names)), key=lambda position: keys[position])
-    starts = [place for place, position in enumerate(order) if not place or keys[order[place - 1]] != keys[position]]
+    starts = [rank for rank, position in enumerate(order) if not rank or keys[order[rank - 1]] != keys[position]]
     labels = [_label(found[order[start]]) for start in starts]
     return Grouping(np.array(order), tuple(labels), tuple(starts))
+
+
+def describe_order(grouping: Grouping) -> str:
+    """Return the order of regions in a few words, for captions."""
+    return "with regions grouped by their names" if grouping.names else "in the atlas's order"
 
 
 def _find_group(name: str) -> tuple[str, str] | None:

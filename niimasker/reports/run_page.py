@@ -1,4 +1,4 @@
-"""The page of a run: a view made HTML, and written with what it needs beside it."""
+"""The page of a run: its view rendered as HTML and written with its assets."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pathlib import Path, PurePath
 
 from niimasker.errors import count
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.reports.pages import assets_from, render, write_assets, write_page
+from niimasker.reports.pages import link_to_assets, render, write_assets, write_page
 from niimasker.reports.run_view import RunView
 from niimasker.reports.sections import make_section
-from niimasker.reports.steps import REASONS_IN_WORDS
+from niimasker.reports.steps import REASON_LABELS
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run stands, in words; `kind` is good, warn or bad."""
+    """The status of a run as text; `kind` (good, warn or bad) is its CSS class."""
 
-    words: str
+    text: str
     kind: str
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A number of the run and what it is."""
+    """A number and its label."""
 
     value: str
     label: str
@@ -35,13 +35,13 @@ class Fact:
 def write_report(path: Path, run: RunView, output_dir: Path) -> None:
     """Write a run's page and the assets beside it."""
     folder = output_dir / REPORTS_FOLDER
-    page = make_report(run, assets=assets_from(path, folder))
+    page = make_report(run, assets=link_to_assets(path, folder))
     write_assets(folder)
     write_page(path, page)
 
 
 def make_report(run: RunView, *, assets: str) -> str:
-    """Return the HTML page of a run.
+    """Return the page of a run as HTML.
 
     Parameters
     ----------
@@ -56,31 +56,31 @@ def make_report(run: RunView, *, assets: str) -> str:
         status=find_status(run),
         facts=list(list_facts(run)),
         sections=[make_section(atlas, run) for atlas in run.atlases],
-        settings={name: _shown(value) for name, value in run.settings.items()},
-        number=_number,
-        fixed=_fixed,
+        settings={name: _as_json(value) for name, value in run.settings.items()},
+        number=_format_number,
+        fixed=_format_fixed,
     )
 
 
 def find_status(run: RunView) -> Status:
-    """Return where a run stands: bad without any signal, to be looked at with warnings, else good."""
+    """Return the status of a run: bad if no region has a signal, warn if there are warnings, otherwise good."""
     result = run.result
     if result.n_regions_without_signal == result.n_regions:
         return Status("Done, but no region has a signal", "bad")
     if result.warnings:
         return Status(f"Done, with {count(len(result.warnings), 'warning')}", "warn")
-    return Status("Done, nothing to note", "good")
+    return Status("Done, no warnings", "good")
 
 
 def list_facts(run: RunView) -> Iterator[Fact]:
-    """Yield the numbers of the head."""
+    """Yield the numbers at the top of the page."""
     result = run.result
-    source = {"t_r": "from the option t_r", "sidecar": "from the JSON file", "header": "from the header"}
+    source = {"t_r": "from the option --t_r", "sidecar": "from the JSON file", "header": "from the header"}
     t_r = "not known" if run.time.t_r is None else f"{run.time.t_r:.4g} s"
     yield Fact(t_r, "TR" + (f", {source[run.t_r_source]}" if run.t_r_source else ""))
     yield Fact(f"{run.time.n_volumes:,}", "volumes read")
     yield Fact(f"{result.n_discarded:,}", "discarded")
-    by = ", ".join(f"{REASONS_IN_WORDS[reason]} {n}" for reason, n in run.censored_by.items())
+    by = ", ".join(f"{REASON_LABELS[reason]} {n}" for reason, n in run.censored_by.items())
     yield Fact(f"{result.n_censored:,}", f"censored{f': {by}' if by else ''}")
     yield Fact(f"{result.n_volumes:,}", f"kept ({result.n_volumes / run.time.n_volumes:.0%})")
     yield Fact(f"{result.n_regions - result.n_regions_without_signal:,}", "regions with signal")
@@ -93,16 +93,16 @@ def list_facts(run: RunView) -> Iterator[Fact]:
         yield Fact(f"{result.mean_fd:.3f} mm", "mean FD")
 
 
-def _number(value: float) -> str:
-    """Return a number with four digits, as a table shows it."""
+def _format_number(value: float) -> str:
+    """Return a number as text with four significant digits."""
     if not math.isfinite(value):
         return "n/a"
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
-def _fixed(value: float, decimals: int) -> str:
+def _format_fixed(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}" if math.isfinite(value) else "n/a"
 
 
-def _shown(value: object) -> str:
+def _as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What a run's page shows, as plain values: numbers, names, arrays and texts of one run."""
+"""The content of a run's page as plain values: numbers, names, arrays and texts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from niimasker.reports.time_axis import TimeAxis
 from niimasker.signals.connectivity import Connectivity
 from niimasker.study.plans import Plan
 
-# More columns than these, as --as_voxels makes them, are averaged to about half as many rows.
-MOST_COLUMNS, _ROWS_INSTEAD = 1000, 500
+# More columns than the first, as with --as_voxels, are averaged to roughly the second number of rows.
+MAX_COLUMNS, _N_AVERAGED_ROWS = 1000, 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +36,21 @@ class AtlasView:
     Parameters
     ----------
     source
-        Its file's name, or its query.
+        Name of the atlas file, or its query.
     kind
         "labels", "maps", "spheres" or "voxels".
     facts
-        A row per region, as in regions.tsv.
+        One row per region, as in regions.tsv.
     labels
-        Position of the region counted from 1, 0 for none, where the image's points lie in a volume.
+        Volume with the position of each region, counted from 1, and 0 for none; None if the points of the image do not
+        lie in a volume.
     names, raw, cleaned, regions
-        Of each row that is shown, a column of the table or a mean of neighbouring ones: its name, its signals of shape
-        (n_kept, n_rows) before and after cleaning, and its region's position.
+        Name, signals of shape (n_kept, n_rows) before and after cleaning, and position of the region of each row shown.
+        A row is a column of the table, or the mean of neighbouring columns.
     n_columns, mean_raw, mean_cleaned
-        Of the table, the number of columns and their mean, of shape (n_kept,).
+        Number of columns of the table, and their mean before and after cleaning, of shape (n_kept,).
     matrices
-        Those that --connectivity asks for.
+        The matrices that --connectivity requests.
     """
 
     key: str
@@ -68,7 +69,7 @@ class AtlasView:
 
     @property
     def is_averaged(self) -> bool:
-        """Whether a row stands for several columns."""
+        """Whether a row is the mean of several columns."""
         return len(self.names) < self.n_columns
 
 
@@ -109,20 +110,20 @@ def make_view(
     settings: Settings,
     command: Sequence[str],
 ) -> RunView:
-    """Return the view of a run from what was computed and written.
+    """Return the content of a run's page from its results.
 
     Parameters
     ----------
     sources
-        The files that the results were made from, by what they are.
+        The source files of the results, by their role.
     """
     assert extracted.mean_volume is not None
     roi_files = settings.roi_file if plan.run.own_regions is None else plan.run.own_regions.roi_files
     confounds, timeline = extracted.confounds, plan.timeline
-    marks = None if confounds is None else confounds.marks
+    measures = None if confounds is None else confounds.measures
     names, values = _kept_regressors(confounds, timeline.kept)
     atlases = tuple(_view_atlas(number, key, placement, extracted, roi_files) for number, key in enumerate(keys))
-    kinds = [weights.of_regions.kind for weights in placement.weights]
+    kinds = [weights.whole_regions.kind for weights in placement.weights]
     return RunView(
         image=str(plan.run.image_path),
         time=TimeAxis.of(timeline, plan.cleaning.t_r),
@@ -133,8 +134,8 @@ def make_view(
         band=(plan.cleaning.high_pass, plan.cleaning.low_pass),
         standardized=plan.cleaning.standardize,
         background=plan.series.space.to_volume(extracted.mean_volume),
-        framewise_displacement=None if marks is None else marks.framewise_displacement,
-        std_dvars=None if marks is None else marks.std_dvars,
+        framewise_displacement=None if measures is None else measures.framewise_displacement,
+        std_dvars=None if measures is None else measures.std_dvars,
         regressor_names=names,
         regressors=values,
         regressors_left_out=extracted.nuisance.left_out,
@@ -150,7 +151,7 @@ def make_view(
 def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     if confounds is None:
         return (), np.empty((np.count_nonzero(kept), 0))
-    return confounds.names, confounds.filled(kept)[kept]
+    return confounds.names, confounds.fill_first_row(kept)[kept]
 
 
 def _view_atlas(
@@ -164,28 +165,28 @@ def _view_atlas(
         source=PurePath(roi_files[number]).name,
         kind=weights.kind,
         facts=regions_table(weights, signals),
-        labels=label_volume(weights.of_regions),
+        labels=label_volume(weights.whole_regions),
         names=_row_names(weights.names, starts),
-        raw=_mean_of_stretches(signals.values, starts),
-        cleaned=_mean_of_stretches(cleaned, starts),
+        raw=_mean_over_columns(signals.values, starts),
+        cleaned=_mean_over_columns(cleaned, starts),
         regions=regions[starts],
         n_columns=len(weights.names),
-        mean_raw=_mean_of_stretches(signals.values, np.zeros(1, dtype=int))[:, 0],
-        mean_cleaned=_mean_of_stretches(cleaned, np.zeros(1, dtype=int))[:, 0],
+        mean_raw=_mean_over_columns(signals.values, np.zeros(1, dtype=int))[:, 0],
+        mean_cleaned=_mean_over_columns(cleaned, np.zeros(1, dtype=int))[:, 0],
         matrices=extracted.matrices[number],
     )
 
 
 def _row_starts(regions: np.ndarray) -> np.ndarray:
-    """Return the columns with which each row begins: every one, or where there are too many, one in a few."""
+    """Return the first column of each row: every column, or if these are too many, one in several."""
     n_columns = len(regions)
-    if n_columns <= MOST_COLUMNS:
+    if n_columns <= MAX_COLUMNS:
         return np.arange(n_columns)
-    size = -(-n_columns // _ROWS_INSTEAD)
+    size = -(-n_columns // _N_AVERAGED_ROWS)
     firsts = np.flatnonzero(np.diff(regions, prepend=-1))
     in_region = np.arange(n_columns) - np.repeat(firsts, np.diff([*firsts, n_columns]))
-    # More regions than rows: a row is then columns of several regions.
-    return np.flatnonzero(in_region % size == 0) if len(firsts) <= _ROWS_INSTEAD else np.arange(0, n_columns, size)
+    # With more regions than rows, a row is the mean of columns of several regions.
+    return np.flatnonzero(in_region % size == 0) if len(firsts) <= _N_AVERAGED_ROWS else np.arange(0, n_columns, size)
 
 
 def _row_names(names: Sequence[str], starts: np.ndarray) -> tuple[str, ...]:
@@ -196,8 +197,8 @@ def _row_names(names: Sequence[str], starts: np.ndarray) -> tuple[str, ...]:
     )
 
 
-def _mean_of_stretches(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return means over stretches of columns, which leave missing values out; NaN where all are missing."""
+def _mean_over_columns(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return means of neighbouring columns, without missing values; NaN where all are missing."""
     if len(starts) == values.shape[1]:
         return values
     is_finite = np.isfinite(values)

@@ -1,4 +1,4 @@
-"""The figures and texts of one atlas on a run's page."""
+"""The section of one atlas on a run's page: its figures, captions and table."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from niimasker.reports import brain, figures, heatmaps
 from niimasker.reports.matrices import plot_connectivity
 from niimasker.reports.packing import pack_rows
 from niimasker.reports.palette import region_colours
-from niimasker.reports.plots import Plot, shown_names
+from niimasker.reports.plots import Plot, display_names
 from niimasker.reports.run_view import AtlasView, RunView
 from niimasker.reports.spectra import power_spectrum
 from niimasker.reports.time_axis import TimeAxis
-from niimasker.signals.connectivity import LEAST_VOLUMES
+from niimasker.signals.connectivity import MIN_VOLUMES
 from niimasker.signals.correlations import correlate_with, zscore
 
-# A Welch spectrum of fewer volumes says nothing.
-_LEAST_FOR_SPECTRUM = 16
+# Fewer volumes are too few for a Welch spectrum.
+_MIN_SPECTRUM_VOLUMES = 16
 
-# Of cleaned signals, by how they are standardised.
+# Units of cleaned signals, by the kind of standardisation.
 _UNITS = {None: "image units", "zscore_sample": "z", "zscore": "z", "psc": "%"}
 
 
 @dataclass(frozen=True)
 class Section:
-    """What a page shows of one atlas, matrices by their kind; a part that cannot be is None, and `notes` say why."""
+    """The section of one atlas, with matrices by their kind; where a part is None, `notes` say why."""
 
     view: AtlasView
     picture: str | None
@@ -70,8 +70,8 @@ def _picture(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> str | 
     if run.background is None or atlas.labels is None:
         return None
     background, labels = run.background.values, atlas.labels.values
-    upright = brain.crop(brain.turn_upright(background, labels, run.background.affine))
-    return brain.to_data_uri(brain.plot_regions(upright, colours))
+    volumes = brain.crop(brain.reorient_to_ras(background, labels, run.background.affine))
+    return brain.to_data_uri(brain.plot_regions(volumes, colours))
 
 
 def _picture_alt(atlas: AtlasView) -> str:
@@ -97,23 +97,24 @@ def _carpet(atlas: AtlasView, run: RunView) -> Plot:
     }
     figure = figures.plot_carpet(zscore(atlas.cleaned), atlas.names, run.time, above)
     rows = (
-        f"Rows are means of neighbouring columns, {len(atlas.names)} of {atlas.n_columns:,}."
+        f"Each of the {len(atlas.names)} rows is the mean of neighbouring columns; the table has {atlas.n_columns:,}."
         if atlas.is_averaged
-        else "Rows are the columns of the table."
+        else "Each row is one column of the table."
     )
     missing = "" if run.framewise_displacement is not None else _no_motion(run)
     return Plot(
         figure,
-        f"Carpet of {count(len(atlas.names), 'row')} over {count(run.time.n_volumes, 'volume')}"
+        f"Carpet plot of {count(len(atlas.names), 'row')} over {count(run.time.n_volumes, 'volume')}"
         + f", with {', '.join(above)} above it",
-        f"Cleaned signals as z-scores, grey from -2.5 to 2.5. {rows} The mean signal is before cleaning. {missing}",
+        f"Carpet plot: cleaned signals as z-scores, from black (-2.5 or less) to white (2.5 or more). {rows} The mean "
+        f"signal above them is the mean over all columns before cleaning. {missing}",
     )
 
 
 def _no_motion(run: RunView) -> str:
     if "Confounds" not in run.sources:
-        return "Without a table of confounds, motion is not known."
-    return "The table of confounds has no framewise displacement."
+        return "Motion is not shown, because the run has no confounds table."
+    return "Motion is not shown, because the confounds table has no framewise displacement."
 
 
 def _over_all_volumes(values: np.ndarray, time: TimeAxis) -> np.ndarray:
@@ -123,11 +124,11 @@ def _over_all_volumes(values: np.ndarray, time: TimeAxis) -> np.ndarray:
 
 
 def _signals(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> dict[str, Any]:
-    """Return what the viewer draws from."""
+    """Return the data of the viewer, for report.js."""
     status = atlas.facts["status"].to_numpy()
     return {
         "names": list(atlas.names),
-        "shown": shown_names(atlas.names),
+        "shown": display_names(atlas.names),
         "colours": [colours[region] for region in atlas.regions],
         "status": [None if status[region] == OK else str(status[region]) for region in atlas.regions],
         "kept": np.flatnonzero(run.time.kept).tolist(),
@@ -139,11 +140,12 @@ def _signals(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> dict[s
 def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:
     if not run.regressor_names:
         has_table = "Confounds" in run.sources
-        why = "none of the table's columns is regressed out" if has_table else "this run has no table of confounds"
-        notes["regressors"] = f"No regressors: {why}."
+        reason = "no column of the confounds table is regressed out" if has_table else "the run has no confounds table"
+        notes["regressors"] = f"No regressors: {reason}."
         return None
-    if len(run.regressors) < LEAST_VOLUMES:
-        notes["regressors"] = f"{count(len(run.regressors), 'volume')} can not be correlated."
+    if len(run.regressors) < MIN_VOLUMES:
+        kept = count(len(run.regressors), "kept volume")
+        notes["regressors"] = f"No correlations: {kept}, but correlations need at least {MIN_VOLUMES}."
         return None
     before = correlate_with(atlas.raw, run.regressors)
     after = correlate_with(atlas.cleaned, run.regressors)
@@ -151,7 +153,8 @@ def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot |
         heatmaps.plot_regressors(before, after, atlas.names, run.regressor_names),
         f"Correlation of {count(len(atlas.names), 'row')} with {count(len(run.regressor_names), 'regressor')}, "
         "before and after cleaning",
-        f"Correlation with the regressors as read. Largest before: {_largest(before)}, after: {_largest(after)}.",
+        "Correlation of each row with each regressor as read from the confounds table. The largest absolute "
+        f"correlation is {_largest(before)} before and {_largest(after)} after cleaning.",
     )
 
 
@@ -162,8 +165,8 @@ def _largest(correlations: np.ndarray) -> str:
 
 def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:
     means = {"before": atlas.mean_raw, "after": atlas.mean_cleaned}
-    if len(atlas.mean_raw) < _LEAST_FOR_SPECTRUM:
-        notes["spectrum"] = f"No spectrum: it needs {_LEAST_FOR_SPECTRUM} volumes."
+    if len(atlas.mean_raw) < _MIN_SPECTRUM_VOLUMES:
+        notes["spectrum"] = f"No spectrum: it needs at least {_MIN_SPECTRUM_VOLUMES} kept volumes."
         return None
     spectra = {
         when: power_spectrum(_over_all_volumes(mean, run.time), run.time.t_r)
@@ -176,14 +179,14 @@ def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | N
     frequencies = next(iter(spectra.values()))[0]
     unit = "cycles per volume" if run.time.t_r is None else "Hz"
     powers = {when: shares for when, (_, shares) in spectra.items()}
-    is_cut = any(cut_off is not None for cut_off in run.band)
+    has_filter = any(cut_off is not None for cut_off in run.band)
     return Plot(
         figures.plot_spectrum(frequencies, powers, unit=unit, band=run.band),
         f"Power spectrum of the mean signal {' and '.join(powers)} cleaning",
-        "Welch's power of the mean over columns, as shares of its sum."
-        + (" Grey is what the filter removes." if is_cut else " No filter.")
+        "Power spectrum of the mean over all columns (Welch's method), as shares of the total power."
+        + (" The filter removes the frequencies shaded grey." if has_filter else " The signals are not filtered.")
         + (
-            " Straight lines bridge censored volumes, which moves some power to low frequencies."
+            " Straight lines bridge censored volumes, which shifts some power to low frequencies."
             if run.time.censored.any()
             else ""
         ),
@@ -191,7 +194,7 @@ def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | N
 
 
 def _table_rows(atlas: AtlasView, colours: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return a row per region, those without signal first."""
+    """Return one row per region, regions without a signal first."""
     rows: list[dict[str, Any]] = [
         {**{str(key): value for key, value in row.items()}, "colour": colour, "is_ok": row["status"] == OK}
         for row, colour in zip(atlas.facts.to_dict("records"), colours, strict=True)

@@ -1,4 +1,4 @@
-"""What was done to a run, in order, with its numbers."""
+"""The processing steps of a run, in order and with their numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
 
-REASONS_IN_WORDS = {
+REASON_LABELS = {
     "non_steady_state": "non-steady state",
     "framewise_displacement": "framewise displacement",
     "std_dvars": "std DVARS",
@@ -28,7 +28,7 @@ STANDARDIZED = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what is done, and its numbers."""
+    """One step: its verb, and its numbers."""
 
     verb: str
     detail: str
@@ -37,42 +37,40 @@ class Step:
 def list_steps(
     settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance, weights: Sequence[RegionWeights]
 ) -> tuple[Step, ...]:
-    """Return the steps that were done."""
+    """Return the processing steps of a run, in order."""
     steps = [
         Step("discard", count(timeline.n_discarded, "volume")) if timeline.n_discarded else None,
         Step("smooth", f"{settings.smoothing_fwhm:g} mm FWHM") if settings.smoothing_fwhm else None,
-        Step("extract", " and ".join(_extracted(each) for each in weights)),
-        Step("censor", _censored(timeline)) if timeline.n_censored else None,
+        Step("extract", " and ".join(_describe_extraction(atlas_weights) for atlas_weights in weights)),
+        Step("censor", _describe_censoring(timeline)) if timeline.n_censored else None,
         Step("detrend", "linear") if cleaning.detrend else None,
-        Step("filter", band_in_words(cleaning)) if cleaning.filters else None,
+        Step("filter", describe_band(cleaning)) if cleaning.filters else None,
         Step("regress", count(len(nuisance.names), "regressor")) if nuisance.names else None,
         Step("standardise", STANDARDIZED[cleaning.standardize]) if cleaning.standardize else None,
-        Step("measure connectivity", _measured(settings)) if settings.connectivity else None,
+        Step("measure connectivity", _describe_connectivity(settings)) if settings.connectivity else None,
     ]
     return tuple(step for step in steps if step)
 
 
-def band_in_words(cleaning: Cleaning) -> str:
-    """Return the frequencies that a filter keeps."""
+def describe_band(cleaning: Cleaning) -> str:
+    """Return the kind of a filter and its cut-offs."""
     if cleaning.high_pass and cleaning.low_pass:
-        return f"{cleaning.high_pass:g} to {cleaning.low_pass:g} Hz"
-    return f"above {cleaning.high_pass:g} Hz" if cleaning.high_pass else f"below {cleaning.low_pass:g} Hz"
+        return f"band-pass {cleaning.high_pass:g} to {cleaning.low_pass:g} Hz"
+    return f"high-pass {cleaning.high_pass:g} Hz" if cleaning.high_pass else f"low-pass {cleaning.low_pass:g} Hz"
 
 
-def _extracted(weights: RegionWeights) -> str:
+def _describe_extraction(weights: RegionWeights) -> str:
     if weights.single_points is not None:
-        return f"{count(len(weights.names), 'voxel')} of {count(len(weights.of_regions.names), 'region')}"
+        return f"{count(len(weights.names), 'voxel')} of {count(len(weights.whole_regions.names), 'region')}"
     nouns = {"labels": "region", "maps": "probabilistic map", "spheres": "sphere"}
     return count(len(weights.names), nouns[weights.kind])
 
 
-def _measured(settings: Settings) -> str:
+def _describe_connectivity(settings: Settings) -> str:
     kinds = ", ".join(kind.replace("_", " ") for kind in settings.connectivity)
     return f"{kinds} (Fisher z)" if settings.fisher_z else kinds
 
 
-def _censored(timeline: Timeline) -> str:
-    by = [
-        f"{REASONS_IN_WORDS[reason]} {censors.sum()}" for reason, censors in timeline.outliers.items() if censors.any()
-    ]
+def _describe_censoring(timeline: Timeline) -> str:
+    by = [f"{REASON_LABELS[reason]} {censors.sum()}" for reason, censors in timeline.outliers.items() if censors.any()]
     return f"{count(timeline.n_censored, 'volume')} ({', '.join(by)})"

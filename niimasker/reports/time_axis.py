@@ -1,4 +1,4 @@
-"""The volumes of a run's file as the axis of figures, kept or not."""
+"""The time axis of figures, over all volumes of a run's image, kept or not."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from niimasker.signals.timeline import Timeline
 
 @dataclass(frozen=True, eq=False)
 class TimeAxis:
-    """Every volume of a file in seconds, or in volumes where the repetition time is not known.
+    """All volumes of an image, in seconds, or in volumes if the repetition time is not known.
 
     Parameters
     ----------
     kept, discarded, censored
-        Bool of shape (n_volumes,).
+        Bool arrays of shape (n_volumes,).
     """
 
     kept: np.ndarray
@@ -27,33 +27,33 @@ class TimeAxis:
 
     @classmethod
     def of(cls, timeline: Timeline, t_r: float | None) -> TimeAxis:
-        """Return the axis of a run."""
+        """Return the time axis of a run."""
         return cls(timeline.kept, np.arange(timeline.n_read) < timeline.n_discarded, timeline.censored, t_r)
 
     @property
     def n_volumes(self) -> int:
-        """The number of volumes in the file."""
+        """Number of volumes in the image."""
         return len(self.kept)
 
     @property
     def title(self) -> str:
-        """What the axis says."""
+        """Title of the axis."""
         return "volume" if self.t_r is None else "time (s)"
 
     @property
     def hover(self) -> str:
-        """How plotly names a place on the axis."""
+        """Plotly's template for a position on the axis."""
         return "volume %{x}" if self.t_r is None else "%{x:.4~f} s"
 
     @property
     def range(self) -> list[float]:
-        """From the first volume's beginning to the last one's end."""
+        """Ends of the axis: from the beginning of the first volume to the end of the last."""
         return [self.at(-0.5), self.at(self.n_volumes - 0.5)]
 
     def at(self, volume: float) -> float:
-        """Return where a volume, counted from 0, lies."""
+        """Return the position of a volume, counted from 0, on the axis."""
         return volume * (1.0 if self.t_r is None else self.t_r)
 
     def packed(self) -> dict[str, Any]:
-        """Return all places as report.js unpacks them."""
+        """Return the positions of all volumes in short form, which report.js expands."""
         return {"places": self.n_volumes, "step": self.at(1.0)}

@@ -1,4 +1,5 @@
-"""Runs under way: one after the other in this process, in others or on a cluster, with progress, resume and shards.
+"""Execution of the runs: in this process, in worker processes or on a Dask cluster, with progress, resume and shards.
 
-Tasks get paths and settings and return small values; what a run computes and what its files hold is decided below.
+Tasks get paths and settings and return small values. What a run computes belongs in `signals`, what its files contain
+in `outputs`.
 """

@@ -1,4 +1,4 @@
-"""What becomes of a task: a broken one costs that task alone."""
+"""Attempts at tasks: an error in one task is reported, and the other tasks continue."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Attempt(Generic[Value]):
-    """What became of a task: a value, or the reason why there is none.
+    """The value that a task returned, or the reason for its failure.
 
     Parameters
     ----------
     reason
-        One line; None when there is a value.
+        One line; None when the task succeeded.
     traceback
-        Where a failure comes from.
-    is_mistake
-        Whether the failure is one of this program and not of its user.
+        The traceback of the error, empty when the task succeeded.
+    is_bug
+        Whether the error is a bug of niimasker, not a mistake of the user.
     is_lost
-        Whether the process that did it is gone, or was ended: what it wrote may be incomplete.
+        Whether the worker process died or was stopped, so that files of the task may be incomplete.
     ends_all
-        Whether any other task would fail for the same reason.
+        Whether every other task would fail for the same reason.
     warnings
-        Of a task that failed; a value brings its own.
+        The warnings of a failed task; a value carries its own.
     """
 
     value: Value | None
     seconds: float
     reason: str | None = None
     traceback: str = ""
-    is_mistake: bool = False
+    is_bug: bool = False
     is_lost: bool = False
     ends_all: bool = False
     warnings: tuple[str, ...] = ()
 
 
 def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
-    """Return what became of one task."""
+    """Return the value of a task, or the reason for its failure."""
     start = time.perf_counter()
     with record_warnings() as recorded:
         try:
             value = function(task)
         except Exception as error:
-            is_mistake = not isinstance(error, NiimaskerError)
-            reason = f"unexpected {type(error).__name__}: {error}" if is_mistake else str(error)
+            is_bug = not isinstance(error, NiimaskerError)
+            reason = f"unexpected {type(error).__name__}: {error}" if is_bug else str(error)
             return Attempt(
                 None,
                 time.perf_counter() - start,
                 " ".join(reason.split()),
                 traceback.format_exc(),
-                is_mistake,
+                is_bug,
                 ends_all=isinstance(error, OutputLostError),
                 warnings=tuple(recorded),
             )
@@ -68,7 +68,7 @@ def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
 def attempt_here(
     function: Callable[[Task], Value], tasks: Iterable[Task], *, on_start: Callable[[Task], None]
 ) -> Iterator[tuple[Task, Attempt[Value]]]:
-    """Yield each task with what became of it in this process, one after the other."""
+    """Yield each task with its attempt; the tasks run one after the other in this process."""
     for task in tasks:
         on_start(task)
         yield task, attempt(function, task)

@@ -1,4 +1,4 @@
-"""From plans to outcomes: in this process, in others, or on a cluster."""
+"""Execution of the plans of a study: in this process, in worker processes or on a cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER
 from niimasker.outputs.outcomes import Outcome
 from niimasker.running.batch import Attempt, attempt, attempt_here
-from niimasker.running.placements import AnyPlacement, OwnPlacement, Placements, Stored, temporary_folder
+from niimasker.running.placements import AnyPlacement, OnDisk, OwnPlacement, Placements, temporary_folder
 from niimasker.running.task import Shared, Task, extract_run
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.plans import Plan
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Tried = Generator[tuple[Task, Attempt[Any]], None, None]
+Attempts = Generator[tuple[Task, Attempt[Any]], None, None]
 
 
 def extract_plans(
@@ -38,53 +38,53 @@ def extract_plans(
     underway: dict[Run, Fingerprint],
     on_start: Callable[[Run], None],
 ) -> Generator[Outcome, None, None]:
-    """Yield what became of each plan.
+    """Yield the outcome of each plan.
 
     Parameters
     ----------
     client
-        Of the cluster that does the runs; None for processes of this machine.
+        The client of the cluster that processes the runs; None for processes of this machine.
     underway
-        Gets each run that begins in this machine's processes, with the fingerprint of what it is made from.
+        Receives each run that starts on this machine, and each run that lost its worker, with its fingerprint.
     on_start
-        Called with each run that begins, in any thread.
+        Called with each run that starts, in any thread.
     """
-    # Images of one space come one after the other: its weights are made once and let go.
+    # Images of one space follow each other, so that the weights of that space are computed once and then released.
     places = {space: place for place, space in enumerate(study.spaces)}
     plans = sorted(plans, key=lambda plan: places[plan.series.space])
     unplaced: list[tuple[Plan, Attempt[Any]]] = []
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_shared_folder(study.settings))
         placements = Placements(study, plans, folder)
-        tasks = _tasks(plans, placements, unplaced, shared)
+        tasks = _make_tasks(plans, placements, unplaced, shared)
 
         def start(task: Task) -> None:
             underway[task.plan.run] = task.fingerprint
             on_start(task.plan.run)
 
         if client is not None:
-            tried_runs = _try_on_cluster(client, folder, tasks, on_start)
+            attempts = _attempt_on_cluster(client, folder, tasks, on_start)
         else:
             n_jobs = min(_count_processes(study, plans, placements), len(plans))
-            tried_runs = _try(study.settings, n_jobs, tasks, start)
-        stack.enter_context(contextlib.closing(tried_runs))
-        for task, tried in tried_runs:
+            attempts = _attempt_on_this_machine(study.settings, n_jobs, tasks, start)
+        stack.enter_context(contextlib.closing(attempts))
+        for task, attempted in attempts:
             placements.release(task.plan.series.space)
-            if tried.is_lost:
-                underway[task.plan.run] = task.fingerprint  # on a cluster they are only given out
-            yield _outcome(study, task.plan, tried)
-        for plan, tried in unplaced:
-            yield _outcome(study, plan, tried)
+            if attempted.is_lost:
+                underway[task.plan.run] = task.fingerprint  # on a cluster, `start` has not added it
+            yield _make_outcome(study, task.plan, attempted)
+        for plan, attempted in unplaced:
+            yield _make_outcome(study, plan, attempted)
 
 
 def _shared_folder(settings: Settings) -> contextlib.AbstractContextManager[Path | None]:
-    """Return a folder that all processes see, None when this is the only one."""
+    """Return a folder that all processes can read; None when this is the only process."""
     if settings.scheduler:
         return temporary_folder(settings.output_dir / DATA_FOLDER)
-    return temporary_folder() if _has_processes(settings) else contextlib.nullcontext()
+    return temporary_folder() if _uses_processes(settings) else contextlib.nullcontext()
 
 
-def _has_processes(settings: Settings) -> bool:
+def _uses_processes(settings: Settings) -> bool:
     return settings.n_jobs != 1 or settings.timeout is not None
 
 
@@ -92,21 +92,23 @@ def _count_processes(study: Study, plans: Sequence[Plan], placements: Placements
     n_jobs = study.settings.n_jobs
     if n_jobs != -1 or not plans:
         return n_jobs
-    from niimasker.running.memory import bytes_of, columns_of, count_processes
+    from niimasker.running.memory import count_columns, count_processes, weights_bytes
 
-    placed = attempt(placements.of, plans[0]).value
-    if isinstance(placed, Stored):
-        return count_processes(n_jobs, study, placed.n_bytes, columns_of(study.atlases))
-    # Of regions that each run has for itself the first run's tell; where they cannot be used, that run fails.
+    placed = attempt(placements.get, plans[0]).value
+    if isinstance(placed, OnDisk):
+        return count_processes(n_jobs, study, placed.n_bytes, count_columns(study.atlases))
+    # Where each run has its own regions, those of the first run stand for all. If they are unusable, that run fails.
     own = attempt(OwnPlacement.load, placed).value if isinstance(placed, OwnPlacement) else None
     weights = () if own is None else own.weights
-    return count_processes(n_jobs, study, bytes_of(weights), sum(len(each.names) for each in weights))
+    return count_processes(n_jobs, study, weights_bytes(weights), sum(len(atlas.names) for atlas in weights))
 
 
-def _try(settings: Settings, n_jobs: int, tasks: Iterator[Task], on_start: Callable[[Task], None]) -> Tried:
-    """Yield each task with what became of it, in this process or in others."""
-    if not _has_processes(settings):
-        # As in the other processes: the order of a sum, and so its last digit, hangs on the number of threads.
+def _attempt_on_this_machine(
+    settings: Settings, n_jobs: int, tasks: Iterator[Task], on_start: Callable[[Task], None]
+) -> Attempts:
+    """Yield each task with its attempt, in this process or in worker processes."""
+    if not _uses_processes(settings):
+        # One thread, as in the worker processes: the number of threads changes the order of sums and their last digits.
         with threadpool_limits(limits=1):
             yield from attempt_here(extract_run, tasks, on_start=on_start)
     elif n_jobs > 0:
@@ -115,51 +117,53 @@ def _try(settings: Settings, n_jobs: int, tasks: Iterator[Task], on_start: Calla
         yield from attempt_in_processes(extract_run, tasks, n_jobs=n_jobs, timeout=settings.timeout, on_start=on_start)
 
 
-def _try_on_cluster(
+def _attempt_on_cluster(
     client: Client, folder: Path | None, tasks: Iterator[Task], on_start: Callable[[Run], None]
-) -> Tried:
-    """Yield each task with what became of it on a Dask cluster."""
+) -> Attempts:
+    """Yield each task with its attempt on a Dask cluster."""
     from niimasker.running.clusters import attempt_on_cluster
 
     assert folder is not None
     yield from attempt_on_cluster(
-        extract_run, tasks, client=client, marks_folder=folder, on_start=lambda task: on_start(task.plan.run)
+        extract_run, tasks, client=client, markers_folder=folder, on_start=lambda task: on_start(task.plan.run)
     )
 
 
 def _name_image(run: Run, reason: str | None) -> str | None:
+    """Return the reason with the image in front, unless it names the image already."""
     image = str(run.image_path)
     return reason if reason is None or image in reason else f"{image}: {reason}"
 
 
-def _outcome(study: Study, plan: Plan, tried: Attempt[Any]) -> Outcome:
-    # A result holds the warnings of the study and the plan.
-    known = tried.value.warnings if tried.value else (*study.warnings, *plan.warnings, *tried.warnings)
+def _make_outcome(study: Study, plan: Plan, attempted: Attempt[Any]) -> Outcome:
+    # A result already contains the warnings of the study and of the plan.
+    result = attempted.value
+    texts = result.warnings if result else (*study.warnings, *plan.warnings, *attempted.warnings)
     outcome = Outcome(
         plan.run,
-        tried.value,
-        _name_image(plan.run, tried.reason),
-        tried.seconds,
-        tried.traceback,
-        tried.is_mistake,
-        is_lost=tried.is_lost,
-        ends_all=tried.ends_all,
-        warnings=tuple(dict.fromkeys(known)),
+        result,
+        _name_image(plan.run, attempted.reason),
+        attempted.seconds,
+        attempted.traceback,
+        attempted.is_bug,
+        is_lost=attempted.is_lost,
+        ends_all=attempted.ends_all,
+        warnings=tuple(dict.fromkeys(texts)),
     )
-    _log.debug("%s: %s in %.3f s", plan.run.image_path, outcome.status, tried.seconds)
+    _log.debug("%s: %s in %.3f s", plan.run.image_path, outcome.status, attempted.seconds)
     return outcome
 
 
-def _tasks(
+def _make_tasks(
     plans: Sequence[Plan], placements: Placements, unplaced: list[tuple[Plan, Attempt[Any]]], shared: Shared
 ) -> Iterator[Task]:
-    """Yield the task of each plan; plans of a space that the regions cannot be placed on go to `unplaced`."""
-    failed_on: dict[Space, Attempt[AnyPlacement]] = {}
+    """Yield the task of each plan; plans on whose space the regions cannot be placed are added to `unplaced`."""
+    failures: dict[Space, Attempt[AnyPlacement]] = {}
     for plan in plans:
         space = plan.series.space
-        placed = failed_on.get(space) or attempt(placements.of, plan)
+        placed = failures.get(space) or attempt(placements.get, plan)
         if placed.value is None:
-            failed_on[space] = placed
+            failures[space] = placed
             unplaced.append((plan, placed))
         else:
             yield Task(plan, placed.value, {**shared.fingerprint, **fingerprint_run(plan, shared.settings)}, shared)

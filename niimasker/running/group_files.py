@@ -1,4 +1,4 @@
-"""The files over all runs of a study: group tables and the group page, or the reason why there are none yet."""
+"""The group tables and the group page over all runs of a study, or the reason why they are not written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def remove_group_files(settings: Settings, *, keeps_page: bool) -> None:
-    """Remove the group's files of an earlier call: they are of other runs."""
+    """Remove the group files of an earlier call, which describe other runs."""
     files = name_group_files(settings.output_dir)
     pages = () if keeps_page else (files.page_path,)
     for path in (*pages, files.numbers_path, files.edges_path):
@@ -31,23 +31,23 @@ def remove_group_files(settings: Settings, *, keeps_page: bool) -> None:
 
 
 def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> GroupNote:
-    """Write the group's files, and return what the index says of them; a failure costs a warning alone.
+    """Write the group files, and return the note about them for the index page; an error becomes a warning.
 
     Parameters
     ----------
     rows
-        What summary.tsv says of each run.
+        The rows of summary.tsv.
     keys
-        What the files of each atlas are called by.
+        The names of the atlases in the file names.
     """
     from niimasker.group.connectivity import GroupNote
 
-    written = attempt(lambda its_keys: _write_group_files(settings, rows, its_keys), keys)
+    written = attempt(lambda atlas_keys: _write_group_files(settings, rows, atlas_keys), keys)
     if written.value is None:
         _log.debug("%s", written.traceback)
         warn(f"the group page is not written: {written.reason}")
         return GroupNote(False, f"No group page: {written.reason}")
-    _log.debug("group of runs: %s, in %.3f s", written.value.words, written.seconds)
+    _log.debug("group of runs: %s, in %.3f s", written.value.text, written.seconds)
     return written.value
 
 
@@ -56,27 +56,28 @@ def _write_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> G
     from niimasker.group.tables import write_group_tables
 
     members = find_members(settings, rows, keys)
-    missing = _why_no_group(members, rows)
-    if missing:
-        return GroupNote(False, f"No group page: {missing}")
+    reason = _describe_missing_group(members, rows)
+    if reason:
+        return GroupNote(False, f"No group page: {reason}")
     files = name_group_files(settings.output_dir)
     groups = list(make_groups(members, settings.connectivity))
     write_group_tables(files, groups)
     if not settings.no_report:
-        # Only now: without pages nothing that draws is needed.
+        # Imported here: the drawing libraries are needed for pages only.
         from niimasker.reports.group_page import write_group_page
 
         write_group_page(files.page_path, groups, members, settings)
-    return GroupNote(True, f"connectivity of {count(len(members), 'run')} and how it goes with motion")
+    return GroupNote(True, f"mean connectivity of {count(len(members), 'run')}, and its relation to head motion")
 
 
-def _why_no_group(members: Sequence[Member], rows: Rows) -> str:
+def _describe_missing_group(members: Sequence[Member], rows: Rows) -> str:
+    """Return why there is no group page; an empty text if there can be one."""
     from niimasker.group.edges import MIN_RUNS
 
-    n_to_come = sum(row["status"] == NOT_STARTED for row in rows)
-    if n_to_come:
-        # After Ctrl-C nobody waits for numbers that the other runs will change.
-        return f"it is made once all runs are tried, and {count(n_to_come, 'run')} did not start."
+    n_not_started = sum(row["status"] == NOT_STARTED for row in rows)
+    if n_not_started:
+        # After Ctrl-C nobody wants to wait for numbers that the other runs will change.
+        return f"it is made once every run has been processed, and {count(n_not_started, 'run')} did not start."
     if len(members) < MIN_RUNS:
         return f"it needs {MIN_RUNS} runs that are done; {len(members)} {'is' if len(members) == 1 else 'are'}."
     return ""

@@ -1,4 +1,4 @@
-"""How many processes the machine's memory and cores hold."""
+"""The number of worker processes that the cores and the memory of the machine allow."""
 
 from __future__ import annotations
 
@@ -15,65 +15,66 @@ from niimasker.regions.placing.weights import RegionWeights
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
 
-# Python with numpy, scipy, pandas, nilearn and what a report needs, measured: 260 MB.
+# Python with numpy, scipy, pandas, nilearn and the libraries of a report; 260 MB were measured.
 _PROCESS_BYTES = 300 * 2**20
-# Two blocks as on disk, one in float64, and what products and means of them take.
-_BLOCKS = 4
-# Of the signals: raw, filtered, cleaned, their confounds, and text.
-_SIGNALS = 6
+# Two blocks as stored on disk, one in float64, and the products and means of them.
+_N_BLOCKS = 4
+# Copies of the signals: raw, filtered, cleaned, their confounds, and text.
+_N_SIGNALS = 6
 # nilearn's maskers hold the image, a smoothed or masked copy, and a transposed one.
-_IMAGES_OF_NILEARN = 3
+_N_NILEARN_IMAGES = 3
 
 
 def count_processes(n_jobs: int, study: Study, placement_bytes: int, n_columns: int) -> int:
-    """Return a number of processes: for -1 one per usable core, as many as the memory holds.
+    """Return the number of processes: n_jobs itself, or for -1 one per usable core as far as the memory allows.
 
     Parameters
     ----------
     placement_bytes
-        Of the regions' weights on the first space.
+        The size of the weights of the regions on the first space.
     n_columns
-        Of a run's tables of signals.
+        The number of columns of all tables of a run.
     """
     if n_jobs != -1:
         return n_jobs
     n_cores: int = joblib.cpu_count()
-    each = max(process_bytes(plan, study, placement_bytes, n_columns) for plan in study.plans) if study.plans else 1
+    needed = max(process_bytes(plan, study, placement_bytes, n_columns) for plan in study.plans) if study.plans else 1
     free = free_bytes()
-    n_held = max(1, free // each)
-    if n_held >= n_cores:
+    n_fitting = max(1, free // needed)
+    if n_fitting >= n_cores:
         return n_cores
     warn(
-        f"--n_jobs -1 is {n_held} here, not {n_cores}: a process takes about {each / 1e9:.1f} GB, "
-        f"and {free / 1e9:.1f} GB are free."
+        f"--n_jobs -1 uses {n_fitting} of {n_cores} cores: a process needs about {needed / 1e9:.1f} GB, "
+        f"and {free / 1e9:.1f} GB of memory are free."
     )
-    return n_held
+    return n_fitting
 
 
 def process_bytes(plan: Plan, study: Study, placement_bytes: int, n_columns: int) -> int:
-    """Return about how much memory a process takes for a run."""
+    """Return an estimate of the memory that a process needs for a run."""
     space, n_volumes = plan.series.space, plan.series.n_volumes
     volume_bytes = space.n_points * 8
     if study.settings.engine == "nilearn":
-        image_bytes = _IMAGES_OF_NILEARN * volume_bytes * n_volumes
+        image_bytes = _N_NILEARN_IMAGES * volume_bytes * n_volumes
     else:
-        image_bytes = _BLOCKS * max(volume_bytes, min(BLOCK_BYTES, volume_bytes * n_volumes))
-    weights_bytes = placement_bytes * space.n_points // study.spaces[0].n_points
-    return _PROCESS_BYTES + image_bytes + weights_bytes + _SIGNALS * 8 * n_columns * n_volumes
+        image_bytes = _N_BLOCKS * max(volume_bytes, min(BLOCK_BYTES, volume_bytes * n_volumes))
+    regions_bytes = placement_bytes * space.n_points // study.spaces[0].n_points
+    return _PROCESS_BYTES + image_bytes + regions_bytes + _N_SIGNALS * 8 * n_columns * n_volumes
 
 
-def bytes_of(weights: Sequence[RegionWeights]) -> int:
-    """Return the memory that regions take on a space: their weights, and as much for the product with volumes."""
-    arrays = [array for each in weights for array in (each.matrix.data, each.matrix.indices, each.matrix.indptr)]
+def weights_bytes(weights: Sequence[RegionWeights]) -> int:
+    """Return the memory that regions need on a space: their weights, and as much again for products with volumes."""
+    matrices = [atlas.matrix for atlas in weights]
+    arrays = [array for matrix in matrices for array in (matrix.data, matrix.indices, matrix.indptr)]
     return 2 * sum(int(array.nbytes) for array in arrays)
 
 
-def columns_of(atlases: Sequence[Regions]) -> int:
-    """Return about how many columns the tables of all atlases have, before any mask."""
-    return sum(map(_n_columns, atlases))
+def count_columns(atlases: Sequence[Regions]) -> int:
+    """Return the number of columns in the tables of all atlases, before any mask is applied."""
+    return sum(map(_count_atlas_columns, atlases))
 
 
-def _n_columns(regions: Regions) -> int:
+def _count_atlas_columns(regions: Regions) -> int:
     if regions.as_voxels and isinstance(regions.definition, Parcellation):
         return int(np.count_nonzero(regions.definition.labels))
     return len(regions.names)

@@ -1,4 +1,4 @@
-"""The regions' weights on each space, for every process that needs them: written once, read by all from one place."""
+"""The weights of the regions on each space, computed once and shared by all processes."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ Atlases = tuple[Regions, ...]
 
 
 @dataclass(frozen=True)
-class Held(Generic[Value]):
-    """A placement, or atlases, in this process's memory."""
+class InMemory(Generic[Value]):
+    """A placement, or atlases, in the memory of this process."""
 
     value: Value
 
     def load(self) -> Value:
-        """Return it."""
+        """Return the value."""
         return self.value
 
 
 @dataclass(frozen=True)
-class Stored(Generic[Value]):
+class OnDisk(Generic[Value]):
     """A placement, or atlases, in a file, whose arrays all processes of a machine share."""
 
     path: Path
 
     def load(self) -> Value:
-        """Return it; its arrays stay in the file until they are used."""
+        """Return the value; its arrays are memory-mapped and read when they are used."""
         value: Value = _load(self.path)
         return value
 
@@ -59,26 +59,26 @@ class Stored(Generic[Value]):
 
 @dataclass(frozen=True)
 class OwnPlacement:
-    """The placement of regions that one run has for itself, made where the run is done.
+    """The placement of a run that has regions of its own, made in the process that extracts the run.
 
     Parameters
     ----------
     atlases
-        Where only the mask is its own, those that all runs share; None where they are its own too.
+        The atlases that all runs share, if only the mask is the run's own; None if the atlases are too.
     """
 
     files: RegionFiles
     series: Series
     settings: Settings
-    atlases: Held[Atlases] | Stored[Atlases] | None
+    atlases: InMemory[Atlases] | OnDisk[Atlases] | None
 
     def load(self) -> Placement:
-        """Return it, made from its files.
+        """Return the placement, made from the run's files.
 
         Raises
         ------
         NiimaskerError
-            The files are not usable, or spheres overlap.
+            A file cannot be used, or spheres overlap.
         """
         shared = None if self.atlases is None else self.atlases.load()
         atlases = load_atlases(self.files.roi_files, self.settings) if shared is None else shared
@@ -89,28 +89,28 @@ class OwnPlacement:
         return place_atlases(atlases, self.series.space, mask, self.settings)
 
 
-AnyPlacement = Held[Placement] | Stored[Placement] | OwnPlacement
+AnyPlacement = InMemory[Placement] | OnDisk[Placement] | OwnPlacement
 
 
 def place_atlases(atlases: Sequence[Regions], space: Space, mask: Mask | None, settings: Settings) -> Placement:
-    """Return the regions of every atlas on a space, as the settings have them extracted."""
+    """Return the placement of all atlases on a space, with the smoothing and the engine of the settings."""
     return make_placement(atlases, space, mask, smoothing_fwhm=settings.smoothing_fwhm, engine=settings.engine)
 
 
 @lru_cache(maxsize=1)
 def _load(path: Path) -> Any:
-    import joblib  # 0.3 s that one process does not need
+    import joblib  # takes 0.3 s, and a single process does not need it
 
     return joblib.load(path, mmap_mode="r")
 
 
-def store(value: Value, path: Path) -> Stored[Value]:
+def store(value: Value, path: Path) -> OnDisk[Value]:
     """Write a placement, or atlases, to a file.
 
     Raises
     ------
     OutputLostError
-        There is no room for it.
+        The file cannot be written, for example because the disk is full.
     """
     import joblib
 
@@ -118,74 +118,77 @@ def store(value: Value, path: Path) -> Stored[Value]:
         joblib.dump(value, path)
     except OSError as error:
         raise OutputLostError(
-            f"{path.parent}: the regions cannot be kept for the processes ({error.strerror or error}); "
-            "make room there, or name another folder in the variable TMPDIR."
+            f"{path.parent}: the regions cannot be stored for the worker processes ({error.strerror or error}); "
+            "free some space there, or set the environment variable TMPDIR to another folder."
         ) from error
-    return Stored(path)
+    return OnDisk(path)
 
 
 class Placements:
-    """The placement on each space, made when its first run comes and let go after its last.
+    """The placement on each space, made for the first run on that space and released after the last.
 
     Parameters
     ----------
     plans
-        The runs to come.
+        The plans of all runs to extract.
     folder
-        For files that processes share; None keeps placements in memory.
+        The folder of the files that processes share; None keeps placements in memory.
     """
 
     def __init__(self, study: Study, plans: Sequence[Plan], folder: Path | None) -> None:
         self._study = study
         self._folder = folder
         self._n_left = Counter(plan.series.space for plan in plans)
-        self._made: dict[Space, Held[Placement] | Stored[Placement]] = {}
-        self._atlases: Held[Atlases] | Stored[Atlases] | None = None
+        self._by_space: dict[Space, InMemory[Placement] | OnDisk[Placement]] = {}
+        self._atlases: InMemory[Atlases] | OnDisk[Atlases] | None = None
         self._numbers = itertools.count()
 
-    def of(self, plan: Plan) -> AnyPlacement:
+    def get(self, plan: Plan) -> AnyPlacement:
         """Return the placement for a run."""
         space, settings = plan.series.space, self._study.settings
         if plan.run.own_regions is not None:
             if self._study.atlases and self._atlases is None:
                 self._atlases = self._keep(self._study.atlases)
             return OwnPlacement(plan.run.own_regions, plan.series, settings, self._atlases)
-        if space not in self._made:
-            self._made[space] = self._keep(place_atlases(self._study.atlases, space, self._study.mask, settings))
-        return self._made[space]
+        if space not in self._by_space:
+            self._by_space[space] = self._keep(place_atlases(self._study.atlases, space, self._study.mask, settings))
+        return self._by_space[space]
 
-    def _keep(self, value: Value) -> Held[Value] | Stored[Value]:
-        """Return a value so that every process that does runs can load it."""
+    def _keep(self, value: Value) -> InMemory[Value] | OnDisk[Value]:
+        """Return a value in a form that every process can load."""
         if self._folder is None:
-            return Held(value)
+            return InMemory(value)
         return store(value, self._folder / f"regions-{next(self._numbers)}.joblib")
 
     def release(self, space: Space) -> None:
-        """Let go of a run on a space; with the last one its placement goes."""
+        """Count a run on a space as done; after the last one the placement is removed."""
         self._n_left[space] -= 1
         if self._n_left[space] == 0:
-            placement = self._made.pop(space, None)
-            if isinstance(placement, Stored):
-                # A process of Windows that has it open keeps it until the folder goes.
+            placement = self._by_space.pop(space, None)
+            if isinstance(placement, OnDisk):
+                # On Windows a file that a process has open stays until the folder is removed.
                 with contextlib.suppress(OSError):
                     placement.path.unlink()
 
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
-    """Give a folder that is removed at the end, with those of processes that were killed.
+    """Provide a temporary folder; at the start, folders that killed processes have left are removed.
 
     Parameters
     ----------
     parent
-        Where; None for the system's folder of temporary files.
+        The folder to create it in; None for the system's folder of temporary files.
     """
     remove_leftovers([parent or Path(tempfile.gettempdir())])
     if parent is not None:
-        parent = parent.absolute()  # the workers of a cluster start elsewhere
+        parent = parent.absolute()  # the workers of a cluster start in other folders
     try:
         folder = tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=parent, ignore_cleanup_errors=True)
     except OSError as error:
-        raise OutputLostError(f"no temporary folder can be made ({error.strerror or error}); mend that.") from error
+        raise OutputLostError(
+            f"{parent or tempfile.gettempdir()}: no temporary folder can be created there ({error.strerror or error}); "
+            "check its permissions and free space."
+        ) from error
     with folder as path:
         yield Path(path)

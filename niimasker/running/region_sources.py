@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from niimasker.inputs.runs import RegionFiles
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
 from niimasker.outputs.provenance import SourceRecord, join_record, source_record
 from niimasker.regions.loading import find_names_paths
@@ -15,7 +15,7 @@ from niimasker.regions.names.joining import NamesJoin
 RegionSources = Mapping[str, SourceRecord]
 
 
-def sources_of(roi_files: Sequence[str], settings: Settings, mask_path: Path | None) -> tuple[RegionSources, ...]:
+def read_sources(roi_files: Sequence[str], settings: Settings, mask_path: Path | None) -> tuple[RegionSources, ...]:
     """Return for each atlas what its regions, their names, and the voxels that they are restricted to come from."""
     mask = {} if mask_path is None else {"Mask": source_record(mask_path)}
     names_paths = find_names_paths(roi_files, settings.labels)
@@ -23,14 +23,14 @@ def sources_of(roi_files: Sequence[str], settings: Settings, mask_path: Path | N
     return tuple({"Regions": _atlas_source(each), **of, **mask} for each, of in zip(roi_files, names, strict=True))
 
 
-def sources_of_run(
+def read_run_sources(
     own: RegionFiles | None, shared: tuple[RegionSources, ...], settings: Settings
 ) -> tuple[RegionSources, ...]:
     """Return for each atlas what a run's regions come from: files that all runs share, or its own."""
     if own is None:
         return shared
     if not shared:
-        return sources_of(own.roi_files, settings, own.mask_path)
+        return read_sources(own.roi_files, settings, own.mask_path)
     # Only the mask is its own: the checksum of an atlas that all share is known.
     mask = {} if own.mask_path is None else {"Mask": source_record(own.mask_path)}
     return tuple({**of_atlas, **mask} for of_atlas in shared)
@@ -53,5 +53,5 @@ def _names_source(sources: RegionSources, join: NamesJoin) -> SourceRecord:
 
 
 def _atlas_source(roi_file: str) -> SourceRecord:
-    roi_path = to_path(roi_file)
+    roi_path = expand_home(roi_file)
     return source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}

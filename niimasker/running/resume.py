@@ -1,4 +1,4 @@
-"""Runs that an earlier call has done: found by what their sidecars vouch for."""
+"""Runs that an earlier call has finished, found by the fingerprints and file sizes in their sidecars."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from niimasker.study.preparation import Study
 
 _log = logging.getLogger(__name__)
 
-# What a sidecar keeps for later calls; a file that anybody may have edited since.
-_KEPT = {"Fingerprint": dict, "Files": dict, "Summary": dict, "Warnings": list}
+# The keys of a sidecar that --resume reads, with their types: somebody may have edited the file.
+_KEY_TYPES = {"Fingerprint": dict, "Files": dict, "Summary": dict, "Warnings": list}
 
 
 def find_outcomes(study: Study, shared: Shared) -> Iterator[Outcome]:
-    """Yield the outcomes of the runs that an earlier call has done."""
+    """Yield the outcomes of the runs that an earlier call has finished."""
     folder = study.settings.output_dir / DATA_FOLDER
     paths = [*shard_summaries(folder), folder / summary_name(None)]
     seconds = {row["output"]: row.get("seconds") for path in paths for row in read_summary(path) or []}
@@ -40,26 +40,27 @@ def find_outcomes(study: Study, shared: Shared) -> Iterator[Outcome]:
 
 
 def find_result(output_stem: str, keys: Sequence[str], fingerprint: Fingerprint, settings: Settings) -> Result | None:
-    """Return the result of an earlier call when it is complete and made from the same, None when it is not.
+    """Return the result of an earlier call if it is complete and its fingerprint has not changed, otherwise None.
 
     Parameters
     ----------
     keys
-        What the files of each atlas are called by.
+        The names of the atlases in the file names.
     """
     files = name_files(settings, output_stem, keys)
-    sidecars = [_read(tables.sidecar_path) for tables in files.tables]
+    sidecars = [_read_sidecar(tables.sidecar_path) for tables in files.tables]
     page_path = None if settings.no_report else files.report_path
-    reason = next((why for sidecar in sidecars if (why := _why_not(sidecar, fingerprint, settings.output_dir))), None)
+    changes = (_describe_change(sidecar, fingerprint, settings.output_dir) for sidecar in sidecars)
+    reason = next(filter(None, changes), None)
     if reason is None and page_path is not None and not page_path.is_file():
         reason = "it has no report"
     if reason is not None:
-        _log.debug("%s: not skipped, for %s", output_stem, reason)
+        _log.debug("%s: not skipped, because %s", output_stem, reason)
         return None
-    return _result(files.tables, sidecars[0], page_path)
+    return _make_result(files.tables, sidecars[0], page_path)
 
 
-def _read(sidecar_path: Path) -> dict[str, Any]:
+def _read_sidecar(sidecar_path: Path) -> dict[str, Any]:
     try:
         content = read_json(sidecar_path)
     except (OSError, ValueError):
@@ -67,30 +68,31 @@ def _read(sidecar_path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _why_not(sidecar: Mapping[str, Any], fingerprint: Fingerprint, output_dir: Path) -> str | None:
-    if any(not isinstance(sidecar.get(name), kind) for name, kind in _KEPT.items()):
-        return "its JSON file is missing or of another version"
-    theirs = sidecar["Fingerprint"]
-    changed = [what for what in {**fingerprint, **theirs} if fingerprint.get(what) != theirs.get(what)]
+def _describe_change(sidecar: Mapping[str, Any], fingerprint: Fingerprint, output_dir: Path) -> str | None:
+    """Return what has changed since the sidecar was written; None if nothing has."""
+    if any(not isinstance(sidecar.get(name), kind) for name, kind in _KEY_TYPES.items()):
+        return "its JSON file is missing, incomplete or from another version"
+    recorded = sidecar["Fingerprint"]
+    changed = [part for part in {**fingerprint, **recorded} if fingerprint.get(part) != recorded.get(part)]
     if changed:
         return f"its {', '.join(changed)} changed"
     for name, n_bytes in sidecar["Files"].items():
-        if _size_of(output_dir / name) != n_bytes:
+        if _file_size(output_dir / name) != n_bytes:
             return f"{name} is missing or changed"
     return None
 
 
-def _size_of(path: Path) -> int | None:
+def _file_size(path: Path) -> int | None:
     try:
         return path.stat().st_size
     except (OSError, ValueError):  # ValueError: no file can have such a name
         return None
 
 
-def _result(tables: Sequence[Tables], sidecar: Mapping[str, Any], page_path: Path | None) -> Result:
-    numbers: dict[str, Any] = {name: _number(sidecar["Summary"].get(name)) for name in NUMBERS}
+def _make_result(tables: Sequence[Tables], sidecar: Mapping[str, Any], page_path: Path | None) -> Result:
+    numbers: dict[str, Any] = {name: _number_or_nan(sidecar["Summary"].get(name)) for name in NUMBERS}
     return Result(tuple(tables), tuple(map(str, sidecar["Warnings"])), **numbers, report_path=page_path)
 
 
-def _number(value: Any) -> float:
+def _number_or_nan(value: Any) -> float:
     return value if isinstance(value, (int, float)) else math.nan

@@ -1,4 +1,4 @@
-"""What a study writes once: the regions used, and what tells of all its runs."""
+"""The files that a study writes once: the regions used, before the first run, and tables and pages over all runs."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ _log = logging.getLogger(__name__)
 
 
 def begin_study_files(study: Study) -> None:
-    """Write the regions used and a data set's description; what an earlier call left over goes."""
+    """Write the regions used and the description of a BIDS data set, and remove leftovers of earlier calls."""
     remove_long_tables(study.settings)
     folder = study.settings.output_dir / DATA_FOLDER
-    # Where each run has regions of its own, nothing is written before the first run's tables.
+    # Needed here: if each run has its own regions, nothing else is written before the tables of the first run.
     make_folder(folder)
     if study.settings.output_layout == BIDS:
         from niimasker.outputs.bids_dataset import write_dataset
 
         write_dataset(study.settings.output_dir, study.all_runs, study.atlases_by_key)
-    # Atlases of single runs stay where they are: each run's sidecar names them.
+    # Atlases of single runs are not copied: the sidecar of each run names them.
     for roi_file, (key, regions) in zip(study.settings.roi_file, study.atlases_by_key.items(), strict=False):
         spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
         write_regions_used(folder, roi_file, regions, study.spaces, spheres_name=spheres_name)
-    remove_leftovers(folders_of(study))
+    remove_leftovers(output_folders(study))
 
 
-def folders_of(study: Study) -> set[Path]:
+def output_folders(study: Study) -> set[Path]:
     """Return the folders that a study writes to."""
     output_dir = study.settings.output_dir
-    stems = [Path(run.output_stem).parent for run in study.runs]
-    own = {output_dir, output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER / "assets"}
-    return own | {root / stem for root in (output_dir, output_dir / REPORTS_FOLDER) for stem in stems}
+    parents = [Path(run.output_stem).parent for run in study.runs]
+    of_study = {output_dir, output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER / "assets"}
+    return of_study | {root / parent for root in (output_dir, output_dir / REPORTS_FOLDER) for parent in parents}
 
 
 def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
-    """Write what tells of all runs: the summary, and when no shard is left to do, the index and the group's files."""
-    from niimasker.outputs.results import write_summary
+    """Write the summary and, once all shards have ended, the index page and the files of the group."""
+    from niimasker.outputs.summaries import write_summary
     from niimasker.running.shards import merge_shards, remove_shard_summaries
 
     folder, shard = study.settings.output_dir / DATA_FOLDER, study.settings.shard
@@ -65,7 +65,7 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
 
 
 def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
-    from niimasker.outputs.results import write_study
+    from niimasker.outputs.summaries import write_study
 
     settings = study.settings
     write_study(settings.output_dir / DATA_FOLDER, settings, rows, command)
@@ -80,29 +80,29 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
     from niimasker.reports.index_page import write_index
 
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
-    is_there = [row["status"] in (DONE, SKIPPED) and path.is_file() for row, path in zip(rows, paths, strict=True)]
-    links = [path if there else None for path, there in zip(paths, is_there, strict=True)]
+    has_page = [row["status"] in (DONE, SKIPPED) and path.is_file() for row, path in zip(rows, paths, strict=True)]
+    links = [path if exists else None for path, exists in zip(paths, has_page, strict=True)]
     written = attempt(lambda output_dir: write_index(output_dir, rows, links, group), settings.output_dir)
     if written.reason:
         _log.debug("%s", written.traceback)
-        # What failed is a view of tables that are written.
+        # A warning only: the tables themselves are written.
         warn(f"reports/index.html is not written: {written.reason}")
 
 
-def tabulate(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
-    """Write the long table of --tidy over the runs that are done, and return its path; None where there is none.
+def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
+    """Write the long table of --tidy over all finished runs, and return its path.
 
-    That is without --tidy, until the last shard has ended, and where no run is done.
+    Nothing is written and None is returned without --tidy, before the last shard has ended, and if no run is finished.
 
     Raises
     ------
     OutputError
-        It cannot be written; the runs' own tables are complete.
+        The table cannot be written; the tables of the runs are complete.
     """
     from niimasker.running.shards import read_shards
 
     settings = study.settings
-    # Where nothing can be written any more, that is said already.
+    # If outputs can no longer be written, that has been reported already.
     if settings.tidy is None or any(outcome.ends_all for outcome in outcomes):
         return None
     if settings.shard is None:
@@ -119,5 +119,8 @@ def tabulate(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
 
 
 def _keeps_pages(study: Study, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether --no_report leaves the pages of an earlier call: others would lead to pages that are gone."""
+    """Return whether --no_report keeps the index and group pages of an earlier call.
+
+    It does if every run is skipped. Otherwise these pages would link to run pages that have been removed.
+    """
     return study.settings.no_report and all(row["status"] == SKIPPED for row in rows)

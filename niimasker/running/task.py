@@ -1,14 +1,11 @@
-"""What a worker does: one run, from its image to its tables and report."""
+"""The extraction of one run, from its image to its tables and report, as a worker does it."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import hashlib
-import importlib
 import logging
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +22,19 @@ from niimasker.outputs.provenance import SourceRecord
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.running.batch import attempt
+from niimasker.running.late_imports import start_imports, wait_for_imports
 from niimasker.running.placements import AnyPlacement
-from niimasker.running.region_sources import RegionSources, sources_of, sources_of_run, with_joins
+from niimasker.running.region_sources import RegionSources, read_run_sources, read_sources, with_joins
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
-from niimasker.signals.connectivity import Connectivity, find_silent, measure_connectivity, warn_of_freedom
+from niimasker.signals.connectivity import (
+    Connectivity,
+    find_regions_without_signal,
+    measure_connectivity,
+    warn_of_few_degrees_of_freedom,
+)
 from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
-from niimasker.signals.extraction import Reading, Signals, extract_signals
+from niimasker.signals.extraction import ReadOptions, Signals, extract_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
 from niimasker.study.fingerprints import Fingerprint, fingerprint_study
 from niimasker.study.plans import Plan, load_run_confounds
@@ -42,28 +45,21 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# pandas and nilearn take 2 of the 2.5 s of all imports. A first run needs them only after its image has been read,
-# which leaves the interpreter idle: they are imported meanwhile.
-_NEEDED_LATE = ("niimasker.outputs.results", "nilearn.signal")
-_NEEDED_FOR_REPORTS = ("niimasker.reports.run_page",)
-_IMPORTING = "niimasker's late imports"
-_NEEDED_FOR_CONNECTIVITY = ("nilearn.connectome",)
-
 
 @dataclass(frozen=True)
 class Shared:
-    """What all tasks of a study have in common.
+    """What all tasks of a study share.
 
     Parameters
     ----------
     keys, sources
-        For each atlas what its files are called by, and what its regions come from.
+        For each atlas its name in file names, and the source files of its regions.
     fingerprint
-        Of everything but a run's own files.
+        The fingerprint of everything but the files of single runs.
     study_warnings
-        What holds for every run.
+        The warnings that concern every run.
     command
-        The words that started it all.
+        The words of the command line.
     """
 
     settings: Settings
@@ -76,7 +72,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker gets: one run, with the fingerprint of what it is made from."""
+    """What a worker receives for one run: its plan, the placement of its regions, and the fingerprint of its inputs."""
 
     plan: Plan
     placement: AnyPlacement
@@ -90,19 +86,19 @@ def extract_run(task: Task) -> Result:
     Raises
     ------
     NiimaskerError
-        The run cannot be extracted; nothing of it is written.
+        The run cannot be extracted; none of its files is written.
     """
-    # A page of an earlier call would tell of other tables than these, or than none.
+    # The page of an earlier call would describe other tables.
     with contextlib.suppress(OSError):
         report_path(task.shared.settings.output_dir, task.plan.run.output_stem).unlink()
     with record_warnings() as recorded:
         placement = task.placement.load()
-    extracted = _compute(task, placement, recorded)
+    extracted = _compute_signals(task, placement, recorded)
     from niimasker.outputs.results import write_run
 
     start = time.perf_counter()
-    of_run = sources_of_run(task.plan.run.own_regions, task.shared.sources, task.shared.settings)
-    sources = with_joins(of_run, placement.joins)
+    run_sources = read_run_sources(task.plan.run.own_regions, task.shared.sources, task.shared.settings)
+    sources = with_joins(run_sources, placement.joins)
     result = write_run(
         task.plan,
         placement,
@@ -112,25 +108,25 @@ def extract_run(task: Task) -> Result:
         fingerprint=task.fingerprint,
         settings=task.shared.settings,
     )
-    _tell_step(task, "tables written", start)
+    _log_step(task, "tables written", start)
     return result if task.shared.settings.no_report else _add_report(task, placement, extracted, result, sources)
 
 
-def _tell_step(task: Task, what: str, start: float) -> None:
-    _log.debug("%s: %s in %.3f s", task.plan.run.image_path, what, time.perf_counter() - start)
+def _log_step(task: Task, step: str, start: float) -> None:
+    _log.debug("%s: %s in %.3f s", task.plan.run.image_path, step, time.perf_counter() - start)
 
 
 def _add_report(
     task: Task, placement: Placement, extracted: Extracted, result: Result, sources: Sequence[RegionSources]
 ) -> Result:
-    """Return the result with its report, or with a warning that says why there is none."""
+    """Return the result with the path of its report, or with a warning why the report could not be written."""
     start = time.perf_counter()
-    written = attempt(lambda made_from: _write_report(*made_from), (task, placement, extracted, result, sources))
+    written = attempt(lambda arguments: _write_report(*arguments), (task, placement, extracted, result, sources))
     if written.value is not None:
-        _tell_step(task, "report written", start)
+        _log_step(task, "report written", start)
         return dataclasses.replace(result, report_path=written.value)
     _log.debug("%s", written.traceback)
-    warning = f"the tables are written, but no report of them: {written.reason}"
+    warning = f"the tables are complete, but the report could not be written: {written.reason}"
     return dataclasses.replace(result, warnings=(*result.warnings, warning))
 
 
@@ -141,7 +137,7 @@ def _write_report(
     from niimasker.reports.run_page import write_report
     from niimasker.reports.run_view import make_view
 
-    # It is not made again, without the tables, when it is gone.
+    # If the output directory has been removed, it is not created again for a report without its tables.
     check_output_dir(task.shared.settings.output_dir)
     path = report_path(task.shared.settings.output_dir, task.plan.run.output_stem)
     view = make_view(
@@ -150,7 +146,7 @@ def _write_report(
         extracted,
         result,
         keys=task.shared.keys,
-        sources={**run_sources(task.plan, extracted), **_sources_of_atlases(task.shared.keys, sources)},
+        sources={**run_sources(task.plan, extracted), **_name_sources(task.shared.keys, sources)},
         settings=task.shared.settings,
         command=task.shared.command,
     )
@@ -158,57 +154,53 @@ def _write_report(
     return path
 
 
-def _sources_of_atlases(keys: Sequence[str], sources: Sequence[RegionSources]) -> dict[str, SourceRecord]:
-    """Return what the regions of all atlases come from."""
+def _name_sources(keys: Sequence[str], sources: Sequence[RegionSources]) -> dict[str, SourceRecord]:
+    """Return the source files of all atlases by name, such as "Regions", or "Regions (<atlas>)" of several atlases."""
     return {
-        f"{what} ({key})" if what != "Mask" and len(keys) > 1 else what: source
-        for key, its_sources in zip(keys, sources, strict=True)
-        for what, source in its_sources.items()
+        f"{part} ({key})" if part != "Mask" and len(keys) > 1 else part: source
+        for key, atlas_sources in zip(keys, sources, strict=True)
+        for part, source in atlas_sources.items()
     }
 
 
-def _compute(task: Task, placement: Placement, warnings_of_placement: Sequence[str]) -> Extracted:
-    _start_imports(_needed_late(task.shared.settings))
+def _compute_signals(task: Task, placement: Placement, placement_warnings: Sequence[str]) -> Extracted:
+    """Return the signals of a run, cleaned, with their connectivity."""
+    start_imports(task.shared.settings, task.plan.cleaning)
     plan = task.plan
     digest = hashlib.sha256()
     mean_volume = None if task.shared.settings.no_report else MeanVolume()
     averages_valid = task.shared.settings.valid_voxels and not task.shared.settings.as_voxels
-    reading = Reading(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
+    reading = ReadOptions(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
     with record_warnings() as recorded:
         start = time.perf_counter()
         confounds = load_run_confounds(plan.run, task.shared.settings, plan.series)
         signals = extract_signals(plan.series, plan.timeline, placement, reading)
-        _tell_step(task, "signals extracted", start)
+        _log_step(task, "signals extracted", start)
         start = time.perf_counter()
-        # Not before the image is read: nilearn is imported meanwhile.
+        # nilearn is imported while the image is read.
         wait_for_imports()
         nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
         cleaned = [
-            _clean_atlas(task, nuisance, weights, each, _said_of(key, task.shared.keys))
-            for key, weights, each in zip(task.shared.keys, placement.weights, signals, strict=True)
+            _clean_atlas(task, nuisance, weights, raw, _warning_prefix(key, task.shared.keys))
+            for key, weights, raw in zip(task.shared.keys, placement.weights, signals, strict=True)
         ]
-        _tell_step(task, "signals cleaned", start)
+        _log_step(task, "signals cleaned", start)
         start = time.perf_counter()
         matrices = tuple(
-            _connect_atlas(task, nuisance, weights.names, *each, _said_of(key, task.shared.keys))
-            for key, weights, each in zip(task.shared.keys, placement.weights, cleaned, strict=True)
+            _connect_atlas(task, nuisance, weights.names, *signals_and_values, _warning_prefix(key, task.shared.keys))
+            for key, weights, signals_and_values in zip(task.shared.keys, placement.weights, cleaned, strict=True)
         )
-        _tell_step(task, "connectivity measured", start)
+        _log_step(task, "connectivity measured", start)
     from niimasker.outputs.results import Extracted
 
-    warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *warnings_of_placement, *recorded]))
+    warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *placement_warnings, *recorded]))
     signals, values = zip(*cleaned, strict=True)
     mean = None if mean_volume is None else _scale(mean_volume, plan)
     return Extracted(signals, values, matrices, confounds, nuisance, digest.hexdigest(), warnings, mean)
 
 
-def _needed_late(settings: Settings) -> tuple[str, ...]:
-    for_reports = () if settings.no_report else _NEEDED_FOR_REPORTS
-    return (*_NEEDED_LATE, *for_reports, *(_NEEDED_FOR_CONNECTIVITY if settings.connectivity else ()))
-
-
-def _said_of(key: str, keys: Sequence[str]) -> str:
-    """Return what a warning about one atlas begins with."""
+def _warning_prefix(key: str, keys: Sequence[str]) -> str:
+    """Return the start of a warning about one atlas: its name, if there are several atlases."""
     return f"{key}: " if len(keys) > 1 else ""
 
 
@@ -236,48 +228,21 @@ def _connect_atlas(
     if not settings.connectivity:
         return ()
     is_standardized = task.plan.cleaning.standardize is not None
-    left_out = find_silent(signals, values, names, is_standardized=is_standardized)
+    left_out = find_regions_without_signal(signals, values, names, is_standardized=is_standardized)
     matrices = measure_connectivity(
         values, settings.connectivity, names=names, left_out=left_out, fisher_z=settings.fisher_z
     )
-    warn_of_freedom(settings.connectivity, nuisance.degrees_of_freedom, len(names) - len(left_out), atlas)
+    warn_of_few_degrees_of_freedom(
+        settings.connectivity, nuisance.degrees_of_freedom, len(names) - len(left_out), atlas
+    )
     return matrices
 
 
-def _start_imports(names: Sequence[str]) -> None:
-    if any(name not in sys.modules for name in names):
-        threading.Thread(target=_import_late, args=(names,), name=_IMPORTING).start()
-
-
-def wait_for_imports() -> None:
-    """Return once no thread imports what a first run needs late.
-
-    Before this thread imports anything itself: Ctrl-C in an import that waits for another thread's leaves Python's lock
-    on imports taken, and every later import waits for ever.
-    """
-    for thread in threading.enumerate():
-        if thread.name == _IMPORTING:
-            thread.join()
-
-
-def _import_late(names: Sequence[str]) -> None:
-    # The threads that read and compute need the interpreter often and shortly: at its 5 ms they wait 0.6 s in all.
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(interval / 10)
-    try:
-        # After Ctrl-C an import cannot finish; of any other failure the import that needs the module tells.
-        with contextlib.suppress(ImportError, RuntimeError):
-            for name in names:
-                importlib.import_module(name)
-    finally:
-        sys.setswitchinterval(interval)
-
-
 def share(study: Study, command: Sequence[str]) -> Shared:
-    """Return what all tasks of a study have in common."""
+    """Return what all tasks of a study share."""
     settings = study.settings
-    # Of the run's own files each run's fingerprint tells.
+    # A mask of the run's own is part of that run's fingerprint.
     mask_path = settings.mask_img if study.mask else None
-    sources = sources_of(settings.roi_file, settings, mask_path) if study.atlases else ()
+    sources = read_sources(settings.roi_file, settings, mask_path) if study.atlases else ()
     fingerprint = fingerprint_study(settings, study.atlases, sources)
     return Shared(settings, study.keys, sources, fingerprint, study.warnings, tuple(command))

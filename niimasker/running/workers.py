@@ -1,9 +1,9 @@
-"""Processes that do one task at a time each; one that is lost costs its task alone.
+"""Worker processes that each run one task at a time: if a process dies, its task fails, and the other tasks continue.
 
-joblib's loop gives out the tasks, one thread for each process. Its own processes, loky's, break all together when one
-dies, do not say why it did, and are waited for when nothing can end them, as when they wait for a dead disk; those of
-multiprocessing import the user's script again. So each process here is a plain child that reads tasks from its standard
-input and ends when that closes.
+joblib distributes the tasks to threads, one for each process, but its own processes (loky) are not used. When one of
+them dies, all of them break, without telling the cause; and joblib waits for processes that cannot be stopped, such as
+those that wait for a disk that does not answer. The processes of multiprocessing import the user's script again. Here,
+each process is a plain child that reads tasks from its standard input and exits when that is closed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from joblib import Parallel, delayed
 
 from niimasker.running.batch import Attempt, Task, Value, attempt
 
-# Set before a library is loaded, which is when most of them look.
+# Set before the libraries are loaded: most of them read these variables only then.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -41,8 +41,8 @@ THREAD_VARIABLES = (
 )
 
 _LENGTH = struct.Struct("!Q")
-_MOST_SECONDS_TO_END = 5.0
-_CODE = "import sys; sys.path[:] = {path!r}; from niimasker.running.workers import serve; serve({level})"
+_MAX_SECONDS_TO_END = 5.0
+_WORKER_CODE = "import sys; sys.path[:] = {path!r}; from niimasker.running.workers import serve; serve({level})"
 
 
 def attempt_in_processes(
@@ -53,16 +53,16 @@ def attempt_in_processes(
     timeout: float | None,
     on_start: Callable[[Task], None],
 ) -> Iterator[tuple[Task, Attempt[Value]]]:
-    """Yield each task with what became of it, in the order in which they end.
+    """Yield each task with its attempt, in the order in which they end.
 
     Parameters
     ----------
     tasks
-        Taken one by one, a few ahead of the processes.
+        Consumed one by one, a few ahead of the processes.
     timeout
-        Seconds after which a task's process is ended; None for no limit.
+        The time in seconds after which a task fails and its process is stopped; None for no limit.
     on_start
-        Called in other threads.
+        Called with each task that starts, in other threads.
     """
     workers = [Worker[Task, Value](timeout) for _ in range(n_jobs)]
     free: queue.SimpleQueue[Worker[Task, Value]] = queue.SimpleQueue()
@@ -80,7 +80,7 @@ def attempt_in_processes(
         finally:
             free.put(worker)
 
-    # joblib's threads, not its processes: those break together when one of them is lost.
+    # joblib's threads, not its processes, which all break when one of them dies.
     parallel = Parallel(
         n_jobs, backend="threading", return_as="generator_unordered", pre_dispatch=2 * n_jobs, batch_size=1
     )
@@ -88,22 +88,22 @@ def attempt_in_processes(
         delayed(attempt_one)(task) for task in takewhile(lambda task: not has_ended.is_set(), tasks)
     )
     try:
-        # Not `yield from`, which would close it before the processes are ended.
-        for each in ended:  # noqa: UP028
-            yield each
+        # Not `yield from`, which would close the generator before the processes are stopped.
+        for task_and_attempt in ended:  # noqa: UP028
+            yield task_and_attempt
     finally:
-        # After Ctrl-C too: nothing is written once this returns.
+        # After Ctrl-C as well: no process may write a file once this function returns.
         has_ended.set()
         for worker in workers:
             worker.end()
         with warnings.catch_warnings():
-            # joblib says that tasks were cancelled, which is meant.
+            # joblib warns that tasks were cancelled, which is intended.
             warnings.simplefilter("ignore", UserWarning)
             ended.close()  # type: ignore[attr-defined]
 
 
 class Worker(Generic[Task, Value]):
-    """A process that does one task at a time, started when it is needed and again when it was lost."""
+    """A process that runs one task at a time; it is started for the first task, and again after it has died."""
 
     def __init__(self, timeout: float | None = None) -> None:
         self._timeout = timeout
@@ -114,28 +114,28 @@ class Worker(Generic[Task, Value]):
 
     @property
     def pid(self) -> int | None:
-        """The process's number, None when there is none."""
+        """The process ID; None if no process is running."""
         return self._process.pid if self._process else None
 
     def attempt(self, function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
-        """Return what became of a task in the process."""
+        """Return the attempt at a task in the process."""
         start = time.perf_counter()
-        process = self._started()
+        process = self._ensure_started()
         if process is None:
             return Attempt(None, 0.0, "interrupted", is_lost=True)
         try:
-            with contextlib.suppress(OSError):  # The process is gone, which its exit code explains.
+            with contextlib.suppress(OSError):  # The process has died; its exit code tells why.
                 _send(process.stdin, (function, task))
             answer = self._answers.get(timeout=self._timeout)
             if answer is not None:
                 return answer
-            reason = _why_lost(_wait(process))
+            reason = _describe_exit(_wait(process))
         except queue.Empty:
-            reason = f"it takes longer than the {self._timeout:g} s of --timeout; its process was ended"
+            reason = f"it took longer than the {self._timeout:g} s of --timeout; its process was stopped"
         self._kill()
         return Attempt(None, time.perf_counter() - start, reason, is_lost=True)
 
-    def _started(self) -> subprocess.Popen[bytes] | None:
+    def _ensure_started(self) -> subprocess.Popen[bytes] | None:
         with self._starting:
             if self._has_ended:
                 return None
@@ -146,11 +146,11 @@ class Worker(Generic[Task, Value]):
             return self._process
 
     def end(self) -> None:
-        """End the process, whatever it does; a task that it has is lost."""
+        """Stop the process, whatever it does; a task under way is lost."""
         with self._starting:
             self._has_ended = True
         self._kill()
-        # Who waits for an answer of a process that nothing can end waits no longer.
+        # Release a thread that still waits for an answer, for example of a process that cannot be ended.
         self._answers.put(None)
 
     def _kill(self) -> None:
@@ -163,26 +163,26 @@ class Worker(Generic[Task, Value]):
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
-    """Return the exit code of a process that ends now, None when it does not."""
+    """Return the exit code of a process that is ending; None if it does not end in time."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        return process.wait(_MOST_SECONDS_TO_END)
+        return process.wait(_MAX_SECONDS_TO_END)
     return None
 
 
 def _start_process() -> subprocess.Popen[bytes]:
     level = logging.getLogger("niimasker").getEffectiveLevel()
     return subprocess.Popen(
-        [get_executable(), "-c", _CODE.format(path=sys.path, level=level)],
+        [get_executable(), "-c", _WORKER_CODE.format(path=sys.path, level=level)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
-        # Ctrl-C reaches every process of a terminal's session; it is for the parent, which ends the others.
+        # Ctrl-C reaches every process of the terminal's session. Only the parent may receive it; it stops the others.
         start_new_session=True,
     )
 
 
 def _listen(process: subprocess.Popen[bytes], answers: queue.SimpleQueue[Attempt[Any] | None]) -> None:
-    """Take what a process says until it is gone: what it logs is logged here."""
+    """Receive the messages of a process until it ends; its log records are logged in this process."""
     try:
         with process.stdout as stream:  # type: ignore[union-attr]
             while (payload := _receive(stream)) is not None:
@@ -195,28 +195,28 @@ def _listen(process: subprocess.Popen[bytes], answers: queue.SimpleQueue[Attempt
         answers.put(None)
 
 
-def _why_lost(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     if code is None or code >= 0:
-        return f"its process ended by itself (exit code {code})"
-    names = {int(each): each.name for each in signal.Signals}
-    name = f"signal {-code} ({names.get(-code, 'of no name')})"
+        return f"its process exited unexpectedly (exit code {code})"
+    names = {int(known): known.name for known in signal.Signals}
+    name = f"signal {-code} ({names.get(-code, 'unnamed')})"
     if -code == signal.SIGSEGV:
-        return f"its process crashed by a segmentation fault, {name}"
+        return f"its process crashed with a segmentation fault, {name}"
     if -code == getattr(signal, "SIGKILL", None):
         return f"its process was killed by {name}, as the system does when memory runs out"
     return f"its process was ended by {name}"
 
 
 def serve(level: int) -> None:
-    """Do the tasks that come in by standard input, one by one, until it closes.
+    """Run the tasks that arrive on standard input, one by one, until it is closed.
 
     Parameters
     ----------
     level
-        Of what is logged, which goes where the answers go.
+        The level of the log records, which are sent back as the answers are.
     """
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # What a library prints is no answer.
+    os.dup2(2, 1)  # What a library prints must not mix with the answers.
     payloads: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_tasks, args=(sys.stdin.buffer, payloads), daemon=True).start()
     outbox = _Outbox(answers)
@@ -224,10 +224,10 @@ def serve(level: int) -> None:
     logger.addHandler(QueueHandler(outbox))  # type: ignore[arg-type]
     logger.setLevel(level)
     while True:
-        outbox.put_nowait(attempt(_unpack_and_do, payloads.get()))
+        outbox.put_nowait(attempt(_unpack_and_run, payloads.get()))
 
 
-def _unpack_and_do(payload: bytes) -> Any:
+def _unpack_and_run(payload: bytes) -> Any:
     function, task = pickle.loads(payload)
     return function(task)
 
@@ -235,19 +235,19 @@ def _unpack_and_do(payload: bytes) -> Any:
 def _read_tasks(stream: BinaryIO, payloads: queue.SimpleQueue[bytes]) -> None:
     while (payload := _receive(stream)) is not None:
         payloads.put(payload)
-    # The parent is gone or wants no more: what is under way is of no use to anyone.
+    # The parent has ended or needs no more results: nobody needs the task under way.
     os._exit(0)
 
 
 class _Outbox:
-    """What a worker sends, answers and log records, from whatever thread."""
+    """The stream on which a worker sends answers and log records, from any thread."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
 
     def put_nowait(self, message: object) -> None:
-        """Send a message; the name is that of the queue which logging expects."""
+        """Send a message; the method has the name that logging's QueueHandler calls."""
         with self._lock:
             _send(self._stream, message)
 
@@ -259,7 +259,7 @@ def _send(stream: Any, message: object) -> None:
 
 
 def _receive(stream: Any) -> bytes | None:
-    """Return the next message, None when the other side is gone."""
+    """Return the next message; None if the other side has closed the stream."""
     with contextlib.suppress(OSError):
         head = stream.read(_LENGTH.size)
         if len(head) == _LENGTH.size:

@@ -1,4 +1,4 @@
-"""From volumes and weights to cleaned signals: timelines, extraction, cleaning, connectivity.
+"""Timelines, extraction of region signals, cleaning and connectivity.
 
-Everything here computes on arrays in memory or on blocks that `inputs` reads; nothing is written.
+Everything here computes on arrays in memory or on blocks of volumes that `inputs` reads; nothing is written.
 """

@@ -1,4 +1,4 @@
-"""Sums over the volumes of a run, block by block: what one reading of an image adds up to."""
+"""Accumulate sums over the volumes of a run, block by block, in one pass over the image."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from niimasker.signals.timeline import Timeline
 
 
 @dataclass(frozen=True)
-class PointFacts:
-    """What is known of single points after a run has been read, each of shape (n_points,).
+class PointStatistics:
+    """Statistics of single points over the kept volumes of a run; arrays of shape (n_points,).
 
     Parameters
     ----------
     points
-        Which points of the space, sorted.
+        Indices of the points in the space, sorted.
     mean, deviation
-        Over the kept volumes, in the image's units; non-finite values count as 0.
+        Temporal mean and population standard deviation, in the image's units; non-finite values count as 0.
     is_finite
-        In every kept volume.
+        Whether the point is finite in every kept volume.
     n_volumes
         The number of kept volumes.
     """
@@ -39,14 +39,14 @@ class PointFacts:
     @property
     def is_valid(self) -> np.ndarray:
         """Which points are finite and vary, bool of shape (n_points,)."""
-        # In a single volume nothing can vary.
+        # With a single volume, no point can vary.
         return self.is_finite & ((self.deviation > 0) | (self.n_volumes == 1))
 
 
 class MeanVolume:
-    """The mean of the kept volumes, taken from the blocks that pass by on their way to extraction.
+    """The mean of the kept volumes, taken from the blocks while they are extracted.
 
-    In float32, which is enough for a picture and costs half of the time.
+    float32 is precise enough for a figure and takes half the time of float64.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class MeanVolume:
         self._n_volumes = 0
 
     def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield blocks of shape (n_volumes, n_points) as they come, and add them up."""
+        """Yield blocks of shape (n_volumes, n_points) unchanged, and add them to the sum."""
         for block in blocks:
             total = block.sum(axis=0, dtype=np.float32)
             self._total = total if self._total is None else self._total + total
@@ -62,15 +62,15 @@ class MeanVolume:
             yield block
 
     def mean(self) -> np.ndarray:
-        """Return the mean of what has passed, float32 of shape (n_points,), not scaled; 0 where not finite."""
+        """Return the mean of the volumes so far, float32 of shape (n_points,), unscaled; 0 where not finite."""
         assert self._total is not None
         with np.errstate(invalid="ignore"):
             mean = self._total / self._n_volumes
         return np.nan_to_num(mean, posinf=0.0, neginf=0.0)
 
 
-def keep(blocks: Iterable[np.ndarray], timeline: Timeline) -> Iterator[np.ndarray]:
-    """Yield of blocks that begin after the discarded volumes those volumes that are kept."""
+def select_kept(blocks: Iterable[np.ndarray], timeline: Timeline) -> Iterator[np.ndarray]:
+    """Yield the kept volumes of blocks that start after the discarded volumes."""
     start, kept = timeline.n_discarded, timeline.kept
     for block in blocks:
         is_kept = kept[start : start + len(block)]
@@ -83,69 +83,69 @@ def keep(blocks: Iterable[np.ndarray], timeline: Timeline) -> Iterator[np.ndarra
 
 @dataclass(frozen=True)
 class Accumulated:
-    """What one reading of an image adds up to.
+    """The sums that one pass over an image gives.
 
     Parameters
     ----------
     sums
-        Of differences from the first volume, of shape (n_rows, n_volumes).
+        Weighted sums of the differences from the first volume, of shape (n_rows, n_volumes).
     first
-        The first volume's values, of shape (n_points,).
+        Values of the first volume, of shape (n_points,).
     """
 
     sums: np.ndarray
     first: np.ndarray
-    facts: PointFacts
+    statistics: PointStatistics
 
-    def values(self, operator: Stacked) -> np.ndarray:
-        """Return the signals, unscaled, of shape (n_volumes, n_rows)."""
-        # Apart: solved together, the maps' baseline would bring its rounding errors to their course.
+    def compute_signals(self, operator: Stacked) -> np.ndarray:
+        """Return the unscaled signals, of shape (n_volumes, n_rows)."""
+        # Baseline and differences are solved apart to keep rounding errors of the baseline out of the time courses.
         return np.asarray((operator.finish(self.sums) + operator.apply(self.first[:, None])).T)
 
-    def over(self, weights: Sequence[RegionWeights], restricted: Sequence[RegionWeights]) -> Accumulated:
-        """Return the same over some of the points, where all others are constant and so add no differences."""
-        factors = np.concatenate([_factors(*pair) for pair in zip(weights, restricted, strict=True)])
+    def restrict(self, weights: Sequence[RegionWeights], restricted: Sequence[RegionWeights]) -> Accumulated:
+        """Return the sums over a subset of the points; the other points must be constant, so that they add nothing."""
+        factors = np.concatenate([_rescaling_factors(*pair) for pair in zip(weights, restricted, strict=True)])
         return dataclasses.replace(self, sums=self.sums * factors[:, None])
 
 
-def _factors(weights: RegionWeights, restricted: RegionWeights) -> np.ndarray:
-    """Return by what sums over all points of each row are multiplied to be sums over some of them."""
-    n_all, n_some = np.diff(weights.matrix.indptr), np.diff(restricted.matrix.indptr)
+def _rescaling_factors(weights: RegionWeights, restricted: RegionWeights) -> np.ndarray:
+    """Return the factors that turn each row's mean over all its points into one over the restricted points."""
+    n_all, n_restricted = np.diff(weights.matrix.indptr), np.diff(restricted.matrix.indptr)
     if weights.kind == "maps":
         return np.ones(len(n_all))
-    return np.asarray(np.divide(n_all, n_some, out=np.zeros(len(n_all)), where=n_some > 0))
+    return np.asarray(np.divide(n_all, n_restricted, out=np.zeros(len(n_all)), where=n_restricted > 0))
 
 
 def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float = 0.0) -> Accumulated:
-    """Return sums and facts of points of unscaled blocks of shape (n_volumes, n_points).
+    """Return sums and point statistics of unscaled blocks of shape (n_volumes, n_points).
 
     Parameters
     ----------
     zero
-        What stands for 0 in the file: non-finite values count as it.
+        The stored value that stands for 0; it replaces non-finite values.
 
     Notes
     -----
-    Differences from the first volume are summed: a constant point has exactly no deviation, and the sums of squares
-    stay as small as the signal, however high its baseline. Float64 throughout: in float32 the error over a baseline
-    of 10,000 is 1e-3 of the signal's standard deviation.
+    Differences from the first volume are summed, so that the deviation of a constant point is exactly 0 and the sums of
+    squares are as small as the signal, however high its baseline. All sums are float64: with float32 and a baseline of
+    10,000, the error is 1e-3 of the signal's standard deviation.
     """
     blocks = iter(blocks)
     first_block = next(blocks)
-    first = _finite_or(zero, np.take(first_block[0], operator.points).astype(np.float64))
+    first = _replace_non_finite(zero, np.take(first_block[0], operator.points).astype(np.float64))
     is_finite = np.ones(len(first), dtype=bool)
     sums, squares = np.zeros(len(first)), np.zeros(len(first))
     parts: list[np.ndarray] = []
     for block in chain([first_block], blocks):
         volumes = np.take(block, operator.points, axis=1).astype(np.float64)
         volumes -= first
-        with np.errstate(invalid="ignore"):  # infinity less infinity
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
             block_sums = volumes.sum(axis=0)
-        # One sum a voxel shows whether any of its values is not finite; good blocks are not looked through again.
-        bad = ~np.isfinite(block_sums)
-        if bad.any():
-            is_finite &= ~bad
-            volumes[:, bad] = _finite_or(zero - first[bad], volumes[:, bad])
+        # The sum over time is not finite if any value is not, so that finite blocks need no second pass.
+        is_bad = ~np.isfinite(block_sums)
+        if is_bad.any():
+            is_finite &= ~is_bad
+            volumes[:, is_bad] = _replace_non_finite(zero - first[is_bad], volumes[:, is_bad])
             block_sums = volumes.sum(axis=0)
         sums += block_sums
         squares += np.einsum("tv,tv->v", volumes, volumes)
@@ -153,9 +153,9 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float =
     n_volumes = sum(part.shape[1] for part in parts)
     means = sums / n_volumes
     variance = np.maximum(squares / n_volumes - means**2, 0.0)
-    facts = PointFacts(operator.points, first + means, np.sqrt(variance), is_finite, n_volumes)
-    return Accumulated(np.concatenate(parts, axis=1), first, facts)
+    statistics = PointStatistics(operator.points, first + means, np.sqrt(variance), is_finite, n_volumes)
+    return Accumulated(np.concatenate(parts, axis=1), first, statistics)
 
 
-def _finite_or(replacement: np.ndarray | float, values: np.ndarray) -> np.ndarray:
+def _replace_non_finite(replacement: np.ndarray | float, values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), values, replacement)

@@ -1,4 +1,4 @@
-"""Detrend, filter, regress and standardise, in nilearn's order and by nilearn's code."""
+"""Detrend, filter, regress out confounds and standardise, in nilearn's order and with nilearn's functions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from niimasker.signals.filtering import Cleaning, clean_by_nilearn, detrend_and_
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
 
-# Below this share of its standard deviation before cleaning, or of the digits of its values, a column holds rounding
-# errors.
-_REGRESSED_AWAY, _BELOW_DIGITS = 1e-10, 100 * np.finfo(np.float64).eps
+# A column whose standard deviation is below the first share of that before cleaning, or below the second of its largest
+# value, holds only rounding errors.
+_SD_TOLERANCE, _VALUE_TOLERANCE = 1e-10, 100 * np.finfo(np.float64).eps
 
-# A mean below this share of the standard deviation is the rounding error of data whose mean has been removed.
-_NO_MEAN = 1e-3
+# Below this share of the standard deviation, a mean is the rounding error of data whose mean was removed before.
+_MEAN_TOLERANCE = 1e-3
 
 
 def clean(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning) -> np.ndarray:
@@ -23,17 +23,17 @@ def clean(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, cleaning: 
     Parameters
     ----------
     values : ndarray of shape (n_kept, n_regions)
-        NaN columns stand for regions without voxels and stay.
+        NaN columns stand for regions without voxels; they stay NaN.
 
     Returns
     -------
     ndarray of shape (n_kept, n_regions), float64
-        Standardised, a column without variance is NaN.
+        A column without variance is NaN if signals are standardised.
 
     Raises
     ------
     SignalsError
-        The run is too short.
+        Only one volume is kept.
     """
     cleaned = values.copy()
     if not (cleaning.detrend or cleaning.standardize or cleaning.filters or nuisance.names):
@@ -42,7 +42,7 @@ def clean(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, cleaning: 
         raise SignalsError(
             "found 1 volume, but cleaning needs more; leave --detrend, --standardize, --regressors and filters out."
         )
-    # Of a constant, filters and regression leave rounding noise, which z-scoring would blow up to a signal.
+    # Filters and regression leave rounding errors of a constant, which z-scoring would scale up to a signal.
     is_constant = np.ptp(values, axis=0) == 0
     if cleaning.standardize:
         cleaned[:, is_constant] = np.nan
@@ -57,8 +57,8 @@ def clean(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, cleaning: 
 def _clean_varying(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning) -> np.ndarray:
     cleaned = detrend_and_filter(values, timeline, cleaning)
     if nuisance.names:
-        # Without their means: nilearn's z-scored regressors keep a mean of 1e-13, which, where they are close to each
-        # other, brings a millionth of the signals' baseline into what is left.
+        # The means are removed first: nilearn's z-scored regressors keep a mean of 1e-13, which, where regressors are
+        # similar, would leave a millionth of the signals' baseline in the residuals.
         means = cleaned.mean(axis=0)
         cleaned = clean_by_nilearn(cleaned - means, confounds=nuisance.values) + means
     if cleaning.standardize is None:
@@ -67,8 +67,8 @@ def _clean_varying(values: np.ndarray, nuisance: Nuisance, timeline: Timeline, c
 
 
 def find_flat(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return which columns cleaning has left nothing of but rounding errors of what they were before it."""
-    rounding = np.maximum(_REGRESSED_AWAY * values.std(axis=0), _BELOW_DIGITS * np.abs(values).max(axis=0))
+    """Return which columns hold only rounding errors after cleaning, bool of shape (n_columns,)."""
+    rounding = np.maximum(_SD_TOLERANCE * values.std(axis=0), _VALUE_TOLERANCE * np.abs(values).max(axis=0))
     return np.asarray(cleaned.std(axis=0) <= rounding)
 
 
@@ -77,19 +77,19 @@ def _zscore_sample(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _zscore(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
-    # nilearn has deprecated its own.
+    # nilearn has deprecated its own z-score by the population standard deviation.
     return np.asarray(_zscore_sample(cleaned, values) * np.sqrt(len(values) / (len(values) - 1)))
 
 
-def _percent_of_mean(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
-    # nilearn divides by the mean that filtering has left, unless it finds it small.
-    return np.asarray(100 * (cleaned - cleaned.mean(axis=0)) / percent_base(values))
+def _percent_signal_change(cleaned: np.ndarray, values: np.ndarray) -> np.ndarray:
+    # nilearn would divide by the mean that filtering leaves, unless that mean is small.
+    return np.asarray(100 * (cleaned - cleaned.mean(axis=0)) / percent_baseline(values))
 
 
-def percent_base(values: np.ndarray) -> np.ndarray:
-    """Return what 100 percent are: the means of signals before cleaning, NaN where they are not clearly above 0."""
+def percent_baseline(values: np.ndarray) -> np.ndarray:
+    """Return the means of signals before cleaning, which are 100 percent; NaN where they are not clearly above 0."""
     means = values.mean(axis=0)
-    return np.where(means > _NO_MEAN * values.std(axis=0), means, np.nan)
+    return np.where(means > _MEAN_TOLERANCE * values.std(axis=0), means, np.nan)
 
 
-STANDARDIZE = {"zscore_sample": _zscore_sample, "zscore": _zscore, "psc": _percent_of_mean}
+STANDARDIZE = {"zscore_sample": _zscore_sample, "zscore": _zscore, "psc": _percent_signal_change}

@@ -1,4 +1,4 @@
-"""Connectivity between regions: Pearson's correlation, and the measures of nilearn with their shrinkage."""
+"""Connectivity between regions: Pearson's correlation, and nilearn's measures with Ledoit-Wolf shrinkage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from niimasker.regions.placing.weights import CONSTANT, OK
 from niimasker.signals.cleaning import find_flat
 from niimasker.signals.extraction import Signals
 
-IN_WORDS = {
+DESCRIPTIONS = {
     "pearson": "Pearson correlation",
     "correlation": "correlation with shrinkage",
     "partial_correlation": "partial correlation",
@@ -30,21 +30,22 @@ ESTIMATED_FROM = {
     "precision": _AS_WRITTEN,
 }
 
-# Any two volumes correlate by 1 or -1.
-LEAST_VOLUMES = 3
+# With two volumes every correlation is 1 or -1.
+MIN_VOLUMES = 3
 
-# A correlation of 0 from 20 degrees of freedom is known to -0.43 to 0.43 (95 %, Fisher): a network's are no larger.
-_FEW = 20
+# With 20 degrees of freedom, the 95 % interval of a correlation of 0 is -0.43 to 0.43 (Fisher), and correlations
+# within networks are no larger.
+_FEW_DEGREES_OF_FREEDOM = 20
 
-_INVERTED = ("partial_correlation", "precision")
+_INVERSE_KINDS = ("partial_correlation", "precision")
 
-# Nearer to 1 than this a correlation is 1 but for rounding errors, and its Fisher z tells of these.
-_NEXT_TO_ONE = 1e-12
+# A correlation nearer to 1 or -1 than this equals it but for rounding errors, which would determine its Fisher z.
+_CORRELATION_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class Connectivity:
-    """A matrix between the regions of an atlas.
+    """A connectivity matrix between the regions of an atlas.
 
     Parameters
     ----------
@@ -53,11 +54,11 @@ class Connectivity:
     matrix : ndarray of shape (n_regions, n_regions)
         Symmetric; NaN in rows and columns of regions without signal, and on the diagonal of Fisher z.
     shrinkage
-        From 0, the sample's covariance, to 1, no covariance at all; None for Pearson's correlation and without regions.
+        From 0, the sample covariance, to 1, no covariance at all; None for Pearson's correlation and without regions.
     is_fisher_z
-        Whether the correlations are transformed.
+        Whether the values are Fisher z instead of correlations.
     left_out
-        Why regions have no values, by their names.
+        For each region without signal, by name, the reason.
     """
 
     kind: str
@@ -67,18 +68,18 @@ class Connectivity:
     left_out: Mapping[str, str]
 
 
-def find_silent(
+def find_regions_without_signal(
     signals: Signals, cleaned: np.ndarray, names: Sequence[str], *, is_standardized: bool
 ) -> dict[str, str]:
-    """Return which regions have no signal that could be correlated, and why.
+    """Return the regions without a signal that varies, with the reason.
 
     Parameters
     ----------
     signals
-        Before cleaning, of regions, not of voxels.
+        Signals of regions, not of voxels, before cleaning.
     cleaned : ndarray of shape (n_kept, n_regions)
     is_standardized
-        Whether what cleaning leaves nothing of is NaN already.
+        Whether signals were standardised, so that those removed by cleaning are NaN.
     """
     varies = np.isfinite(cleaned).all(axis=0)
     if not is_standardized:
@@ -93,7 +94,7 @@ def find_silent(
 def measure_connectivity(
     values: np.ndarray, kinds: Sequence[str], *, names: Sequence[str], left_out: Mapping[str, str], fisher_z: bool
 ) -> tuple[Connectivity, ...]:
-    """Return a matrix of each kind, as numpy and `nilearn.connectome.ConnectivityMeasure` define them.
+    """Return one matrix of each kind, as defined by numpy and `nilearn.connectome.ConnectivityMeasure`.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def measure_connectivity(
     kinds
         Of `niimasker.options.settings.CONNECTIVITY_KINDS`.
     names, left_out
-        The regions' names, and which of them have no signal.
+        The names of the regions, and those without signal with the reason.
     fisher_z
         Whether correlations are transformed; covariances and precisions never are.
 
@@ -113,9 +114,9 @@ def measure_connectivity(
     SignalsError
         A covariance has no inverse.
     """
-    if len(values) < LEAST_VOLUMES:
+    if len(values) < MIN_VOLUMES:
         raise TooFewVolumesError(
-            f"found {count(len(values), 'kept volume')}, but --connectivity needs {LEAST_VOLUMES}; "
+            f"found {count(len(values), 'kept volume')}, but --connectivity needs {MIN_VOLUMES}; "
             "discard or censor less, or leave --connectivity out."
         )
     is_used = np.array([name not in left_out for name in names])
@@ -123,7 +124,7 @@ def measure_connectivity(
     for kind in kinds:
         is_z = fisher_z and kind in CORRELATION_KINDS
         matrix, shrinkage = _MEASURES[kind](values[:, is_used]) if is_used.any() else (np.empty((0, 0)), None)
-        # It is symmetric but for rounding errors.
+        # The matrix is symmetric but for rounding errors.
         matrix = (matrix + matrix.T) / 2
         full = np.full((len(names), len(names)), np.nan)
         full[np.ix_(is_used, is_used)] = _to_fisher_z(matrix) if is_z else matrix
@@ -155,15 +156,15 @@ def _precision(values: np.ndarray) -> tuple[np.ndarray, float]:
         precision = np.linalg.inv(covariance)
     except np.linalg.LinAlgError as error:
         raise SignalsError(
-            "the covariance of the regions has no inverse, for some have the same signal; "
+            "the covariance of the regions has no inverse, because some have the same signal; "
             "leave --connectivity precision and partial_correlation out, or join these regions."
         ) from error
     return precision, shrinkage
 
 
 def _covariance(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the covariance with Ledoit and Wolf's shrinkage, doi:10.1016/S0047-259X(03)00096-4, and that."""
-    # Half a second with scikit-learn, which runs without a matrix can do without.
+    """Return the covariance with Ledoit-Wolf shrinkage (doi:10.1016/S0047-259X(03)00096-4), and the shrinkage."""
+    # Imports scikit-learn, which takes 0.5 s that runs without connectivity save.
     from nilearn.connectome import ConnectivityMeasure
 
     measure = ConnectivityMeasure(kind="covariance")
@@ -181,25 +182,29 @@ _MEASURES: Mapping[str, Callable[[np.ndarray], tuple[np.ndarray, float | None]]]
 
 
 def _to_fisher_z(correlations: np.ndarray) -> np.ndarray:
-    return np.asarray(np.arctanh(np.where(np.abs(correlations) < 1 - _NEXT_TO_ONE, correlations, np.nan)))
+    return np.asarray(np.arctanh(np.where(np.abs(correlations) < 1 - _CORRELATION_TOLERANCE, correlations, np.nan)))
 
 
-def warn_of_freedom(kinds: Sequence[str], n_left: float, n_regions: int, atlas: str) -> None:
-    """Say when matrices rest on few degrees of freedom, or their inverses on shrinkage.
+def warn_of_few_degrees_of_freedom(kinds: Sequence[str], n_left: float, n_regions: int, atlas: str) -> None:
+    """Warn if matrices are estimated from few degrees of freedom, or inverse ones depend on shrinkage.
 
     Parameters
     ----------
     n_left
-        Degrees of freedom that cleaning leaves.
+        Degrees of freedom left after cleaning.
     atlas
-        What a warning begins with.
+        Text that each warning begins with.
     """
-    if n_left < _FEW:
-        warn(f"{atlas}--connectivity from {max(n_left, 0):.3g} degrees of freedom, fewer than {_FEW}, is unreliable.")
-    inverted = [kind for kind in kinds if kind in _INVERTED]
+    if n_left < _FEW_DEGREES_OF_FREEDOM:
+        warn(
+            f"{atlas}--connectivity from {max(n_left, 0):.3g} degrees of freedom, "
+            f"fewer than {_FEW_DEGREES_OF_FREEDOM}, is unreliable."
+        )
+    inverted = [kind for kind in kinds if kind in _INVERSE_KINDS]
     if inverted and n_left < n_regions:
-        # The sample's covariance has at most this rank.
+        # The rank of the sample covariance is at most the degrees of freedom.
         warn(
             f"{atlas}{n_left:.4g} degrees of freedom are fewer than {n_regions} regions: without shrinkage there would "
-            f"be no {' and no '.join(inverted)}, and with it they hang on its strength; take an atlas of fewer regions."
+            f"be no {' and no '.join(inverted)}, and the result depends on the amount of shrinkage; "
+            "use an atlas with fewer regions."
         )

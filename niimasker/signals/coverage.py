@@ -1,4 +1,4 @@
-"""How much of each region an image covers: what is said of it, and which regions are left out for it."""
+"""Coverage of regions by an image: leave out regions with too few valid voxels, and warn about low coverage."""
 
 from __future__ import annotations
 
@@ -6,71 +6,75 @@ import dataclasses
 
 import numpy as np
 
-from niimasker.errors import shorten, warn
+from niimasker.errors import list_names, warn
 from niimasker.regions.placing.weights import CONSTANT, OK, RegionWeights
-from niimasker.signals.cleaning import percent_base
+from niimasker.signals.cleaning import percent_baseline
 from niimasker.signals.extraction import Signals
 
-# Without --min_coverage, less of a region than this is worth a warning; so is less of an atlas in the field of view.
-_LITTLE, _LITTLE_IN_VIEW = 0.5, 0.9
+# Without --min_coverage, warn about regions of which less is covered.
+_LOW_COVERAGE = 0.5
+
+# Warn if less of an atlas lies in the field of view.
+_LOW_SHARE_IN_VIEW = 0.9
 
 NO_PERCENT = "no percent: its mean is not clearly above 0"
 
 
 def require_coverage(signals: Signals, weights: RegionWeights, min_coverage: float) -> Signals:
-    """Return the signals without those of regions that are covered less than asked."""
-    is_short = signals.coverage < min_coverage
-    is_removed = is_short & weights.of_regions.filled & (np.array(signals.status) == OK)
+    """Return the signals with NaN for regions whose coverage is below `min_coverage`."""
+    is_low = signals.coverage < min_coverage
+    is_removed = is_low & weights.whole_regions.filled & (np.array(signals.status) == OK)
     status = [
         f"coverage {share:.2f} < {min_coverage:g}" if removed else before
         for share, removed, before in zip(signals.coverage, is_removed, signals.status, strict=True)
     ]
-    columns = is_short if weights.single_points is None else is_short[weights.single_points.rows]
+    columns = is_low if weights.single_points is None else is_low[weights.single_points.rows]
     return dataclasses.replace(signals, values=np.where(columns, np.nan, signals.values), status=tuple(status))
 
 
 def mark_flat(signals: Signals, cleaned: np.ndarray, weights: RegionWeights, method: str | None) -> Signals:
-    """Return the signals with the status of regions that cleaning has left nothing of.
+    """Return the signals with the status of regions whose signal cleaning has removed entirely.
 
     Parameters
     ----------
     cleaned
-        Of shape (n_kept, n_columns), NaN where there is nothing to standardise.
+        Cleaned signals of shape (n_kept, n_columns), NaN where there is nothing to standardise.
     method
-        How columns are standardised.
+        The method of --standardize_method, None without --standardize.
     """
     rows = np.arange(cleaned.shape[1]) if weights.single_points is None else weights.single_points.rows
     n_left = np.bincount(rows, ~np.isnan(cleaned).any(axis=0), minlength=len(signals.status))
-    n_percent = np.bincount(rows, np.isfinite(percent_base(signals.values)), minlength=len(signals.status))
+    n_percent = np.bincount(rows, np.isfinite(percent_baseline(signals.values)), minlength=len(signals.status))
     is_flat = (n_left == 0) & (np.array(signals.status) == OK)
     reason = np.where((method == "psc") & (n_percent == 0), NO_PERCENT, CONSTANT)
     return dataclasses.replace(signals, status=tuple(np.where(is_flat, reason, signals.status).tolist()))
 
 
 def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_coverage: float | None) -> None:
-    """Name the regions without a signal, by reason; without --min_coverage also those with a signal in few voxels."""
-    names, status = np.array(weights.of_regions.names), np.array(signals.status)
+    """Warn about regions without signal, by reason; without --min_coverage also about low coverage."""
+    names, status = np.array(weights.whole_regions.names), np.array(signals.status)
     reasons = ["coverage too low" if text.startswith("coverage") else text for text in status]
     for reason in sorted(set(reasons) - {OK}):
         silent = names[[text == reason for text in reasons]].tolist()
-        warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({reason}): {shorten(silent)}.")
-    is_little = (status == OK) & (signals.coverage < _LITTLE)
-    if min_coverage is None and is_little.any():
+        warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({reason}): {list_names(silent)}.")
+    has_low_coverage = (status == OK) & (signals.coverage < _LOW_COVERAGE)
+    if min_coverage is None and has_low_coverage.any():
         listed = [
-            f"{name} {share:.2f}" for name, share in zip(names[is_little], signals.coverage[is_little], strict=True)
+            f"{name} {share:.2f}"
+            for name, share in zip(names[has_low_coverage], signals.coverage[has_low_coverage], strict=True)
         ]
         warn(
             f"{atlas}{len(listed)} of {len(names)} regions hold a signal in less than half of their voxels "
-            f"(coverage < {_LITTLE}): {shorten(listed)}; see --min_coverage and --valid_voxels."
+            f"(coverage < {_LOW_COVERAGE}): {list_names(listed)}; see --min_coverage and --valid_voxels."
         )
-    warn_of_view(weights.of_regions, atlas)
+    warn_of_field_of_view(weights.whole_regions, atlas)
 
 
-def warn_of_view(weights: RegionWeights, atlas: str) -> None:
-    """Say when much of an atlas lies outside of the image's field of view."""
+def warn_of_field_of_view(weights: RegionWeights, atlas: str) -> None:
+    """Warn if much of an atlas lies outside the image's field of view."""
     in_view = weights.extent_inside.sum() / weights.extent.sum()
-    if in_view < _LITTLE_IN_VIEW:
+    if in_view < _LOW_SHARE_IN_VIEW:
         warn(
             f"{atlas}only {in_view:.0%} of the atlas lies in the image's field of view; "
-            "are both in one space, and is the whole brain scanned?"
+            "are both in the same space, and does the image cover the whole brain?"
         )

@@ -1,4 +1,4 @@
-"""From volumes and weights to one raw signal per region, and how much of each region it stands on."""
+"""Extract one raw signal per region from the volumes, and measure how much of each region it comes from."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from niimasker.inputs.volumes import Digest, iter_blocks, read_values
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
 from niimasker.regions.placing.placement import Placement, make_maskers
 from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, RegionWeights, restrict
-from niimasker.signals.accumulation import MeanVolume, PointFacts, accumulate, keep
+from niimasker.signals.accumulation import MeanVolume, PointStatistics, accumulate, select_kept
 from niimasker.signals.timeline import Timeline
 
 
 @dataclass(frozen=True)
 class Signals:
-    """Raw signals of a run's kept volumes, and facts of the regions that they come from.
+    """Raw signals of a run's kept volumes, and measures of the regions that they come from.
 
     Parameters
     ----------
     values
         In the image's units, of shape (n_kept, n_columns), float64; NaN for a region without voxels.
     n_valid
-        Voxels of each region that are finite and not constant over time, of shape (n_regions,).
+        Number of valid voxels of each region, which are finite and vary over time, of shape (n_regions,).
     coverage
-        Share of each region, as its atlas has it, that such voxels make up, of shape (n_regions,).
+        Share of each region, as defined in its atlas, that its valid voxels make up, of shape (n_regions,).
     mean
-        Over time of each region's signal, of shape (n_regions,); NaN for a region without voxels.
+        Temporal mean of each region's signal, of shape (n_regions,); NaN for a region without voxels.
     tsnr
-        Mean over those voxels of temporal mean by temporal standard deviation, of shape (n_regions,).
+        Temporal mean divided by temporal standard deviation, averaged over each region's finite voxels that vary.
+        Of shape (n_regions,).
     status
-        `OK`, or why there is no signal.
+        For each region `OK`, or why it has no signal.
     """
 
     values: np.ndarray
@@ -46,21 +47,22 @@ class Signals:
     status: tuple[str, ...]
 
 
-Raw = tuple[np.ndarray, PointFacts]
+# Signals of shape (n_kept, n_rows), and statistics of the points that they come from.
+RawSignals = tuple[np.ndarray, PointStatistics]
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How an image is to be read.
 
     Parameters
     ----------
     valid_voxels
-        Whether regions are averaged over those of their voxels alone that are finite and vary.
+        Whether regions are averaged over their valid voxels only.
     digest
-        Takes in the image file's bytes.
+        Receives the bytes of the image file.
     mean_volume
-        Takes in the volumes.
+        Receives the kept volumes.
     """
 
     valid_voxels: bool = False
@@ -68,133 +70,144 @@ class Reading:
     mean_volume: MeanVolume | None = None
 
 
-READ_PLAINLY = Reading()
+DEFAULT_READ_OPTIONS = ReadOptions()
 
 
 def extract_signals(
-    series: Series, timeline: Timeline, placement: Placement, reading: Reading = READ_PLAINLY
+    series: Series, timeline: Timeline, placement: Placement, options: ReadOptions = DEFAULT_READ_OPTIONS
 ) -> list[Signals]:
     """Return the signals of each atlas in the kept volumes, reading the image once.
 
     Raises
     ------
     BrokenImageError
-        The image is broken.
+        The image is damaged.
     RegionsError
         No region has a voxel in this image.
     """
     if not any(weights.filled.any() for weights in placement.weights):
-        reasons = sorted({status for weights in placement.weights for status in weights.of_regions.status})
-        raise RegionsError(f"{series.path}: no region is left ({', '.join(reasons)}); are both in one space?")
+        reasons = sorted({status for weights in placement.weights for status in weights.whole_regions.status})
+        raise RegionsError(
+            f"{series.path}: no region is left ({', '.join(reasons)}); are image and regions in the same space?"
+        )
     extract = extract_streaming if isinstance(placement.extractor, Stacked) else extract_by_nilearn
-    values, facts = extract(series, timeline, placement, reading)
-    n_not_finite = np.count_nonzero(~facts.is_finite)
+    values, statistics = extract(series, timeline, placement, options)
+    n_not_finite = np.count_nonzero(~statistics.is_finite)
     if n_not_finite:
-        what = "those voxels are left out" if reading.valid_voxels else "those values count as 0"
+        what = "those voxels are left out" if options.valid_voxels else "those values count as 0"
         warn(f"{n_not_finite} of the voxels read hold NaN or infinite values; {what}.")
     ends = np.cumsum([len(weights.names) for weights in placement.weights])
     parts = np.split(values, ends[:-1], axis=1)
-    return [_make_signals(part, facts, weights) for part, weights in zip(parts, placement.weights, strict=True)]
+    return [_make_signals(part, statistics, weights) for part, weights in zip(parts, placement.weights, strict=True)]
 
 
-def _make_signals(values: np.ndarray, facts: PointFacts, weights: RegionWeights) -> Signals:
-    regions = weights.of_regions
-    members = regions.members[:, facts.points]
-    varies = facts.is_finite & (facts.deviation > 0)
-    tsnr = np.divide(facts.mean, facts.deviation, out=np.zeros_like(facts.mean), where=varies)
-    n_valid = np.rint(members @ facts.is_valid.astype(np.float64)).astype(int)
-    n_finite = members @ facts.is_finite.astype(np.float64)
+def _make_signals(values: np.ndarray, statistics: PointStatistics, weights: RegionWeights) -> Signals:
+    regions = weights.whole_regions
+    members = regions.members[:, statistics.points]
+    varies = statistics.is_finite & (statistics.deviation > 0)
+    point_tsnr = np.divide(statistics.mean, statistics.deviation, out=np.zeros_like(statistics.mean), where=varies)
+    n_valid = np.rint(members @ statistics.is_valid.astype(np.float64)).astype(int)
+    n_finite = members @ statistics.is_finite.astype(np.float64)
     n_varying = members @ varies.astype(np.float64)
-    means = np.divide(members @ tsnr, n_varying, out=np.full(len(n_valid), np.nan), where=n_varying > 0)
+    tsnr = np.divide(members @ point_tsnr, n_varying, out=np.full(len(n_valid), np.nan), where=n_varying > 0)
     is_silent = regions.filled & (n_valid == 0)
     status = np.select([is_silent & (n_finite > 0), is_silent], [CONSTANT, NO_SIGNAL], regions.status)
-    # Least squares would tell of a map without signal what the others leave over.
+    # For a map without signal, least squares would return what the other maps leave unexplained.
     no_values = ~weights.filled | (is_silent if weights.kind == "maps" else False)
-    coverage = _cover(regions, n_valid)
+    coverage = _measure_coverage(regions, n_valid)
     values = np.where(no_values, np.nan, values)
-    return Signals(values, n_valid, coverage, _average(values, weights), means, tuple(status.tolist()))
+    return Signals(values, n_valid, coverage, _average_over_time(values, weights), tsnr, tuple(status.tolist()))
 
 
-def _average(values: np.ndarray, weights: RegionWeights) -> np.ndarray:
-    """Return the mean over time of each region, over its columns where each voxel is one."""
+def _average_over_time(values: np.ndarray, weights: RegionWeights) -> np.ndarray:
+    """Return the temporal mean of each region; where each voxel is a column, averaged over its columns."""
     means = values.mean(axis=0)
     if weights.single_points is None:
         return np.asarray(means)
-    rows, n_regions = weights.single_points.rows, len(weights.of_regions.names)
+    rows, n_regions = weights.single_points.rows, len(weights.whole_regions.names)
     n_columns = np.bincount(rows, minlength=n_regions)
     sums = np.bincount(rows, means, minlength=n_regions)
     return np.asarray(np.divide(sums, n_columns, out=np.full(n_regions, np.nan), where=n_columns > 0))
 
 
-def _cover(regions: RegionWeights, n_valid: np.ndarray) -> np.ndarray:
-    """Return the share of each region that its valid voxels make up, counting what the field of view cuts off."""
+def _measure_coverage(regions: RegionWeights, n_valid: np.ndarray) -> np.ndarray:
+    """Return the share of each region that its valid voxels make up; outside the field of view none are valid."""
     n_regions = len(n_valid)
     in_view = np.divide(regions.extent_inside, regions.extent, out=np.zeros(n_regions), where=regions.extent > 0)
     in_image = np.divide(n_valid, regions.n_points, out=np.zeros(n_regions), where=regions.n_points > 0)
     return np.asarray(in_view * in_image)
 
 
-def extract_streaming(series: Series, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
-    """Return signals of shape (n_kept, n_rows) and facts of points, reading the image block by block."""
+def extract_streaming(series: Series, timeline: Timeline, placement: Placement, options: ReadOptions) -> RawSignals:
+    """Return raw signals, reading the image block by block."""
     assert isinstance(placement.extractor, Stacked)
     operator = placement.extractor
-    passed = accumulate(_read(series, timeline, reading), operator, zero=_zero_of(series))
-    facts = passed.facts
-    if reading.valid_voxels and not facts.is_valid.all():
-        restricted = _restrict(placement.weights, facts)
-        rest = stack([make_operator(each, None) for each in restricted], series.space, operator.points)
-        if facts.is_finite.all():
-            passed = passed.over(placement.weights, restricted)
+    accumulated = accumulate(_iter_kept_blocks(series, timeline, options), operator, zero=_find_stored_zero(series))
+    statistics = accumulated.statistics
+    if options.valid_voxels and not statistics.is_valid.all():
+        restricted = _restrict_to_valid(placement.weights, statistics)
+        restricted_operator = stack([make_operator(each, None) for each in restricted], series.space, operator.points)
+        if statistics.is_finite.all():
+            accumulated = accumulated.restrict(placement.weights, restricted)
         else:
-            # What a voxel held before its first NaN is in the sums: only then the image is read again.
-            passed = accumulate(_read(series, timeline, READ_PLAINLY), rest, zero=_zero_of(series))
-        operator = rest
+            # The sums include values of these voxels before their first NaN, so that the image must be read again.
+            accumulated = accumulate(
+                _iter_kept_blocks(series, timeline, DEFAULT_READ_OPTIONS),
+                restricted_operator,
+                zero=_find_stored_zero(series),
+            )
+        operator = restricted_operator
         filled = np.concatenate([each.filled for each in restricted])
-        values, facts = _scale(passed.values(operator), facts, operator, series.storage)
-        return np.where(filled, values, np.nan), facts
-    return _scale(passed.values(operator), facts, operator, series.storage)
+        values, statistics = _scale(accumulated.compute_signals(operator), statistics, operator, series.storage)
+        return np.where(filled, values, np.nan), statistics
+    return _scale(accumulated.compute_signals(operator), statistics, operator, series.storage)
 
 
-def _zero_of(series: Series) -> float:
+def _find_stored_zero(series: Series) -> float:
     return -series.storage.intercept / series.storage.slope
 
 
-def _read(series: Series, timeline: Timeline, reading: Reading) -> Iterator[np.ndarray]:
-    """Yield the kept volumes, in blocks."""
-    blocks = keep(iter_blocks(series.storage, timeline.n_discarded, digest=reading.digest), timeline)
-    return blocks if reading.mean_volume is None else reading.mean_volume.watch(blocks)
+def _iter_kept_blocks(series: Series, timeline: Timeline, options: ReadOptions) -> Iterator[np.ndarray]:
+    """Yield blocks of the kept volumes."""
+    blocks = select_kept(iter_blocks(series.storage, timeline.n_discarded, digest=options.digest), timeline)
+    return blocks if options.mean_volume is None else options.mean_volume.watch(blocks)
 
 
-def _restrict(weights: Sequence[RegionWeights], facts: PointFacts) -> list[RegionWeights]:
+def _restrict_to_valid(weights: Sequence[RegionWeights], statistics: PointStatistics) -> list[RegionWeights]:
     is_used = np.zeros(weights[0].space.n_points, dtype=bool)
-    is_used[facts.points] = facts.is_valid
+    is_used[statistics.points] = statistics.is_valid
     return [each if each.single_points is not None else restrict(each, is_used) for each in weights]
 
 
-def _scale(values: np.ndarray, facts: PointFacts, operator: Stacked, storage: VoxelStorage) -> Raw:
-    """Apply the file's slope and intercept to sums: scaling 10^6 voxels a volume would cost more than reading them."""
+def _scale(values: np.ndarray, statistics: PointStatistics, operator: Stacked, storage: VoxelStorage) -> RawSignals:
+    """Return signals and statistics in the image's units."""
+    # Sums are scaled instead of voxels: scaling 10^6 voxels a volume would take longer than reading them.
     slope, intercept = storage.slope, storage.intercept
     if (slope, intercept) == (1.0, 0.0):
-        return values, facts
-    ones = operator.apply(np.ones((len(operator.points), 1)))
-    scaled = PointFacts(
-        facts.points, slope * facts.mean + intercept, abs(slope) * facts.deviation, facts.is_finite, facts.n_volumes
+        return values, statistics
+    sums_of_weights = operator.apply(np.ones((len(operator.points), 1)))
+    scaled = PointStatistics(
+        statistics.points,
+        slope * statistics.mean + intercept,
+        abs(slope) * statistics.deviation,
+        statistics.is_finite,
+        statistics.n_volumes,
     )
-    return slope * values + intercept * ones.T, scaled
+    return slope * values + intercept * sums_of_weights.T, scaled
 
 
-def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement, reading: Reading) -> Raw:
-    """Return the same by nilearn's own maskers, with the whole image in memory."""
-    # Float64: some of nilearn's maskers keep an image's integer type in their output.
+def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement, options: ReadOptions) -> RawSignals:
+    """Return raw signals extracted by nilearn's maskers, with the whole image in memory."""
+    # float64, because some of nilearn's maskers keep the integer type of an image in their output.
     first = timeline.n_discarded
-    values = read_values(series.storage, first, dtype=np.float64, digest=reading.digest)
+    values = read_values(series.storage, first, dtype=np.float64, digest=options.digest)
     values = values[timeline.kept[first:]]
-    if reading.mean_volume is not None:
-        list(reading.mean_volume.watch(_unscale(values, series.storage)))
+    if options.mean_volume is not None:
+        list(options.mean_volume.watch(_unscale(values, series.storage)))
     weights, maskers = placement.weights, placement.extractor
-    facts = _describe_points(values, weights)
-    if reading.valid_voxels and not facts.is_valid.all():
-        weights = tuple(_restrict(weights, facts))
+    statistics = _describe_points(values, weights)
+    if options.valid_voxels and not statistics.is_valid.all():
+        weights = tuple(_restrict_to_valid(weights, statistics))
         maskers = make_maskers(weights, None)
     if not np.isfinite(values).all():
         values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
@@ -203,20 +216,20 @@ def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement,
     assert not isinstance(maskers, Stacked)
     if maskers:
         signals[:, filled] = np.concatenate([masker.transform(values) for masker in maskers], axis=1)
-    return signals, facts
+    return signals, statistics
 
 
 def _unscale(values: np.ndarray, storage: VoxelStorage) -> Iterator[np.ndarray]:
-    """Yield volumes as they come from a file, in blocks of one."""
+    """Yield the volumes as stored in the file, in blocks of one."""
     for volume in values:
         yield (volume[None] - storage.intercept) / storage.slope
 
 
-def _describe_points(values: np.ndarray, weights: Sequence[RegionWeights]) -> PointFacts:
+def _describe_points(values: np.ndarray, weights: Sequence[RegionWeights]) -> PointStatistics:
     points = np.unique(np.concatenate([each.matrix.indices for each in weights]))
     over_time = np.ascontiguousarray(values[:, points].T)
     is_finite = np.isfinite(over_time).all(axis=1)
     over_time = np.nan_to_num(over_time, nan=0.0, posinf=0.0, neginf=0.0)
-    # The standard deviation of a constant point is the rounding error of its mean, not 0.
+    # The computed standard deviation of a constant point can be a rounding error instead of 0.
     deviation = np.where(np.ptp(over_time, axis=1) > 0, over_time.std(axis=1), 0.0)
-    return PointFacts(points, over_time.mean(axis=1), deviation, is_finite, len(values))
+    return PointStatistics(points, over_time.mean(axis=1), deviation, is_finite, len(values))

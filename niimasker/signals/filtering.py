@@ -1,8 +1,8 @@
-"""Detrend and filter by nilearn's code, through the gaps that censored volumes leave.
+"""Detrend and filter with nilearn's functions, across the gaps of censored volumes.
 
-Censored volumes take no part: their values are never read. Where a filter or a line needs a value in their place, it is
-interpolated from the kept volumes, in signals and regressors alike. `nilearn.signal.clean` with a sample_mask would
-interpolate others than those (nilearn 0.14.1).
+The values of censored volumes are never used. Where a filter or a trend needs values in the gaps, they are interpolated
+from the kept volumes, in signals and regressors alike. Given a sample_mask, `nilearn.signal.clean` of nilearn 0.14.1
+interpolates other volumes than the censored ones, so that censored values enter the result.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from niimasker.inputs.series import T_R_MAX, T_R_MIN, Series
 from niimasker.options.settings import Settings
 from niimasker.signals.timeline import Timeline
 
-# Two sources of the repetition time that differ by no more than this, in s, differ by rounding.
-_T_R_WITHIN = 1e-3
+# In seconds. Repetition times of two sources that differ by no more are the same but for rounding.
+_T_R_TOLERANCE = 1e-3
 
-# nilearn's Butterworth filter of order 5 extends a signal at both ends by as many volumes, and needs more than these.
+# nilearn's Butterworth filter of order 5 pads a signal with this many volumes at both ends, and needs more than that.
 _PADDING_ONE_SIDED, _PADDING_BAND = 18, 33
 
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What is done to a run's signals; cut-offs in Hz, t_r in seconds with where it came from.
+    """How a run's signals are cleaned; cut-offs in Hz, t_r in seconds, with the source of t_r.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ class Cleaning:
 
     @property
     def filters(self) -> bool:
-        """Whether any frequency is filtered out."""
+        """Whether a high-pass or low-pass filter is used."""
         return self.high_pass is not None or self.low_pass is not None
 
     @property
-    def band(self) -> float:
-        """The share of all frequencies that the filter leaves."""
+    def passband_share(self) -> float:
+        """The share of the frequencies up to Nyquist that the filter passes."""
         if not self.filters or self.t_r is None:
             return 1.0
         nyquist = 0.5 / self.t_r
@@ -57,17 +57,17 @@ class Cleaning:
 
 
 def make_cleaning(settings: Settings, series: Series, timeline: Timeline | None) -> Cleaning:
-    """Return what is done to one run's signals, with the repetition time that holds for it.
+    """Return how one run's signals are cleaned, with the repetition time of that run.
 
     Parameters
     ----------
     timeline
-        None where it is not known, and the run's length is not checked.
+        None if it is unknown; the length of the run is not checked then.
 
     Raises
     ------
     SignalsError
-        A filter is asked for that the repetition time, or the lack of one, does not allow.
+        The repetition time is not plausible, or is missing or too long for the filter.
     TooFewVolumesError
         The run is shorter than the filter needs.
     """
@@ -93,15 +93,15 @@ def _choose_t_r(settings: Settings, series: Series) -> tuple[float | None, str |
         )
     if not is_plausible:
         warn(
-            f"the {source} gives a repetition time of {t_r:g} s, which is not believed and not recorded (expected "
+            f"the {source} gives a repetition time of {t_r:g} s, which is implausible and ignored (expected "
             f"{T_R_MIN:g} to {T_R_MAX:g} s); perhaps it is in milliseconds: give --t_r in seconds."
         )
         return None, None
     used = f"--t_r {t_r:g} s" if settings.t_r else f"the {source}'s repetition time of {t_r:g} s"
-    said = {series.t_r_source: series.t_r, "header": series.header_t_r}
-    for name, its_t_r in said.items():
-        if its_t_r is not None and abs(t_r - its_t_r) > _T_R_WITHIN:
-            warn(f"{used} is used, but the {name} says {its_t_r:g} s.")
+    t_r_by_source = {series.t_r_source: series.t_r, "header": series.header_t_r}
+    for name, other_t_r in t_r_by_source.items():
+        if other_t_r is not None and abs(t_r - other_t_r) > _T_R_TOLERANCE:
+            warn(f"{used} is used, but the {name} says {other_t_r:g} s.")
             break
     return t_r, "t_r" if settings.t_r else source
 
@@ -117,7 +117,7 @@ def _check_filter(cleaning: Cleaning, series: Series) -> None:
         if cut_off is not None and cut_off >= nyquist:
             raise SignalsError(
                 f"{series.path}: --{name} {cut_off:g} Hz is not below {nyquist:g} Hz, "
-                f"the highest frequency that a repetition time of {cleaning.t_r:g} s can hold."
+                f"the Nyquist frequency at a repetition time of {cleaning.t_r:g} s; give a lower cut-off."
             )
 
 
@@ -132,7 +132,7 @@ def _check_length(cleaning: Cleaning, series: Series, timeline: Timeline) -> Non
 
 
 def detrend_and_filter(values: np.ndarray, timeline: Timeline, cleaning: Cleaning) -> np.ndarray:
-    """Return values of shape (n_kept, n_columns) detrended and filtered over all volumes that are not discarded."""
+    """Return values of shape (n_kept, n_columns), detrended and filtered over all volumes that are not discarded."""
     if not (cleaning.detrend or cleaning.filters):
         return values
     options = {
@@ -149,7 +149,7 @@ def detrend_and_filter(values: np.ndarray, timeline: Timeline, cleaning: Cleanin
 
 
 def fill_gaps(values: np.ndarray, is_kept: np.ndarray) -> np.ndarray:
-    """Return values at every volume: a cubic spline through the kept ones, at the ends the nearest of them.
+    """Return values at every volume: a cubic spline through the kept volumes, constant beyond the outermost ones.
 
     Parameters
     ----------
@@ -160,25 +160,25 @@ def fill_gaps(values: np.ndarray, is_kept: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n_volumes, n_columns)
     """
-    from scipy.interpolate import CubicSpline  # 0.1 s that runs without censoring need not wait for
+    from scipy.interpolate import CubicSpline  # takes 0.1 s, which runs without censoring save
 
     kept = np.flatnonzero(is_kept)
     if len(kept) == 1:
         return np.repeat(values, len(is_kept), axis=0)
     within = np.clip(np.arange(len(is_kept)), kept[0], kept[-1])
     filled = CubicSpline(kept, values)(within)
-    # The very values, not the spline's to within rounding.
+    # The kept values themselves, without the rounding errors of the spline.
     filled[kept] = values
     return np.asarray(filled)
 
 
 def clean_by_nilearn(values: np.ndarray, **options: Any) -> np.ndarray:
-    """Return what `nilearn.signal.clean` makes of values by the options given, and by none of its defaults."""
-    # Importing it takes 2 s, which --help, checks and runs without cleaning need not wait for.
+    """Return values cleaned by `nilearn.signal.clean` with the given options; steps that are not given are off."""
+    # Importing nilearn.signal takes 2 s, which --help, checks and runs without cleaning save.
     from nilearn import signal
 
-    nothing = {"detrend": False, "standardize": None, "filter": False}
+    off = {"detrend": False, "standardize": None, "filter": False}
     with warnings.catch_warnings():
-        # nilearn's warnings are of its own defaults to come, and of what has been checked here.
+        # nilearn warns about changes of its defaults, and about input that was checked before.
         warnings.simplefilter("ignore")
-        return np.asarray(signal.clean(values, **{**nothing, **options}), dtype=np.float64)
+        return np.asarray(signal.clean(values, **{**off, **options}), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Which volumes of a run are discarded, censored and kept; nothing else counts volumes."""
+"""The discarded, censored and kept volumes of a run, decided here for all other modules."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from niimasker.errors import ConfoundsError, ImageError, TooFewVolumesError, count, warn
-from niimasker.inputs.confounds import FRAMEWISE_DISPLACEMENT, STD_DVARS, ScanMarks
+from niimasker.inputs.confounds import FRAMEWISE_DISPLACEMENT, STD_DVARS, VolumeMeasures
 from niimasker.inputs.series import Series
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT
+from niimasker.inputs.text_tables import ROW_NUMBERING
 from niimasker.options.settings import Settings
 
-# Why a volume is censored, in the order of the columns of _outliers.tsv.
+# The reasons for censoring a volume, in the order of the columns of _outliers.tsv.
 REASONS = ("non_steady_state", "framewise_displacement", "std_dvars", "segment", "user")
 
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """The volumes of a run.
+    """The discarded, censored and kept volumes of a run.
 
     Parameters
     ----------
     n_read
-        Volumes in the file.
+        Number of volumes in the file.
     n_discarded
-        The first of them, which are left out before anything else.
+        Number of first volumes that are removed before anything else.
     outliers
-        For each of `REASONS` which volumes it censors, bool of shape (n_read,); never a discarded one.
+        For each reason in `REASONS`, the volumes it censors, bool of shape (n_read,); False for discarded volumes.
     """
 
     n_read: int
@@ -57,14 +57,14 @@ class Timeline:
 
 
 def make_timeline(
-    series: Series, settings: Settings, marks: ScanMarks | None = None, user: np.ndarray | None = None
+    series: Series, settings: Settings, measures: VolumeMeasures | None = None, user: np.ndarray | None = None
 ) -> Timeline:
     """Return a run's timeline.
 
     Parameters
     ----------
-    marks
-        What the run's table of confounds says of its volumes; None without a table.
+    measures
+        Motion and steady-state measures from the run's confounds table; None without a table.
     user
         Which volumes --censor_file censors, bool of shape (n_volumes,).
 
@@ -73,12 +73,12 @@ def make_timeline(
     ImageError
         All volumes are discarded.
     ConfoundsError
-        The table lacks what censoring needs.
+        The table lacks a column or value that censoring needs.
     TooFewVolumesError
         All volumes are censored.
     """
-    n_discarded = _count_discarded(series, settings, marks)
-    outliers = {} if marks is None else _find_outliers(settings, marks, n_discarded)
+    n_discarded = _count_discarded(series, settings, measures)
+    outliers = {} if measures is None else _find_outliers(settings, measures, n_discarded)
     if user is not None:
         outliers["user"] = user
     after_discarded = np.arange(series.n_volumes) >= n_discarded
@@ -92,8 +92,8 @@ def make_timeline(
     return timeline
 
 
-def _count_discarded(series: Series, settings: Settings, marks: ScanMarks | None) -> int:
-    n_marked = marks.n_non_steady if marks else 0
+def _count_discarded(series: Series, settings: Settings, measures: VolumeMeasures | None) -> int:
+    n_marked = measures.n_non_steady if measures else 0
     n_discarded = n_marked if settings.discard_scans == "auto" else int(settings.discard_scans)
     if n_discarded >= series.n_volumes and settings.discard_scans == "auto":
         raise TooFewVolumesError(
@@ -112,45 +112,45 @@ def _count_discarded(series: Series, settings: Settings, marks: ScanMarks | None
     return n_discarded
 
 
-def _find_outliers(settings: Settings, marks: ScanMarks, n_discarded: int) -> dict[str, np.ndarray]:
+def _find_outliers(settings: Settings, measures: VolumeMeasures, n_discarded: int) -> dict[str, np.ndarray]:
     outliers = {}
     if "non_steady_state" in settings.regressors:
-        outliers["non_steady_state"] = marks.non_steady_state
+        outliers["non_steady_state"] = measures.non_steady_state
     if settings.scrubs:
         for reason, values, threshold, spellings in (
-            ("framewise_displacement", marks.framewise_displacement, settings.fd_threshold, FRAMEWISE_DISPLACEMENT),
-            ("std_dvars", marks.std_dvars, settings.std_dvars_threshold, STD_DVARS),
+            ("framewise_displacement", measures.framewise_displacement, settings.fd_threshold, FRAMEWISE_DISPLACEMENT),
+            ("std_dvars", measures.std_dvars, settings.std_dvars_threshold, STD_DVARS),
         ):
             if threshold:
-                outliers[reason] = _check_measure(values, spellings, marks, n_discarded) > threshold
+                outliers[reason] = _check_measure(values, spellings, measures, n_discarded) > threshold
     return outliers
 
 
 def _check_measure(
-    values: np.ndarray | None, spellings: tuple[str, ...], marks: ScanMarks, n_discarded: int
+    values: np.ndarray | None, spellings: tuple[str, ...], measures: VolumeMeasures, n_discarded: int
 ) -> np.ndarray:
     option = "fd_threshold" if spellings == FRAMEWISE_DISPLACEMENT else "std_dvars_threshold"
     if values is None:
         raise ConfoundsError(
-            f"{marks.path} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2), which --scrub needs; "
+            f"{measures.path} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2), which --scrub needs; "
             f"--{option} 0 scrubs without it, --censor_file takes volumes of your own."
         )
-    # The first volume moves against none before it.
-    n_excused = max(1, n_discarded)
-    missing = np.flatnonzero(np.isnan(values[n_excused:]))
+    # The first volume has no volume before it to compare with.
+    n_without = max(1, n_discarded)
+    missing = np.flatnonzero(np.isnan(values[n_without:]))
     if len(missing):
-        row = missing[0] + n_excused + 1
+        row = missing[0] + n_without + 1
         raise ConfoundsError(
-            f"{marks.path}: column {spellings[0]} has no number in row {row} ({HOW_ROWS_COUNT}), so --scrub cannot "
+            f"{measures.path}: column {spellings[0]} has no number in row {row} ({ROW_NUMBERING}), so --scrub cannot "
             f"judge that volume; correct the table, or give --{option} 0 to scrub without this column."
         )
     return values
 
 
-def find_short_segments(censored: np.ndarray, n_least: int) -> np.ndarray:
-    """Return which volumes that are not censored lie in a stretch of fewer than some volumes, bool.
+def find_short_segments(censored: np.ndarray, min_length: int) -> np.ndarray:
+    """Return which volumes that are not censored lie in a segment shorter than `min_length` volumes, bool.
 
-    Without any censored volume there are none, as in nilearn's loader of confounds. After Power et al. 2014
+    A run without censored volumes has no short segments, as in nilearn's `load_confounds`. After Power et al. 2014
     (doi:10.1016/j.neuroimage.2013.08.048).
     """
     is_short = np.zeros_like(censored)
@@ -158,7 +158,7 @@ def find_short_segments(censored: np.ndarray, n_least: int) -> np.ndarray:
         return is_short
     edges = np.flatnonzero(np.diff(np.concatenate([[True], censored, [True]])))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        is_short[start:stop] = stop - start < n_least
+        is_short[start:stop] = stop - start < min_length
     return is_short
 
 
@@ -167,10 +167,10 @@ def _check_kept(series: Series, timeline: Timeline) -> None:
         return
     ways_out = {
         "segment": "raise the thresholds, lower --scrub_segment",
-        "user": "mend its --censor_file (1 is censored)",
+        "user": "correct its --censor_file (1 means censored)",
     }
     helpful = [way_out for reason, way_out in ways_out.items() if reason in timeline.outliers]
-    counts = ", ".join(f"{reason} {np.count_nonzero(marks)}" for reason, marks in timeline.outliers.items())
+    counts = ", ".join(f"{reason} {np.count_nonzero(is_censored)}" for reason, is_censored in timeline.outliers.items())
     raise TooFewVolumesError(
         f"{series.path}: all {timeline.n_read - timeline.n_discarded} volumes that are not discarded are censored "
         f"({counts}); {', '.join([*helpful, 'or leave this run out' if helpful else 'leave this run out'])}."

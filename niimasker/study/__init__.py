@@ -1,4 +1,4 @@
-"""What is known before the first run starts: every run checked, its plan, and the fingerprint of what it is made from.
+"""Checks before the first run starts: the runs and regions of a study, a plan per run, fingerprints of its inputs.
 
-Nothing here extracts a signal or writes a file.
+Code that extracts signals or writes files belongs in the wings beside and above.
 """

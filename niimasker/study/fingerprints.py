@@ -1,4 +1,4 @@
-"""What a run's tables are made from, in a few words that differ as soon as the tables might."""
+"""Fingerprints of the settings and files that a run's tables are made from; --resume compares them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from niimasker.inputs.images import image_stem
 from niimasker.inputs.runs import RegionFiles
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import OPTIONS, Settings
 from niimasker.regions.definitions import Maps, Parcellation, Regions
 from niimasker.regions.loading import find_names_paths
@@ -27,41 +27,41 @@ _TEDANA_MIXING, _TEDANA_METRICS = "desc-ICA_mixing", "desc-tedana_metrics"
 def fingerprint_study(
     settings: Settings, atlases: Sequence[Regions], sources: Sequence[Mapping[str, Mapping[str, Any]]]
 ) -> Fingerprint:
-    """Return what all runs of a study have in common.
+    """Return the fingerprint that all runs of a study share: settings, software and regions.
 
     Parameters
     ----------
     sources
-        For each atlas what its regions come from, with checksums.
+        For each atlas, the files of its regions, names and mask, with checksums.
     """
-    # Where regions differ from run to run, their names are not known here; the words for them are.
+    # Where regions differ between runs, their names are not known yet; the values of --labels count instead.
     names = [] if atlases else settings.labels
-    shaping = {option.name: getattr(settings, option.name) for option in OPTIONS if option.shapes_results}
+    values = {option.name: getattr(settings, option.name) for option in OPTIONS if option.affects_results}
     regions = [
         {
-            "content": _content_of(each, its_sources["Regions"]),
-            "mask": its_sources.get("Mask", {}).get("SHA256"),
-            "names": each.names,
-            "indices": each.indices,
+            "content": _hash_regions(atlas, atlas_sources["Regions"]),
+            "mask": atlas_sources.get("Mask", {}).get("SHA256"),
+            "names": atlas.names,
+            "indices": atlas.indices,
         }
-        for each, its_sources in zip(atlases, sources, strict=True)
+        for atlas, atlas_sources in zip(atlases, sources, strict=True)
     ]
     return {
-        "settings": _checksum(shaping),
+        "settings": _checksum(values),
         "software": ", ".join(f"{package} {version(package)}" for package in ("niimasker", "nilearn")),
         "regions": _checksum([*regions, *names]),
     }
 
 
-def _content_of(regions: Regions, source: Mapping[str, Any]) -> str:
+def _hash_regions(regions: Regions, source: Mapping[str, Any]) -> str:
     if "SHA256" in source:
         return str(source["SHA256"])
     definition = regions.definition
-    # An atlas that was fetched has no file of its own.
-    values = np.zeros(0)
+    # An atlas that nilearn fetched has no file with a checksum.
+    content = np.zeros(0)
     if isinstance(definition, (Parcellation, Maps)):
-        values = definition.labels if isinstance(definition, Parcellation) else definition.weights
-    return hashlib.sha256(values.tobytes()).hexdigest()
+        content = definition.labels if isinstance(definition, Parcellation) else definition.weights
+    return hashlib.sha256(content.tobytes()).hexdigest()
 
 
 def _checksum(content: Any) -> str:
@@ -70,7 +70,7 @@ def _checksum(content: Any) -> str:
 
 
 def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
-    """Return the state of the files that one run is made from; missing ones that would be read count too."""
+    """Return size and time of each file that a run is made from; a missing optional file is recorded as missing."""
     run = plan.run
     paths = {
         "image": run.image_path,
@@ -80,29 +80,29 @@ def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
     if run.confounds_path is not None:
         paths |= {"confounds": run.confounds_path, "confounds' JSON": run.confounds_path.with_suffix(".json")}
         if _TEDANA_MIXING in run.confounds_path.name:
-            # It says which components of the table are rejected.
+            # This table says which components are rejected.
             metrics = run.confounds_path.name.replace(_TEDANA_MIXING, _TEDANA_METRICS)
             paths["confounds' metrics"] = run.confounds_path.with_name(metrics)
     if run.censor_path is not None:
         paths["censor file"] = run.censor_path
-    states = {what: _state_of(path) for what, path in paths.items()}
+    states = {role: _describe_file(path) for role, path in paths.items()}
     if run.own_regions is not None:
-        # By place and name: the same file may be called by a relative path or an absolute one.
-        files = _files_of(run.own_regions, settings)
-        states |= {what: f"{path.name}, {_state_of(path)}" for what, path in files.items()}
+        # By position and name: the path of the same file may be given as relative or absolute.
+        files = _list_region_files(run.own_regions, settings)
+        states |= {role: f"{path.name}, {_describe_file(path)}" for role, path in files.items()}
     return states
 
 
-def _files_of(own: RegionFiles, settings: Settings) -> dict[str, Path]:
+def _list_region_files(own: RegionFiles, settings: Settings) -> dict[str, Path]:
     names_paths = find_names_paths(own.roi_files, settings.labels)
-    paths = {f"regions {place}": to_path(text) for place, text in enumerate(own.roi_files, start=1)}
-    paths |= {f"names of regions {place}": path for place, path in enumerate(names_paths, start=1) if path}
+    paths = {f"regions {number}": expand_home(text) for number, text in enumerate(own.roi_files, start=1)}
+    paths |= {f"names of regions {number}": path for number, path in enumerate(names_paths, start=1) if path}
     return paths if own.mask_path is None else {**paths, "mask": own.mask_path}
 
 
-def _state_of(path: Path) -> str:
+def _describe_file(path: Path) -> str:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return "missing"
-    return f"{found.st_size} bytes of {found.st_mtime_ns}"
+    return f"{status.st_size} bytes of {status.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""From a run to its plan: its header, confounds and censored volumes checked, nothing extracted."""
+"""Check a run's header, confounds and censored volumes before extraction, and plan how it is processed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from niimasker.inputs.confounds import (
 from niimasker.inputs.images import load_image
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series, open_series
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Regions
 from niimasker.regions.loading import is_image
@@ -33,7 +33,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Plan:
-    """A run whose header and confounds have been checked; `unmatched` are patterns that match none of its columns."""
+    """A checked run; `unmatched` holds the patterns of --regressors that match none of its columns."""
 
     run: Run
     series: Series
@@ -44,68 +44,68 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Misfit:
-    """All that is wrong with a run, and what its image's header says; None when the header cannot be read."""
+class InvalidRun:
+    """A run that cannot be processed: its errors, and its series unless the image's header cannot be read."""
 
     errors: tuple[NiimaskerError, ...]
     series: Series | None
 
 
-def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan | Misfit:
-    """Return a run's plan, or all that is wrong with it: what is wrong in one file leaves the others to be checked."""
+def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan | InvalidRun:
+    """Return a run's plan, or all its errors: after an error in one file the others are still checked."""
     errors: list[NiimaskerError] = [RunError(fault) for fault in run.faults]
     with record_warnings() as warnings:
-        series = tried(errors, lambda: open_series(run.image_path))
-        # Read to be checked; the worker reads it again, which costs less than to hold every table of a study.
+        series = collect_error(errors, lambda: open_series(run.image_path))
+        # The worker reads the table again, which costs less than keeping all tables of a study in memory.
         confounds = _check_confounds(run, settings, series, errors)
         censoring = _check_censoring(run, series, errors)
         if run.own_regions is not None:
             _check_own_regions(run.own_regions, errors)
         if series is None:
-            return Misfit(tuple(errors), None)
-        # Without the tables that do not fit, this finds fewer mistakes, none that is not there.
-        marks = None if confounds is None else confounds.marks
-        timeline = tried(errors, lambda: make_timeline(series, settings, marks, censoring))
-        cleaning = tried(errors, lambda: make_cleaning(settings, series, timeline))
+            return InvalidRun(tuple(errors), None)
+        # Without an invalid table, these checks may miss errors but report no false ones.
+        measures = None if confounds is None else confounds.measures
+        timeline = collect_error(errors, lambda: make_timeline(series, settings, measures, censoring))
+        cleaning = collect_error(errors, lambda: make_cleaning(settings, series, timeline))
         for regions in atlases:
             check_spaces(series, regions)
     if errors or timeline is None or cleaning is None:
-        return Misfit(tuple(errors), series)
+        return InvalidRun(tuple(errors), series)
     return Plan(run, series, timeline, cleaning, tuple(warnings), () if confounds is None else confounds.unmatched)
 
 
 def _check_confounds(
     run: Run, settings: Settings, series: Series | None, errors: list[NiimaskerError]
 ) -> Confounds | None:
-    """Return a run's confounds, None when it has none that fit; all that is wrong with them is added to the errors."""
-    path, n_before = run.confounds_path, len(errors)
-    if path is not None and settings.regressed is None and not settings.needs_confounds:
+    """Return a run's confounds, None if there are none or they are invalid; their errors are added to `errors`."""
+    path, n_errors_before = run.confounds_path, len(errors)
+    if path is not None and settings.requested_regressors is None and not settings.needs_confounds:
         return None if series is None else load_run_confounds(run, settings, series)
-    table = None if path is None else tried(errors, lambda: read_confounds(path))
+    table = None if path is None else collect_error(errors, lambda: read_confounds(path))
     if table is None:
         return None
     if series is not None:
-        tried(errors, lambda: check_confounds_length(table, series.n_volumes, run.image_path))
-    confounds = tried(errors, lambda: choose_confounds(table, settings.regressed, run.image_path))
-    return confounds if len(errors) == n_before else None
+        collect_error(errors, lambda: check_confounds_length(table, series.n_volumes, run.image_path))
+    confounds = collect_error(errors, lambda: choose_confounds(table, settings.requested_regressors, run.image_path))
+    return confounds if len(errors) == n_errors_before else None
 
 
 def _check_censoring(run: Run, series: Series | None, errors: list[NiimaskerError]) -> np.ndarray | None:
-    """Return which volumes a run's file censors, None when it has none that fits; the errors are added to."""
-    path, n_before = run.censor_path, len(errors)
-    table = None if path is None else tried(errors, lambda: read_censoring(path))
+    """Return which volumes a run's censor file marks, None if there is none or it is invalid; adds to `errors`."""
+    path, n_errors_before = run.censor_path, len(errors)
+    table = None if path is None else collect_error(errors, lambda: read_censoring(path))
     if table is None:
         return None
     if series is not None:
-        tried(errors, lambda: check_censoring_length(table, series.n_volumes, run.image_path))
-    marks = tried(errors, lambda: read_marks(table))
-    if series is None or marks is None or len(errors) > n_before:
+        collect_error(errors, lambda: check_censoring_length(table, series.n_volumes, run.image_path))
+    marks = collect_error(errors, lambda: read_marks(table))
+    if series is None or marks is None or len(errors) > n_errors_before:
         return None
     return find_censored(marks, series.n_volumes)
 
 
-def tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | None:
-    """Return what a check returns, None when it fails, which is added to the errors."""
+def collect_error(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | None:
+    """Return the result of a check, or None if it fails; the error is added to `errors`."""
     try:
         return check()
     except NiimaskerError as error:
@@ -114,26 +114,26 @@ def tried(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | N
 
 
 def load_run_confounds(run: Run, settings: Settings, series: Series) -> Confounds | None:
-    """Return a run's confounds, None when it has none."""
+    """Return a run's confounds, None if it has no table."""
     if run.confounds_path is None:
         return None
     try:
         return load_confounds(
-            run.confounds_path, settings.regressed, n_volumes=series.n_volumes, image_path=run.image_path
+            run.confounds_path, settings.requested_regressors, n_volumes=series.n_volumes, image_path=run.image_path
         )
     except ConfoundsError as error:
-        if settings.regressed is not None or settings.needs_confounds:
+        if settings.requested_regressors is not None or settings.needs_confounds:
             raise
         warn(f"the run's framewise displacement is not known: {error}")
         return None
 
 
 def _check_own_regions(files: RegionFiles, errors: list[NiimaskerError]) -> None:
-    """Open the images of a run's own regions; their voxels are read where the run is done."""
-    images = [to_path(roi_file) for roi_file in files.roi_files if is_image(roi_file)]
+    """Check that the images of a run's own regions open; their voxels are read when the run is processed."""
+    images = [expand_home(roi_file) for roi_file in files.roi_files if is_image(roi_file)]
     for path in [*images, *([files.mask_path] if files.mask_path else [])]:
         try:
             load_image(path)
         except ImageError as error:
-            # Others have files of their own, which may be sound.
+            # A RunError, because other runs have other files.
             errors.append(RunError(str(error)))

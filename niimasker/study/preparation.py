@@ -1,4 +1,4 @@
-"""From settings to a study: every run, the regions, and every mistake that shows before extraction."""
+"""Prepare a study from its settings: load the regions, plan every run, and find errors before extraction."""
 
 from __future__ import annotations
 
@@ -19,68 +19,68 @@ from niimasker.errors import (
     warn,
 )
 from niimasker.inputs.confounds import read_confounds
-from niimasker.inputs.descriptions import check_own
+from niimasker.inputs.descriptions import check_output_dataset
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.inputs.spaces import Space
-from niimasker.options.paths import to_path
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlas_images import load_mask
+from niimasker.regions.atlas_names import name_atlases
 from niimasker.regions.atlases.fetching import fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.definitions import Mask, Regions, Seeds
 from niimasker.regions.loading import check_labels, load_regions
-from niimasker.regions.output_names import name_atlases
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
-from niimasker.study.plans import Misfit, Plan, plan_run, tried
+from niimasker.study.plans import InvalidRun, Plan, collect_error, plan_run
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that is known before the first run starts.
+    """The runs and regions of a study, checked before the first run starts.
 
     Parameters
     ----------
     all_runs
-        In the order given.
+        All runs, in the order given.
     runs
-        Those of them that are to be done: all, or a shard.
+        The runs to process: all, or those of a shard.
     plans
-        Of the runs that can be started, in the same order.
-    misfits
-        What is wrong with the others.
+        Plans of the runs that can be processed, in the same order.
+    invalid_runs
+        The other runs, with their errors.
     keys
-        What the files of each atlas are called by.
+        For each atlas, its name in the names of output files.
     atlases, mask
-        Those that all runs share; none where each run has its own.
-    mistakes
-        What is wrong with the options for all runs together.
+        The atlases and mask that all runs share; empty and None if each run has its own.
+    option_errors
+        Errors in the options that concern all runs together.
     warnings
-        What holds for every run.
+        Warnings that concern every run.
     """
 
     settings: Settings
     all_runs: tuple[Run, ...]
     runs: tuple[Run, ...]
     plans: tuple[Plan, ...]
-    misfits: Mapping[Run, Misfit]
+    invalid_runs: Mapping[Run, InvalidRun]
     keys: tuple[str, ...]
     atlases: tuple[Regions, ...]
     mask: Mask | None
     warnings: tuple[str, ...]
-    mistakes: tuple[NiimaskerError, ...] = ()
+    option_errors: tuple[NiimaskerError, ...] = ()
 
     @property
-    def broken(self) -> dict[Run, str]:
-        """The reasons why runs cannot be done."""
-        return {run: str(misfit.errors[0]) for run, misfit in self.misfits.items()}
+    def failure_reasons(self) -> dict[Run, str]:
+        """For each invalid run, its first error."""
+        return {run: str(invalid_run.errors[0]) for run, invalid_run in self.invalid_runs.items()}
 
     @property
     def atlases_by_key(self) -> dict[str, Regions]:
-        """The atlases that all runs share, by what they are called."""
+        """The atlases that all runs share, by key."""
         return dict(zip(self.keys, self.atlases, strict=True)) if self.atlases else {}
 
     @property
@@ -95,49 +95,51 @@ def prepare(settings: Settings) -> Study:
     Raises
     ------
     NiimaskerError
-        The first mistake of the user's, with the number of further runs that have one.
+        The first error that stops the study, with the number of further runs that have one.
     """
-    study = survey(settings)
-    mistakes = [
+    study = inspect_study(settings)
+    first_errors = [
         error
-        for misfit in study.misfits.values()
-        if (error := next((each for each in misfit.errors if not _costs_its_run(each, study)), None))
+        for invalid_run in study.invalid_runs.values()
+        if (error := next((found for found in invalid_run.errors if not _fails_one_run(found, study)), None))
     ]
-    if mistakes:
-        n_more, first = len(mistakes) - 1, mistakes[0]
-        more = f" ({n_more} more of {len(study.runs)} runs do not fit either)" if n_more else ""
+    if first_errors:
+        n_more, first = len(first_errors) - 1, first_errors[0]
+        more = f" ({n_more} more of {len(study.runs)} runs have errors too)" if n_more else ""
         raise type(first)(f"{first}{more}") from first
-    if study.mistakes:
-        raise study.mistakes[0]
+    if study.option_errors:
+        raise study.option_errors[0]
     return study
 
 
-def _costs_its_run(error: NiimaskerError, study: Study) -> bool:
-    """Return whether an error is no mistake of the user's: that run fails, and the others go on."""
+def _fails_one_run(error: NiimaskerError, study: Study) -> bool:
+    """Return whether only the run with this error fails, and the others continue."""
     if isinstance(error, RunError):
         return True
-    # Nobody gave a table that was found beside an image, as somebody did a censor file.
+    # Tables found beside the images were not chosen by the user, unlike --regressor_files and censor files.
     is_found = not study.settings.regressor_files and not isinstance(error, CensoringError)
-    return isinstance(error, ConfoundsError) and is_found and _has_fitting_table(study)
+    return isinstance(error, ConfoundsError) and is_found and _has_valid_confounds(study)
 
 
-def _has_fitting_table(study: Study) -> bool:
-    """Return whether the confounds of any run fit, as far as a shard tells; else a word of --regressors is wrong."""
-    of_runs = [misfit.errors for misfit in study.misfits.values()]
-    fit = [not any(isinstance(error, ConfoundsError) for error in errors) for errors in of_runs]
-    return bool(study.plans or study.settings.shard) or any(fit)
+def _has_valid_confounds(study: Study) -> bool:
+    """Return whether the confounds of any run are valid; if those of none are, --regressors is probably wrong."""
+    # A shard may hold only runs with invalid tables, while those of other shards are valid.
+    if study.plans or study.settings.shard:
+        return True
+    errors_of_runs = [invalid_run.errors for invalid_run in study.invalid_runs.values()]
+    return any(not any(isinstance(error, ConfoundsError) for error in errors) for errors in errors_of_runs)
 
 
-def survey(settings: Settings) -> Study:
-    """Return the study with everything that is wrong with it.
+def inspect_study(settings: Settings) -> Study:
+    """Return the study with all errors in its runs and options.
 
     Raises
     ------
     NiimaskerError
-        The runs cannot be told, or the regions are not usable.
+        The runs cannot be determined, or the regions are not usable.
     """
     if settings.output_layout == BIDS:
-        check_own(settings.output_dir)
+        check_output_dataset(settings.output_dir)
     keys = name_atlases(settings)
     all_runs = find_runs(settings)
     _check_roi_files(all_runs, settings)
@@ -148,25 +150,25 @@ def survey(settings: Settings) -> Study:
         _fetch_atlases(settings)
     check_labels(settings.roi_file, settings.labels)
     shard = settings.shard
-    runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.of]
-    plans, misfits = _plan_all(runs, settings, atlases)
-    study = Study(settings, tuple(all_runs), tuple(runs), plans, misfits, keys, atlases, mask, tuple(recorded))
-    return dataclasses.replace(study, mistakes=tuple(_find_mistakes(study)))
+    runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.n_shards]
+    plans, invalid_runs = _plan_all(runs, settings, atlases)
+    study = Study(settings, tuple(all_runs), tuple(runs), plans, invalid_runs, keys, atlases, mask, tuple(recorded))
+    return dataclasses.replace(study, option_errors=tuple(_find_option_errors(study)))
 
 
-def _find_mistakes(study: Study) -> list[NiimaskerError]:
-    """Return what is wrong with the options for all runs together."""
-    mistakes: list[NiimaskerError] = []
-    tried(mistakes, lambda: _check_patterns(study))
-    # Masks of single runs are not read before those are done, and what they leave of spheres may not overlap.
+def _find_option_errors(study: Study) -> list[NiimaskerError]:
+    """Return the errors in the options that concern all runs together."""
+    errors: list[NiimaskerError] = []
+    collect_error(errors, lambda: _check_patterns(study))
+    # The masks of single runs are not read yet, and spheres may not overlap within them.
     if not has_own_mask(study.settings):
         for space in study.spaces:
-            tried(mistakes, functools.partial(check_spheres, study.atlases, space, study.mask, study.settings))
-    return mistakes
+            collect_error(errors, functools.partial(check_spheres, study.atlases, space, study.mask, study.settings))
+    return errors
 
 
 def check_spheres(atlases: Sequence[Regions], space: Space, mask: Mask | None, settings: Settings) -> None:
-    """Raise RegionsError where spheres share points of a space, unless they may."""
+    """Raise RegionsError if spheres share points of a space, unless --allow_overlap is given."""
     for regions in atlases:
         if isinstance(regions.definition, Seeds) and not settings.allow_overlap:
             check_overlap(place_regions(regions, space, mask))
@@ -175,14 +177,15 @@ def check_spheres(atlases: Sequence[Regions], space: Space, mask: Mask | None, s
 def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
     images = {os.path.realpath(run.image_path) for run in runs}
     for roi_file in settings.roi_file:
-        if os.path.realpath(to_path(roi_file)) in images:  # Path.resolve raises for a loop of links.
+        # Path.resolve raises for a loop of links.
+        if os.path.realpath(expand_home(roi_file)) in images:
             raise RegionsError(
                 f"--roi_file: {roi_file} is one of the --input_files; give an atlas, a mask or coordinates."
             )
 
 
 def _load_mask(settings: Settings) -> Mask | None:
-    """Return the mask that all runs share, None where there is none or each has its own."""
+    """Return the mask that all runs share, None if there is none or each run has its own."""
     if settings.mask_img is None:
         return None
     if settings.as_voxels:
@@ -192,43 +195,43 @@ def _load_mask(settings: Settings) -> Mask | None:
 
 
 def _fetch_atlases(settings: Settings) -> None:
-    """Fetch what runs with atlases of their own share with others, or raise: not each of them is to download it."""
+    """Fetch the nilearn atlases of a study whose runs also have their own, so that workers need not download them."""
     for query in filter(is_atlas_query, settings.roi_file):
         fetch_atlas(query, settings.atlas_dir)
 
 
 def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions, ...]:
-    """Return the regions of some files, as the settings have them."""
+    """Return the regions of each file or atlas in `roi_files`."""
     return load_regions(
         roi_files,
         labels=settings.labels,
         as_voxels=settings.as_voxels,
         radius=settings.radius,
         atlas_dir=settings.atlas_dir,
-        # One table names the regions of all subjects, and each may lack some: FreeSurfer's names more than any has.
-        takes_more_names=has_own_atlases(settings),
+        # One table names the regions of all subjects, each of whom may lack some; FreeSurfer's names more than any has.
+        allow_extra_names=has_own_atlases(settings),
     )
 
 
 def _plan_all(
     runs: Sequence[Run], settings: Settings, atlases: Sequence[Regions]
-) -> tuple[tuple[Plan, ...], dict[Run, Misfit]]:
+) -> tuple[tuple[Plan, ...], dict[Run, InvalidRun]]:
     plans: list[Plan] = []
-    misfits: dict[Run, Misfit] = {}
+    invalid_runs: dict[Run, InvalidRun] = {}
     for run in runs:
         _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
-        planned = plan_run(run, settings, atlases)
-        if isinstance(planned, Misfit):
-            misfits[run] = planned
+        checked = plan_run(run, settings, atlases)
+        if isinstance(checked, InvalidRun):
+            invalid_runs[run] = checked
         else:
-            plans.append(planned)
-    return tuple(plans), misfits
+            plans.append(checked)
+    return tuple(plans), invalid_runs
 
 
 def _check_patterns(study: Study) -> None:
-    """Refuse a pattern of --regressors that matches nothing in any run; in some it may."""
+    """Raise ConfoundsError for a pattern of --regressors that matches no column in any run."""
     unmatched = set(study.settings.regressors).intersection(*(plan.unmatched for plan in study.plans))
-    # The tables of other shards and of runs that do not fit, read for this only where all others lack a column.
+    # Tables of other shards and invalid runs are read only if no planned run has a matching column.
     planned = {plan.run for plan in study.plans}
     for run in study.all_runs:
         if unmatched and run not in planned:
@@ -241,7 +244,7 @@ def _check_patterns(study: Study) -> None:
 
 
 def _find_unmatched(words: Set[str], run: Run) -> set[str]:
-    """Return the patterns among the words that match nothing in a run's table; none when it cannot be read."""
+    """Return the patterns that match no column of a run's table; an empty set if it cannot be read."""
     if run.confounds_path is None:
         return set()
     try:

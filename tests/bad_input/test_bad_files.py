@@ -105,25 +105,25 @@ CASES = [
         "empty",
         file("bad.nii", b""),
         "bad.nii",
-        "bad.nii: not a NIfTI image that can be read (Empty file: 'bad.nii'); fetch or make it again.",
+        "bad.nii: cannot be read as a NIfTI image (Empty file: 'bad.nii'); fetch or make it again.",
     ),
     *image(
         "text",
         file("bad.nii", "no image\n" * 99),
         "bad.nii",
-        'bad.nii: not a NIfTI image that can be read (Cannot work out file type of "bad.nii"); fetch or make it again.',
+        'bad.nii: cannot be read as a NIfTI image (Cannot work out file type of "bad.nii"); fetch or make it again.',
     ),
     *image(
         "gzip of text",
         file("bad.nii.gz", packed("bad.gz", b"no image\n" * 99)),
         "bad.nii.gz",
-        'bad.nii.gz: not a NIfTI image that can be read (Cannot work out file type of "bad.nii.gz"); fetch or make it again.',
+        'bad.nii.gz: cannot be read as a NIfTI image (Cannot work out file type of "bad.nii.gz"); fetch or make it again.',
     ),
     *image(
         "cut within its header",
         cut("bad.nii", 200),
         "bad.nii",
-        'bad.nii: not a NIfTI image that can be read (Cannot work out file type of "bad.nii"); fetch or make it again.',
+        'bad.nii: cannot be read as a NIfTI image (Cannot work out file type of "bad.nii"); fetch or make it again.',
     ),
     *image(
         "cut before its voxels",
@@ -141,37 +141,37 @@ CASES = [
         "gzip cut within its header",
         cut("bad.nii.gz", 100),
         "bad.nii.gz",
-        'bad.nii.gz: not a NIfTI image that can be read (Cannot work out file type of "bad.nii.gz"); fetch or make it again.',
+        'bad.nii.gz: cannot be read as a NIfTI image (Cannot work out file type of "bad.nii.gz"); fetch or make it again.',
     ),
     *image(
         "magic",
         header("bad.nii", magic=b"abc"),
         "bad.nii",
-        'bad.nii: not a NIfTI image that can be read (Cannot work out file type of "bad.nii"); fetch or make it again.',
+        'bad.nii: cannot be read as a NIfTI image (Cannot work out file type of "bad.nii"); fetch or make it again.',
     ),
     *image(
         "unknown type",
         header("bad.nii", datatype=9999),
         "bad.nii",
-        "bad.nii: not a NIfTI image that can be read (data code 9999 not recognized); fetch or make it again.",
+        "bad.nii: cannot be read as a NIfTI image (data code 9999 not recognized); fetch or make it again.",
     ),
     *image(
         "NaN in its affine",
         header("bad.nii", srow_x=[NAN] * 4),
         "bad.nii",
-        "bad.nii: its affine does not place voxels in space; mend the header.",
+        "bad.nii: its affine is singular or not finite; correct the header.",
     ),
     *image(
         "infinite affine",
         header("bad.nii", srow_y=[INFINITE] * 4),
         "bad.nii",
-        "bad.nii: its affine does not place voxels in space; mend the header.",
+        "bad.nii: its affine is singular or not finite; correct the header.",
     ),
     *image(
         "singular affine",
         header("bad.nii", srow_z=[0] * 4),
         "bad.nii",
-        "bad.nii: its affine does not place voxels in space; mend the header.",
+        "bad.nii: its affine is singular or not finite; correct the header.",
     ),
     *image(
         "negative size",
@@ -183,7 +183,7 @@ CASES = [
         "more dimensions than there can be",
         header("bad.nii", dim=[9, 7, 8, 9, 12, 1, 1, 1]),
         "bad.nii",
-        "bad.nii: not a NIfTI image that can be read (vox offset 0 too low for single file nifti1); fetch or make it again.",
+        "bad.nii: cannot be read as a NIfTI image (vox offset 0 too low for single file nifti1); fetch or make it again.",
     ),
     *image(
         "huge",
@@ -219,25 +219,25 @@ CASES = [
         "voxels before the beginning",
         header("bad.nii", vox_offset=-500),
         "bad.nii",
-        "bad.nii: not a NIfTI image that can be read (vox offset -500 too low for single file nifti1); fetch or make it again.",
+        "bad.nii: cannot be read as a NIfTI image (vox offset -500 too low for single file nifti1); fetch or make it again.",
     ),
     *image(
         "voxels nowhere",
         header("bad.nii", vox_offset=NAN),
         "bad.nii",
-        "bad.nii: not a NIfTI image that can be read (its voxels would begin at byte nan); fetch or make it again.",
+        "bad.nii: cannot be read as a NIfTI image (its voxels would begin at byte nan); fetch or make it again.",
     ),
     *image(
         "voxels at infinity",
         header("bad.nii", vox_offset=INFINITE),
         "bad.nii",
-        "bad.nii: not a NIfTI image that can be read (its voxels would begin at byte inf); fetch or make it again.",
+        "bad.nii: cannot be read as a NIfTI image (its voxels would begin at byte inf); fetch or make it again.",
     ),
     *image(
         "infinite slope",
         header("bad.nii", scl_slope=INFINITE),
         "bad.nii",
-        "bad.nii: not a NIfTI image that can be read (its voxels would be scaled by inf); fetch or make it again.",
+        "bad.nii: cannot be read as a NIfTI image (its voxels would be scaled by inf); fetch or make it again.",
     ),
     *image("header alone", lonely_header, "bad.hdr", "bad.hdr: bad.img, the file with its voxels, is missing."),
     *wrong_image(
@@ -252,7 +252,7 @@ CASES = [
         folder("bad.nii"),
         "bad.nii",
         "bad.nii: a folder; expected a NIfTI image.",
-        "--input_files: bad.nii holds no BOLD images in sub-*/ses-*/func; give the folder of fMRIPrep or alike, files, or patterns.",
+        "--input_files: bad.nii holds no BOLD images in sub-*/ses-*/func; give a folder of BIDS derivatives, files, or patterns.",
     ),
     *wrong_image(
         "loop of links",
@@ -265,8 +265,8 @@ CASES = [
         "pipe",
         pipe("bad.nii"),
         "bad.nii",
-        "bad.nii: no regular file; expected a NIfTI image.",
-        "--input_files: bad.nii cannot be used (no regular file); give a folder, files or patterns.",
+        "bad.nii: not a regular file; expected a NIfTI image.",
+        "--input_files: bad.nii cannot be used (not a regular file); give a folder, files or patterns.",
     ),
     *wrong_image(
         "name too long",
@@ -335,20 +335,20 @@ CASES = [
         "more than the header says",
         header("bad.nii", dim=[4, 7, 8, 9, 2, 1, 1, 1]),
         "bad.nii",
-        "bad.nii: broken: its header says 2 volumes, 2 could be read (the file goes on after the last of them); fetch or make it again.",
+        "bad.nii: broken: its header says 2 volumes, 2 could be read (the file holds more after the last volume); fetch or make it again.",
     )[:2],
     *image(
         "a member more",
         two_members,
         "bad.nii.gz",
-        "bad.nii.gz: broken: its header says 12 volumes, 12 could be read (the file goes on after the last of them); fetch or make it again.",
+        "bad.nii.gz: broken: its header says 12 volumes, 12 could be read (the file holds more after the last volume); fetch or make it again.",
     )[:2],
     Case(
         "image: name that leaves its outputs none",
         stored(f"{LONG}.nii", series()),
         ("out", "-i", f"{LONG}.nii", *RUN[3:]),
         1,
-        f"niimasker: failed: {LONG}.nii: out/{LONG}_timeseries.tsv cannot be written (File name too long); mend that, or "
+        f"niimasker: failed: {LONG}.nii: out/{LONG}_timeseries.tsv cannot be written (File name too long); fix that, or "
         "give another output_dir.",
     ),
     # What only one role refuses
@@ -365,7 +365,7 @@ CASES = [
         "image: pattern without match",
         nothing,
         "-i bad*.nii",
-        "--input_files: no file matches bad*.nii (looked from <here>).",
+        "--input_files: no file matches bad*.nii (searched from <here>).",
     ),
     use(
         "image: given twice",
@@ -410,19 +410,19 @@ CASES = [
         "atlas: fractions",
         stored("bad.nii", np.arange(504).reshape(SHAPE) / 7),
         "-r bad.nii",
-        "bad.nii: holds values that are no region's index (0.1428571429, 0.2857142857, 0.4285714286, 0.5714285714, 0.7142857143, ...); expected whole numbers from 1 to 2147483647, and 0 for background.",
+        "bad.nii: holds values that cannot be a region's index (0.1428571429, 0.2857142857, 0.4285714286, 0.5714285714, 0.7142857143, ...); expected whole numbers from 1 to 2147483647, and 0 for background.",
     ),
     use(
         "atlas: negative indices",
         stored("bad.nii", LABELS - 3),
         "-r bad.nii",
-        "bad.nii: holds values that are no region's index (-3, -2); expected whole numbers from 1 to 2147483647, and 0 for background.",
+        "bad.nii: holds values that cannot be a region's index (-3, -2); expected whole numbers from 1 to 2147483647, and 0 for background.",
     ),
     use(
         "atlas: beyond int32",
         stored("bad.nii", LABELS * 1e12 + np.eye(7, 8)[:, :, None]),
         "-r bad.nii",
-        "bad.nii: holds values that are no region's index (1e+12, 1e+12); expected whole numbers from 1 to 2147483647, and 0 for background.",
+        "bad.nii: holds values that cannot be a region's index (1e+12, 1e+12); expected whole numbers from 1 to 2147483647, and 0 for background.",
     ),
     use(
         "atlas: infinite maps",
@@ -446,7 +446,7 @@ CASES = [
         "atlas: table of another kind",
         file("bad.txt", "x y z\n1 2 3\n"),
         "-r bad.txt",
-        "bad.txt: no NIfTI image; a table of coordinates has the ending .tsv or .csv.",
+        "bad.txt: not a NIfTI image; a table of coordinates has the ending .tsv or .csv.",
     ),
     use(
         "atlas: unknown query",
@@ -458,19 +458,19 @@ CASES = [
         "atlas: query of a thousand digits",
         nothing,
         f"-r nilearn:schaefer:{'1' * 5000}",
-        "nilearn:schaefer:1111111111111111111111111111111111111111111...111111111111111111111111111111111111111111111111111111111111: '111111111111111111111111111111111111111111111111111111111111...111111111111111111111111111111111111111111111111111111111111' is no <n_rois> of nilearn:schaefer:<n_rois>-<networks>-<resolution>. Valid for <n_rois>: 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000.",
+        "nilearn:schaefer:1111111111111111111111111111111111111111111...111111111111111111111111111111111111111111111111111111111111: '111111111111111111111111111111111111111111111111111111111111...111111111111111111111111111111111111111111111111111111111111' is not a valid <n_rois> in nilearn:schaefer:<n_rois>-<networks>-<resolution>. Valid for <n_rois>: 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000.",
     ),
     use(
         "mask: more than one value",
         nothing,
         "-m atlas.nii.gz",
-        "atlas.nii.gz: no mask; expected 0 and one other value, found 0, 1, 2, 5.",
+        "atlas.nii.gz: not a mask; expected 0 and one other value, found 0, 1, 2, 5.",
     ),
     use(
         "mask: nothing but 0",
         stored("bad.nii", LABELS * 0),
         "-m bad.nii",
-        "bad.nii: no mask; expected 0 and one other value, found 0.",
+        "bad.nii: not a mask; expected 0 and one other value, found 0.",
     ),
     use("mask: series", nothing, "-m bold.nii.gz", "bold.nii.gz: a 4D image; expected a 3D mask."),
     # Tables of confounds
@@ -501,7 +501,10 @@ CASES = [
         "bad.tsv has 2 values in row 1 but 1 name in the header (the first row below the header is row 1); save it without row names.",
     ),
     table(
-        "a name twice", f"a\ta\n{ROWS}", CONFOUNDS, "bad.tsv names columns twice: a; give every column its own name."
+        "a name twice",
+        f"a\ta\n{ROWS}",
+        CONFOUNDS,
+        "bad.tsv has columns of the same name: a; give every column its own name.",
     ),
     table("binary", b"a\tb\n\0\0\0\n", CONFOUNDS, "bad.tsv is a binary file (it holds zero bytes); give a text table."),
     table(
@@ -526,7 +529,7 @@ CASES = [
         "endless line",
         b"1\t" * 2**22,
         CONFOUNDS,
-        "bad.tsv has a line of more than 4,194,304 characters; give a text table with a row in each line.",
+        "bad.tsv has a line of more than 4,194,304 characters; give a text table with one row per line.",
     ),
     table(
         "endless cell",
@@ -538,7 +541,7 @@ CASES = [
         "text among numbers",
         f"a\n{ROWS}".replace("5", "five"),
         CONFOUNDS,
-        "bad.tsv: column 'a' holds 'five', which is no number, in row 6 (the first row below the header is row 1); correct the table or leave this column out of --regressors.",
+        "bad.tsv: column 'a' holds 'five', which is not a number, in row 6 (the first row below the header is row 1); correct the table or leave this column out of --regressors.",
     ),
     table(
         "infinite",
@@ -574,7 +577,7 @@ CASES = [
         "--regressor_files: pipe",
         pipe("bad.tsv"),
         CONFOUNDS,
-        "--regressor_files: bad.tsv cannot be used (no regular file); give files or patterns.",
+        "--regressor_files: bad.tsv cannot be used (not a regular file); give files or patterns.",
     ),
     use(
         "--regressor_files: loop of links",
@@ -654,13 +657,13 @@ CASES = [
         "another number",
         "0\n" * 11 + "2\n",
         "--censor_file bad.txt",
-        "bad.txt holds '2' in row 12 (the first row below the header is row 1, where there is one); expected 0, or 1 for a censored volume, and no names of rows.",
+        "bad.txt holds '2' in row 12 (the first row below the header is row 1, if there is one); expected 0, or 1 for a censored volume, without row names.",
     ),
     table(
         "text",
         "0\n" * 11 + "bad\n",
         "--censor_file bad.txt",
-        "bad.txt holds 'bad' in row 12 (the first row below the header is row 1, where there is one); expected 0, or 1 for a censored volume, and no names of rows.",
+        "bad.txt holds 'bad' in row 12 (the first row below the header is row 1, if there is one); expected 0, or 1 for a censored volume, without row names.",
     ),
     table(
         "empty",
@@ -679,7 +682,7 @@ CASES = [
         "an index twice",
         "index\tname\n1\ta\n1\tb\n5\tc\n",
         "--labels bad.tsv",
-        "bad.tsv: index 1 is given 2 times in column index; give each a row of its own.",
+        "bad.tsv: index 1 is given 2 times in column index; give each index one row.",
     ),
     table(
         "text as index",
@@ -727,7 +730,7 @@ CASES = [
         "--labels: pipe",
         pipe("bad.tsv"),
         "--labels bad.tsv",
-        "bad.tsv is no regular file; give a table with a column of names.",
+        "bad.tsv is not a regular file; give a table with a column of names.",
     ),
     use(
         "--labels: no file",
@@ -743,18 +746,18 @@ CASES = [
     ),
     # Coordinates
     table("no column z", "x\ty\n1\t2\n", SEEDS, "bad.tsv: no column z; expected columns x, y, z in mm, found x, y."),
-    table("no row", "x\ty\tz\n", SEEDS, "bad.tsv: no coordinates below its header; give a row for each sphere."),
+    table("no row", "x\ty\tz\n", SEEDS, "bad.tsv: no coordinates below its header; give one row per sphere."),
     table(
         "text",
         "x\ty\tz\n1\t2\tthree\n",
         SEEDS,
-        "bad.tsv: 'three' in column z, row 1 (the first row below the header is row 1), is no number in mm.",
+        "bad.tsv: 'three' in column z, row 1 (the first row below the header is row 1), is not a finite number; give it in mm.",
     ),
     table(
         "NaN",
         "x\ty\tz\n1\t2\tnan\n",
         SEEDS,
-        "bad.tsv: 'nan' in column z, row 1 (the first row below the header is row 1), is no number in mm.",
+        "bad.tsv: 'nan' in column z, row 1 (the first row below the header is row 1), is not a finite number; give it in mm.",
     ),
     table("binary", b"\0" * 99, SEEDS, "bad.tsv is a binary file (it holds zero bytes); give a text table."),
     table(
@@ -851,7 +854,7 @@ CASES = [
     config(
         "surrogate in a pattern",
         json.dumps({"input_files": "\ud800*"}),
-        "--input_files: no file matches \ud800* (looked from <here>).",
+        "--input_files: no file matches \ud800* (searched from <here>).",
     ),
     use(
         "JSON: folder",
@@ -889,28 +892,28 @@ CASES = [
         file("bad", ""),
         ("bad", *RUN[1:]),
         2,
-        "niimasker: error: bad/niimasker_data cannot be written (Not a directory); mend that, or give another output_dir.",
+        "niimasker: error: bad/niimasker_data cannot be written (Not a directory); fix that, or give another output_dir.",
     ),
     Case(
         "output_dir: below a file",
         file("bad", ""),
         ("bad/out", *RUN[1:]),
         2,
-        "niimasker: error: bad/out/niimasker_data cannot be written (Not a directory); mend that, or give another output_dir.",
+        "niimasker: error: bad/out/niimasker_data cannot be written (Not a directory); fix that, or give another output_dir.",
     ),
     Case(
         "output_dir: loop of links",
         loop("bad"),
         ("bad", *RUN[1:]),
         2,
-        "niimasker: error: bad/niimasker_data cannot be written (Too many levels of symbolic links); mend that, or give another output_dir.",
+        "niimasker: error: bad/niimasker_data cannot be written (Too many levels of symbolic links); fix that, or give another output_dir.",
     ),
     Case(
         "output_dir: name too long",
         nothing,
         ("x" * 300, *RUN[1:]),
         2,
-        "niimasker: error: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/niimasker_data cannot be written (File name too long); mend that, or give another output_dir.",
+        "niimasker: error: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/niimasker_data cannot be written (File name too long); fix that, or give another output_dir.",
     ),
     Case(
         "output_dir: leading dash",

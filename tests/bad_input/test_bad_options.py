@@ -98,7 +98,7 @@ def folder(tmp_path_factory):
 
 def wrong_values(option: Any) -> tuple[Any, ...]:
     # Those of one word of several are no constants.
-    return WRONG.get(option.kind.expected, NO_WORD)
+    return WRONG.get(option.option_type.expected, NO_WORD)
 
 
 def assert_refused(name: str, result: Any) -> None:
@@ -110,7 +110,7 @@ def assert_refused(name: str, result: Any) -> None:
 
 
 def test_every_kind_has_wrong_values():
-    expected = {option.kind.expected for option in OPTIONS}
+    expected = {option.option_type.expected for option in OPTIONS}
     assert {each for each in expected if not each.startswith(("one of ", "one or more of "))} == WRONG.keys()
 
 
@@ -123,17 +123,19 @@ def test_wrong_value_in_json_names_its_option(option):
 
 
 @pytest.mark.parametrize(
-    "option", [each for each in IN_JSON if each.kind.expected in WRONG_WORDS], ids=lambda option: option.name
+    "option", [each for each in IN_JSON if each.option_type.expected in WRONG_WORDS], ids=lambda option: option.name
 )
 def test_wrong_word_on_the_command_line_names_its_option(option):
-    for word in WRONG_WORDS[option.kind.expected]:
+    for word in WRONG_WORDS[option.option_type.expected]:
         assert_refused(option.name, run(*RUN, f"--{option.name}={word}"))
 
 
 @pytest.mark.parametrize(
-    "option", [each for each in IN_JSON if each.kind.expected.startswith("one of ")], ids=lambda option: option.name
+    "option",
+    [each for each in IN_JSON if each.option_type.expected.startswith("one of ")],
+    ids=lambda option: option.name,
 )
 def test_unknown_choice_names_its_option_and_the_choices(option):
     result = run(*RUN, f"--{option.name}", "banana")
     assert_refused(option.name, result)
-    assert option.kind.expected in result.failures[0]
+    assert option.option_type.expected in result.failures[0]

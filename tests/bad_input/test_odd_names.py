@@ -120,7 +120,9 @@ def test_header_with_odd_values_that_do_not_matter_is_read(fields):
 def test_header_that_is_mended_is_told_of():
     write_header(sizeof_hdr=7)
     result = run("out", "-i", "bold.nii", "-r", "atlas.nii.gz", "--no_report")
-    assert "bold.nii: its header is not right: sizeof_hdr should be 348; set sizeof_hdr to 348." in result.err
+    assert (
+        "bold.nii: its header was corrected when read: sizeof_hdr should be 348; set sizeof_hdr to 348." in result.err
+    )
     assert_means(Path("out/bold_timeseries.tsv"), ["roi 1", "roi 2", "roi 5"])
 
 

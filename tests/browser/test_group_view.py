@@ -74,7 +74,7 @@ def drawn(page, figure):
     return pictures[0]
 
 
-def test_page_is_quiet_stays_on_the_disk_and_fits(page):
+def test_page_logs_nothing_loads_nothing_from_the_network_and_fits(page):
     figures = page.find_elements(By.CSS_SELECTOR, ".plot")
     assert [figure.get_attribute("data-figure") for figure in figures] == [
         f"{name}-figure-1" for name in ("mean", "spread", "qcfc", "distance")

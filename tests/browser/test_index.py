@@ -115,7 +115,7 @@ def few_runs():
 class TestDrawing:
     @pytest.mark.parametrize("n_runs", [3, 40])
     @pytest.mark.parametrize("width", [1280, TELEPHONE])
-    def test_page_is_quiet_stays_on_the_disk_and_fits(self, show, n_runs, width):
+    def test_page_logs_nothing_loads_nothing_from_the_network_and_fits(self, show, n_runs, width):
         browser = show(study_rows(n_runs), width=width)
         assert console_messages(browser) == []
         assert scrolls_sideways(browser) is False
@@ -299,7 +299,7 @@ class TestTenThousandRuns:
         assert len(find(large, "table.runs tbody tr")) == 100
         elements = large.execute_script("return document.querySelectorAll('*').length")
         assert elements < 3000
-        for action in ("turn(1)", "turn(3)", "filter('sub-99')", "go(3)"):
+        for action in ("cycleSort(1)", "cycleSort(3)", "filter('sub-99')", "go(3)"):
             took = large.execute_script(f"""
               const table = sortableTable(document.querySelector("table.runs")), start = performance.now();
               table.{action};

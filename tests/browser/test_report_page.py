@@ -111,7 +111,7 @@ def test_typing_a_region_s_name_changes_the_plot(page):
 def test_typing_a_name_that_is_none_says_so_and_keeps_the_plot(page):
     before = viewer_curves(page)
     type_region(page, "zzz")
-    assert found(page) == "no region of this name"
+    assert found(page) == "no region matches this name"
     assert viewer_curves(page) == before
 
 

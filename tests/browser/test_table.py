@@ -107,7 +107,7 @@ def test_pages_hold_so_many_rows(show):
     assert browser.find_element("css selector", "output").text == "rows 5 to 5 of 5"
 
 
-def test_empty_table_costs_no_error(show):
+def test_empty_table_raises_no_error(show):
     browser = show('class="sortable" data-filter="Find" data-page-size="2"', rows="")
     press(browser, "Index")
     assert column(browser, 0) == []

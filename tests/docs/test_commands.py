@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from documentation import ATLAS, COMMANDS, FLAGS, IMAGE, ON_THE_EXAMPLE, PAGES, ROOT, block_with, blocks, table
 
-from niimasker.cli import make_parser
 from niimasker.errors import EXIT_RUN_FAILED, EXIT_WRONG_USE
+from niimasker.options.command_line import make_parser
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

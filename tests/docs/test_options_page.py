@@ -9,7 +9,7 @@ import runpy
 import pytest
 from documentation import PAGES, ROOT, code_in, table
 
-from niimasker.cli import make_parser
+from niimasker.options.command_line import make_parser
 from niimasker.options.settings import COMMAND_LINE_OPTIONS, DEPRECATED, GROUPS, OPTIONS, config_template
 
 NAMED = sorted((option for option in OPTIONS if not option.positional), key=lambda option: GROUPS.index(option.group))
@@ -26,7 +26,7 @@ def test_tables_name_every_option_with_its_short_form():
 
 
 def test_tables_say_what_each_value_may_be():
-    assert [row[1] for row in ROWS] == [option.kind.expected for option in NAMED]
+    assert [row[1] for row in ROWS] == [option.option_type.expected for option in NAMED]
 
 
 def test_tables_have_the_defaults_of_the_json_template():

@@ -19,8 +19,9 @@ import pytest
 from answers import Result
 from studies import environment, summary
 
-from niimasker.cli import main, make_parser
+from niimasker.cli import main
 from niimasker.errors import EXIT_DONE
+from niimasker.options.command_line import make_parser
 from niimasker.options.settings import OPTIONS
 from niimasker.regions.atlases.fetching import ATLASES
 

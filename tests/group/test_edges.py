@@ -11,20 +11,20 @@ from scipy.stats import linregress, pearsonr, spearmanr
 from niimasker.group.edges import (
     add_run,
     correlate_with_motion,
-    depend_on_distance,
     distances_between,
+    empty_sums,
     matrix_of,
     mean_over_runs,
-    no_runs,
+    relate_to_distance,
 )
-from niimasker.signals.correlations import pairs_of
+from niimasker.signals.correlations import upper_triangle
 
 N_EDGES = 45
 
 
 def add_up(runs: np.ndarray, motion: np.ndarray):
     """Return what is known of edges after all runs, of shape (n_runs, n_edges)."""
-    sums = no_runs(runs.shape[1])
+    sums = empty_sums(runs.shape[1])
     for values, mean_fd in zip(runs, motion, strict=True):
         sums = add_run(sums, values, mean_fd)
     return sums
@@ -68,7 +68,7 @@ class TestMeanAndSpread:
     def test_runs_without_motion_count(self):
         sums = add_up(np.array([[1.0], [2.0], [6.0]]), np.array([np.nan, 0.1, np.nan]))
         assert mean_over_runs(sums).tolist() == [3.0]
-        assert sums.coupled.n.tolist() == [1.0]
+        assert sums.with_motion.n.tolist() == [1.0]
 
 
 class TestQcFc:
@@ -138,7 +138,7 @@ class TestDistance:
         rng = np.random.default_rng(0)
         distances = rng.uniform(10, 150, 300)
         qcfc = 0.3 - 0.002 * distances + rng.normal(0, 0.1, 300)
-        found = depend_on_distance(qcfc, distances)
+        found = relate_to_distance(qcfc, distances)
         line = linregress(distances, qcfc)
         assert found.r == pytest.approx(np.corrcoef(qcfc, distances)[0, 1], abs=1e-9)
         assert found.rho == pytest.approx(spearmanr(qcfc, distances).statistic, abs=1e-9)
@@ -146,7 +146,7 @@ class TestDistance:
 
     def test_edges_without_a_value_take_no_part(self):
         qcfc, distances = np.array([1.0, np.nan, 2, 4, 9]), np.array([1.0, 5, 2, 4, np.nan])
-        assert depend_on_distance(qcfc, distances).r == pytest.approx(1)
+        assert relate_to_distance(qcfc, distances).r == pytest.approx(1)
 
     @pytest.mark.parametrize(
         ("qcfc", "distances"),
@@ -154,16 +154,16 @@ class TestDistance:
         ids=["two edges", "one length", "one correlation", "no value"],
     )
     def test_there_is_none_where_nothing_varies(self, qcfc, distances):
-        assert depend_on_distance(np.array(qcfc), np.array(distances, dtype=float)) is None
+        assert relate_to_distance(np.array(qcfc), np.array(distances, dtype=float)) is None
 
 
 class TestMatrices:
     def test_edges_come_row_by_row_and_back(self):
         matrix = np.array([[np.nan, 1, 2, 3], [1, np.nan, 4, 5], [2, 4, np.nan, 6], [3, 5, 6, np.nan]])
-        assert pairs_of(matrix).tolist() == [1, 2, 3, 4, 5, 6]
-        assert np.array_equal(matrix_of(pairs_of(matrix), 4), matrix, equal_nan=True)
+        assert upper_triangle(matrix).tolist() == [1, 2, 3, 4, 5, 6]
+        assert np.array_equal(matrix_of(upper_triangle(matrix), 4), matrix, equal_nan=True)
 
     def test_edges_are_in_the_order_of_distances(self):
         centres = np.random.default_rng(0).normal(size=(6, 3))
         expected = np.linalg.norm(centres[:, None] - centres, axis=-1)
-        assert distances_between(centres) == pytest.approx(pairs_of(expected))
+        assert distances_between(centres) == pytest.approx(upper_triangle(expected))

@@ -71,7 +71,7 @@ class TestNumbers:
             ["R_b", "R_c"],
         ]
 
-    def test_region_without_signal_in_a_run_costs_its_edges_that_run(self, tmp_path):
+    def test_edges_of_a_region_without_signal_in_a_run_leave_out_that_run(self, tmp_path):
         edges, motion = make_edges(N_RUNS)
         edges[3, :5] = np.nan
         group = make_one(write_members(tmp_path, edges, motion))
@@ -98,7 +98,7 @@ class TestNumbers:
 
 
 class TestWithoutQcFc:
-    def test_too_few_runs_with_motion_are_told(self, tmp_path):
+    def test_too_few_runs_with_motion_are_reported(self, tmp_path):
         edges, motion = make_edges(N_RUNS)
         motion[:5] = np.nan
         group = make_one(write_members(tmp_path, edges, motion))
@@ -118,7 +118,7 @@ class TestWithoutQcFc:
         expected = [pearsonr(edge, motion[4:]).statistic for edge in edges[4:].T]
         assert group.qcfc.r == pytest.approx(expected, abs=1e-9)
 
-    def test_equal_motion_is_told(self, tmp_path):
+    def test_equal_motion_is_reported(self, tmp_path):
         edges, motion = make_edges(N_RUNS)
         group = make_one(write_members(tmp_path, edges, np.full_like(motion, 0.12)))
         assert group.qcfc is None

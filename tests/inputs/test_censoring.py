@@ -134,7 +134,7 @@ def test_header_without_rows_counts_as_wrong_length(tmp_path):
 def test_value_that_is_neither_0_nor_1_is_named_with_its_row(tmp_path, cell):
     message = refuse(write(tmp_path / "c.tsv", f"censored\n0\n1\n{cell}\n0\n"))
     assert f"holds {cell!r} in row 3 (" in message
-    assert "expected 0, or 1 for a censored volume, and no names of rows." in message
+    assert "expected 0, or 1 for a censored volume, without row names." in message
 
 
 def test_names_of_rows_are_said_to_be_none_of_the_marks(tmp_path):
@@ -142,7 +142,7 @@ def test_names_of_rows_are_said_to_be_none_of_the_marks(tmp_path):
     path = write(tmp_path / "c.csv", '"","censored"\n"1",0\n"2",1\n"3",0\n"4",0\n')
     message = refuse(path)
     assert "holds '2' in row 2 (" in message
-    assert "no names of rows" in message
+    assert "without row names" in message
 
 
 def test_first_value_that_is_missing_is_no_header(tmp_path):

@@ -140,8 +140,8 @@ def test_a_table_of_one_row_is_read(tmp_path):
 def test_text_in_a_used_column_is_named(tmp_path, text):
     path = write(tmp_path / "run.tsv", f"a\tb\n1\t1\n2\t{text}\n3\t3\n")
     assert refuse(path, ["a", "b"]) == (
-        f"{path}: column 'b' holds '{text}', which is no number, in row 2 (the first row below the header is row 1); "
-        "correct the table or leave this column out of --regressors."
+        f"{path}: column 'b' holds '{text}', which is not a number, in row 2 "
+        "(the first row below the header is row 1); correct the table or leave this column out of --regressors."
     )
 
 
@@ -284,38 +284,43 @@ def test_without_words_nothing_is_unmatched(tmp_path):
 
 @pytest.mark.parametrize("name", ["framewise_displacement", "FramewiseDisplacement"])
 def test_framewise_displacement_is_marked_whatever_is_regressed_out(tmp_path, name):
-    marks = load(write(tmp_path / "run.tsv", f"a\t{name}\n1\tn/a\n2\t0.5\n4\t0.25\n"), ["a"]).marks
-    np.testing.assert_array_equal(marks.framewise_displacement, [np.nan, 0.5, 0.25])
-    assert marks.std_dvars is None
+    measures = load(write(tmp_path / "run.tsv", f"a\t{name}\n1\tn/a\n2\t0.5\n4\t0.25\n"), ["a"]).measures
+    np.testing.assert_array_equal(measures.framewise_displacement, [np.nan, 0.5, 0.25])
+    assert measures.std_dvars is None
 
 
 @pytest.mark.parametrize("name", ["std_dvars", "stdDVARS"])
 def test_std_dvars_is_marked_whatever_is_regressed_out(tmp_path, name):
-    marks = load(write(tmp_path / "run.tsv", f"a\t{name}\n1\tn/a\n2\t1.5\n4\t0.75\n"), ["a"]).marks
-    np.testing.assert_array_equal(marks.std_dvars, [np.nan, 1.5, 0.75])
-    assert marks.framewise_displacement is None
+    measures = load(write(tmp_path / "run.tsv", f"a\t{name}\n1\tn/a\n2\t1.5\n4\t0.75\n"), ["a"]).measures
+    np.testing.assert_array_equal(measures.std_dvars, [np.nan, 1.5, 0.75])
+    assert measures.framewise_displacement is None
 
 
 @pytest.mark.parametrize("prefix", ["non_steady_state_outlier", "NonSteadyStateOutlier"])
 def test_volumes_before_the_steady_state_are_marked_and_counted(tmp_path, prefix):
     names = ["a", f"{prefix}00", f"{prefix}01"]
     rows = ["1\t1\t0", "2\t0\t1", "3\t0\t0", "4\t0\t0"]
-    marks = load(write(tmp_path / "run.tsv", "\n".join(["\t".join(names), *rows])), ["a"], 4).marks
-    assert marks.non_steady_state.tolist() == [True, True, False, False]
-    assert marks.n_non_steady == 2
+    measures = load(write(tmp_path / "run.tsv", "\n".join(["\t".join(names), *rows])), ["a"], 4).measures
+    assert measures.non_steady_state.tolist() == [True, True, False, False]
+    assert measures.n_non_steady == 2
 
 
 def test_only_leading_volumes_are_counted_as_before_the_steady_state(tmp_path):
     path = write(tmp_path / "run.tsv", "non_steady_state_outlier00\n0\n1\n0\n")
-    marks = load(path, ["scrub"]).marks
-    assert (marks.non_steady_state.tolist(), marks.n_non_steady) == ([False, True, False], 0)
+    measures = load(path, ["scrub"]).measures
+    assert (measures.non_steady_state.tolist(), measures.n_non_steady) == ([False, True, False], 0)
 
 
 def test_table_without_marks_marks_nothing(tmp_path):
     path = write_table(tmp_path, ["a"])
-    marks = load(path, ["a"]).marks
-    assert (marks.path, marks.framewise_displacement, marks.std_dvars, marks.n_non_steady) == (path, None, None, 0)
-    assert marks.non_steady_state.tolist() == [False] * 3
+    measures = load(path, ["a"]).measures
+    assert (measures.path, measures.framewise_displacement, measures.std_dvars, measures.n_non_steady) == (
+        path,
+        None,
+        None,
+        0,
+    )
+    assert measures.non_steady_state.tolist() == [False] * 3
 
 
 @pytest.mark.parametrize(
@@ -325,13 +330,13 @@ def test_table_without_marks_marks_nothing(tmp_path):
 )
 def test_real_tables_mark_what_pandas_reads(data_dir, name, n_marked):
     path = data_dir / "confounds" / name
-    marks = load(path, ["scrub"], N_VOLUMES[name]).marks
+    measures = load(path, ["scrub"], N_VOLUMES[name]).measures
     frame = pd.read_csv(path, sep="\t", na_values="n/a")
     old = name == OLD
     displacement, dvars = ("FramewiseDisplacement", "stdDVARS") if old else ("framewise_displacement", "std_dvars")
-    np.testing.assert_allclose(marks.framewise_displacement, frame[displacement], rtol=1e-12)
-    np.testing.assert_allclose(marks.std_dvars, frame[dvars], rtol=1e-12)
-    assert marks.n_non_steady == marks.non_steady_state.sum() == n_marked
+    np.testing.assert_allclose(measures.framewise_displacement, frame[displacement], rtol=1e-12)
+    np.testing.assert_allclose(measures.std_dvars, frame[dvars], rtol=1e-12)
+    assert measures.n_non_steady == measures.non_steady_state.sum() == n_marked
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ COSINES = ("cosine00", "cosine01")
 NAMES = ("mine", *FULL_MOTION, "csf", "white_matter", "global_signal", *COSINES, "aroma_motion_01", "aroma_motion_04")
 RUN = ("-i", "bold.nii.gz", "-r", "atlas.nii.gz")
 TABLE = ("--regressor_files", "confounds.tsv")
-FILTERS_TWICE = "filters twice"
+FILTERS_TWICE = "filtered twice"
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def test_word_that_is_a_columns_name_is_that_column(niimasker, column):
         (["motion", "n_compcor=5"], ["n_compcor", "add compcor"]),
         (["b_comp_cor_*"], ["--regressors: no column of any table matches b_comp_cor_*; see ", " confounds.tsv."]),
         (["mine", "motion", "x*", "b?"], ["--regressors: no column of any table matches b?, x*; see the columns of "]),
-        (["scrub=0.3"], ["'scrub=0.3' (options of their own say that: --fd_threshold, --scrub_segment, ...)"]),
+        (["scrub=0.3"], ["'scrub=0.3' (use the options --fd_threshold, --scrub_segment, ...)"]),
         (["motoin=derivatives"], ["'motoin=derivatives' (nearest: motion=derivatives)"]),
         (["mine,csf"], ["'mine,csf' (words are separated by spaces, in JSON they are a list)"]),
         (["compcor", "high_pass"], ["confounds.json is missing", "fMRIPrep 1.4"]),
@@ -231,8 +231,8 @@ def test_wrong_value_in_an_object_names_option_and_value(niimasker):
 @pytest.mark.parametrize(
     ("in_json", "part"),
     [
-        ('{"fd_threshold": 0.2}', "'fd_threshold=0.2' (options of their own say that: --fd_threshold)"),
-        ('{"scrub": [0.3]}', "'scrub=0.3' (options of their own say that: --fd_threshold, --scrub_segment, ...)"),
+        ('{"fd_threshold": 0.2}', "'fd_threshold=0.2' (use the options --fd_threshold)"),
+        ('{"scrub": [0.3]}', "'scrub=0.3' (use the options --fd_threshold, --scrub_segment, ...)"),
         ('{"compcor": true, "n_compcor": 1.5}', "n_compcor=1.5 is not known; it takes a whole number above 0, or all"),
         ('{"motion": false}', "(every word in it is off; "),
     ],
@@ -298,7 +298,7 @@ def test_one_warning_about_the_confounds_of_many_runs_is_told_once(niimasker):
     result = niimasker("out", *runs, "--regressors", "Params6")
     assert result.code == 0
     assert result.lines == [
-        "niimasker: warning: the confounds have no columns cosine00, ...; Params6 filters nothing here, "
+        "niimasker: warning: the confounds have no columns cosine00, ...; Params6 applies no high-pass filter, "
         "see --high_pass. (2 runs, first sub-1_bold)"
     ]
 

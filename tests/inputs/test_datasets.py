@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from niimasker.cli import main
 from niimasker.errors import NiimaskerWarning, RunsError
-from niimasker.inputs.datasets import choices_of, find_images
+from niimasker.inputs.datasets import find_images, make_filters
 from niimasker.inputs.runs import find_runs
 from niimasker.options.merging import make_settings
 
@@ -24,7 +24,7 @@ def settings_of(*folders, **options):
 
 def listed(folder, **options):
     """Return the names of the images that a folder and options stand for."""
-    return [path.name for path in find_images(Path(folder), choices_of(settings_of(folder, **options)))]
+    return [path.name for path in find_images(Path(folder), make_filters(settings_of(folder, **options)))]
 
 
 def refused(folder, **options):

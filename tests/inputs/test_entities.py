@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from niimasker.inputs.entities import RUN_ENTITIES, plain_value, read_name, run_entities, show_entities
+from niimasker.inputs.entities import RUN_ENTITIES, read_name, run_entities, show_entities, strip_zeros
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_entities_of_a_run_leave_out_those_of_its_versions():
     [("run", "01", "1"), ("echo", "002", "2"), ("run", "0", "0"), ("run", "00", "0"), ("run", "10", "10")],
 )
 def test_counted_values_lose_their_padding(name, value, plain):
-    assert plain_value(name, value) == plain
+    assert strip_zeros(name, value) == plain
 
 
 @pytest.mark.parametrize("name", ["sub", "ses", "task", "acq"])
 def test_other_values_keep_their_zeros(name):
-    assert plain_value(name, "01") == "01"
+    assert strip_zeros(name, "01") == "01"
 
 
 def test_entities_are_shown_in_the_order_of_names():

@@ -217,13 +217,13 @@ class TestWrongFile:
     def test_file_without_an_image_is_broken(self, tmp_path, content, suffix):
         path = tmp_path / f"run{suffix}"
         path.write_bytes(content)
-        with pytest.raises(BrokenImageError, match=r"run\..*not a NIfTI image"):
+        with pytest.raises(BrokenImageError, match=r"run\..*cannot be read as a NIfTI image"):
             open_series(path)
 
     @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
     def test_wrong_magic_is_broken(self, tmp_path, suffix):
         path = with_header(tmp_path / f"run{suffix}", magic=b"abc")
-        with pytest.raises(BrokenImageError, match=r"run\.nii.*not a NIfTI image"):
+        with pytest.raises(BrokenImageError, match=r"run\.nii.*cannot be read as a NIfTI image"):
             open_series(path)
 
     def test_unknown_type_is_broken(self, tmp_path):

@@ -373,7 +373,7 @@ def test_words_with_commas_are_told_how_words_are_separated(word):
 
 @pytest.mark.parametrize("word", ["motion=basic,wm_csf=full", "motion=basic wm_csf", "compcor=temporal,n_compcor=5"])
 def test_words_joined_behind_a_parameter_are_told_that_they_are_not_separated(word):
-    assert f"in {word} words are not separated; give them apart, in JSON as a list" in refuse_words(word)
+    assert f"{word} holds several words; separate them by spaces, in JSON give a list" in refuse_words(word)
 
 
 def test_all_unknown_words_are_named_at_once():
@@ -401,7 +401,7 @@ def test_unknown_word_shows_what_there_is():
     ],
 )
 def test_parameter_that_is_an_option_points_to_it(word, option):
-    assert f"{word!r} (options of their own say that: {option})" in refuse_words("scrub", word)
+    assert f"{word!r} (use the options {option})" in refuse_words("scrub", word)
 
 
 # ICA-AROMA
@@ -555,7 +555,7 @@ OF_FMRIPREP = [("motion",), ("wm_csf",), ("global",), ("high_pass",), ("compcor"
 @pytest.mark.parametrize("words", [*[(name,) for name in STRATEGIES], *ASKED, *OF_FMRIPREP], ids=" ".join)
 def test_table_of_fmriprep_1_1_is_refused_for_every_word(data_dir, words):
     message = refuse(data_dir / "confounds" / OLD, words, N_VOLUMES[OLD])
-    assert "is of an fMRIPrep too old (before 1.2) for " in message
+    assert "is from a version of fMRIPrep that is too old (before 1.2) for " in message
     assert "name columns in --regressors instead: " in message
     key = words[0].partition("=")[0]
     assert {"global": "global_signal"}.get(key, key) in message.partition(" for ")[2].partition(";")[0]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from niimasker.errors import RunsError
 from niimasker.inputs import runs as inputs
 from niimasker.inputs.entities import RUN_ENTITIES
-from niimasker.inputs.runs import expand, name_outputs, pair
+from niimasker.inputs.runs import expand_patterns, name_outputs, pair_tables
 from niimasker.options.merging import make_settings
 
 
@@ -30,7 +30,7 @@ def touch(*names):
 
 def found(*patterns):
     """Return what patterns stand for, as text."""
-    return [path.as_posix() for path in expand(patterns, "--input_files")]
+    return [path.as_posix() for path in expand_patterns(patterns, "--input_files")]
 
 
 def find_runs(images, tables=(), censor_files=(), output_layout="flat"):
@@ -113,7 +113,7 @@ class TestPatterns:
     @pytest.mark.parametrize("option", ["--input_files", "--regressor_files"])
     def test_pattern_without_match_names_option_pattern_and_folder(self, folder, option):
         with pytest.raises(RunsError, match="no file matches") as caught:
-            expand(["sub-*/bold.nii"], option)
+            expand_patterns(["sub-*/bold.nii"], option)
         assert all(word in str(caught.value) for word in (option, "sub-*/bold.nii", str(folder)))
 
     def test_pattern_that_matches_folders_alone_matches_no_file(self, folder):
@@ -129,7 +129,7 @@ class TestPatterns:
     def test_folder_is_named_with_the_way_out(self, folder):
         Path("sub-01").mkdir()
         with pytest.raises(RunsError, match=r"sub-01 is a folder; give files or patterns"):
-            expand(["sub-01"], "--regressor_files")
+            expand_patterns(["sub-01"], "--regressor_files")
 
 
 class TestOutputNames:
@@ -245,18 +245,18 @@ class TestPairing:
 
     def test_counts_that_differ_are_both_said(self):
         with pytest.raises(RunsError, match=r"3 images but 1 confounds table\b"):
-            pair(paths("a.nii", "b.nii", "c.nii"), paths("a.tsv"))
+            pair_tables(paths("a.nii", "b.nii", "c.nii"), paths("a.tsv"))
 
     def test_entities_pair_in_any_order(self):
         images = paths("sub-01_run-1_bold.nii", "sub-01_run-2_bold.nii", "sub-02_run-1_bold.nii")
         tables = paths("sub-02_run-1_c.tsv", "sub-01_run-2_c.tsv", "sub-01_run-1_c.tsv")
-        assert pair(images, tables) == tables[::-1]
+        assert pair_tables(images, tables) == tables[::-1]
 
     @pytest.mark.parametrize("entity", [name for name in RUN_ENTITIES if name != "sub"])
     def test_every_entity_tells_runs_apart(self, entity):
         images = paths(f"sub-01_{entity}-1_bold.nii.gz", f"sub-01_{entity}-2_bold.nii.gz")
         tables = paths(f"sub-01_{entity}-2_c.tsv", f"sub-01_{entity}-1_c.tsv")
-        assert pair(images, tables) == tables[::-1]
+        assert pair_tables(images, tables) == tables[::-1]
 
     def test_space_resolution_and_description_do_not_count(self):
         images = paths(
@@ -264,59 +264,61 @@ class TestPairing:
             "sub-02_task-x_space-T1w_desc-preproc_bold.nii.gz",
         )
         tables = paths("sub-02_task-x_desc-confounds_timeseries.tsv", "sub-01_task-x_desc-confounds_timeseries.tsv")
-        assert pair(images, tables) == tables[::-1]
+        assert pair_tables(images, tables) == tables[::-1]
 
     def test_folders_do_not_count(self):
         images = paths("sub-09/sub-01_bold.nii", "sub-09/sub-02_bold.nii")
         tables = paths("ses-2/sub-02_c.tsv", "ses-1/sub-01_c.tsv")
-        assert pair(images, tables) == tables[::-1]
+        assert pair_tables(images, tables) == tables[::-1]
 
     def test_run_1_is_run_01(self):
         images = paths("sub-1_run-1_bold.nii", "sub-1_run-10_bold.nii")
         tables = paths("sub-1_run-10_c.tsv", "sub-1_run-01_c.tsv")
-        assert pair(images, tables) == tables[::-1]
+        assert pair_tables(images, tables) == tables[::-1]
 
     def test_combined_echoes_have_a_table_without_echo(self):
         images = paths("sub-1_echo-2_bold.nii", "sub-2_echo-2_bold.nii")
         tables = paths("sub-2_c.tsv", "sub-1_c.tsv")
-        assert pair(images, tables) == tables[::-1]
+        assert pair_tables(images, tables) == tables[::-1]
 
     def test_table_of_the_very_echo_comes_before_one_without(self):
         images = paths("sub-1_echo-1_bold.nii", "sub-1_bold.nii")
         tables = paths("sub-1_c.tsv", "sub-1_echo-1_c.tsv")
-        assert pair(images, tables) == tables[::-1]
+        assert pair_tables(images, tables) == tables[::-1]
 
     def test_two_spaces_of_one_run_share_a_table_given_twice(self):
         tables = paths("sub-1_c.tsv", "sub-1_c.tsv")
-        assert pair(paths("sub-1_space-A_bold.nii", "sub-1_space-B_bold.nii"), tables) == tables
+        assert pair_tables(paths("sub-1_space-A_bold.nii", "sub-1_space-B_bold.nii"), tables) == tables
 
     def test_missing_table_names_the_image(self):
         with pytest.raises(RunsError, match=r"no confounds table.*sub-2_run-1_bold\.nii"):
-            pair(paths("sub-1_run-1_bold.nii", "sub-2_run-1_bold.nii"), paths("sub-1_run-1_c.tsv", "sub-3_run-1_c.tsv"))
+            pair_tables(
+                paths("sub-1_run-1_bold.nii", "sub-2_run-1_bold.nii"), paths("sub-1_run-1_c.tsv", "sub-3_run-1_c.tsv")
+            )
 
     def test_table_of_another_run_is_no_candidate(self):
         with pytest.raises(RunsError, match=r"sub-1_run-1_bold\.nii"):
-            pair(paths("sub-1_run-1_bold.nii"), paths("sub-1_run-2_c.tsv"))
+            pair_tables(paths("sub-1_run-1_bold.nii"), paths("sub-1_run-2_c.tsv"))
 
     def test_table_with_an_entity_that_the_image_lacks_is_no_candidate(self):
         with pytest.raises(RunsError, match=r"sub-1_bold\.nii"):
-            pair(paths("sub-1_bold.nii"), paths("sub-1_run-2_c.tsv"))
+            pair_tables(paths("sub-1_bold.nii"), paths("sub-1_run-2_c.tsv"))
 
     def test_table_without_session_is_no_candidate_for_one_of_two_sessions(self):
         images = paths("sub-1_ses-1_bold.nii", "sub-1_ses-2_bold.nii")
         with pytest.raises(RunsError, match=r"sub-1_ses-2_bold\.nii"):
-            pair(images, paths("sub-1_ses-1_c.tsv", "sub-1_c.tsv"))
+            pair_tables(images, paths("sub-1_ses-1_c.tsv", "sub-1_c.tsv"))
 
     def test_second_table_is_named(self):
         tables = paths("sub-1_desc-confounds_timeseries.tsv", "sub-1_desc-confounds_regressors.tsv")
         with pytest.raises(RunsError, match="more than one confounds table") as caught:
-            pair(paths("sub-1_bold.nii", "sub-2_bold.nii"), tables)
+            pair_tables(paths("sub-1_bold.nii", "sub-2_bold.nii"), tables)
         assert all(name in str(caught.value) for name in ("sub-1_bold.nii", *map(str, tables)))
 
     def test_table_left_over_is_named(self):
         images = paths("sub-1_space-A_bold.nii", "sub-1_space-B_bold.nii")
         with pytest.raises(RunsError, match=r"sub-2_c\.tsv"):
-            pair(images, paths("sub-1_c.tsv", "sub-2_c.tsv"))
+            pair_tables(images, paths("sub-1_c.tsv", "sub-2_c.tsv"))
 
     @pytest.mark.parametrize(
         ("images", "tables"),
@@ -327,7 +329,7 @@ class TestPairing:
         ],
     )
     def test_side_without_entities_pairs_by_order(self, images, tables):
-        assert pair(paths(*images), paths(*tables)) == paths(*tables)
+        assert pair_tables(paths(*images), paths(*tables)) == paths(*tables)
 
 
 class TestCensorFiles:
@@ -422,7 +424,7 @@ def test_any_shuffle_of_any_entities_pairs_right(sets, width, random):
     images = [spell(entities, "space-MNI_bold.nii.gz") for entities in sets]
     tables = [spell(entities, "desc-confounds_timeseries.tsv", width) for entities in sets]
     shuffled = random.sample(tables, len(tables))
-    assert pair(images, shuffled) == tables
+    assert pair_tables(images, shuffled) == tables
 
 
 def test_table_that_two_runs_would_share_is_refused(folder):

@@ -91,7 +91,7 @@ def test_strategy_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch):
 def test_temporary_folder_that_misleads_nilearn_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/scratch/tsv_files")
     assert refuse(write_table(tmp_path, ["global_signal", "not_asked_for_before"]), ["global"]) == (
-        "the folder for temporary files, /scratch/tsv_files, has 'tsv' in its name, which nilearn's loader of "
+        "the folder for temporary files, /scratch/tsv_files, has 'tsv' in its path, which nilearn's loader of "
         "confounds mistakes for the table's ending; set TMPDIR to another folder."
     )
 
@@ -129,21 +129,21 @@ def test_strategy_without_cosines_warns_and_goes_on(tmp_path):
         confounds = load(path, ["Params6"])
     assert set(confounds.names) == set(MOTION)
     assert [str(warning.message) for warning in caught] == [
-        "the confounds have no columns cosine00, ...; Params6 filters nothing here, see --high_pass."
+        "the confounds have no columns cosine00, ...; Params6 applies no high-pass filter, see --high_pass."
     ]
 
 
 def test_old_camel_case_names_are_refused_for_strategies(tmp_path):
     path = write_table(tmp_path, ["CSF", "WhiteMatter", "X", "RotX"])
     assert refuse(path, ["Params2"]) == (
-        f"{path} is of an fMRIPrep too old (before 1.2) for Params2; "
+        f"{path} is from a version of fMRIPrep that is too old (before 1.2) for Params2; "
         "name columns in --regressors instead: CSF, WhiteMatter, X, RotX."
     )
 
 
 def test_real_table_of_fmriprep_1_1_is_refused_for_strategies(data_dir):
     message = refuse(data_dir / "confounds" / OLD, ["AnatCompCor"], N_VOLUMES[OLD])
-    assert "is of an fMRIPrep too old (before 1.2) for AnatCompCor; name columns" in message
+    assert "is from a version of fMRIPrep that is too old (before 1.2) for AnatCompCor; name columns" in message
     assert message.endswith("NonSteadyStateOutlier00, X, Y, Z, RotX, RotY, RotZ.")
 
 

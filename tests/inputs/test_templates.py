@@ -7,7 +7,7 @@ import pytest
 from bids_trees import MNI, name_files, touch
 
 from niimasker.errors import RunError
-from niimasker.inputs.templates import is_template, name_of_template, resolve
+from niimasker.inputs.templates import is_template, name_of_template, resolve_template
 
 NATIVE = "sub-{sub}_space-T1w_desc-aparcaseg_dseg.nii.gz"
 IMAGE = "sub-01_ses-a_task-rest"
@@ -20,7 +20,7 @@ def image_path(tmp_path):
 
 def refused(template, image_path):
     with pytest.raises(RunError) as caught:
-        resolve(template, image_path, "--roi_file")
+        resolve_template(template, image_path, "--roi_file")
     message = str(caught.value)
     assert message.startswith(f"{image_path}: --roi_file")
     assert "\n" not in message
@@ -44,14 +44,14 @@ def test_file_of_that_very_name_is_that_file(tmp_path):
 @pytest.mark.parametrize("folder", ["sub-01/ses-a/func", "sub-01/ses-a/anat", "sub-01/anat"])
 def test_bare_name_is_looked_for_beside_the_image_and_in_anat(tmp_path, image_path, folder):
     path = touch(tmp_path / folder / "sub-01_space-T1w_desc-aparcaseg_dseg.nii.gz")
-    assert resolve(NATIVE, image_path, "--roi_file") == path
+    assert resolve_template(NATIVE, image_path, "--roi_file") == path
 
 
 def test_file_beside_the_image_comes_first_then_that_of_its_session(tmp_path, image_path):
     folders = ["sub-01/ses-a/func", "sub-01/ses-a/anat", "sub-01/anat"]
     paths = [touch(tmp_path / folder / "sub-01_space-T1w_desc-aparcaseg_dseg.nii.gz") for folder in folders]
     for path in paths:
-        assert resolve(NATIVE, image_path, "--roi_file") == path
+        assert resolve_template(NATIVE, image_path, "--roi_file") == path
         path.unlink()
 
 
@@ -61,7 +61,7 @@ def test_anat_is_found_from_every_folder(tmp_path, image_path, monkeypatch, plac
     (tmp_path / "sub-01/ses-a/anat").mkdir()
     monkeypatch.chdir(tmp_path / place)
     relative = Path(os.path.relpath(image_path))
-    assert resolve(NATIVE, relative, "--roi_file").resolve() == path
+    assert resolve_template(NATIVE, relative, "--roi_file").resolve() == path
 
 
 def test_subject_without_sessions_has_its_own_anat_alone(tmp_path):
@@ -73,12 +73,12 @@ def test_subject_without_sessions_has_its_own_anat_alone(tmp_path):
 def test_name_with_folders_is_looked_for_from_here(tmp_path, image_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     touch(tmp_path / "atlases/01/a.nii.gz")
-    assert resolve("atlases/{sub}/{ses}.nii.gz", image_path, "--roi_file") == Path("atlases/01/a.nii.gz")
+    assert resolve_template("atlases/{sub}/{ses}.nii.gz", image_path, "--roi_file") == Path("atlases/01/a.nii.gz")
 
 
 def test_pattern_may_stand_for_what_is_not_known(tmp_path, image_path):
     path = touch(tmp_path / "sub-01/anat/sub-01_acq-x_dseg.nii.gz")
-    assert resolve("sub-{sub}_*dseg.nii.gz", image_path, "--roi_file") == path
+    assert resolve_template("sub-{sub}_*dseg.nii.gz", image_path, "--roi_file") == path
 
 
 def test_pattern_of_several_files_is_refused(tmp_path, image_path):
@@ -91,7 +91,7 @@ def test_pattern_of_several_files_is_refused(tmp_path, image_path):
 def test_brackets_of_folders_are_no_pattern(tmp_path):
     image_path = touch(name_files(tmp_path / "a[1]*", IMAGE).image)
     path = touch(tmp_path / "a[1]*/sub-01/anat/sub-01_space-T1w_desc-aparcaseg_dseg.nii.gz")
-    assert resolve(NATIVE, image_path, "--roi_file") == path
+    assert resolve_template(NATIVE, image_path, "--roi_file") == path
 
 
 def test_missing_file_tells_where_it_was_looked_for(image_path):
@@ -114,7 +114,7 @@ def test_misspelt_entity_is_named(image_path):
 def test_entities_of_the_images_version_are_filled_in(tmp_path, image_path):
     path = touch(image_path.with_name(f"{IMAGE}{MNI}_desc-brain_mask.nii.gz"))
     template = "sub-{sub}_ses-{ses}_task-{task}_space-{space}_desc-brain_mask.nii.gz"
-    assert resolve(template, image_path, "--mask_img") == path
+    assert resolve_template(template, image_path, "--mask_img") == path
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_pattern_finds_the_file_of_each_run_whatever_entities_it_has(tmp_path, r
         touch(tmp_path / f"sub-01_{other}_space-T1w_desc-aparcaseg_dseg.nii.gz")
     image_path = tmp_path / f"sub-01_{run}_space-T1w_desc-preproc_bold.nii.gz"
     expected = tmp_path / f"sub-01_{run}_space-T1w_desc-aparcaseg_dseg.nii.gz"
-    assert resolve(ANY_RUN, image_path, "--roi_file") == expected
+    assert resolve_template(ANY_RUN, image_path, "--roi_file") == expected
 
 
 def test_pattern_takes_no_file_of_another_run(tmp_path):
@@ -152,4 +152,4 @@ def test_pattern_takes_no_file_of_another_run(tmp_path):
 def test_entity_that_the_template_says_may_be_another_than_the_images(tmp_path):
     path = touch(tmp_path / "sub-01_task-loc_run-1_desc-roi_mask.nii.gz")
     image_path = tmp_path / "sub-01_task-rest_run-1_desc-preproc_bold.nii.gz"
-    assert resolve("sub-{sub}_task-loc_*_mask.nii.gz", image_path, "--mask_img") == path
+    assert resolve_template("sub-{sub}_task-loc_*_mask.nii.gz", image_path, "--mask_img") == path

@@ -78,7 +78,7 @@ def test_missing_header_is_said(tmp_path):
 
 def test_repeated_names_are_listed(tmp_path):
     path = write(tmp_path / "run.tsv", "a\tb\ta\tb\tc\n" + "1\t2\t3\t4\t5\n" * 3)
-    assert refuse(path) == f"{path} names columns twice: a, b; give every column its own name."
+    assert refuse(path) == f"{path} has columns of the same name: a, b; give every column its own name."
 
 
 def test_row_of_another_length_is_named(tmp_path):
@@ -188,7 +188,7 @@ def test_repeated_numbers_in_the_first_row_are_no_repeated_names(tmp_path):
 
 def test_repeated_names_are_refused_in_a_header_that_is_not_needed(tmp_path):
     path = write(tmp_path / "run.tsv", "a\ta\n1\t2\n")
-    with pytest.raises(OwnError, match="names columns twice: a"):
+    with pytest.raises(OwnError, match="has columns of the same name: a"):
         read_without_header(path)
 
 

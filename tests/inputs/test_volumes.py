@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from images import N_VOLUMES, SHAPE, save, save_stored
 
 from niimasker.errors import BrokenImageError
-from niimasker.inputs.images import load_image, storage_of
+from niimasker.inputs.images import describe_storage, load_image
 from niimasker.inputs.series import open_series
 from niimasker.inputs.volumes import iter_blocks, read_values
 
@@ -313,11 +313,11 @@ class TestDamagedFile:
             file.write(plain + extra)
         message = message_of(storage(path))
         assert numbers_in(message, path) == (N_VOLUMES, N_VOLUMES)
-        assert "(the file goes on after the last of them)" in message
+        assert "(the file holds more after the last volume)" in message
 
     def test_second_member_behind_the_voxels_is_broken(self, tmp_path):
         path = write_gzip(tmp_path / "run.nii.gz", behind=gzip.compress(b"more"))
-        assert "(the file goes on after the last of them)" in message_of(storage(path))
+        assert "(the file holds more after the last volume)" in message_of(storage(path))
 
     def test_zeros_behind_a_gzip_are_padding(self, tmp_path):
         # Tapes and some copy programs pad files; gzip itself reads over zeros.
@@ -432,5 +432,5 @@ class TestEnd:
 def test_storage_of_a_pair_is_that_of_its_image(tmp_path):
     save(tmp_path / "run.img", STORED.astype(np.int16), klass=nib.Nifti1Pair)
     path = tmp_path / "run.hdr"
-    voxels = storage_of(load_image(path), path)
+    voxels = describe_storage(load_image(path), path)
     assert (voxels.image_path, voxels.path, voxels.offset) == (path, tmp_path / "run.img", 0)

@@ -261,20 +261,20 @@ class TestDataset:
         assert read_json("out/dataset_description.json")["SourceDatasets"] == [{"URL": (study / "prep").as_uri()}]
 
     @pytest.mark.parametrize(
-        ("text", "whose"),
+        ("text", "found"),
         [
-            ('{"GeneratedBy": [{"Name": "fMRIPrep"}]}', "of fMRIPrep"),
-            ('{"Name": "raw"}', "not of niimasker"),
-            ("{", "not of niimasker"),
-            ("[" * 200_000, "not of niimasker"),
+            ('{"GeneratedBy": [{"Name": "fMRIPrep"}]}', "was written by fMRIPrep"),
+            ('{"Name": "raw"}', "was not written by niimasker"),
+            ("{", "was not written by niimasker"),
+            ("[" * 200_000, "was not written by niimasker"),
         ],
     )
     @pytest.mark.parametrize("words", [[], ["--dry_run"]])
-    def test_folder_of_another_data_set_is_refused(self, study, capsys, text, whose, words):
+    def test_folder_of_another_dataset_is_refused(self, study, capsys, text, found, words):
         Path("out").mkdir()
         Path("out/dataset_description.json").write_text(text)
         run(*words, code=2)
-        assert f"out/dataset_description.json is {whose}" in capsys.readouterr().err
+        assert f"out/dataset_description.json {found}" in capsys.readouterr().err
         assert [path.name for path in Path("out").iterdir()] == ["dataset_description.json"]
         assert Path("out/dataset_description.json").read_text() == text
 
@@ -342,8 +342,8 @@ class TestRunning:
         run("--no_report")
         whole = results_in(Path("out"))
         shutil.rmtree("out")
-        for number in (1, 2):
-            run("--no_report", "--shard", f"{number}/2", "--n_jobs", "2")
+        run("--no_report", "--shard", "1/2", "--n_jobs", "2")
+        run("--no_report", "--shard", "2/2")
         assert results_in(Path("out")) == whole
         assert summary(Path("out"))["status"].to_dict() == dict.fromkeys(RUNS, "done")
 

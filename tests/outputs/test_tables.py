@@ -22,7 +22,7 @@ from niimasker.regions.loading import load_regions
 from niimasker.regions.placing.placement import place_regions
 from niimasker.signals.extraction import Signals
 
-GRID = Grid.of(nib.Nifti1Image(np.zeros(SHAPE), LAS))
+GRID = Grid.from_image(nib.Nifti1Image(np.zeros(SHAPE), LAS))
 
 WRITERS = {
     "signals": lambda path: write_signals(path, np.ones((2, 1)), ["a"], n_decimals=8),

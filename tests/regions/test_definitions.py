@@ -348,7 +348,7 @@ class TestCoordinates:
         ("text", "said"),
         [
             ("", " is empty; give a table with columns x, y, z in mm."),
-            ("x\ty\tz\n", ": no coordinates below its header; give a row for each sphere."),
+            ("x\ty\tz\n", ": no coordinates below its header; give one row per sphere."),
         ],
         ids=["empty", "header alone"],
     )
@@ -413,7 +413,7 @@ class TestVoxels:
 
     def test_maps_are_refused(self, tmp_path):
         said = message_of(tmp_path, np.ones((*SHAPE, 4)), as_voxels=True)
-        assert "--as_voxels takes the voxels of a" in said
+        assert "--as_voxels needs a mask or a parcellation" in said
         assert "mask" in said
 
     def test_coordinates_are_refused(self, tmp_path):

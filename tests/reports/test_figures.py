@@ -16,13 +16,13 @@ from PIL import Image, ImageColor
 from scipy.signal import welch
 
 from niimasker.reports import brain, figures, heatmaps
-from niimasker.reports.packing import numbers, pack_rows, pack_steps, unpack
+from niimasker.reports.packing import json_numbers, pack_rows, pack_steps, unpack
 from niimasker.reports.palette import region_colours
-from niimasker.reports.plots import shown_names
+from niimasker.reports.plots import display_names
 from niimasker.reports.region_groups import group_regions
 from niimasker.reports.spectra import power_spectrum
 from niimasker.reports.time_axis import TimeAxis
-from niimasker.signals.correlations import correlate, correlate_with, pairs_of, zscore
+from niimasker.signals.correlations import correlate, correlate_with, upper_triangle, zscore
 from niimasker.signals.timeline import Timeline
 
 RNG = np.random.default_rng(0)
@@ -67,7 +67,7 @@ class TestPacking:
         np.testing.assert_allclose(unpack(pack_steps(np.array([[0.2, 50.0, -50.0]]), 0.1)), [[0.2, 12.7, -12.7]])
 
     def test_numbers_without_value_are_null(self):
-        assert numbers(np.array([1 / 3, np.nan, np.inf])) == [0.33333, None, None]
+        assert json_numbers(np.array([1 / 3, np.nan, np.inf])) == [0.33333, None, None]
 
 
 class TestCarpet:
@@ -121,17 +121,17 @@ class TestCarpet:
 
 class TestNames:
     def test_markup_is_escaped(self):
-        assert shown_names([HOSTILE, "<b>x</b>"]) == [html.escape(HOSTILE), "&lt;b&gt;x&lt;/b&gt;"]
+        assert display_names([HOSTILE, "<b>x</b>"]) == [html.escape(HOSTILE), "&lt;b&gt;x&lt;/b&gt;"]
 
     def test_long_names_are_cut_and_stay_unlike_one_another(self):
         names = [f"{'a' * 100}{number:04d}{'b' * 100}" for number in range(3)]
-        shown = shown_names(names)
+        shown = display_names(names)
         assert len(set(shown)) == 3
         assert max(map(len, shown)) < 70
 
     @given(st.lists(st.text(), unique=True))
     def test_there_are_as_many_as_regions(self, names):
-        assert len(set(shown_names(names))) == len(names)
+        assert len(set(display_names(names))) == len(names)
 
 
 class TestCorrelations:
@@ -150,7 +150,7 @@ class TestCorrelations:
         assert np.isfinite(correlations[:-1, :-1]).all()
 
     def test_each_pair_is_counted_once(self):
-        np.testing.assert_array_equal(pairs_of(np.arange(9).reshape(3, 3)), [1, 2, 5])
+        np.testing.assert_array_equal(upper_triangle(np.arange(9).reshape(3, 3)), [1, 2, 5])
 
     def test_matrix_holds_them_in_the_order_of_groups(self):
         names = ("RH_Vis_1", "LH_Default_1", "LH_Vis_1", "RH_Vis_2", "LH_Default_2", "LH_Vis_2")
@@ -167,7 +167,7 @@ class TestCorrelations:
         assert figure["layout"]["shapes"] == []
 
     def test_histogram_counts_every_pair(self):
-        pairs = pairs_of(correlate(RNG.normal(size=(50, 30))))
+        pairs = upper_triangle(correlate(RNG.normal(size=(50, 30))))
         figure = figures.plot_histogram(pairs, float(np.median(pairs)))
         assert sum(figure["data"][0]["y"]) == 30 * 29 / 2
 
@@ -246,7 +246,7 @@ class TestBrain:
     def test_axes_run_to_the_right_front_and_top(self, affine):
         labels = np.zeros((7, 8, 9), dtype=np.int32)
         labels[1, 2, 3] = 1
-        turned = brain.turn_upright(labels.astype(float), labels, affine)
+        turned = brain.reorient_to_ras(labels.astype(float), labels, affine)
         place = np.argwhere(turned.labels)[0]
         expected = nib.affines.apply_affine(affine, [1, 2, 3])
         np.testing.assert_allclose(nib.affines.apply_affine(turned.affine, place), expected)
@@ -270,7 +270,7 @@ class TestBrain:
     def test_cuts_are_named_by_the_middle_of_their_voxels(self):
         affine = np.diag([3.0, 3.0, 12.5, 1.0])
         affine[:3, 3] = -4.5, 0.0, -12.5
-        upright = brain.turn_upright(np.ones((7, 8, 9)), np.zeros((7, 8, 9), dtype=np.int32), affine)
+        upright = brain.reorient_to_ras(np.ones((7, 8, 9)), np.zeros((7, 8, 9), dtype=np.int32), affine)
         assert [upright.millimetres(axis, 2) for axis in range(3)] == [1.5, 6.0, 12.5]
 
     @pytest.mark.parametrize(("place", "cuts"), [(4, [1, 2, 3, 4, 5, 6, 7]), (0, [0, 1, 2, 3, 4, 5, 6])])
@@ -283,14 +283,14 @@ class TestBrain:
         assert brain.choose_cuts(np.ones((3, 4, 5), dtype=np.int32), 0) == [0, 1, 2]
 
     def test_without_regions_the_image_is_still_shown(self):
-        upright = brain.turn_upright(np.ones((7, 8, 9)), np.zeros((7, 8, 9), dtype=np.int32), RAS)
+        upright = brain.reorient_to_ras(np.ones((7, 8, 9)), np.zeros((7, 8, 9), dtype=np.int32), RAS)
         assert brain.plot_regions(brain.crop(upright), ()).size[0] == 1260
 
     def test_crop_keeps_all_regions_and_their_places(self):
         labels = make_labels()
         background = np.zeros(labels.shape)
         background[3, 4, 5] = 100.0
-        upright = brain.turn_upright(background, labels, RAS)
+        upright = brain.reorient_to_ras(background, labels, RAS)
         cropped = brain.crop(upright)
         assert np.count_nonzero(cropped.labels) == np.count_nonzero(labels)
         for volumes in (upright, cropped):
@@ -300,7 +300,7 @@ class TestBrain:
     def test_region_is_painted_in_its_colour_and_left_is_left(self):
         labels = np.zeros((20, 20, 20), dtype=np.int32)
         labels[2:5, 8:12, 8:12], labels[15:18, 8:12, 8:12] = 1, 2
-        upright = brain.turn_upright(np.full(labels.shape, 100.0), labels, RAS)
+        upright = brain.reorient_to_ras(np.full(labels.shape, 100.0), labels, RAS)
         uri = brain.to_data_uri(brain.plot_regions(upright, ("#ff0000", "#0000ff")))
         pixels = np.asarray(Image.open(io.BytesIO(b64decode(uri.partition(",")[2])))).astype(int)
         lowest_row = pixels[-150:]
@@ -311,7 +311,7 @@ class TestBrain:
         assert red.mean() < blue.mean()
 
     def test_volume_without_contrast_is_drawn(self):
-        upright = brain.turn_upright(np.zeros((7, 8, 9)), make_labels(), OBLIQUE)
+        upright = brain.reorient_to_ras(np.zeros((7, 8, 9)), make_labels(), OBLIQUE)
         assert brain.plot_regions(brain.crop(upright), region_colours(5)).size[0] == 1260
 
 

@@ -15,9 +15,9 @@ from group_members import DISTANCES, NAMES, make_edges, write_member, write_memb
 from index_rows import HOSTILE
 
 from niimasker.group.connectivity import Group, GroupNote, Member, make_groups
-from niimasker.group.edges import add_run, correlate_with_motion, depend_on_distance, distances_between, no_runs
+from niimasker.group.edges import add_run, correlate_with_motion, distances_between, empty_sums, relate_to_distance
 from niimasker.reports.group_page import make_group_page
-from niimasker.reports.heatmaps import find_limit
+from niimasker.reports.heatmaps import find_colour_limit
 from niimasker.reports.index_page import make_index_page
 from niimasker.reports.packing import unpack
 
@@ -60,11 +60,11 @@ class TestWords:
         (group,) = make_groups(members, ["pearson"])
         share = f"{group.qcfc.share_significant:.1%}"
         assert alts_of(page) == [
-            "Mean matrix of 6 regions over 14 runs, grouped as the names say",
+            "Mean matrix of 6 regions over 14 runs, with regions grouped by their names",
             "Matrix of the standard deviation over 14 runs of 15 edges",
             f"Histogram of 15 QC-FC correlations over 14 runs: {share} have p < 0.05, "
             f"the median of |r| is {group.qcfc.median_absolute:.3f}",
-            f"QC-FC correlation of 15 edges by the distance of their regions: r = {group.dependence.r:.3f}",
+            f"QC-FC correlation of 15 edges by the distance between their regions: r = {group.dependence.r:.3f}",
         ]
 
     def test_runs_are_listed_with_subject_and_motion(self, page, members):
@@ -77,7 +77,7 @@ class TestWords:
             assert words in page
 
     def test_nothing_to_note_is_not_noted(self, page):
-        assert "Look at this" not in page
+        assert "Notes" not in page
 
     def test_no_network_is_needed(self, page):
         assert re.findall(r'(?:src|href)="(?!data:)([a-z]+://[^"]*)"', page) == []
@@ -102,12 +102,12 @@ class TestNotes:
         page = make_page([dataclasses.replace(member, subject=member.subject[0]) for member in members])
         assert "14 runs of 2 subjects: runs of one subject are not independent" in page
 
-    def test_tasks_that_are_taken_together_are_told(self, members):
+    def test_tasks_that_are_combined_are_noted(self, members):
         tasks = ["rest"] * 12 + ["nback"] * 2
         page = make_page([dataclasses.replace(each, task=task) for each, task in zip(members, tasks, strict=True)])
-        assert "runs of several tasks are taken together: nback (2 runs), rest (12 runs); --task takes one" in page
+        assert "runs of several tasks are combined: nback (2 runs), rest (12 runs); --task selects one" in page
 
-    def test_runs_left_out_are_counted_and_told(self, members, tmp_path):
+    def test_runs_left_out_are_counted_with_their_reason(self, members, tmp_path):
         odd = write_member(tmp_path, "odd", make_edges(1)[0][0], names=("x", *NAMES[1:]))
         page = make_page([*members, odd])
         assert "1 run left out" in page
@@ -116,7 +116,7 @@ class TestNotes:
 
     def test_runs_without_motion_are_counted(self, members):
         page = make_page([*members[:12], *(dataclasses.replace(each, mean_fd=np.nan) for each in members[12:])])
-        assert "2 runs without a mean framewise displacement; QC-FC is over the other 12." in page
+        assert "2 runs without a mean framewise displacement; QC-FC is computed over the other 12." in page
         assert '<td class="number">n/a</td>' in page
 
     def test_edges_that_runs_lack_are_counted(self, tmp_path):
@@ -154,7 +154,7 @@ class TestLeftOut:
         members = write_members(tmp_path, edges[:, :1], motion, names=("a", "b"), centres=np.eye(3)[:2])
         page = make_page(members)
         assert list(figures_of(page)) == ["mean", "spread", "qcfc"]
-        assert "No dependence on distance" in page
+        assert "No distance dependence" in page
 
 
 class TestFigures:
@@ -189,14 +189,14 @@ class TestFigures:
 
     @pytest.mark.parametrize(("largest", "end"), [(0.41, 0.5), (0.4, 0.4), (0.06, 0.06), (31.2, 40), (0.97, 1)])
     def test_colours_end_at_a_short_number(self, largest, end):
-        assert find_limit(np.array([largest, -largest])) == pytest.approx(end)
+        assert find_colour_limit(np.array([largest, -largest])) == pytest.approx(end)
 
-    def test_a_wild_edge_does_not_make_the_others_pale(self):
-        assert find_limit(np.append(np.linspace(-0.5, 0.5, 1000), 80.0)) == 0.5
+    def test_an_extreme_edge_does_not_make_the_others_pale(self):
+        assert find_colour_limit(np.append(np.linspace(-0.5, 0.5, 1000), 80.0)) == 0.5
 
     @pytest.mark.parametrize("values", [np.zeros(5), np.full(5, np.nan)])
     def test_colours_end_somewhere_without_values(self, values):
-        assert find_limit(values) == 1
+        assert find_colour_limit(values) == 1
 
 
 def large_group(n_regions: int, n_runs: int) -> Group:
@@ -204,12 +204,12 @@ def large_group(n_regions: int, n_runs: int) -> Group:
     rng = np.random.default_rng(0)
     names = tuple(f"7Networks_{'LR'[k % 2]}H_Vis_{k}" for k in range(n_regions))
     distances = distances_between(rng.uniform(-70, 70, (n_regions, 3)))
-    sums = no_runs(len(distances))
+    sums = empty_sums(len(distances))
     members = tuple(Member(f"sub-{k}_bold", str(k), rng.gamma(2, 0.1), ()) for k in range(n_runs))
     for member in members:
         sums = add_run(sums, rng.normal(0.2, 0.1, len(distances)), member.mean_fd)
     qcfc = correlate_with_motion(sums)
-    dependence = depend_on_distance(qcfc.r, distances)
+    dependence = relate_to_distance(qcfc.r, distances)
     return Group("schaefer", "pearson", names, members, {}, distances, sums, qcfc, dependence, "")
 
 
@@ -223,11 +223,11 @@ class TestSize:
         cells, _ = figures_of(page)["distance"]["data"]
         assert sum(count or 0 for row in cells["z"] for count in row) == 400 * 399 // 2
 
-    def test_more_regions_than_a_picture_holds_are_told(self):
+    def test_too_many_regions_for_a_figure_are_noted(self):
         group = large_group(1001, 10)
         page = make_group_page([group], group.members, [None] * 10, date=DATE, versions=VERSIONS)
         assert list(figures_of(page)) == ["qcfc", "distance"]
-        assert "1,001 regions are too many for one" in page
+        assert "1,001 regions are too many for a figure" in page
 
     def test_thousand_runs_stay_small(self):
         group = large_group(20, 1000)

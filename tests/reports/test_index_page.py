@@ -112,7 +112,7 @@ class TestPage:
         page = make_page(rows)
         labels = re.findall(r'<canvas role="img" aria-label="(.*?)"', page)
         assert len(labels) == len(MEASURES)
-        assert labels[1] == ("Mean FD over 20 runs: median 0.205 mm, 0.100 to 3.500 mm. Outliers: sub-7 3.500 mm.")
+        assert labels[1] == ("Mean FD over 20 runs: median 0.205 mm (0.100 to 3.500 mm). Outliers: sub-7 3.500 mm.")
 
     def test_ten_thousand_runs_make_a_small_page_soon(self):
         rows = study_rows(10_000)
@@ -157,13 +157,13 @@ class TestOutliers:
 
     def test_far_outlier_does_not_stretch_the_axis(self):
         rows = [*(done(str(k), median_tsnr=10.0 + k / 10) for k in range(10)), done("x", median_tsnr=1e6)]
-        low, high = make_strip(rows, MEASURE["median_tsnr"]).drawn
+        low, high = make_strip(rows, MEASURE["median_tsnr"]).axis_range
         assert low == 10.0
         assert high < 20
 
     def test_value_that_is_not_marked_is_drawn_in_its_place(self):
         rows = [*(done(str(k), seconds=0.1 + k / 1000) for k in range(10)), done("first", seconds=2.2)]
-        assert make_strip(rows, MEASURE["seconds"]).drawn == (0.1, 2.2)
+        assert make_strip(rows, MEASURE["seconds"]).axis_range == (0.1, 2.2)
 
     @pytest.mark.parametrize(
         ("key", "values", "drawn"),
@@ -176,7 +176,7 @@ class TestOutliers:
     )
     def test_small_differences_stay_small_on_the_axis(self, key, values, drawn):
         strip = make_strip([done(str(place), **{key: value}) for place, value in enumerate(values)], MEASURE[key])
-        assert strip.drawn == pytest.approx(drawn)
+        assert strip.axis_range == pytest.approx(drawn)
 
     def test_one_run_has_nothing_to_compare(self):
         assert make_strip([done("a"), failed("b")], MEASURE["seconds"]) is None

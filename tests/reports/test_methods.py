@@ -58,7 +58,7 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"censored": (5, 6)}, "Volumes marked beforehand (n = 2) were censored. In all, 98 of 100 volumes were kept."),
         ({"valid_voxels": True}, "Voxels that were not finite or did not vary over time were left out."),
         ({"min_coverage": 0.6}, "Regions of which less than 60 % was covered by voxels"),
-        ({"engine": "nilearn"}, "by the maskers of nilearn"),
+        ({"engine": "nilearn"}, "using the maskers of nilearn"),
         ({"detrend": True}, "Time series were linearly detrended."),
         ({"high_pass": 0.01, "low_pass": 0.1}, "band-pass filtered from 0.01 to 0.1 Hz"),
         ({"low_pass": 0.1}, "low-pass filtered at 0.1 Hz"),
@@ -76,7 +76,7 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"standardize": True, "standardize_method": "psc"}, "percent signal change relative to its mean before"),
     ],
 )
-def test_what_was_done_is_said_with_its_numbers(given, part):
+def test_every_step_is_described_with_its_numbers(given, part):
     assert part in describe(**given).text
 
 
@@ -106,14 +106,14 @@ def test_scrubbing_says_its_thresholds():
     assert "99 of 100 volumes were kept" in text
 
 
-def test_single_voxels_are_not_said_to_be_masked_nor_averaged():
+def test_single_voxels_are_described_without_mask_and_mean():
     with pytest.warns(NiimaskerWarning, match="--valid_voxels is ignored"):
         text = describe(as_voxels=True, mask_img="mask.nii", valid_voxels=True).text
     assert "mask.nii" not in text
     assert "left out" not in text
 
 
-def test_volumes_censored_beside_scrubbing_are_told_apart():
+def test_volumes_censored_beside_scrubbing_are_described_separately():
     text = describe(scrub=True, regressor_files=["c.tsv"], scrub_segment=1, censored=(4, 9)).text
     assert "standardised DVARS above 1.5 were censored (Power et al., 2014)." in text
     assert "Volumes marked beforehand (n = 2) were censored." in text
@@ -128,7 +128,7 @@ def test_volumes_censored_beside_scrubbing_are_told_apart():
         ([], (), "(n = 1: csf)"),
     ],
 )
-def test_regressors_are_said_to_be_chosen_by_words_that_choose_several(words, left_out, part):
+def test_words_that_select_several_regressors_are_named(words, left_out, part):
     text = describe(regressors=["csf"], words=words, left_out=left_out).text
     assert f"Nuisance regressors {part} were then regressed out" in text
 

@@ -111,10 +111,10 @@ def read_relmat(name):
 
 
 class TestHead:
-    def test_run_without_warnings_has_nothing_to_note(self):
+    def test_run_without_warnings_says_so(self):
         text = report().text
-        assert "Done, nothing to note" in text
-        assert "Look at this: nothing to note." in text
+        assert "Done, no warnings" in text
+        assert "No warnings." in text
 
     def test_each_warning_is_shown_with_its_number(self):
         page = report(t_r=3.0)
@@ -126,7 +126,7 @@ class TestHead:
         for part in ("60 volumes read", "3 discarded", "3 censored: framewise displacement 3", "54 kept (90%)"):
             assert part in page.text
 
-    def test_source_of_t_r_is_said(self):
+    def test_source_of_t_r_is_shown(self):
         assert "2 s TR, from the header" in report().text
 
     def test_run_without_t_r_says_so_and_counts_volumes(self):
@@ -144,7 +144,7 @@ class TestHead:
             ("smooth", "6 mm FWHM"),
             ("extract", "3 regions"),
             ("detrend", "linear"),
-            ("filter", "below 0.1 Hz"),
+            ("filter", "low-pass 0.1 Hz"),
             ("regress", "2 regressors"),
             ("standardise", "z-score (sample SD)"),
         ]
@@ -197,16 +197,17 @@ class TestFigures:
             assert limits[kind] == float(f"{limits[kind]:.0e}")
             assert 0.99 * largest < limits[kind] <= 2 * largest
             assert np.isnan(unpack(page.figure(f"matrix-{kind}")["data"][0]["z"]).diagonal()).all()
-            assert f"Colours end at ±{limits[kind]:g}; the diagonal is left blank." in page.text
+            assert f"The colour scale ends at ±{limits[kind]:g}; the diagonal is blank." in page.text
 
     @pytest.mark.usefixtures("shared_signal")
     def test_captions_tell_shrinkage_and_fisher_z(self):
         page = report(connectivity=["pearson", "partial_correlation"], fisher_z=True)
         facts = json.loads(Path("out/bold_connectivity-partialcorrelation_relmat.json").read_text("utf-8"))
-        assert "Pearson correlation of cleaned signals, as Fisher z, in the atlas's order. Colours" in page.text
+        assert "Pearson correlation of cleaned signals, as Fisher z, in the atlas's order. The colour" in page.text
         assert f"Ledoit-Wolf shrinkage {facts['Shrinkage']:.3f}." in page.text
         values = read_relmat("bold_connectivity-pearson_relmat.tsv")[np.triu_indices(3, 1)]
-        assert f"3 pairs: median {np.median(values):.3g}, from {values.min():.3g} to {values.max():.3g}." in page.text
+        low, median, high = values.min(), np.median(values), values.max()
+        assert f"3 pairs of regions: median {median:.3g}, range {low:.3g} to {high:.3g}." in page.text
 
     def test_matrices_are_a_step_and_in_the_methods(self):
         page = report(connectivity=["pearson", "precision"], fisher_z=True)
@@ -240,13 +241,13 @@ class TestFigures:
 
     def test_run_without_confounds_says_so(self):
         page = report()
-        assert "Without a table of confounds, motion is not known." in page.text
-        assert "No regressors: this run has no table of confounds." in page.text
+        assert "Motion is not shown, because the run has no confounds table." in page.text
+        assert "No regressors: the run has no confounds table." in page.text
 
-    def test_table_of_confounds_that_only_censors_is_not_said_to_be_missing(self):
+    def test_confounds_table_that_only_censors_is_not_reported_missing(self):
         page = report(regressor_files=["confounds.tsv"], regressors=["scrub"])
-        assert "No regressors: none of the table's columns is regressed out." in page.text
-        assert "no table of confounds" not in page.text
+        assert "No regressors: no column of the confounds table is regressed out." in page.text
+        assert "no confounds table" not in page.text
 
     def test_several_atlases_have_a_section_each(self):
         save(Path("maps.nii"), np.stack([LABELS == 1, LABELS == 2], axis=-1).astype(np.float32))
@@ -284,8 +285,8 @@ class TestOddRuns:
     def test_single_volume_has_a_page(self):
         save(Path("one.nii.gz"), RNG.normal(size=(*LABELS.shape, 1)), t_r=2.0)
         page = report(image="one.nii.gz")
-        assert "No matrix: 1 volume can not be correlated." in page.text
-        assert "No spectrum: it needs 16 volumes." in page.text
+        assert "No matrix: 1 kept volume, but correlations need at least 3." in page.text
+        assert "No spectrum: it needs at least 16 kept volumes." in page.text
 
     def test_run_whose_columns_are_all_missing_has_a_page(self):
         save(Path("flat.nii.gz"), np.full((*LABELS.shape, 20), 7.0), t_r=2.0)
@@ -300,25 +301,25 @@ class TestOddRuns:
         rows = re.findall(r'<td class="name">.*?</span>(.*?)</td>', page.source)
         assert rows == ["roi 5", "roi 1", "roi 2"]
         assert page.figure("matrix-pearson")["data"][0]["y"] == ["roi 1", "roi 2"]
-        assert "Left out for want of a signal: 1 column." in page.text
+        assert "Left out: 1 column without a signal." in page.text
 
     def test_emptied_regions_are_in_no_matrix_that_is_asked_for(self):
         save(Path("mask.nii"), (LABELS != 5).astype(np.uint8))
         page = report(mask_img="mask.nii", connectivity="covariance")
         assert page.figure("matrix-covariance")["data"][0]["y"] == ["roi 1", "roi 2"]
-        assert "Left out for want of a signal: 1 column." in page.text
+        assert "Left out: 1 column without a signal." in page.text
 
     def test_regions_of_one_signal_have_a_page_with_fisher_z(self):
         save(Path("ramp.nii.gz"), make_series(LABELS, 30), t_r=2.0)
         page = report(image="ramp.nii.gz", connectivity="pearson", fisher_z=True)
-        assert "No pair has a value." in page.text
+        assert "No pair of regions has a value." in page.text
 
     def test_more_regions_than_fit_a_picture_are_in_the_tables(self):
         labels = np.arange(1, 1101, dtype=np.int16).reshape(10, 10, 11)
         save(Path("many.nii.gz"), RNG.normal(500, 1, (*labels.shape, 30)), t_r=2.0)
         save(Path("many_atlas.nii.gz"), labels)
         page = report("many_atlas.nii.gz", image="many.nii.gz", connectivity="pearson")
-        assert "No matrix: 1,100 columns are too many for one. Its tables have every number." in page.text
+        assert "No matrix: 1,100 columns are too many for a figure. Its table has all values." in page.text
         assert read_relmat("many_connectivity-pearson_relmat.tsv").shape == (1100, 1100)
 
     def test_voxels_are_columns_and_many_are_averaged(self):
@@ -330,7 +331,7 @@ class TestOddRuns:
         assert signals["names"][0] == "voxel 0 to voxel 4"
         np.testing.assert_allclose(unpack(signals["after"])[0], table[:, :5].mean(axis=1), atol=1e-3)
         np.testing.assert_allclose(unpack(signals["after"])[-1], table[:, 2180:].mean(axis=1), atol=1e-3)
-        assert "No matrix: 2,184 columns are too many for one." in page.text
+        assert "No matrix: 2,184 columns are too many for a figure." in page.text
 
     def test_scaled_integers_are_shown_in_the_image_s_units(self):
         from images import save_stored
@@ -425,7 +426,7 @@ class TestFiles:
         Path("out/reports").write_text("in the way")
         assert main(["out", "-i", "bold.nii.gz", "-r", "atlas.nii.gz"]) == 0
         said = capsys.readouterr().err
-        assert "warning: the tables are written, but no report of them: " in said
+        assert "warning: the tables are complete, but the report could not be written: " in said
         assert "reports" in said
         assert read_table().shape == (N_VOLUMES, 3)
 
@@ -437,7 +438,7 @@ class TestFiles:
         (assets / "style.css").mkdir()
         with pytest.warns(NiimaskerWarning) as said:
             (outcome,) = extract("out", input_files=["bold.nii.gz"], roi_file="atlas.nii.gz")
-        assert any("no report of them" in str(warning.message) for warning in said)
+        assert any("the report could not be written" in str(warning.message) for warning in said)
         assert outcome.result.report_path is None
         assert outcome.status == "done"
         assert not path.exists()

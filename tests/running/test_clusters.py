@@ -53,7 +53,9 @@ def raise_for_3(number: int) -> int:
 
 def on_cluster(cluster, function, tasks, folder):
     with connect(cluster.scheduler_address) as client:
-        return dict(attempt_on_cluster(function, tasks, client=client, marks_folder=folder, on_start=lambda task: None))
+        return dict(
+            attempt_on_cluster(function, tasks, client=client, markers_folder=folder, on_start=lambda task: None)
+        )
 
 
 def test_task_that_fails_costs_itself(cluster, tmp_path):
@@ -66,25 +68,25 @@ def test_killed_worker_costs_its_task_alone(cluster, tmp_path):
     tried = on_cluster(cluster, kill_at_5, range(12), tmp_path)
     assert {task: each.value for task, each in tried.items() if task != 5} == {n: n * n for n in range(12) if n != 5}
     assert tried[5].is_lost
-    assert tried[5].reason.startswith("its worker is lost")
+    assert tried[5].reason.startswith("its worker was lost")
 
 
-def test_task_that_has_begun_is_not_begun_again(tmp_path):
-    job = _Job(3, raise_for_3, tmp_path / "begun-0", Path.cwd(), logging.WARNING)
-    job.mark_path.touch()
-    assert attempt_once(job).tried.is_lost
+def test_task_that_was_started_is_not_started_again(tmp_path):
+    job = _Job(3, raise_for_3, tmp_path / "started-0", Path.cwd(), logging.WARNING)
+    job.marker_path.touch()
+    assert attempt_once(job).attempt.is_lost
 
 
-def test_mark_is_taken_away_at_the_end(tmp_path):
-    job = _Job(4, raise_for_3, tmp_path / "begun-0", Path.cwd(), logging.WARNING)
-    assert attempt_once(job).tried.value == 4
-    assert not job.mark_path.exists()
+def test_marker_is_removed_at_the_end(tmp_path):
+    job = _Job(4, raise_for_3, tmp_path / "started-0", Path.cwd(), logging.WARNING)
+    assert attempt_once(job).attempt.value == 4
+    assert not job.marker_path.exists()
 
 
 def test_worker_that_does_not_see_the_folder_ends_all(tmp_path):
-    tried = attempt_once(_Job(4, raise_for_3, tmp_path / "away/begun-0", Path.cwd(), logging.WARNING)).tried
+    tried = attempt_once(_Job(4, raise_for_3, tmp_path / "away/started-0", Path.cwd(), logging.WARNING)).attempt
     assert tried.ends_all
-    assert "on a disk that they share" in tried.reason
+    assert "on a disk that all workers of the cluster share" in tried.reason
 
 
 # A study
@@ -137,7 +139,7 @@ def test_killed_worker_costs_one_run_of_12_and_resume_does_it(study, monkeypatch
     printed, said = capsys.readouterr()
     assert "11 runs done" in printed
     (line,) = [line for line in said.splitlines() if line.startswith("niimasker: failed")]
-    assert "sub-03_bold.nii.gz: its worker is lost" in line
+    assert "sub-03_bold.nii.gz: its worker was lost" in line
     assert summary(Path("out"))["status"].drop("sub-03_bold").eq("done").all()
     assert not list(Path("out").glob("sub-03*"))
     assert not list(Path("out").rglob(".niimasker-*"))
@@ -180,11 +182,11 @@ def test_file_without_an_address_is_wrong_use(study, capsys, content):
 def test_anything_but_an_address_is_wrong_use(study, capsys, address):
     assert main([*study[:-1], address]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"--scheduler: {address} is no address of a Dask scheduler" in line
+    assert f"--scheduler: {address} is not the address of a Dask scheduler" in line
 
 
 def test_scheduler_that_does_not_answer_is_wrong_use(study, capsys, monkeypatch):
-    monkeypatch.setattr("niimasker.running.clusters._SECONDS_TO_CONNECT", 1)
+    monkeypatch.setattr("niimasker.running.clusters._SECONDS_TO_CONNECT", 0.2)
     assert main([*study[:-1], "tcp://127.0.0.1:9"]) == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
     assert not Path("out").exists()

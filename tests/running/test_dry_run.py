@@ -1,4 +1,4 @@
-"""--dry_run tells what would be done, finds everything that does not fit, and writes nothing."""
+"""--dry_run lists what would be done, reports every error, and writes nothing."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ def test_runs_are_listed_and_nothing_is_written(dry_run):
     code, printed, said = dry_run()
     assert (code, said) == (0, "")
     assert rows_of(printed) == [
-        [f"sub-0{n}_bold.nii.gz", "12", "2", f"sub-0{n}_confounds.tsv", f"sub-0{n}_bold", "do"] for n in range(N_RUNS)
+        [f"sub-0{n}_bold.nii.gz", "12", "2", f"sub-0{n}_confounds.tsv", f"sub-0{n}_bold", "to", "do"]
+        for n in range(N_RUNS)
     ]
     assert printed.splitlines()[0] == "atlas.nii.gz: 3 regions"
-    assert printed.splitlines()[-1].startswith("4 runs: 4 to do, 0 to skip, 0 that do not fit.")
+    assert printed.splitlines()[-1].startswith("4 runs: 4 to do, 0 to skip, 0 with errors.")
     assert not Path("out").exists()
 
 
@@ -79,13 +80,13 @@ def test_every_problem_of_every_run_is_told(dry_run):
         Path(f"sub-{number:02}_censor.txt").write_text("0\n" * n_rows)
     code, printed, said = dry_run("--censor_file", "sub-*_censor.txt")
     assert code == 2
-    assert [line.split()[-1] for line in printed.splitlines() if line.startswith("sub-")] == [*["fit"] * 3, "do"]
-    assert "1 to do, 0 to skip, 3 that do not fit" in printed
+    assert [line.split()[-1] for line in printed.splitlines() if line.startswith("sub-")] == [*["error"] * 3, "do"]
+    assert "1 to do, 0 to skip, 3 with errors" in printed
     lines = said.splitlines()
     assert all(line.startswith("niimasker: error: ") for line in lines)
     expected = [
         "sub-00_bold.nii.gz: a 3D image",
-        "sub-01_bold.nii.gz: not a NIfTI image",
+        "sub-01_bold.nii.gz: cannot be read as a NIfTI image",
         "sub-02_confounds.tsv has 1 row but sub-02_bold.nii.gz has 12 volumes",
         "sub-02_confounds.tsv: --regressors has unknown words: 'x'",
         "sub-02_censor.txt has 7 rows but sub-02_bold.nii.gz has 12 volumes",
@@ -101,7 +102,11 @@ def test_image_that_cannot_be_read_leaves_its_tables_to_be_checked(dry_run):
         Path(f"sub-{number:02}_censor.txt").write_text("0\n" * 11 + ("2\n" if number == 1 else "0\n"))
     code, _, said = dry_run("--censor_file", "sub-*_censor.txt")
     assert code == 2
-    expected = ["sub-01_bold.nii.gz: not a", "sub-01_confounds.tsv: --regressors has", "sub-01_censor.txt holds '2'"]
+    expected = [
+        "sub-01_bold.nii.gz: cannot be read",
+        "sub-01_confounds.tsv: --regressors has",
+        "sub-01_censor.txt holds '2'",
+    ]
     assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
 
 
@@ -134,7 +139,7 @@ def test_mistakes_of_all_runs_together_are_told_beside_those_of_single_runs(dry_
     Path("sub-01_bold.nii.gz").write_bytes(b"no image")
     code, _, said = dry_run("-r", "seeds.tsv", "--radius", "6", "--regressors", "x", "motoin*")
     assert code == 2
-    expected = ["no column of any table matches motoin*", "overlap", "sub-01_bold.nii.gz: not a NIfTI image"]
+    expected = ["no column of any table matches motoin*", "overlap", "sub-01_bold.nii.gz: cannot be read"]
     assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
 
 

@@ -1,4 +1,4 @@
-"""--n_jobs -1 takes the cores that may be used, as far as the memory reaches."""
+"""--n_jobs -1 uses all cores that the memory allows."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def test_cores_are_taken_where_memory_is_enough(study, machine):
 
 def test_memory_lowers_the_number_with_a_message(study, machine):
     machine(8, 2 * GB)
-    with pytest.warns(NiimaskerWarning, match=r"--n_jobs -1 is \d here, not 8: a process takes about 0\.3 GB"):
+    with pytest.warns(NiimaskerWarning, match=r"--n_jobs -1 uses 6 of 8 cores: a process needs about 0\.3 GB"):
         assert count_processes(-1, study, 0, 3) == 6
 
 
 def test_study_with_all_cores_is_done(tmp_path, machine):
     machine(2, 0)
     _, images, _, atlas, _ = write_study(tmp_path, 2)
-    with pytest.warns(NiimaskerWarning, match="--n_jobs -1 is 1 here"):
+    with pytest.warns(NiimaskerWarning, match="--n_jobs -1 uses 1 of 2 cores"):
         outcomes = extract(tmp_path / "out", input_files=images, roi_file=atlas, no_report=True, n_jobs=-1)
     assert [outcome.status for outcome in outcomes] == ["done", "done"]
 
@@ -86,11 +86,11 @@ def test_regions_of_each_runs_own_are_measured(tmp_path, machine, monkeypatch):
     _, images, _, _, _ = write_study(tmp_path, 2)
     for number in range(2):
         save(tmp_path / f"sub-{number:02}_mask.nii.gz", np.ones(LABELS.shape, dtype=np.uint8))
-    monkeypatch.setattr(memory, "_SIGNALS", 10**6)
+    monkeypatch.setattr(memory, "_N_SIGNALS", 10**6)
     machine(2, 0)
     own = {"roi_file": str(tmp_path / "sub-{sub}_mask.nii.gz"), "as_voxels": True}
     # 504 columns of 12 volumes, a million times 8 bytes each.
-    with pytest.warns(NiimaskerWarning, match=r"a process takes about 48\.\d GB"):
+    with pytest.warns(NiimaskerWarning, match=r"a process needs about 48\.\d GB"):
         extract(tmp_path / "out", input_files=images, no_report=True, n_jobs=-1, **own)
 
 

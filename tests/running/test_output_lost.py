@@ -98,7 +98,9 @@ def test_tables_that_are_removed_meanwhile_are_not_listed_as_done(study, failing
     stems = finished(Path("out"))
     assert summary(Path("out"))["status"].eq("done").sum() == len(stems) == int(printed.split()[0])
     gone = [
-        line for line in said.splitlines() if line.endswith("was written and is gone; do this run again with --resume.")
+        line
+        for line in said.splitlines()
+        if line.endswith("has been removed since; process this run again with --resume.")
     ]
     assert [line.split(": ")[2] for line in gone] == [f"sub-0{n}_bold.nii.gz" for n in range(3)]
 

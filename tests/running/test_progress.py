@@ -1,4 +1,4 @@
-"""What is told while a study runs, and at its end."""
+"""What is printed while a study runs, and at its end."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from studies import environment, write_study
 from niimasker.cli import main
 from niimasker.inputs.runs import Run
 from niimasker.outputs.outcomes import Outcome
-from niimasker.running.progress import Bar, Lines, in_words, make_progress
-from niimasker.running.warning_groups import group_warnings, kind_of
+from niimasker.running.progress import ProgressBar, ProgressLines, format_duration, make_progress
+from niimasker.running.warning_groups import find_pattern, group_warnings
 
 
 def outcome(name: str = "a.nii.gz", *warnings: str, reason: str | None = "no good") -> Outcome:
@@ -29,17 +29,17 @@ def told_lines(n_runs: int, seconds: float) -> list[str]:
     """The lines of runs that take some seconds each."""
     times = iter(number * seconds for number in range(n_runs + 1))
     told: list[str] = []
-    lines = Lines(n_runs, told.append, lambda: next(times))
+    lines = ProgressLines(n_runs, told.append, lambda: next(times))
     for number in range(n_runs):
         lines.end(outcome(f"run-{number}.nii.gz", reason=None if number % 2 else "no good"))
     return told
 
 
-class TestLines:
+class TestProgressLines:
     def test_tenth_of_the_runs_is_a_line(self):
         lines = told_lines(2000, 0.1)
         assert len(lines) == 9
-        assert lines[0] == "200 of 2000 runs (10 %), 100 failed, about 3 min left; last run-199.nii.gz"
+        assert lines[0] == "200 of 2000 runs (10 %), 100 failed, about 3 min left; last: run-199.nii.gz"
 
     def test_minute_is_a_line(self):
         assert len(told_lines(100, 30.0)) == 49
@@ -48,17 +48,17 @@ class TestLines:
         assert told_lines(20, 0.4) == []
 
     def test_anything_but_a_terminal_has_lines(self):
-        assert isinstance(make_progress(3, io.StringIO(), print), Lines)
+        assert isinstance(make_progress(3, io.StringIO(), print), ProgressLines)
 
     @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (119, "119 s"), (150, "2 min"), (9000, "2 h")])
     def test_time_left_is_in_words(self, seconds, words):
-        assert in_words(seconds) == words
+        assert format_duration(seconds) == words
 
 
-class TestBar:
+class TestProgressBar:
     def test_shows_runs_failures_and_file(self):
         stream = io.StringIO()
-        bar = Bar(4, stream)
+        bar = ProgressBar(4, stream)
         bar._bar.delay = 0
         bar.start(outcome("sub-01.nii.gz").run)
         bar.end(outcome("sub-01.nii.gz"))
@@ -98,7 +98,7 @@ def read_all(descriptor: int) -> str:
     return b"".join(pieces).decode()
 
 
-class TestWarningKinds:
+class TestWarningGroups:
     @pytest.mark.parametrize(
         ("one", "other"),
         [
@@ -119,7 +119,7 @@ class TestWarningKinds:
         ],
     )
     def test_numbers_and_names_make_no_difference(self, one, other):
-        assert kind_of(one) == kind_of(other) != ""
+        assert find_pattern(one) == find_pattern(other) != ""
 
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -129,12 +129,12 @@ class TestWarningKinds:
         ],
     )
     def test_words_do(self, one, other):
-        assert kind_of(one) != kind_of(other)
+        assert find_pattern(one) != find_pattern(other)
 
-    def test_kind_is_told_once_with_an_example(self):
+    def test_similar_warnings_are_printed_once_with_an_example(self):
         outcomes = [outcome(f"run-{n}.nii.gz", f"{n} of 10 voxels are bad.", "all is odd.") for n in (1, 2, 3)]
-        assert [str(kind) for kind in group_warnings([*outcomes, outcome("x.nii", "other.")])] == [
-            "1 of 10 voxels are bad. (alike in 3 runs, first run-1.nii.gz)",
+        assert [str(group) for group in group_warnings([*outcomes, outcome("x.nii", "other.")])] == [
+            "1 of 10 voxels are bad. (similar in 3 runs, first run-1.nii.gz)",
             "all is odd. (3 runs, first run-1.nii.gz)",
             "other. (x.nii)",
         ]

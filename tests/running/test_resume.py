@@ -1,4 +1,4 @@
-"""--resume skips what is complete and made from the same, and nothing else."""
+"""--resume skips runs that are complete and made from unchanged inputs, and no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from studies import LABELS, results_in, summary, write_study
 
 from niimasker.cli import main
 from niimasker.options.merging import make_settings
-from niimasker.options.settings import OF_ONE_CALL, OPTIONS
+from niimasker.options.settings import OPTIONS, PER_CALL_OPTIONS
 from niimasker.study.fingerprints import fingerprint_run
 from niimasker.study.preparation import prepare
 
@@ -227,11 +227,11 @@ def test_several_atlases_are_one_run(study):
 
 def test_verbose_says_why_a_run_is_not_skipped(study, capsys):
     resume("-v", "--detrend")
-    assert "sub-01_bold: not skipped, for its settings changed" in capsys.readouterr().err
+    assert "sub-01_bold: not skipped, because its settings changed" in capsys.readouterr().err
 
 
 def test_every_option_that_does_not_shape_results_is_known():
-    shaping = {option.name for option in OPTIONS if option.shapes_results}
+    shaping = {option.name for option in OPTIONS if option.affects_results}
     files = {
         "output_dir",
         "input_files",
@@ -244,4 +244,4 @@ def test_every_option_that_does_not_shape_results_is_known():
     }
     runs = {"participant_label", "session", "task", "run", "echo", "space", "res", "desc"}
     written = {"censor_file", "output_layout", "tidy", "no_report"}
-    assert {option.name for option in OPTIONS} - shaping == files | runs | written | OF_ONE_CALL
+    assert {option.name for option in OPTIONS} - shaping == files | runs | written | PER_CALL_OPTIONS

@@ -1,4 +1,4 @@
-"""Censored volumes take no part: whatever they hold, no digit of a result changes."""
+"""Cleaning does not use censored volumes: their values do not change a digit of the result."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def make_confounds(seed, n=N_CONFOUNDS):
 
 
 def run(values, confounds, timeline, cleaning):
-    """Return cleaned signals, with what was said and left out on the way."""
+    """Return cleaned signals, warnings and regressors."""
     with record_warnings() as said:
         nuisance = prepare_nuisance(confounds, timeline, cleaning)
         cleaned = clean(values[timeline.kept], nuisance, timeline, cleaning)
@@ -90,8 +90,7 @@ def test_regressors_of_volumes_not_kept_change_no_digit(band, detrend, censored,
 
 
 @pytest.mark.parametrize("band", FILTERS)
-def test_regressors_that_change_where_no_one_looks_are_left_out_alike(band):
-    # A regressor that is constant over the kept volumes is constant whatever it is elsewhere.
+def test_regressor_that_is_constant_where_kept_is_left_out_whatever_it_is_elsewhere(band):
     timeline = make_timeline({4, 20, LAST})
     values = make_confounds(0).values
     values[timeline.kept, 0] = 3.0
@@ -117,11 +116,11 @@ def test_regressors_of_kept_volumes_do_change_the_result(band, detrend):
     assert np.abs(found - expected).max() > 1e-6
 
 
-# With nothing censored, nilearn's own numbers
+# Without censored volumes: the same as nilearn
 
 
 def by_nilearn(values, confounds, cleaning):
-    """Return what one call of nilearn gives; it has no z-score by the deviation of a population."""
+    """Return the result of one call of nilearn, which has no z-score by the population standard deviation."""
     method = "zscore_sample" if cleaning.standardize == "zscore" else cleaning.standardize
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Of a filter without detrending.
@@ -138,7 +137,7 @@ def by_nilearn(values, confounds, cleaning):
     return cleaned * np.sqrt(len(values) / (len(values) - 1)) if cleaning.standardize == "zscore" else cleaned
 
 
-# nilearn's percent is of the filtered signal's mean, or of all columns' sum of two means, and not of the mean itself.
+# psc with a filter is left out: nilearn divides by the mean of the filtered signal, or by the sum of two means.
 nilearns_own = st.builds(
     Cleaning,
     detrend=st.booleans(),
@@ -153,8 +152,8 @@ nilearns_own = st.builds(
 @given(cleaning=nilearns_own, n_confounds=st.integers(0, 4), seed=st.integers(0, 2**16))
 @settings(deadline=None)
 def test_nothing_censored_gives_what_nilearn_gives(cleaning, n_confounds, seed):
-    # A filter that leaves no degree of freedom to speak of is refused, or leaves rounding.
-    assume(N_VOLUMES * cleaning.band > n_confounds + 5)
+    # With few degrees of freedom the run is refused, or only rounding errors are left.
+    assume(N_VOLUMES * cleaning.passband_share > n_confounds + 5)
     values, confounds = make_signals(seed), make_confounds(seed, n_confounds) if n_confounds else None
     found, *_ = run(values, confounds, make_timeline(()), cleaning)
     expected = by_nilearn(values, confounds, cleaning)
@@ -213,7 +212,7 @@ def write_regions(kind, folder):
 
 
 def extract_case(case, folder, engine, volumes, confounds):
-    """Run a case from files, and return the bytes of its tables and what its sidecar says of them."""
+    """Run a case from files, and return the bytes of its tables and the content of its JSON file."""
     roi_file = write_regions(case.kind, folder)
     image = save(folder / "bold.nii", volumes.astype(case.dtype), t_r=T_R)
     marks = np.isin(np.arange(N_VOLUMES), sorted(case.censored)).astype(int)
@@ -279,7 +278,7 @@ def test_both_engines_clean_around_censored_volumes_alike(kind, band, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")
 def test_a_run_without_its_censored_end_gives_the_same_without_a_filter(tmp_path):
-    # Censored volumes at an end are as if they had not been scanned, where no line or filter runs through them.
+    # Without detrending and filters, censored volumes at the end are as if they had not been acquired.
     case = Case("labels", "no filter", None, False, False, None, 2, 0, "float64", frozenset({LAST - 1, LAST}), 0.0)
     volumes = 1000 + np.random.default_rng(1).normal(size=(*SHAPE, N_VOLUMES)).cumsum(axis=-1)
     (end, *_), _ = extract_case(case, tmp_path, "stream", volumes, make_confounds(0))

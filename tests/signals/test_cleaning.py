@@ -1,4 +1,4 @@
-"""Cleaning: nilearn's results, NaN columns left alone, and refusals before anything is computed."""
+"""Cleaning: results equal to nilearn's, NaN columns unchanged, and errors before anything is computed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RNG = np.random.default_rng(0)
 VALUES = 1000 + RNG.normal(size=(N_VOLUMES, 5)).cumsum(axis=0)
 KEEP_ALL = Timeline(N_VOLUMES, 0)
 
-# The same numbers go through the same steps; a filter amplifies what rounding there is by less than 1e3.
+# The same numbers pass through the same steps; a filter amplifies rounding errors by less than 1e3.
 TOLERANCE = 1e-9
 
 
@@ -64,7 +64,7 @@ cleanings = st.builds(
     detrend=st.booleans(),
     standardize=st.sampled_from([None, "zscore_sample"]),
     high_pass=st.none() | st.floats(0.005, 0.05),
-    # At least a fifth of all frequencies stays: something is left beside six regressors.
+    # At least a fifth of all frequencies passes, so that degrees of freedom are left with six regressors.
     low_pass=st.none() | st.floats(0.15, 0.2),
     t_r=st.floats(1.2, 2.4),
     t_r_source=st.just("header"),
@@ -94,7 +94,7 @@ class TestAgainstNilearn:
         np.testing.assert_allclose(found / scale, expected / scale, rtol=0, atol=TOLERANCE)
 
     def test_order_is_that_of_nilearn(self):
-        # Filtered confounds take out of filtered signals what unfiltered ones would not.
+        # Unfiltered confounds would leave a part of filtered signals that filtered ones remove.
         cleaning = Cleaning(True, "zscore_sample", 0.02, 0.1, T_R, "header")
         confounds = make_confounds(3)
         found = clean(VALUES, confounds, KEEP_ALL, cleaning)
@@ -102,11 +102,11 @@ class TestAgainstNilearn:
 
 
 class TestArithmetic:
-    def test_nothing_asked_for_changes_nothing(self):
+    def test_cleaning_without_options_changes_nothing(self):
         np.testing.assert_array_equal(clean(VALUES, None, KEEP_ALL, NOTHING), VALUES)
 
     @pytest.mark.parametrize("cleaning", [NOTHING, DETREND, STANDARDIZE], ids=["nothing", "detrend", "standardize"])
-    def test_values_given_are_left_as_they_were(self, cleaning):
+    def test_input_values_are_not_modified(self, cleaning):
         values = VALUES.copy()
         clean(values, make_confounds(2), KEEP_ALL, cleaning)[:] = 0
         np.testing.assert_array_equal(values, VALUES)
@@ -120,7 +120,7 @@ class TestArithmetic:
         expected = (VALUES - VALUES.mean(axis=0)) / VALUES.std(axis=0, ddof=1)
         np.testing.assert_allclose(found, expected, atol=TOLERANCE)
 
-    def test_confounds_leave_nothing_of_themselves(self):
+    def test_signals_do_not_correlate_with_confounds_afterwards(self):
         confounds = make_confounds(4)
         mixed = VALUES[:, :4] + 100 * confounds.values
         found = clean(mixed, confounds, KEEP_ALL, NOTHING)
@@ -133,7 +133,7 @@ class TestArithmetic:
         wave = np.sin(2 * np.pi * frequency * time)[:, None]
         cleaning = Cleaning(False, None, 0.03, 0.12, T_R, "header")
         found = clean(wave, None, Timeline(600, 0), cleaning)
-        # Away from the ends, where a filter has only half of what it needs.
+        # Without the ends, where the filter is not accurate.
         assert found[100:-100].std() / wave.std() == pytest.approx(share, abs=0.01)
 
     def test_constant_signal_has_no_standardised_value(self):
@@ -190,7 +190,7 @@ class TestTooShort:
         with pytest.raises(SignalsError) as caught:
             clean(VALUES[n_discarded:], make_confounds(n_regressors), Timeline(N_VOLUMES, n_discarded), cleaning)
         assert str(caught.value) == (
-            f"no degree of freedom is left of {N_VOLUMES - n_discarded} volumes by {n_regressors} regressors and "
+            f"no degrees of freedom are left of {N_VOLUMES - n_discarded} volumes after {n_regressors} regressors and "
             "the mean (0); choose fewer columns with --regressors."
         )
 
@@ -198,14 +198,14 @@ class TestTooShort:
         with pytest.raises(SignalsError) as caught:
             clean(VALUES, make_confounds(58), KEEP_ALL, DETREND)
         assert str(caught.value) == (
-            "no degree of freedom is left of 60 volumes by 58 regressors, the mean and the trend (0); "
+            "no degrees of freedom are left of 60 volumes after 58 regressors, the mean and the trend (0); "
             "choose fewer columns with --regressors."
         )
 
     @pytest.mark.parametrize(("cleaning", "n_most"), [(NOTHING, 58), (DETREND, 57)], ids=["nothing", "detrend"])
     def test_as_many_regressors_as_leave_one_direction_are_permitted(self, cleaning, n_most):
         found = clean(VALUES, make_confounds(n_most), KEEP_ALL, cleaning)
-        # What is left lies along one direction, and is no rounding noise.
+        # One degree of freedom is left, which is not rounding noise.
         sizes = np.linalg.svd(found - found.mean(axis=0), compute_uv=False)
         assert sizes[0] > 1e-3
         assert sizes[1] < 1e-6 * sizes[0]
@@ -226,18 +226,18 @@ class TestTooShort:
         enough = Timeline(n_most + 1, 0)
         found = clean(VALUES[: n_most + 1], None, enough, make(n_most + 1))
         np.testing.assert_allclose(found, by_nilearn(VALUES[: n_most + 1], None, make(n_most + 1)), atol=TOLERANCE)
-        # The bound is nilearn's own.
+        # The bound is that of nilearn.
         with pytest.raises(ValueError, match="padlen"):
             by_nilearn(VALUES[:n_most], None, make(n_most + 1))
 
     @pytest.mark.parametrize("cleaning", [DETREND, STANDARDIZE], ids=["detrend", "standardize"])
     def test_single_volume_is_refused_and_not_left_as_it_is(self, cleaning):
-        # nilearn skips both steps, with a warning that nobody sees.
+        # nilearn skips both steps, with a warning that is suppressed here.
         with pytest.raises(SignalsError, match=r"\b1 volume\b.*leave --detrend.* out"):
             clean(VALUES[:1], None, Timeline(1, 0), cleaning)
 
     def test_two_volumes_are_refused_a_line_and_not_made_0(self):
-        with pytest.raises(TooFewVolumesError, match=r"\b2 volumes by the mean and the trend \(0\)"):
+        with pytest.raises(TooFewVolumesError, match=r"\b2 volumes after the mean and the trend \(0\)"):
             clean(VALUES[:2], None, Timeline(2, 0), DETREND)
         assert np.abs(clean(VALUES[:3], None, Timeline(3, 0), DETREND)).max() > 1e-3
 
@@ -248,7 +248,7 @@ class TestTooShort:
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that returns what is done to an image with a repetition time, given some options."""
+    """Return a function that makes the cleaning of an image with a repetition time, given some options."""
 
     def make(t_r=T_R, unit="sec", **options):
         path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 40)), t_r=t_r, unit=unit)
@@ -271,11 +271,11 @@ def refusal(make, *arguments, **options):
 
 
 class TestRepetitionTime:
-    def test_header_says_it_where_no_option_does(self, make):
+    def test_t_r_comes_from_the_header_without_an_option(self, make):
         cleaning = make(3.0, high_pass=0.01)
         assert (cleaning.t_r, cleaning.t_r_source) == (pytest.approx(3.0), "header")
 
-    def test_option_comes_before_the_header_with_a_warning_that_shows_both(self, tmp_path):
+    def test_option_overrides_the_header_with_a_warning_that_shows_both(self, tmp_path):
         with pytest.warns(NiimaskerWarning) as caught:
             cleaning = make_with_option(tmp_path, header=3.0, option=2.5)
         assert (cleaning.t_r, cleaning.t_r_source) == (2.5, "t_r")
@@ -291,13 +291,13 @@ class TestRepetitionTime:
             make_with_option(tmp_path, header=None, option=2000, **options)
 
     @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
-    def test_filter_without_one_says_how_to_give_it(self, make, tmp_path, name):
+    def test_filter_without_t_r_says_how_to_give_it(self, make, tmp_path, name):
         assert refusal(make, None, **{name: 0.05}) == (
             f"{tmp_path / 'run.nii'}: neither its header nor a JSON file beside it gives a repetition time; "
             "--high_pass and --low_pass need one: give --t_r in seconds."
         )
 
-    def test_without_a_filter_none_is_needed(self, make):
+    def test_without_a_filter_no_t_r_is_needed(self, make):
         assert make(None, detrend=True, standardize=True).t_r is None
 
     def test_milliseconds_in_the_header_are_suspected(self, make, tmp_path):
@@ -310,7 +310,7 @@ class TestRepetitionTime:
         assert make(2000.0, "msec", low_pass=0.1).t_r == pytest.approx(2.0)
 
     def test_without_a_filter_milliseconds_in_the_header_are_not_recorded_with_a_warning(self, make):
-        with pytest.warns(NiimaskerWarning, match="2000 s, which is not believed and not recorded"):
+        with pytest.warns(NiimaskerWarning, match="2000 s, which is implausible and ignored"):
             assert make(2000.0).t_r is None
 
     @pytest.mark.parametrize("name", ["high_pass", "low_pass"])
@@ -318,7 +318,7 @@ class TestRepetitionTime:
     def test_cut_off_at_or_above_the_highest_frequency_is_refused(self, make, tmp_path, name, cut_off, shown):
         assert refusal(make, **{name: cut_off}) == (
             f"{tmp_path / 'run.nii'}: --{name} {shown} Hz is not below 0.25 Hz, "
-            "the highest frequency that a repetition time of 2 s can hold."
+            "the Nyquist frequency at a repetition time of 2 s; give a lower cut-off."
         )
 
     def test_cut_off_below_the_highest_frequency_is_accepted(self, make):

@@ -17,7 +17,12 @@ from niimasker import extract
 from niimasker.errors import NiimaskerWarning, SignalsError, TooFewVolumesError, record_warnings
 from niimasker.options.settings import CONNECTIVITY_KINDS, CORRELATION_KINDS
 from niimasker.outputs.naming import STATISTICS
-from niimasker.signals.connectivity import ESTIMATED_FROM, IN_WORDS, measure_connectivity, warn_of_freedom
+from niimasker.signals.connectivity import (
+    DESCRIPTIONS,
+    ESTIMATED_FROM,
+    measure_connectivity,
+    warn_of_few_degrees_of_freedom,
+)
 
 SHRUNK = tuple(kind for kind in CONNECTIVITY_KINDS if kind != "pearson")
 LABELS = make_labels((1, 2, 5))
@@ -26,7 +31,7 @@ TOLERANCE = 1e-9
 
 
 def make_signals(n_volumes: int, n_regions: int) -> np.ndarray:
-    """Signals that share a part, of deviations from 1 to 5 on means of some hundreds."""
+    """Signals that share a component, with standard deviations from 1 to 5 and means of some hundreds."""
     rng = np.random.default_rng(n_volumes * n_regions)
     shared = rng.normal(size=(n_volumes, 1))
     own = rng.normal(size=(n_volumes, n_regions))
@@ -42,13 +47,13 @@ def measure(values, kind, *, left_out=(), fisher_z=False):
 
 def measure_by_nilearn(values, kind):
     with warnings.catch_warnings():
-        # nilearn 0.13 z-scores by the population's deviation, which correlations do not depend on, and warns of it.
+        # nilearn 0.13 z-scores by the population standard deviation and warns of it; correlations do not depend on it.
         warnings.simplefilter("ignore", FutureWarning)
         return ConnectivityMeasure(kind=kind.replace("_", " ")).fit_transform([values])[0]
 
 
 def shrink_as_in_the_paper(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Ledoit and Wolf's (2004) estimate, sums over volumes written out, and how far it is from the sample's."""
+    """Ledoit and Wolf's (2004) estimate, with the sums over volumes written out, and its shrinkage."""
     centred = values - values.mean(axis=0)
     n_volumes, n_regions = values.shape
     sample = sum(np.outer(row, row) for row in centred) / n_volumes
@@ -60,7 +65,7 @@ def shrink_as_in_the_paper(values: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def correlation_given_others(covariance: np.ndarray, pair: list[int]) -> float:
-    """The correlation of two when all others are held fixed: a Schur complement, without the whole inverse."""
+    """The correlation of two regions given all others: a Schur complement, without inverting the whole matrix."""
     others = [number for number in range(len(covariance)) if number not in pair]
     to_others = covariance[np.ix_(pair, others)]
     rest = covariance[np.ix_(pair, pair)] - to_others @ np.linalg.solve(covariance[np.ix_(others, others)], to_others.T)
@@ -123,9 +128,9 @@ class TestNumbers:
         np.testing.assert_allclose(measure(scaled, kind).matrix, measure(values, kind).matrix, rtol=0, atol=TOLERANCE)
 
     def test_covariance_without_inverse_says_why(self):
-        # Of 1 and -1 alone every volume has the sample's covariance, and nothing is shrunk.
+        # With values of 1 and -1, every volume has the sample covariance, so that nothing is shrunk.
         same = np.repeat([[1.0], [-1.0]], 10, axis=0) * [1, 1]
-        with pytest.raises(SignalsError, match="no inverse, for some have the same signal"):
+        with pytest.raises(SignalsError, match="no inverse, because some have the same signal"):
             measure(same, "precision")
 
 
@@ -140,13 +145,13 @@ class TestFisherZ:
         assert found.is_fisher_z
 
     @pytest.mark.parametrize("kind", ["covariance", "precision"])
-    def test_others_stay_what_they_are(self, kind):
+    def test_covariance_and_precision_are_not_transformed(self, kind):
         values = make_signals(40, 6)
         found = measure(values, kind, fisher_z=True)
         np.testing.assert_array_equal(found.matrix, measure(values, kind).matrix)
         assert not found.is_fisher_z
 
-    def test_regions_of_one_signal_have_no_z(self):
+    def test_regions_with_equal_signals_have_no_z(self):
         first, second = make_signals(40, 2).T
         z = measure(np.column_stack([first, second, 500 - 3 * first]), "pearson", fisher_z=True).matrix
         assert np.isnan(z).tolist() == [[True, False, True], [False, True, False], [True, False, True]]
@@ -154,7 +159,7 @@ class TestFisherZ:
 
 class TestRegionsWithoutSignal:
     @pytest.mark.parametrize("kind", CONNECTIVITY_KINDS)
-    def test_others_are_as_if_it_was_not_there(self, kind):
+    def test_other_regions_have_the_values_they_have_without_it(self, kind):
         values = make_signals(40, 6)
         values[:, 2] = np.nan
         found = measure(values, kind, left_out=[2]).matrix
@@ -164,37 +169,37 @@ class TestRegionsWithoutSignal:
         assert np.isnan(found[:, 2]).all()
 
     @pytest.mark.parametrize("kind", CONNECTIVITY_KINDS)
-    def test_all_of_them_leave_an_empty_matrix(self, kind):
+    def test_without_any_signal_the_matrix_is_nan(self, kind):
         found = measure(np.full((40, 2), np.nan), kind, left_out=[0, 1])
         assert np.isnan(found.matrix).all()
         assert (found.matrix.shape, found.shrinkage) == ((2, 2), None)
 
 
-class TestFreedom:
+class TestDegreesOfFreedom:
     def test_two_volumes_are_too_few(self):
         with pytest.raises(TooFewVolumesError, match="found 2 kept volumes, but --connectivity needs 3"):
             measure(make_signals(2, 4), "pearson")
 
     @pytest.mark.parametrize(("n_left", "is_said"), [(19.5, True), (20, False)])
-    def test_few_degrees_of_freedom_are_told(self, n_left, is_said):
+    def test_few_degrees_of_freedom_warn(self, n_left, is_said):
         with record_warnings() as said:
-            warn_of_freedom(["pearson"], n_left, 10, "")
+            warn_of_few_degrees_of_freedom(["pearson"], n_left, 10, "")
         assert bool(said) == is_said
 
     @pytest.mark.parametrize(
         ("kind", "n_regions", "is_said"),
         [("precision", 51, True), ("partial_correlation", 51, True), ("precision", 50, False), ("pearson", 51, False)],
     )
-    def test_inverse_of_more_regions_than_degrees_of_freedom_is_told(self, kind, n_regions, is_said):
+    def test_inverse_of_more_regions_than_degrees_of_freedom_warns(self, kind, n_regions, is_said):
         with record_warnings() as said:
-            warn_of_freedom(["correlation", kind], 50, n_regions, "atlas: ")
+            warn_of_few_degrees_of_freedom(["correlation", kind], 50, n_regions, "atlas: ")
         assert [text.startswith(f"atlas: 50 degrees of freedom are fewer than {n_regions}") for text in said] == (
             [True] * is_said
         )
 
 
 def test_every_kind_is_described_and_has_a_name_of_its_own_in_bids():
-    assert tuple(IN_WORDS) == tuple(ESTIMATED_FROM) == tuple(STATISTICS) == CONNECTIVITY_KINDS
+    assert tuple(DESCRIPTIONS) == tuple(ESTIMATED_FROM) == tuple(STATISTICS) == CONNECTIVITY_KINDS
     assert len(set(STATISTICS.values())) == len(STATISTICS)
     assert all(word.isalnum() for word in STATISTICS.values())
 
@@ -212,7 +217,7 @@ def test_pearson_alone_does_without_nilearns_connectome():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """The current folder: two images of noise over 40 volumes, of which two are to be censored, and an atlas."""
+    """The current folder, with two images of noise of 40 volumes, two of them to censor, and an atlas."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(2)
     for number in range(2):
@@ -225,7 +230,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def run(**options):
-    """Extract the first image, and return the folder of what was written."""
+    """Extract the first image, and return the output folder."""
     defaults = {"input_files": "sub-0_bold.nii.gz", "roi_file": "atlas.nii.gz", "connectivity": "pearson"}
     (outcome,) = extract("out", **{**defaults, "no_report": True, "n_decimals": 17, **options})
     assert outcome.reason is None
@@ -350,7 +355,7 @@ class TestFiles:
         expected, _ = shrink_as_in_the_paper(1e9 * signals)
         np.testing.assert_allclose(1e18 * read_relmat(tables.relmat_paths[0]), expected, rtol=1e-6)
 
-    def test_each_atlas_has_its_own(self):
+    def test_each_atlas_has_its_own_matrices(self):
         save(Path("other.nii.gz"), make_labels((3, 4)))
         for_both = run(roi_file=["atlas.nii.gz", "other.nii.gz"])
         assert [path.name for tables in for_both for path in tables.relmat_paths] == [
@@ -359,7 +364,7 @@ class TestFiles:
         ]
         assert list(read_relmat(for_both[1].relmat_paths[0])) == ["roi 3", "roi 4"]
 
-    def test_without_the_option_those_of_an_earlier_call_are_removed(self):
+    def test_without_the_option_matrices_of_an_earlier_call_are_removed(self):
         run(connectivity=["pearson", "precision"])
         run(connectivity=[])
         assert list(Path("out").glob("*relmat*")) == []
@@ -390,7 +395,7 @@ class TestFiles:
         written = []
         for n_jobs in (1, 2):
             options = {"connectivity": CONNECTIVITY_KINDS, "fisher_z": True, "n_jobs": n_jobs, "no_report": True}
-            extract(f"out_{n_jobs}", input_files="sub-*_bold.nii.gz", roi_file="atlas.nii.gz", **options)
+            extract(f"out_{n_jobs}", input_files="sub-1_bold.nii.gz", roi_file="atlas.nii.gz", **options)
             written.append({name: data for name, data in results_in(Path(f"out_{n_jobs}")).items() if "relmat" in name})
-        assert len(written[0]) == 20
+        assert len(written[0]) == 10
         assert written[0] == written[1]

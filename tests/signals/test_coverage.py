@@ -1,4 +1,4 @@
-"""How much of each region an image covers: what is said of it, left out for it, and averaged in spite of it."""
+"""Coverage of regions: warnings, --min_coverage and --valid_voxels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(volumes, regions=LABELS, *, affine=OBLIQUE, **options):
-    """Return the tables of signals and regions, and what the run said."""
+    """Return the tables of signals and regions, and the warnings of the run."""
     save(Path("bold.nii"), volumes, affine, t_r=2.0)
     if isinstance(regions, np.ndarray):
         regions = save(Path("roi.nii"), regions)
@@ -79,7 +79,7 @@ class TestCoverage:
     @pytest.mark.parametrize(("n_dead", "expected"), [(0, 1.0), (3, 0.7), (5, 0.5), (9, 0.1)])
     @pytest.mark.parametrize("value", [0.0, 100.0, 1e6 / 3])
     @QUIETLY
-    def test_it_is_the_share_of_voxels_that_vary(self, engine, n_dead, expected, value):
+    def test_coverage_is_the_share_of_voxels_that_vary(self, engine, n_dead, expected, value):
         _, regions, _ = run(self.spoil(n_dead, value), engine=engine)
         assert regions["coverage"].tolist() == pytest.approx([1, expected, 1])
         assert regions["n_valid"].tolist() == [10, 10 - n_dead, 10]
@@ -92,7 +92,7 @@ class TestCoverage:
         assert run(volumes, engine=engine)[1]["coverage"].tolist() == pytest.approx([1, 0.6, 1])
 
     def test_kept_volumes_alone_count(self, engine):
-        # Voxel 1 is bad in volumes that are not kept, voxel 2 varies in those alone.
+        # Voxel 1 is not finite in volumes that are not kept; voxel 2 varies only in those.
         volumes = make_volumes()
         volumes[3, 4, 1, [0, 7]] = np.nan
         volumes[3, 4, 2] = 100
@@ -113,7 +113,7 @@ class TestCoverage:
         )
 
     @pytest.mark.parametrize("min_coverage", [0.0, 0.1, 0.3])
-    def test_who_says_what_coverage_is_enough_is_not_told_of_less_than_half(self, engine, min_coverage):
+    def test_min_coverage_replaces_the_warning_about_less_than_half(self, engine, min_coverage):
         _, regions, said = run(self.spoil(6), engine=engine, min_coverage=min_coverage)
         assert regions["status"].tolist() == ["ok", "ok", "ok"]
         assert said == []
@@ -138,7 +138,7 @@ class TestCoverage:
         with record_warnings():
             options = {"mask_img": mask} if not as_voxels else {}
             if as_voxels:
-                # The region lies outside of the field of view instead.
+                # Instead, the region lies outside the field of view.
                 roi = np.pad(np.where(LABELS == 5, 0, LABELS), ((0, 0), (0, 2), (0, 0)))
                 roi[3, 9, 1:11] = 5
             _, regions, _ = run(make_volumes(), roi.astype(np.int16), engine=engine, as_voxels=as_voxels, **options)
@@ -162,7 +162,7 @@ class TestCoverage:
         assert set(regions["status"]) == {"ok"}
 
     @pytest.mark.parametrize("min_coverage", [0.7, 0.61])
-    def test_regions_with_less_than_asked_for_have_no_signal(self, engine, min_coverage):
+    def test_regions_below_min_coverage_have_no_signal(self, engine, min_coverage):
         signals, regions, _ = run(self.spoil(4), engine=engine, min_coverage=min_coverage)
         assert regions["status"].tolist() == ["ok", f"coverage 0.60 < {min_coverage:g}", "ok"]
         assert signals["roi 5"].isna().all()
@@ -170,12 +170,12 @@ class TestCoverage:
         np.testing.assert_allclose(signals["roi 8"], 180 + WAVE)
 
     @pytest.mark.parametrize("min_coverage", [0.0, 0.5, 0.6])
-    def test_regions_with_as_much_as_asked_for_stay(self, engine, min_coverage):
+    def test_regions_at_min_coverage_keep_their_signal(self, engine, min_coverage):
         signals, regions, _ = run(self.spoil(4), engine=engine, min_coverage=min_coverage)
         assert regions["status"].tolist() == ["ok", "ok", "ok"]
         assert signals.notna().all(axis=None)
 
-    def test_coverage_is_reported_where_it_is_too_small_too(self, engine):
+    def test_coverage_of_regions_left_out_is_reported(self, engine):
         _, regions, _ = run(self.spoil(4), engine=engine, min_coverage=0.9)
         assert regions["coverage"].tolist() == pytest.approx([1, 0.6, 1])
 
@@ -188,8 +188,8 @@ class TestCoverage:
         assert signals["roi 5"].isna().all()
         assert signals[["roi 3", "roi 8"]].notna().all(axis=None)
 
-    def test_what_the_field_of_view_cuts_off_counts(self, engine):
-        # The atlas goes on for 4 of each region's 10 voxels where the image has ended.
+    def test_voxels_outside_the_field_of_view_lower_the_coverage(self, engine):
+        # 4 of the 10 voxels of each region lie beyond the end of the image.
         _, regions, _ = run(make_volumes()[:, :, :7], engine=engine)
         assert regions["coverage"].tolist() == pytest.approx([0.6, 0.6, 0.6])
 
@@ -206,7 +206,7 @@ class TestCoverage:
         assert regions["coverage"].tolist() == pytest.approx([0.6, 0.3, 0.6])
 
     def test_atlas_of_another_resolution_counts_its_own_voxels(self, engine):
-        # Voxels of a third of the size along one axis; of 30 per row the last 12 lie beyond the image.
+        # The voxels are a third as long on one axis; the last 12 of the 30 in a row lie beyond the image.
         scale = np.diag([1, 1, 1 / 3, 1])
         scale[2, 3] = -1 / 3
         fine = np.repeat(LABELS, 3, axis=2)
@@ -215,10 +215,10 @@ class TestCoverage:
         assert regions["coverage"].tolist() == pytest.approx([0.6, 0.6, 0.6])
         assert regions["n_valid"].tolist() == [6, 6, 6]
 
-    def test_sphere_beyond_the_edge_counts_what_would_be_there(self, engine):
+    def test_sphere_at_the_edge_counts_its_voxels_beyond_the_image(self, engine):
         volumes = np.full((9, 9, 9, N_VOLUMES), 100.0) + WAVE
         affine = np.diag([3.0, 3, 3, 1])
-        # 7 voxels within 3 mm, of which the one outside is lost.
+        # 7 voxels lie within 3 mm, one of them outside the image.
         Path("seeds.tsv").write_text("x\ty\tz\n0\t12\t12\n12\t12\t12\n")
         _, regions, _ = run(volumes, Path("seeds.tsv"), affine=affine, engine=engine, radius=3.1)
         assert regions["coverage"].tolist() == pytest.approx([6 / 7, 1], abs=1e-5)
@@ -229,7 +229,7 @@ class TestCoverage:
         _, regions, _ = run(volumes, maps, engine=engine)
         assert regions["coverage"].tolist() == pytest.approx([1, 0.6])
 
-    def test_single_voxels_of_a_region_with_too_little_have_no_signal(self, engine):
+    def test_single_voxels_of_a_region_with_too_little_coverage_have_no_signal(self, engine):
         signals, regions, _ = run(self.spoil(4), engine=engine, min_coverage=0.7, as_voxels=True)
         assert regions["status"].tolist() == ["ok", "coverage 0.60 < 0.7", "ok"]
         missing = signals.columns[signals.isna().all()]
@@ -242,14 +242,14 @@ class TestCoverage:
         assert regions["coverage"].tolist() == pytest.approx([1, 0.6, 1])
         assert regions["status"].tolist() == ["ok", "coverage 0.60 < 0.7", "ok"]
 
-    def test_maps_with_too_little_have_no_signal_and_others_keep_theirs(self, engine):
+    def test_maps_with_too_little_coverage_have_no_signal_and_others_keep_theirs(self, engine):
         maps = np.stack([LABELS == 3, LABELS == 5], axis=-1) * 1.0
         signals, regions, _ = run(self.spoil(4), maps, engine=engine, min_coverage=0.7)
         assert regions["status"].tolist() == ["ok", "coverage 0.60 < 0.7"]
         assert signals.iloc[:, 1].isna().all()
         np.testing.assert_allclose(signals.iloc[:, 0], 130 + WAVE)
 
-    def test_scaled_integers_have_the_same(self, engine):
+    def test_scaled_integers_have_the_same_coverage(self, engine):
         stored = np.zeros((*SHAPE, N_VOLUMES), dtype=np.int16)
         stored[LABELS > 0] = (WAVE * 10).astype(np.int16)
         stored[3, 4, 1:5] = 0  # Not 0 once it is scaled, and constant all the same.
@@ -291,7 +291,7 @@ class TestValidVoxels:
         np.testing.assert_allclose(signals["roi 5"], np.delete(150 + 400 + WAVE, [0, 9]))
         assert not [line for line in said if "NaN" in line]
 
-    def test_what_is_said_of_voxels_that_are_not_finite_is_true(self, engine):
+    def test_warning_about_voxels_that_are_not_finite_is_true(self, engine):
         volumes = make_volumes()
         volumes[3, 4, 1:5, 9] = np.nan
         (line,) = run(volumes, engine=engine)[2]
@@ -301,7 +301,7 @@ class TestValidVoxels:
         assert "count as 0" not in line
 
     @pytest.mark.parametrize("value", [np.nan, 0.0], ids=["NaN", "dead"])
-    def test_single_voxels_are_read_as_without_it(self, engine, value):
+    def test_single_voxels_are_the_same_with_and_without_valid_voxels(self, engine, value):
         volumes = make_volumes()
         volumes[3, 4, 1:5, 9] = value
         volumes[3, 4, 5] = 0
@@ -310,7 +310,7 @@ class TestValidVoxels:
         valid, valid_regions, said = run(volumes, **options, valid_voxels=True)
         assert valid.equals(plain)
         assert valid_regions.equals(plain_regions)
-        # The value itself counts as 0, the others of its voxel as they are.
+        # Only the values that are not finite count as 0; the other values of the voxel are used.
         assert (valid.iloc[9] == 0).sum() == 5
         assert [line for line in said if "NaN" in line] == [line for line in plainly_said if "NaN" in line]
         counted = ["4 of the voxels read hold NaN or infinite values; those values count as 0."]
@@ -327,7 +327,7 @@ class TestValidVoxels:
         assert signals[["roi 3", "roi 8"]].notna().all(axis=None)
 
     @QUIETLY
-    def test_region_without_any_has_no_signal(self, engine):
+    def test_region_without_valid_voxels_has_no_signal(self, engine):
         volumes = make_volumes()
         volumes[3, 4, 1:11] = 7
         signals, regions, _ = run(volumes, engine=engine, valid_voxels=True)
@@ -403,7 +403,7 @@ class TestValidVoxels:
         np.testing.assert_allclose(valid, plain, rtol=1e-12)
         assert valid_regions.equals(plain_regions)
 
-    def test_it_goes_with_min_coverage(self, engine):
+    def test_valid_voxels_combine_with_min_coverage(self, engine):
         volumes = make_volumes()
         volumes[3, 4, 1:5] = 0
         signals, regions, _ = run(volumes, engine=engine, valid_voxels=True, min_coverage=0.7)
@@ -439,7 +439,7 @@ def test_means_over_valid_voxels_are_those_of_arithmetic_by_both_engines(seed, s
 
 @pytest.fixture
 def niimasker(capsys):
-    """A function that runs a command and returns its exit code and what it said."""
+    """Return a function that runs a command and returns its exit code and messages."""
 
     def call(*words):
         capsys.readouterr()
@@ -475,7 +475,7 @@ def test_min_coverage_beyond_0_and_1_is_wrong_use(niimasker, value):
 
 @with_both_engines
 class TestFieldOfView:
-    """Of the 30 voxels of the atlas some lie beyond the image's end along the last axis."""
+    """Some of the 30 voxels of the atlas lie beyond the end of the image on the last axis."""
 
     def err(self, niimasker, engine, n_slices, *words):
         code, err = niimasker("out", "-i", write_run(make_volumes()[:, :, :n_slices]), "-r", "roi.nii", *words)
@@ -487,7 +487,7 @@ class TestFieldOfView:
         (line,) = [line for line in err.splitlines() if "field of view" in line]
         assert re.search(r"\b60 ?%", line)
 
-    def test_the_one_of_several_atlases_is_named(self, engine, niimasker):
+    def test_warning_names_the_atlas_among_several(self, engine, niimasker):
         save(Path("inner.nii"), np.where(np.arange(12) < 7, LABELS, 0).astype(np.int16))
         err = self.err(niimasker, engine, 7, "inner.nii", "--engine", engine)
         (line,) = [line for line in err.splitlines() if "field of view" in line]

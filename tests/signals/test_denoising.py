@@ -1,4 +1,4 @@
-"""Denoising from the command line: which volumes count, what is checked, and what is written of it."""
+"""Denoising from the command line: the volumes used, the checks, and the files written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make_volumes(seed=0, n_volumes=N_VOLUMES):
 
 
 def make_table(n_volumes=N_VOLUMES):
-    """Confounds of a run without motion: the first row of the measures is empty, as fMRIPrep leaves it."""
+    """Confounds of a run without motion; the first row of the motion measures is empty, as in fMRIPrep's tables."""
     values = np.random.default_rng(1).normal(size=(n_volumes, 2)).cumsum(axis=0)
     table = pd.DataFrame(values, columns=["a", "b"])
     table["framewise_displacement"] = [np.nan, *[0.1] * (n_volumes - 1)]
@@ -58,7 +58,7 @@ def mark_non_steady(table, *places):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """The current folder: an image and an atlas."""
+    """The current folder, with an image and an atlas."""
     monkeypatch.chdir(tmp_path)
     save(Path("bold.nii"), make_volumes(), t_r=2.0)
     save(Path("roi.nii"), LABELS)
@@ -67,7 +67,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def niimasker(capsys):
-    """A function that runs a command on the image, and returns its exit code and what it said."""
+    """Return a function that runs a command on the image, and returns its exit code and messages."""
 
     def run(*words, images=("bold.nii",), roi="roi.nii", out="out"):
         capsys.readouterr()
@@ -79,7 +79,7 @@ def niimasker(capsys):
 
 @pytest.fixture
 def done(niimasker):
-    """The same where all is expected to go well; returns what was said, line by line."""
+    """Return a function that runs a command that succeeds, and returns its warnings, line by line."""
 
     def run(*words, **options):
         code, err = niimasker(*words, **options)
@@ -102,7 +102,7 @@ def sidecar(out="out", name="bold"):
 
 
 def outliers(*reasons):
-    """Return of some columns of the table of outliers the volumes that they mark."""
+    """Return the volumes that some columns of the table of outliers mark."""
     table = read("bold_outliers.tsv")
     return {reason: np.flatnonzero(table[reason]).tolist() for reason in reasons}
 
@@ -152,23 +152,25 @@ def test_volumes_kept_are_those_of_nilearns_loader(data_dir, tmp_path, name, n_l
             fd_threshold=fd or np.inf,
             std_dvars_threshold=dvars or np.inf,
         )
-    # nilearn always leaves out what is marked as non-steady, niimasker when told.
+    # nilearn always removes volumes marked as non-steady, niimasker only with non_steady_state.
     words = ["scrub", "non_steady_state"]
     series = open_series(save(tmp_path / "run.nii", np.zeros((2, 3, 4, n))))
-    marks = load_quietly(path, words, n).marks
+    measures = load_quietly(path, words, n).measures
     given = {"output_dir": "out", "input_files": ["a"], "roi_file": ["b"], "regressor_files": ["c"]}
     thresholds = {"fd_threshold": fd, "std_dvars_threshold": dvars, "scrub_segment": n_least}
     chosen = make_settings(given | thresholds | {"regressors": words})
     if sample_mask is not None and len(sample_mask) == 0:
         with pytest.raises(TooFewVolumesError, match=str(n)):
-            make_timeline(series, chosen, marks)
+            make_timeline(series, chosen, measures)
         return
     expected = np.arange(n) if sample_mask is None else sample_mask
-    np.testing.assert_array_equal(np.flatnonzero(make_timeline(series, chosen, marks).kept), expected)
+    np.testing.assert_array_equal(np.flatnonzero(make_timeline(series, chosen, measures).kept), expected)
     # From framewise_displacement and std_dvars alone.
     with record_warnings():
-        alone = make_timeline(series, make_settings(given | thresholds | {"scrub": True}), marks)
-    assert set(np.flatnonzero(alone.kept)) - set(expected) == set(np.flatnonzero(marks.non_steady_state & alone.kept))
+        alone = make_timeline(series, make_settings(given | thresholds | {"scrub": True}), measures)
+    assert set(np.flatnonzero(alone.kept)) - set(expected) == set(
+        np.flatnonzero(measures.non_steady_state & alone.kept)
+    )
     assert set(expected) <= set(np.flatnonzero(alone.kept))
 
 
@@ -187,7 +189,7 @@ def test_timeline_counts_each_volume_once():
 
 
 class TestDiscarded:
-    def test_auto_takes_the_leading_ones_that_are_marked(self, done):
+    def test_auto_discards_the_leading_marked_volumes(self, done):
         write_table(mark_non_steady(make_table(), 0, 1, 2))
         said = done("--regressor_files", "confounds.tsv", "--regressors", "a", "--discard_scans", "auto")
         assert said == []
@@ -195,18 +197,18 @@ class TestDiscarded:
         assert outliers("discarded") == {"discarded": [0, 1, 2]}
         assert sidecar()["Volumes"]["Discarded"] == 3
 
-    def test_auto_takes_no_marked_one_further_on(self, done):
+    def test_auto_does_not_discard_volumes_marked_further_on(self, done):
         write_table(mark_non_steady(make_table(), 0, 1, 9))
         done("--regressor_files", "confounds.tsv", "--regressors", "a", "--discard_scans", "auto")
         assert outliers("discarded") == {"discarded": [0, 1]}
 
     @pytest.mark.parametrize("places", [(), (1, 2)])
-    def test_auto_takes_none_where_the_first_is_not_marked(self, done, places):
+    def test_auto_discards_none_if_the_first_is_not_marked(self, done, places):
         write_table(mark_non_steady(make_table(), *places))
         done("--regressor_files", "confounds.tsv", "--regressors", "a", "--discard_scans", "auto")
         assert len(signals()) == N_VOLUMES
 
-    def test_auto_leaves_later_ones_to_the_word_that_censors_them(self, done):
+    def test_auto_leaves_volumes_marked_later_to_non_steady_state(self, done):
         write_table(mark_non_steady(make_table(), 0, 1, 9))
         words = ("--regressor_files", "confounds.tsv", "--regressors", "a", "non_steady_state")
         assert done(*words, "--discard_scans", "auto") == []
@@ -225,7 +227,7 @@ class TestDiscarded:
         assert "--regressor_files" in one_line(niimasker("--discard_scans", "auto"))
 
     @pytest.mark.parametrize("number", [0, 1, 2])
-    def test_fewer_than_marked_warn_with_both_numbers(self, done, number):
+    def test_discarding_fewer_than_marked_warns_with_both_numbers(self, done, number):
         write_table(mark_non_steady(make_table(), 0, 1, 2))
         said = done("--regressor_files", "confounds.tsv", "--regressors", "a", "--discard_scans", number)
         (line,) = [line for line in said if "non_steady_state" in line or "steady" in line]
@@ -234,13 +236,13 @@ class TestDiscarded:
         assert len(signals()) == N_VOLUMES - number
 
     @pytest.mark.parametrize("number", [3, 4])
-    def test_as_many_as_marked_are_quiet(self, done, number):
+    def test_discarding_as_many_as_marked_is_quiet(self, done, number):
         write_table(mark_non_steady(make_table(), 0, 1, 2))
         said = done("--regressor_files", "confounds.tsv", "--regressors", "a", "--discard_scans", number)
         assert said == []
         assert len(signals()) == N_VOLUMES - number
 
-    def test_a_discarded_volume_is_nothing_else(self, done):
+    def test_discarded_volumes_are_not_censored_too(self, done):
         table = mark_non_steady(make_table(), 0, 1)
         table.loc[[1, 2, 20], "framewise_displacement"] = 3.0
         table.loc[[0, 2], "std_dvars"] = 3.0
@@ -316,22 +318,22 @@ class TestScrubbing:
         expected = np.delete(regional_means(), [0, 1, 2, 10, 20, 30], axis=0)
         np.testing.assert_allclose(signals(), expected, atol=1e-7)
 
-    def test_short_stretches_are_censored_too(self, done):
+    def test_short_segments_are_censored_too(self, done):
         self.scrub(done, [3, 10, 14, 20, 36], [])
         # Before 3: three; between 10 and 14: three; between 14 and 20: five, enough; behind 36: three.
         assert outliers("segment") == {"segment": [0, 1, 2, 11, 12, 13, 37, 38, 39]}
 
-    def test_stretch_behind_discarded_volumes_begins_there(self, done):
+    def test_first_segment_begins_after_the_discarded_volumes(self, done):
         self.scrub(done, [8], [], "--discard_scans", "5")
         assert outliers("discarded", "segment") == {"discarded": [0, 1, 2, 3, 4], "segment": [5, 6, 7]}
 
-    def test_stretch_between_volumes_censored_for_different_reasons_counts(self, done):
+    def test_segment_between_volumes_censored_for_different_reasons_counts(self, done):
         np.savetxt("censor.txt", np.arange(N_VOLUMES) == 14, fmt="%d")
         self.scrub(done, [10], [], "--censor_file", "censor.txt")
         assert outliers("user", "segment") == {"user": [14], "segment": [11, 12, 13]}
 
     @pytest.mark.parametrize(("n_least", "expected"), [(0, []), (3, []), (4, [11, 12, 13])])
-    def test_length_of_stretches_is_that_asked_for(self, done, n_least, expected):
+    def test_shortest_segment_is_that_of_the_option(self, done, n_least, expected):
         self.scrub(done, [10, 14], [], "--scrub_segment", n_least)
         assert outliers("segment") == {"segment": expected}
 
@@ -351,7 +353,7 @@ class TestScrubbing:
     @pytest.mark.parametrize(
         ("option", "column"), [("--fd_threshold", "framewise_displacement"), ("--std_dvars_threshold", "std_dvars")]
     )
-    def test_measure_with_a_threshold_of_0_is_not_looked_at_nor_missed(self, done, option, column):
+    def test_measure_with_a_threshold_of_0_is_not_needed(self, done, option, column):
         table = make_table()
         table.loc[12, ["framewise_displacement", "std_dvars"]] = 9.0
         write_table(table.drop(columns=column))
@@ -360,7 +362,7 @@ class TestScrubbing:
         assert outliers(column) == {column: []}
         assert censored() == [12]
 
-    def test_nothing_left_to_look_at_is_wrong_use(self, niimasker):
+    def test_scrubbing_without_a_threshold_is_wrong_use(self, niimasker):
         write_table(make_table())
         words = ("--regressor_files", "confounds.tsv", "--regressors", "a", "--scrub")
         result = niimasker(*words, "--fd_threshold", "0", "--std_dvars_threshold", "0")
@@ -390,7 +392,7 @@ class TestScrubbing:
 
     @pytest.mark.parametrize("row", [1, 17, N_VOLUMES - 1])
     @pytest.mark.parametrize("column", ["framewise_displacement", "std_dvars"])
-    def test_measure_that_is_missing_after_the_first_row_is_no_measure_of_stillness(self, niimasker, column, row):
+    def test_measure_that_is_missing_after_the_first_row_is_an_error(self, niimasker, column, row):
         table = make_table()
         table.loc[row, column] = np.nan
         write_table(table)
@@ -399,14 +401,14 @@ class TestScrubbing:
         assert str(row + 1) in re.findall(r"\d+", line)
 
     @pytest.mark.parametrize("column", ["framewise_displacement", "std_dvars"])
-    def test_measure_that_is_missing_in_discarded_volumes_is_not_missed(self, done, column):
+    def test_measure_that_is_missing_in_discarded_volumes_is_no_error(self, done, column):
         table = make_table()
         table.loc[[0, 1, 2], column] = np.nan
         write_table(table)
         done("--regressor_files", "confounds.tsv", "--regressors", "scrub", "--discard_scans", "3")
         assert len(signals()) == N_VOLUMES - 3
 
-    def test_without_a_table_it_is_wrong_use(self, niimasker):
+    def test_scrubbing_without_a_table_is_wrong_use(self, niimasker):
         assert "--regressor_files" in one_line(niimasker("--scrub"))
 
     def test_word_and_option_are_the_same(self, done):
@@ -450,11 +452,11 @@ class TestEverythingCensored:
         assert len(read("other_timeseries.tsv")) == N_VOLUMES
         assert read("niimasker_data/summary.tsv")["status"].tolist() == ["failed", "done"]
 
-    def test_by_the_user_it_fails_too(self, niimasker):
+    def test_censor_file_that_marks_all_volumes_fails_the_run(self, niimasker):
         np.savetxt("censor.txt", np.ones(N_VOLUMES), fmt="%d")
         assert "censor" in one_line(niimasker("--censor_file", "censor.txt"), code=1)
 
-    def test_discarding_counts_towards_it(self, niimasker):
+    def test_discarded_and_censored_volumes_count_together(self, niimasker):
         np.savetxt("censor.txt", np.arange(N_VOLUMES) >= 5, fmt="%d")
         one_line(niimasker("--censor_file", "censor.txt", "--discard_scans", "5"), code=1)
 
@@ -577,7 +579,7 @@ class TestRowsOfCensoredVolumes:
         left |= {path.name for path in Path("out").glob("*_regressors.tsv")}
         assert left == {"other_outliers.tsv", "other_regressors.tsv", "notes_outliers.tsv"}
 
-    def test_each_table_goes_for_itself(self, done):
+    def test_each_table_is_removed_independently(self, done):
         write_table(make_table())
         np.savetxt("censor.txt", np.arange(N_VOLUMES) == 1, fmt="%d")
         regressing = ("--regressor_files", "confounds.tsv", "--regressors", "a")
@@ -621,7 +623,7 @@ class TestRegressors:
             assert read("bold_regressors.tsv")["a_derivative1"][0] == pytest.approx(table.loc[2, "a_derivative1"])
         assert written[0] == written[1]
 
-    def test_ones_that_add_nothing_are_named_and_recorded(self, done):
+    def test_redundant_regressors_are_named_and_recorded(self, done):
         table = make_table()
         table["flat"], table["again"], table["both"] = 3.0, table["a"], table["a"] - table["b"]
         write_table(table)
@@ -633,7 +635,7 @@ class TestRegressors:
         assert set(said) == {f"niimasker: warning: {line} (bold)" for line in sidecar()["Warnings"]}
         assert [line for line in said if line.endswith("; ConfoundsLeftOut in the JSON file lists them. (bold)")]
 
-    def test_ones_that_add_nothing_change_nothing(self, done):
+    def test_redundant_regressors_change_nothing(self, done):
         table = make_table()
         table["flat"], table["again"] = 3.0, table["a"]
         write_table(table)
@@ -670,7 +672,7 @@ class TestRegressors:
 
 
 class TestDegreesOfFreedom:
-    def test_none_left_fails_that_run_with_the_numbers(self, niimasker):
+    def test_no_degrees_of_freedom_fail_that_run_with_the_numbers(self, niimasker):
         save(Path("short.nii"), make_volumes(n_volumes=12), t_r=2.0)
         names = [f"c{number:02}" for number in range(14)]
         for n_volumes in (12, N_VOLUMES):
@@ -689,12 +691,12 @@ class TestDegreesOfFreedom:
         assert summary["status"].tolist() == ["failed", "done"]
         assert summary["degrees_of_freedom"].tolist()[1] == N_VOLUMES - 14 - 1
 
-    def test_few_left_warn_with_the_numbers(self, done):
+    def test_few_degrees_of_freedom_warn_with_the_numbers(self, done):
         values = np.random.default_rng(0).normal(size=(N_VOLUMES, 25))
         pd.DataFrame(values, columns=[f"c{number}" for number in range(25)]).to_csv("c.tsv", sep="\t", index=False)
         said = done("--regressor_files", "c.tsv", "--regressors", "c*")
         assert said == [
-            "niimasker: warning: 14 degrees of freedom are left of 40 volumes by 25 regressors and the mean; "
+            "niimasker: warning: 14 degrees of freedom are left of 40 volumes after 25 regressors and the mean; "
             "correlations will be unreliable. (bold)"
         ]
 
@@ -702,8 +704,8 @@ class TestDegreesOfFreedom:
         save(Path("short.nii"), make_volumes(n_volumes=2), t_r=2.0)
         line = one_line(niimasker("--detrend", images=["short.nii", "bold.nii"]), code=1)
         assert line == (
-            "niimasker: failed: short.nii: no degree of freedom is left of 2 volumes by the mean and the trend (0); "
-            "leave --detrend out."
+            "niimasker: failed: short.nii: no degrees of freedom are left of 2 volumes after the mean and the trend "
+            "(0); leave --detrend out."
         )
         assert not list(Path("out").glob("short*"))
         assert len(signals()) == N_VOLUMES
@@ -711,7 +713,7 @@ class TestDegreesOfFreedom:
     def test_one_volume_left_by_censoring_alone_is_written(self, done):
         np.savetxt("censor.txt", np.arange(N_VOLUMES) != 7, fmt="%d")
         (line,) = done("--censor_file", "censor.txt")
-        assert "0 degrees of freedom are left of 1 volume by the mean; " in line
+        assert "0 degrees of freedom are left of 1 volume after the mean; " in line
         np.testing.assert_allclose(signals(), regional_means()[[7]], atol=1e-7)
 
     def test_filter_and_censoring_count(self, done):
@@ -738,7 +740,7 @@ class TestConstantRegions:
     @pytest.mark.parametrize("method", ["zscore_sample", "zscore", "psc"])
     @pytest.mark.parametrize("words", [(), ("--detrend",), ("--high_pass", "0.02")], ids=str)
     @pytest.mark.parametrize("engine", ["stream", "nilearn"])
-    def test_standardised_they_are_missing_and_say_why(self, done, method, words, engine):
+    def test_standardised_constant_regions_are_missing_and_say_why(self, done, method, words, engine):
         done("--standardize", "--standardize_method", method, *words, "--engine", engine)
         assert read("bold_regions.tsv")["status"].str.startswith(("ok", "constant")).all()
         assert read("bold_regions.tsv")["status"].tolist()[1].startswith("constant")
@@ -760,7 +762,7 @@ class TestConstantRegions:
     @pytest.mark.parametrize(("n_flat", "status"), [(11, "ok"), (12, "constant")])
     def test_region_of_voxels_is_constant_when_all_of_them_are(self, done, n_flat, status):
         volumes = make_volumes()
-        # Lines, which are valid until they are detrended.
+        # Linear trends, which are valid until they are detrended.
         for i, j, k in np.argwhere(LABELS == 2)[:n_flat]:
             volumes[i, j, k] = 700 + np.linspace(0, 3, N_VOLUMES)
         save(Path("bold.nii"), volumes, t_r=2.0)
@@ -768,7 +770,7 @@ class TestConstantRegions:
         assert read("bold_regions.tsv")["status"].tolist() == ["ok", status, "ok"]
         assert signals().isna().all().sum() == n_flat
 
-    def test_left_alone_they_keep_their_value(self, done):
+    def test_without_cleaning_constant_regions_keep_their_value(self, done):
         done()
         np.testing.assert_allclose(signals()["roi 2"], 700)
 
@@ -783,7 +785,7 @@ class TestConstantRegions:
         assert signals()["roi 2"].isna().all()
 
     def test_mean_of_voxels_that_cancel_out_is_constant(self, done):
-        # Every voxel is valid, the region's mean is not.
+        # Every voxel varies, but the mean of the region does not.
         volumes = make_volumes()
         inside = np.argwhere(LABELS == 2)
         for number, (i, j, k) in enumerate(inside):
@@ -813,13 +815,13 @@ class TestConstantRegions:
 
 
 class TestPercentOfNothing:
-    """Data whose mean was removed, as other programs write them."""
+    """Data whose mean was removed, as some programs write them."""
 
     PSC = ("--standardize", "--standardize_method", "psc")
     STATUS = "no percent: its mean is not clearly above 0"
 
     def write(self, mean=0.0):
-        """Write an image of which regions 2 and 5 have no mean; of region 5 some voxels have one."""
+        """Write an image in which regions 2 and 5 have no mean, but some voxels of region 5 do."""
         volumes = make_volumes()
         centred = volumes - volumes.mean(axis=-1, keepdims=True)
         volumes = np.where((LABELS == 2)[..., None], centred + mean, volumes)
@@ -831,7 +833,7 @@ class TestPercentOfNothing:
     @pytest.mark.parametrize("mean", [0.0, 1e-9, -50.0])
     @pytest.mark.parametrize("words", [(), ("--detrend",), ("--high_pass", "0.02")], ids=str)
     @pytest.mark.parametrize("engine", ["stream", "nilearn"])
-    def test_region_has_none_and_says_why(self, done, mean, words, engine):
+    def test_region_without_a_mean_has_no_percent_and_says_why(self, done, mean, words, engine):
         self.write(mean)
         said = done(*self.PSC, *words, "--engine", engine)
         assert read("bold_regions.tsv")["status"].tolist() == ["ok", self.STATUS, "ok"]
@@ -840,7 +842,7 @@ class TestPercentOfNothing:
         assert said == [f"niimasker: warning: 1 of 3 regions without signal ({self.STATUS}): roi 2. (bold)"]
 
     @pytest.mark.parametrize("engine", ["stream", "nilearn"])
-    def test_region_of_voxels_says_so_when_none_of_them_has_any(self, done, engine):
+    def test_region_of_voxels_says_so_if_no_voxel_has_a_mean(self, done, engine):
         some = self.write()
         said = done(*self.PSC, "--as_voxels", "--engine", engine)
         assert read("bold_regions.tsv")["status"].tolist() == ["ok", self.STATUS, "ok"]
@@ -860,14 +862,11 @@ class TestPercentOfNothing:
 def test_processes_count_volumes_alike(done):
     table = make_table()
     table.loc[[10, 30], "framewise_displacement"] = 0.8
-    write_table(table)
-    save(Path("other.nii"), make_volumes(), t_r=2.0)
-    Path("others.tsv").write_bytes(Path("confounds.tsv").read_bytes())
-    words = ("--regressor_files", "confounds.tsv", "others.tsv", "--regressors", "a", "scrub", "--standardize")
-    done(*words, *FILTER, images=["bold.nii", "other.nii"], out="many")
-    done(*words, *FILTER, "--n_jobs", "2", images=["bold.nii", "other.nii"])
-    for name in ("bold_timeseries.tsv", "other_timeseries.tsv", "bold_outliers.tsv", "bold_regions.tsv"):
-        assert Path("out", name).read_bytes() == Path("many", name).read_bytes()
+    words = ("--regressor_files", write_table(table), "--regressors", "a", "scrub", "--standardize", *FILTER)
+    done(*words, out="here")
+    done(*words, "--n_jobs", "2")
+    for name in ("bold_timeseries.tsv", "bold_outliers.tsv", "bold_regions.tsv"):
+        assert Path("out", name).read_bytes() == Path("here", name).read_bytes()
     assert len(signals()) == N_VOLUMES - 2
 
 
@@ -932,50 +931,50 @@ class TestRepetitionTime:
         assert len(said) == warns
         assert all("2.5" in line and "header" in line for line in said)
 
-    def test_option_without_any_other_is_quiet(self, done):
+    def test_option_without_another_t_r_is_quiet(self, done):
         write_image(None)
         assert done(*FILTER, "--t_r", "2") == []
 
     @pytest.mark.parametrize("words", [FILTER, ("--low_pass", "0.1"), (*FILTER, "--low_pass", "0.1")])
-    def test_filter_without_any_is_an_error_that_says_the_way_out(self, niimasker, words):
+    def test_filter_without_t_r_is_an_error_that_says_the_way_out(self, niimasker, words):
         write_image(None)
         line = one_line(niimasker(*words))
         assert "--t_r" in line
         assert not Path("out/bold_timeseries.tsv").exists()
 
-    def test_without_a_filter_none_is_needed(self, done):
+    def test_without_a_filter_no_t_r_is_needed(self, done):
         write_image(None)
         assert done() == []
         assert t_r_of() == (None, None)
 
     @pytest.mark.parametrize("value", ["2000", "0.049", "20.1"])
     @pytest.mark.parametrize("words", [FILTER, ()], ids=["filter", "no filter"])
-    def test_option_beyond_0_05_and_20_s_is_an_error(self, niimasker, value, words):
+    def test_option_outside_0_05_to_20_s_is_an_error(self, niimasker, value, words):
         write_image(None)
         line = one_line(niimasker(*words, "--t_r", value))
         assert value in line
         assert ("millisecond" in line or " ms" in line) or float(value) < 1
 
     @pytest.mark.parametrize(("value", "said"), [(2000.0, None), (None, 2000.0), (2.0, 2000.0)])
-    def test_header_or_sidecar_beyond_is_an_error_with_a_filter(self, niimasker, value, said):
+    def test_implausible_t_r_of_header_or_sidecar_is_an_error_with_a_filter(self, niimasker, value, said):
         write_image(value, said=said)
         line = one_line(niimasker(*FILTER))
         assert "2000" in line
         assert "millisecond" in line or " ms" in line
 
     @pytest.mark.parametrize(("value", "said"), [(2000.0, None), (None, 2000.0)])
-    def test_header_or_sidecar_beyond_is_a_warning_without_a_filter(self, done, value, said):
+    def test_implausible_t_r_of_header_or_sidecar_is_a_warning_without_a_filter(self, done, value, said):
         write_image(value, said=said)
         lines = done()
         assert len(lines) == 1
         assert "2000" in lines[0]
 
     @pytest.mark.parametrize("value", ["0.05", "20"])
-    def test_both_limits_are_inside(self, done, value):
+    def test_both_limits_are_plausible(self, done, value):
         write_image(None)
         assert done("--t_r", value) == []
 
-    def test_option_mends_a_header_in_milliseconds(self, done):
+    def test_option_overrides_a_header_in_milliseconds(self, done):
         write_image(2000.0)
         lines = done(*FILTER, "--t_r", "2")
         assert len(lines) == 1
@@ -1010,7 +1009,7 @@ class TestFilters:
     def test_as_many_volumes_as_the_filter_needs_are_enough(self, niimasker, words, n_least):
         words = (*FILTER, "--low_pass", "0.2") if words == ("both",) else words
         for n_volumes in (n_least - 1, n_least):
-            # The discarded ones do not count.
+            # Discarded volumes do not count.
             write_image(2.0, name=f"run{n_volumes}.nii", n_volumes=n_volumes + 2)
         images = [f"run{n_volumes}.nii" for n_volumes in (n_least - 1, n_least)]
         line = one_line(niimasker(*words, "--discard_scans", "2", images=images), code=1)
@@ -1019,7 +1018,7 @@ class TestFilters:
         assert len(read(f"run{n_least}_timeseries.tsv")) == n_least
 
     def test_filter_runs_over_censored_volumes_but_needs_no_more_of_them(self, done):
-        # 40 volumes are long enough, though 14 are kept.
+        # 40 volumes are enough for the filter, although only 14 of them are kept.
         np.savetxt("censor.txt", np.arange(N_VOLUMES) % 3 > 0, fmt="%d")
         done("--censor_file", "censor.txt", "--high_pass", "0.02", "--low_pass", "0.2")
         assert len(signals()) == 14
@@ -1076,7 +1075,7 @@ class TestSpaces:
         nib.save(img, name)
 
     def corner(self):
-        """Return the affine that a header without codes stands for, so that the atlas lies on the image."""
+        """Return the affine of a header without codes, so that the atlas lies on the image."""
         self.write_unplaced("bold.nii", make_volumes())
         return nib.load("bold.nii").affine
 

@@ -28,7 +28,7 @@ from niimasker.signals.timeline import Timeline
 SHAPE = (9, 10, 11)
 N_VOLUMES = 20
 KINDS = ["labels", "spheres", "maps", "mask mean", "mask voxels", "parcellation voxels"]
-# A header holds float32: the widths of kernels are to be the same on both sides to the last digit.
+# Rounded to float32, as in a header, so that kernel widths are the same on both sides to the last digit.
 TILTED = OBLIQUE.astype(np.float32).astype(np.float64)
 AFFINES = {"RAS": RAS, "LAS": LAS, "TILTED": TILTED}
 
@@ -48,7 +48,7 @@ def assert_equal_in_sd(found, expected, tolerance=TOLERANCE):
 
 @dataclass(frozen=True)
 class Storage:
-    """How voxels are written: type, and what scales them."""
+    """How voxels are stored: type, slope and intercept."""
 
     dtype: str
     slope: float = 1.0
@@ -67,7 +67,7 @@ STORAGES = {
 
 
 def make_stored(storage, rng):
-    """Return voxels of a type: a baseline that differs between voxels, and a course of time."""
+    """Return voxels of a type, with a baseline that differs between voxels and a time course."""
     baseline, spread = {"u1": (120, 20), "<i2": (9000, 60), ">i2": (9000, 60)}.get(storage.dtype, (1000, 10))
     course = rng.normal(size=(*SHAPE, N_VOLUMES))
     return (baseline * rng.uniform(0.8, 1.2, (*SHAPE, 1)) + spread * course).astype(storage.dtype)
@@ -75,7 +75,7 @@ def make_stored(storage, rng):
 
 @pytest.fixture(scope="module", autouse=True)
 def cheap_garbage_collection():
-    """nilearn collects garbage at every call; what the whole test run has imported need not be looked through."""
+    """Speed up nilearn's garbage collection at every call, which would otherwise visit all imported objects."""
     gc.collect()
     gc.freeze()
     yield
@@ -101,7 +101,7 @@ def images(tmp_path_factory):
 
 
 def make_regions(kind, affine):
-    """Return regions that reach the volume's edges."""
+    """Return regions that reach the edges of the volume."""
     rng = np.random.default_rng(1)
     if kind in ("labels", "parcellation voxels"):
         labels = rng.choice([0, 2, 3, 7, 40], size=SHAPE, p=[0.6, 0.1, 0.1, 0.1, 0.1])
@@ -132,7 +132,7 @@ def by_nilearn(kind, regions, inside, volumes, affine, fwhm):
     elif kind == "maps":
         masker = NiftiMapsMasker(nib.Nifti1Image(regions.definition.weights, affine), mask_img=mask_img, **options)
     elif regions.as_voxels:
-        # nilearn knows no voxels of several regions: it gets one mask, and the columns are put in the regions' order.
+        # nilearn does not extract voxels of several regions: one mask is used, and its columns are put in region order.
         labels = regions.definition.labels * (1 if inside is None else inside)
         masker = NiftiMasker(nib.Nifti1Image((labels > 0).astype(np.uint8), affine), **options)
         return by_masker(masker, volumes, affine)[:, np.argsort(labels[labels > 0], kind="stable")]
@@ -162,7 +162,7 @@ def test_signals_of_every_type_equal_those_of_nilearn(images, kind, masked, fwhm
     inside = np.random.default_rng(2).random(SHAPE) < 0.7 if masked else None
     mask = make_mask(inside, grid.matrix) if masked else None
     placement = make_placement([regions], grid, mask, smoothing_fwhm=fwhm, engine="stream")
-    # A masker treats each volume alone: one call serves the volumes of all types.
+    # A masker processes each volume independently, so that one call serves the volumes of all types.
     together = np.concatenate([values for _, _, values in images[axes]], axis=-1)
     expected = by_nilearn(kind, regions, inside, together, grid.matrix, fwhm)
     for (_, paths, _), its_expected in zip(images[axes], np.split(expected, len(images[axes])), strict=True):
@@ -192,7 +192,7 @@ def test_nilearn_engine_gives_the_same(images, kind, axes):
     np.testing.assert_allclose(found.tsnr, expected.tsnr, rtol=1e-9)
 
 
-# Scaling, baselines, volumes left out
+# Scaling, baselines, discarded volumes
 
 
 def run(path, regions, *, fwhm=None, first=0, engine="stream"):
@@ -207,7 +207,7 @@ def labels():
 
 
 def means_of(volumes, regions):
-    """Return means over regions by arithmetic, of shape (n_volumes, n_regions)."""
+    """Return the means over regions, of shape (n_volumes, n_regions), computed with numpy."""
     return np.stack([volumes[regions.definition.labels == index].mean(axis=0) for index in regions.indices], axis=1)
 
 
@@ -241,7 +241,7 @@ def test_baseline_of_10_000_in_float32_stays_exact(tmp_path, kind, fwhm):
 
 
 def test_first_volume_far_from_the_others_costs_no_digits(tmp_path, labels):
-    # Before the magnetisation is steady the first volume can be several times as bright as the others.
+    # Before steady state, the first volume can be several times as bright as the others.
     rng = np.random.default_rng(0)
     volumes = 10_000 + 10 * rng.normal(size=(*SHAPE, N_VOLUMES))
     volumes[..., 0] *= 5
@@ -266,7 +266,7 @@ def test_maps_that_depend_on_each_other_give_the_smallest_solution_of_maps_of_on
     maps = np.round(rng.random((*SHAPE, 2)) * 16)
     regions = make_maps(np.concatenate([maps, maps.sum(axis=-1, keepdims=True)], axis=-1), TILTED)
     volumes = 1000 + rng.normal(size=(*SHAPE, N_VOLUMES))
-    # nilearn is no oracle here: it keeps the singular value of rounding size and divides by it, for signals of 3e14.
+    # nilearn is no reference here: it divides by a singular value of rounding size, which gives signals of 3e14.
     matrix = flat(regions.definition.weights)
     lengths = np.linalg.norm(matrix, axis=0)
     expected = (np.linalg.pinv(matrix / lengths, rcond=1e-10) @ flat(volumes) / lengths[:, None]).T
@@ -281,13 +281,13 @@ def test_maps_that_are_nearly_equal_lose_no_more_than_normal_equations_must(tmp_
     volumes = 1000 + rng.normal(size=(*SHAPE, N_VOLUMES))
     expected = by_nilearn("maps", regions, None, volumes, TILTED, None)
     found = run(save(tmp_path / "run.nii", volumes, TILTED), regions).values
-    # Their relative error is the rounding times the square of the condition, where least squares have the condition.
+    # The relative error is the rounding error times the square of the condition number, not times the number itself.
     condition = np.linalg.cond(flat(regions.definition.weights))
     lost = 10 * np.finfo(np.float64).eps * condition**2
     np.testing.assert_allclose(found, expected, rtol=0, atol=lost * np.abs(expected).max())
-    # What is lost is in the baseline, and the same in each volume: the course of time keeps its digits.
+    # The error is in the baseline and the same in each volume, so that the time course keeps its digits.
     course, expected_course = found - found.mean(axis=0), expected - expected.mean(axis=0)
-    # But for those that least squares lose of the baseline, on nilearn's side.
+    # Except for the digits of the baseline that nilearn's least squares lose.
     rounding = np.finfo(np.float64).eps * condition * np.abs(expected).max()
     np.testing.assert_allclose(course, expected_course, rtol=0, atol=lost * np.abs(expected_course).max() + rounding)
 
@@ -296,7 +296,7 @@ def test_maps_that_are_nearly_equal_lose_no_more_than_normal_equations_must(tmp_
 
 
 def spoil(volumes):
-    """Put values that are not finite into 7 voxels, in the first, the last, some and all volumes."""
+    """Put values that are not finite into 7 voxels: in the first, the last, some and all volumes."""
     spoiled = volumes.copy()
     spoiled[0, 0, 0, 0] = np.nan
     spoiled[1, 0, 0, -1] = np.inf
@@ -371,7 +371,7 @@ def test_large_finite_values_give_no_warning(tmp_path, labels):
 # Coverage, validity, tSNR
 
 
-def facts_of(folder, volumes, labels, *, engine="stream", **options):
+def regions_table(folder, volumes, labels, *, engine="stream", **options):
     """Return the regions table of a run."""
     save(folder / "bold.nii", volumes)
     save(folder / "atlas.nii", labels)
@@ -387,8 +387,8 @@ def facts_of(folder, volumes, labels, *, engine="stream", **options):
 
 
 @pytest.mark.parametrize("engine", ["stream", "nilearn"])
-class TestFacts:
-    """A region of 10 voxels, of which 10 have a mean of 100 and a deviation of 2, before some are spoiled."""
+class TestRegionsTable:
+    """A region of 10 voxels with a mean of 100 and a standard deviation of 2, before some are changed."""
 
     LABELS = np.zeros((9, 10, 11), dtype=np.int16)
     LABELS[4, :, 5] = 3
@@ -399,10 +399,10 @@ class TestFacts:
         return volumes
 
     def facts(self, folder, volumes, engine, **options):
-        table = facts_of(folder, volumes, self.LABELS, engine=engine, **options)
+        table = regions_table(folder, volumes, self.LABELS, engine=engine, **options)
         return table.loc[0, ["n_voxels", "n_valid", "coverage", "mean", "tsnr"]].tolist()
 
-    def test_good_voxels_all_count(self, tmp_path, engine):
+    def test_valid_voxels_all_count(self, tmp_path, engine):
         assert self.facts(tmp_path, self.make(), engine) == pytest.approx([10, 10, 1, 100, 50])
 
     def test_tsnr_is_the_mean_over_voxels(self, tmp_path, engine):
@@ -429,7 +429,7 @@ class TestFacts:
         volumes[4, 0, 5, :] = np.nan
         volumes[4, 1, 5, ::2] = np.inf
         volumes[4, 2, 5, 3] = np.nan
-        # Volumes alternate between 98 and 102; those lost count as 0.
+        # Volumes alternate between 98 and 102; values that are not finite count as 0.
         mean = (7 * 100 + 0 + 102 / 2 + (100 * N_VOLUMES - 102) / N_VOLUMES) / 10
         assert self.facts(tmp_path, volumes, engine) == pytest.approx([10, 7, 0.7, mean, 50], rel=1e-5)
 
@@ -460,7 +460,7 @@ class TestFacts:
         signals = run(save(tmp_path / "run.nii", volumes), make_parcels(labels, OBLIQUE), engine=engine)
         assert signals.status == (NO_SIGNAL, OK)
 
-    def test_voxels_have_the_facts_of_their_regions(self, tmp_path, engine):
+    def test_single_voxels_have_the_row_of_their_region(self, tmp_path, engine):
         volumes = self.make()
         volumes[4, :4, 5] = 7
         path = save(tmp_path / "run.nii", volumes)
@@ -472,7 +472,7 @@ class TestFacts:
         for name in ("n_valid", "tsnr", "status"):
             np.testing.assert_array_equal(getattr(voxels, name), getattr(whole, name))
 
-    def test_single_volume_is_not_called_silent(self, tmp_path, engine):
+    def test_single_volume_has_a_signal(self, tmp_path, engine):
         path = save(tmp_path / "run.nii", self.make()[..., :1])
         assert run(path, make_parcels(self.LABELS, OBLIQUE), engine=engine).status == (OK,)
 
@@ -547,7 +547,7 @@ def write_atlas(folder, kind, affine=TILTED):
 
 
 def read_all(outcome):
-    """Return what was written for each atlas: signals, facts of regions, places of voxels."""
+    """Return the bytes written for each atlas: tables of signals, regions and voxels."""
     paths = [
         [path for path in (tables.signals_path, tables.regions_path, tables.voxels_path) if path]
         for tables in outcome.tables
@@ -594,26 +594,26 @@ def test_size_of_blocks_changes_nothing(kind, sizes, seed):
     operator = make_placement([regions], grid, None, smoothing_fwhm=6.0, engine="stream").extractor
     blocks = np.split(volumes, [cut for cut in np.cumsum(sizes) if cut < N_VOLUMES])
     found, expected = accumulate(blocks, operator), accumulate([volumes], operator)
-    assert_equal_in_sd(found.values(operator), expected.values(operator), 1e-12)
-    found_facts, facts = found.facts, expected.facts
-    np.testing.assert_array_equal(found_facts.is_finite, facts.is_finite)
-    np.testing.assert_array_equal(found_facts.deviation > 0, facts.deviation > 0)
-    np.testing.assert_allclose(found_facts.mean, facts.mean, rtol=1e-12)
-    np.testing.assert_allclose(found_facts.deviation, facts.deviation, rtol=1e-12)
+    assert_equal_in_sd(found.compute_signals(operator), expected.compute_signals(operator), 1e-12)
+    found, expected = found.statistics, expected.statistics
+    np.testing.assert_array_equal(found.is_finite, expected.is_finite)
+    np.testing.assert_array_equal(found.deviation > 0, expected.deviation > 0)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.deviation, expected.deviation, rtol=1e-12)
 
 
-def test_facts_are_means_and_deviations_of_voxels():
+def test_statistics_of_points_are_means_and_deviations_of_voxels():
     rng = np.random.default_rng(0)
     volumes = 10_000 + 10 * rng.normal(size=(*SHAPE, N_VOLUMES))
     volumes[0, 0, 0], volumes[1, 1, 1] = 0.1, np.nan
     regions = make_parcels(np.ones(SHAPE), TILTED)
     grid = make_mask(np.ones(SHAPE), TILTED).grid
     operator = make_placement([regions], grid, None, smoothing_fwhm=None, engine="stream").extractor
-    facts = accumulate(np.array_split(flat(volumes).T, 3), operator).facts
-    np.testing.assert_allclose(facts.mean, flat(clean_of(volumes)).mean(axis=1), rtol=1e-13)
-    np.testing.assert_allclose(facts.deviation, flat(clean_of(volumes)).std(axis=1), rtol=1e-9, atol=1e-12)
-    assert np.flatnonzero(~facts.is_finite).tolist() == [1 + 9 * (1 + 10 * 1)]
-    assert facts.deviation[0] == 0
+    statistics = accumulate(np.array_split(flat(volumes).T, 3), operator).statistics
+    np.testing.assert_allclose(statistics.mean, flat(clean_of(volumes)).mean(axis=1), rtol=1e-13)
+    np.testing.assert_allclose(statistics.deviation, flat(clean_of(volumes)).std(axis=1), rtol=1e-9, atol=1e-12)
+    assert np.flatnonzero(~statistics.is_finite).tolist() == [1 + 9 * (1 + 10 * 1)]
+    assert statistics.deviation[0] == 0
 
 
 # Nothing left
@@ -628,7 +628,10 @@ def test_run_without_any_region_left_says_why(tmp_path, kind, fwhm, engine):
     path = save(tmp_path / "run.nii", np.zeros((*SHAPE, 3)), TILTED)
     with pytest.raises(RegionsError) as caught:
         run(path, make_regions(kind, away), fwhm=fwhm, engine=engine)
-    assert str(caught.value) == f"{path}: no region is left (empty: outside the image); are both in one space?"
+    assert (
+        str(caught.value)
+        == f"{path}: no region is left (empty: outside the image); are image and regions in the same space?"
+    )
 
 
 @pytest.mark.parametrize("engine", ["stream", "nilearn"])

@@ -1,4 +1,4 @@
-"""Regressors: which of them take nothing out, what is said of those, and the degrees of freedom that the rest leave."""
+"""Regressors: redundant ones are left out with a warning, the others determine the degrees of freedom."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def noise(n_columns=1, n_volumes=N, seed=0):
 
 
 def prepare(columns, timeline=TIMELINE, cleaning=PLAIN):
-    """Return the regressors of named columns as they are prepared, and what is said of them."""
+    """Return the prepared regressors of named columns, and the warnings."""
     values = np.column_stack([np.asarray(column, dtype=float) for column in columns.values()])
     with record_warnings() as said:
         return prepare_nuisance(Confounds(tuple(columns), values), timeline, cleaning), said
@@ -48,7 +48,7 @@ def censor(*places, n_volumes=N):
 
 
 def assert_left_out(result, *names):
-    """Expect that these alone are left out, and that one warning says so of each."""
+    """Expect that only these are left out, and that one warning names each of them."""
     nuisance, said = result
     assert list(nuisance.left_out) == list(names)
     assert not set(names) & set(nuisance.names)
@@ -121,7 +121,7 @@ class TestRegressorsThatAddNothing:
         assert_left_out(prepare(columns, Timeline(N, 2, censor(20, 21, 22, 60)), DETREND), "drift")
 
     def test_wave_outside_of_the_band_is_left_out(self):
-        # Long enough that the filter's ends leave less than 1e-6 of it at both of them.
+        # Long enough that less than 1e-6 of the wave is left at both ends of the filter.
         n = 4000
         time = T_R * np.arange(n)
         slow = np.sin(2 * np.pi * 0.0005 * time) * np.hanning(n) ** 4
@@ -130,7 +130,7 @@ class TestRegressorsThatAddNothing:
         assert_left_out(prepare(values, Timeline(n, 0), cleaning), "slow")
 
     @with_every_cleaning
-    def test_each_reason_is_said_of_its_own_column(self, cleaning):
+    def test_each_reason_is_given_for_its_own_column(self, cleaning):
         columns = {"flat": np.ones(N), "one": A, "again": A, "two": B, "sum": A + B}
         nuisance, said = prepare(columns, cleaning=cleaning)
         assert nuisance.names == ("one", "two")
@@ -176,7 +176,7 @@ class TestRegressorsThatAddSomething:
         assert nuisance.names == ("first", "near")
 
     @given(n_columns=st.integers(1, 30), n_copies=st.integers(0, 10), seed=st.integers(0, 2**16))
-    def test_what_stays_has_full_rank_and_spans_all(self, n_columns, n_copies, seed):
+    def test_remaining_regressors_have_full_rank_and_span_all(self, n_columns, n_copies, seed):
         rng = np.random.default_rng(seed)
         values = rng.normal(size=(N, n_columns))
         values = np.hstack([values, values @ rng.normal(size=(n_columns, n_copies))])
@@ -193,7 +193,7 @@ class TestRegressorsThatAddSomething:
         nuisance = prepare_nuisance(None, TIMELINE, PLAIN)
         assert (nuisance.names, nuisance.values.shape, dict(nuisance.left_out)) == ((), (N, 0), {})
 
-    def test_confounds_are_left_as_they_were(self):
+    def test_confounds_are_not_modified(self):
         confounds = Confounds(("a", "b"), noise(2))
         prepare_nuisance(confounds, TIMELINE, BAND).values[:] = 0
         np.testing.assert_array_equal(confounds.values, noise(2))
@@ -220,31 +220,31 @@ class TestDegreesOfFreedom:
         ],
     )
     @pytest.mark.parametrize("n_regressors", [0, 1, 6])
-    def test_mean_trend_filter_and_regressors_take_theirs(self, cleaning, expected, n_regressors):
+    def test_mean_trend_filter_and_regressors_take_degrees_of_freedom(self, cleaning, expected, n_regressors):
         values = noise(max(n_regressors, 1))
         confounds = Confounds(tuple(f"c{number}" for number in range(n_regressors)), values[:, :n_regressors])
         with record_warnings():
             found = prepare_nuisance(confounds if n_regressors else None, TIMELINE, cleaning).degrees_of_freedom
         assert found == pytest.approx(expected - n_regressors)
 
-    def test_volumes_not_kept_give_none(self):
+    def test_volumes_not_kept_give_no_degrees_of_freedom(self):
         timeline = Timeline(N, 5, censor(10, 11, 50))
         assert prepare_noise(3, timeline, LOW)[0].degrees_of_freedom == pytest.approx(92 * 0.4 - 3 - 1)
 
-    def test_regressors_left_out_take_none(self):
+    def test_regressors_left_out_take_no_degrees_of_freedom(self):
         found, _ = prepare({"one": A, "again": A, "flat": np.ones(N)})
         assert found.degrees_of_freedom == N - 1 - 1
 
 
 class TestTooFew:
     @pytest.mark.parametrize(("n_kept", "n_regressors"), [(10, 9), (10, 12), (30, 29)])
-    def test_none_left_is_refused_with_both_numbers(self, n_kept, n_regressors):
+    def test_no_degrees_of_freedom_are_refused_with_both_numbers(self, n_kept, n_regressors):
         with pytest.raises(TooFewVolumesError) as caught:
             prepare_noise(n_regressors, Timeline(n_kept, 0))
         message = str(caught.value)
         assert "\n" not in message
         assert re.search(rf"\b{n_kept} volumes", message)
-        # As many as there are; more than there are volumes have the rank of the volumes.
+        # The number of regressors, or the rank of the volumes if there are more regressors.
         assert re.search(rf"\b({n_regressors}|{n_kept - 1}) regressors", message)
         assert "--regressors" in message
 
@@ -252,12 +252,12 @@ class TestTooFew:
         assert issubclass(TooFewVolumesError, RunError)
         assert issubclass(TooFewVolumesError, SignalsError)
 
-    def test_one_left_is_enough(self):
+    def test_one_degree_of_freedom_is_enough(self):
         nuisance, said = prepare_noise(8, Timeline(10, 0))
         assert nuisance.degrees_of_freedom == 1
         assert len(said) == 1
 
-    def test_detrending_takes_the_last_one(self):
+    def test_detrending_takes_the_last_degree_of_freedom(self):
         with pytest.raises(TooFewVolumesError):
             prepare_noise(8, Timeline(10, 0), DETREND)
 
@@ -267,7 +267,7 @@ class TestTooFew:
         with pytest.raises(TooFewVolumesError) as caught:
             freedom(36, cleaning=BAND)
         assert str(caught.value) == (
-            "no degree of freedom is left of 100 volumes by 36 regressors and a filter that leaves 36% of all "
+            "no degrees of freedom are left of 100 volumes after 36 regressors and a filter that passes 36% of all "
             "frequencies (0); choose fewer columns with --regressors or choose a wider filter."
         )
 
@@ -331,12 +331,12 @@ class TestTooFew:
     @pytest.mark.parametrize(
         ("timeline", "said", "way_out"),
         [
-            (Timeline(2, 0), "2 volumes by the mean and the trend (0)", "leave --detrend out."),
-            (Timeline(1, 0), "1 volume by the mean and the trend (-1)", "leave --detrend out."),
-            (Timeline(12, 10), "2 volumes by the mean and the trend (0)", "leave --detrend out."),
+            (Timeline(2, 0), "2 volumes after the mean and the trend (0)", "leave --detrend out."),
+            (Timeline(1, 0), "1 volume after the mean and the trend (-1)", "leave --detrend out."),
+            (Timeline(12, 10), "2 volumes after the mean and the trend (0)", "leave --detrend out."),
             (
                 Timeline(N, 0, censor(*range(N - 2))),
-                "2 volumes by the mean and the trend (0)",
+                "2 volumes after the mean and the trend (0)",
                 "censor less or leave --detrend out.",
             ),
         ],
@@ -345,13 +345,13 @@ class TestTooFew:
     def test_line_through_all_that_is_left_is_refused(self, timeline, said, way_out):
         with pytest.raises(TooFewVolumesError) as caught:
             prepare_nuisance(None, timeline, DETREND)
-        assert str(caught.value) == f"no degree of freedom is left of {said}; {way_out}"
+        assert str(caught.value) == f"no degrees of freedom are left of {said}; {way_out}"
 
-    def test_filter_alone_can_leave_none(self):
+    def test_filter_alone_can_leave_no_degrees_of_freedom(self):
         with pytest.raises(TooFewVolumesError) as caught:
             prepare_nuisance(None, Timeline(N, 0, censor(*range(N - 1))), HIGH)
         assert str(caught.value) == (
-            "no degree of freedom is left of 1 volume by a filter that leaves 80% of all frequencies (0.8); "
+            "no degrees of freedom are left of 1 volume after a filter that passes 80% of all frequencies (0.8); "
             "choose a wider filter or censor less."
         )
 
@@ -359,15 +359,16 @@ class TestTooFew:
         with record_warnings() as said:
             nuisance = prepare_nuisance(None, Timeline(N, 0, censor(*range(N - 1))), PLAIN)
         assert nuisance.degrees_of_freedom == 0
-        assert said == ["0 degrees of freedom are left of 1 volume by the mean; correlations will be unreliable."]
+        assert said == ["0 degrees of freedom are left of 1 volume after the mean; correlations will be unreliable."]
 
-    def test_what_takes_them_is_named(self):
+    def test_message_names_what_takes_degrees_of_freedom(self):
         _, said = prepare_noise(1, Timeline(10, 0))
         assert said == [
-            "8 degrees of freedom are left of 10 volumes by 1 regressor and the mean; correlations will be unreliable."
+            "8 degrees of freedom are left of 10 volumes after 1 regressor and the mean; "
+            "correlations will be unreliable."
         ]
         _, said = prepare_noise(3, Timeline(30, 0), Cleaning(True, None, None, 0.1, T_R, "header"))
         assert said == [
-            "7 degrees of freedom are left of 30 volumes by 3 regressors, the mean, the trend and "
-            "a filter that leaves 40% of all frequencies; correlations will be unreliable."
+            "7 degrees of freedom are left of 30 volumes after 3 regressors, the mean, the trend and "
+            "a filter that passes 40% of all frequencies; correlations will be unreliable."
         ]

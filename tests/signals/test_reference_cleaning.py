@@ -1,4 +1,4 @@
-"""Cleaning against a reference of a few lines in numpy and scipy, written from the specification alone."""
+"""Cleaning against a reference of a few lines of numpy and scipy, written from the specification."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from niimasker.inputs.confounds import Confounds
 from niimasker.options.settings import STANDARDIZE_METHODS
-from niimasker.signals.cleaning import clean, percent_base
+from niimasker.signals.cleaning import clean, percent_baseline
 from niimasker.signals.filtering import Cleaning, fill_gaps
 from niimasker.signals.nuisance import prepare_nuisance
 from niimasker.signals.timeline import Timeline
@@ -26,7 +26,7 @@ TOLERANCE = 1e-9
 
 
 def interpolate(values, is_kept):
-    """Return values of kept volumes at all: a spline inside, at the ends the nearest."""
+    """Return values at all volumes: a spline between kept volumes, the nearest kept value at the ends."""
     places = np.flatnonzero(is_kept)
     everywhere = np.clip(np.arange(len(is_kept)), places[0], places[-1])
     return CubicSpline(places, values)(everywhere)
@@ -47,7 +47,7 @@ def within_band(values, high_pass, low_pass, t_r):
 
 
 def without_regressors(values, regressors):
-    """Return what regressors without their means do not explain; so that the signals keep theirs."""
+    """Return the residuals of regressors without their means, so that signals keep their means."""
     design = regressors - regressors.mean(axis=0)
     design /= np.linalg.norm(design, axis=0)
     return values - design @ np.linalg.lstsq(design, values - values.mean(axis=0), rcond=None)[0]
@@ -78,7 +78,7 @@ def reference(volumes, regressors, timeline, cleaning):
     return standardized(values, cleaning.standardize, volumes[timeline.kept].mean(axis=0))
 
 
-# Against it
+# Comparison with the reference
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def test_degrees_of_freedom_are_those_of_the_formula(case):
 @given(case=cases)
 @settings(max_examples=40, deadline=None)
 def test_regressors_are_prepared_as_the_reference_prepares_signals(case):
-    # The columns may be scaled and centred: what they can take out of a signal is what counts.
+    # The columns may be scaled and centred; only the space that they span matters.
     assume(case.n_confounds and case.degrees_of_freedom >= 3)
     timeline, regressors = case.timeline, make_values(case)[1]
     found = prepare_nuisance(make_confounds(regressors), timeline, case.cleaning).values
@@ -231,7 +231,7 @@ def test_gaps_between_fewer_volumes_than_a_spline_needs_are_filled(n_kept):
 def test_real_regressors_give_what_the_reference_gives(data_dir, strategy, detrend, band):
     # Motion, its derivatives and squares: columns of 1e-9 beside columns of 1e3, close to each other.
     confounds = load_quietly(data_dir / "confounds" / RUN_1, [strategy, "scrub"], N_VOLUMES[RUN_1])
-    moved = np.nan_to_num(confounds.marks.framewise_displacement) > 0.2
+    moved = np.nan_to_num(confounds.measures.framewise_displacement) > 0.2
     timeline = Timeline(len(moved), 2, {"framewise_displacement": moved & (np.arange(len(moved)) >= 2)})
     assert timeline.n_censored
     cleaning = Cleaning(detrend, "zscore_sample", *band, 1.615, "header")
@@ -268,7 +268,7 @@ def test_percent_is_of_the_mean_before_detrending():
 
 
 def test_percent_is_of_each_columns_own_mean_after_a_filter():
-    # nilearn decides from all columns at once whether a mean was filtered out.
+    # nilearn decides for all columns at once whether the mean was filtered out.
     noise = np.random.default_rng(0).normal(size=(40, 1))
     cleaning = Cleaning(True, "psc", 0.02, None, 2.0, "header")
     nuisance = prepare_nuisance(None, PLAIN, cleaning)
@@ -278,29 +278,29 @@ def test_percent_is_of_each_columns_own_mean_after_a_filter():
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-13, -1e-13, 0.9e-3, -0.9e-3, -5.0])
-def test_mean_that_is_not_clearly_above_0_is_no_base_of_percent(mean):
-    # The mean of data that were demeaned, or z-scored, by another program is rounding.
+def test_mean_that_is_not_clearly_above_0_is_no_baseline_of_percent(mean):
+    # The mean of data that another program has demeaned or z-scored is a rounding error.
     values = np.column_stack([WAVE + mean, WAVE + 100])
     found = standardize(values, "psc")
     assert np.isnan(found[:, 0]).all()
     np.testing.assert_allclose(found[:, 1], WAVE, atol=1e-12)
-    np.testing.assert_allclose(percent_base(values), [np.nan, 100], rtol=1e-12)
+    np.testing.assert_allclose(percent_baseline(values), [np.nan, 100], rtol=1e-12)
 
 
-def test_mean_above_a_thousandth_of_the_deviation_is_a_base_of_percent():
+def test_mean_above_a_thousandth_of_the_deviation_is_a_baseline_of_percent():
     values = (WAVE + 1.1e-3)[:, None]
-    np.testing.assert_allclose(percent_base(values), [1.1e-3], rtol=1e-9)
+    np.testing.assert_allclose(percent_baseline(values), [1.1e-3], rtol=1e-9)
     np.testing.assert_allclose(standardize(values, "psc")[:, 0], 100 * WAVE / 1.1e-3, rtol=1e-9)
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1.0, 1e9])
-def test_base_of_percent_does_not_hang_on_units(factor):
+def test_baseline_of_percent_does_not_depend_on_units(factor):
     values = factor * np.column_stack([WAVE + 0.9e-3, WAVE + 1.1e-3])
-    assert np.isnan(percent_base(values)).tolist() == [True, False]
+    assert np.isnan(percent_baseline(values)).tolist() == [True, False]
 
 
-def test_column_without_values_is_no_base_of_percent():
-    assert np.isnan(percent_base(np.column_stack([np.full(40, np.nan), WAVE + 5]))).tolist() == [True, False]
+def test_column_without_values_is_no_baseline_of_percent():
+    assert np.isnan(percent_baseline(np.column_stack([np.full(40, np.nan), WAVE + 5]))).tolist() == [True, False]
 
 
 def test_percent_counts_the_kept_volumes_alone():
@@ -338,8 +338,8 @@ def test_column_that_varies_in_discarded_and_censored_volumes_alone_has_no_stand
 
 
 @pytest.mark.parametrize("method", STANDARDIZE_METHODS)
-def test_column_that_is_regressed_away_wholly_is_not_blown_up(method):
-    # What is left is rounding: it must not come out with a standard deviation of 1.
+def test_column_that_is_regressed_away_entirely_is_not_scaled_up(method):
+    # Only rounding errors are left, which must not be scaled to a standard deviation of 1.
     confounds = Confounds(("a",), np.random.default_rng(0).normal(size=(40, 1)))
     cleaning = Cleaning(False, method, None, None, 2.0, "header")
     nuisance = prepare_nuisance(confounds, PLAIN, cleaning)
@@ -350,7 +350,7 @@ def test_column_that_is_regressed_away_wholly_is_not_blown_up(method):
 @pytest.mark.parametrize("method", STANDARDIZE_METHODS)
 @pytest.mark.parametrize("slope", [0.3, -0.7])
 def test_rounding_of_a_large_baseline_is_no_signal(method, slope):
-    # What a line leaves of 1e7 is rounding, of 1e-9: more than 1e-10 of the line's own deviation.
+    # A trend of 1e7 leaves rounding errors of 1e-9, more than 1e-10 of its own standard deviation.
     line = 1e7 + slope * np.arange(40)
     rounding = without_line(line[:, None])
     assert rounding.std() > 0
@@ -371,7 +371,7 @@ def test_rounding_of_a_large_baseline_is_no_signal_beside_regressors(method):
 @pytest.mark.parametrize(("method", "ddof"), [("zscore_sample", 1), ("zscore", 0)])
 def test_small_signal_on_a_large_baseline_is_kept(method, ddof):
     found = standardize((1e7 + 1e-3 * WAVE)[:, None], method)
-    # Rounding of 1e7 is of 1e-9, a millionth of the signal.
+    # The rounding errors of 1e7 are about 1e-9, a millionth of the signal.
     np.testing.assert_allclose(found[:, 0], WAVE / WAVE.std(ddof=ddof), atol=1e-5)
 
 

@@ -41,15 +41,15 @@ def test_censoring_all_volumes_is_refused_with_the_ways_out_of_what_censors(tmp_
     path = write_table(tmp_path, ["x", "framewise_displacement", "std_dvars"], N_VOLUMES)
     minimal = {"output_dir": "out", "input_files": ["run.nii"], "roi_file": "atlas.nii"}
     if by_user:
-        given, marks, user = {"censor_file": "c.txt"}, None, np.ones(N_VOLUMES, dtype=bool)
+        given, measures, user = {"censor_file": "c.txt"}, None, np.ones(N_VOLUMES, dtype=bool)
     else:
         # Every value of these columns is 10 or more.
         given, user = {"regressor_files": [str(path)], "regressors": ["scrub"]}, None
-        marks = load(path, ["scrub"], N_VOLUMES).marks
+        measures = load(path, ["scrub"], N_VOLUMES).measures
     with pytest.raises(TooFewVolumesError) as caught:
-        make_timeline(series, make_settings({**minimal, **given}), marks, user)
+        make_timeline(series, make_settings({**minimal, **given}), measures, user)
     counts, ways_out = {
-        True: ("user 12", "mend its --censor_file (1 is censored),"),
+        True: ("user 12", "correct its --censor_file (1 means censored),"),
         False: (
             "framewise_displacement 12, std_dvars 12, segment 0",
             "raise the thresholds, lower --scrub_segment,",

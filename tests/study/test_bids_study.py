@@ -40,7 +40,7 @@ CONFOUNDS = ["--regressors", "motion=basic", "wm_csf"]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch) -> Path:
-    """The current folder: an atlas."""
+    """The current folder, with an atlas."""
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "atlas.nii.gz", LABELS)
     return tmp_path
@@ -48,7 +48,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def files():
-    """A study of two subjects, one with two sessions, each run with its confounds and mask, each subject an atlas."""
+    """Files of two subjects, one with two sessions; each run has confounds and a mask, each subject an atlas."""
     for number, sub in enumerate(("01", "02")):
         write_parcellation(Path(f"prep/sub-{sub}/anat/{OWN_ATLAS.format(sub=sub)}"), number)
     return write_tree(Path("prep"), RUNS, spaces=[T1W])
@@ -56,7 +56,7 @@ def files():
 
 @pytest.fixture
 def niimasker(capsys):
-    """A function that returns exit code, what is printed and what is said."""
+    """Return a function that runs a command and returns exit code, output and messages."""
 
     def run(output_dir, *words):
         capsys.readouterr()
@@ -70,7 +70,7 @@ def niimasker(capsys):
 
 @pytest.fixture
 def done(niimasker):
-    """A function that returns what a study that all is well with has written."""
+    """Return a function that runs a study that succeeds and returns what it wrote."""
 
     def run(output_dir, *words):
         code, _, said = niimasker(output_dir, *words)
@@ -81,7 +81,7 @@ def done(niimasker):
 
 
 def tables_in(output_dir):
-    """Return the content of all tables; the JSON files beside them tell how they came about."""
+    """Return the content of all tables, without the JSON files beside them."""
     return {name: content for name, content in results_in(Path(output_dir)).items() if name.endswith(".tsv")}
 
 
@@ -126,7 +126,7 @@ def test_nothing_is_regressed_without_regressors(files, done):
     done("out")
     signals = signals_of("out", files[0])
     noise = np.random.default_rng(0).normal(size=N_VOLUMES).round(3)
-    # Of the slab that a region is, voxels 1 to 7 along the third axis hold index * 10 + volume + place.
+    # Voxels 1 to 7 of each region along the third axis hold index * 10 + volume + position.
     expected = 10 + np.arange(N_VOLUMES) + 4 + noise
     np.testing.assert_allclose(signals["roi 1"], expected, atol=1e-5)
     assert not list(Path("out").glob("*_regressors.tsv"))
@@ -139,7 +139,7 @@ def test_mean_framewise_displacement_is_known_without_regressors(files, done):
     assert summary(Path("out"))["mean_fd"].tolist() == pytest.approx(expected)
 
 
-def test_run_without_table_is_done_where_nothing_hangs_on_it(files, done):
+def test_run_without_table_is_done_if_no_option_needs_it(files, done):
     files[1].confounds.unlink()
     done("out")
     rows = summary(Path("out"))
@@ -159,16 +159,16 @@ def test_generations_of_one_folder_are_done_together(done):
 
 
 def test_processes_write_the_same(files, done):
-    words = [*CONFOUNDS, "--mask_img", "auto", "-r", OWN_ATLAS]
+    words = ["--mask_img", "auto", "-r", OWN_ATLAS]
     assert done("one", *words) == done("two", *words, "--n_jobs", "2")
 
 
 def test_processes_share_an_atlas_on_which_each_run_has_a_mask_of_its_own(files, done):
-    words = [*CONFOUNDS, "--mask_img", "auto", "--smoothing_fwhm", "4"]
+    words = ["--mask_img", "auto", "--smoothing_fwhm", "4"]
     assert done("one", *words) == done("two", *words, "--n_jobs", "2")
 
 
-def test_unknown_query_beside_own_atlases_is_a_mistake(files, niimasker):
+def test_unknown_query_beside_own_atlases_stops_the_study(files, niimasker):
     code, _, said = niimasker("out", "-r", OWN_ATLAS, "nilearn:shaefer:100")
     assert code == 2
     assert "nilearn:shaefer:100" in said
@@ -249,7 +249,7 @@ def test_tables_of_runs_that_are_not_chosen_are_left_out(files, done):
     assert of_session
 
 
-# A run's fault is that run's.
+# Errors of one run fail only that run.
 
 
 @pytest.mark.parametrize("what", ["confounds", "mask", "atlas"])
@@ -270,7 +270,7 @@ def test_missing_file_fails_its_run(files, niimasker, done, what):
 
 
 @pytest.mark.parametrize("what", ["confounds", "mask", "atlas"])
-def test_file_that_all_miss_is_a_mistake(files, niimasker, what):
+def test_file_that_all_runs_lack_stops_the_study(files, niimasker, what):
     for each in files:
         each.confounds.unlink() if what == "confounds" else each.mask.unlink()
     words = {"confounds": CONFOUNDS, "mask": ["-m", "auto"], "atlas": ["-r", "sub-{sub}_dseg.nii.gz"]}[what]
@@ -281,7 +281,7 @@ def test_file_that_all_miss_is_a_mistake(files, niimasker, what):
     assert not Path("out").exists()
 
 
-def test_two_tables_are_the_fault_of_their_run(files, niimasker):
+def test_two_tables_fail_their_run(files, niimasker):
     other = name_files(Path("prep"), RUNS[1], "1.4").confounds
     shutil.copy(files[1].confounds, other)
     code, _, said = niimasker("out", *CONFOUNDS)
@@ -300,7 +300,7 @@ def test_broken_table_of_one_run_fails_that_run(files, niimasker, content):
     assert statuses("out") == ["failed", "done", "done"]
 
 
-def test_censor_file_that_does_not_fit_is_a_mistake_of_who_gave_it(files, niimasker):
+def test_censor_file_that_does_not_fit_stops_the_study(files, niimasker):
     for each, n_rows in zip(files, (3, N_VOLUMES, N_VOLUMES), strict=True):
         Path(f"{each.image.name.removesuffix('.nii.gz')}_censor.txt").write_text("0\n" * n_rows)
     code, _, said = niimasker("out", *CONFOUNDS, "--censor_file", "*_censor.txt")
@@ -320,7 +320,7 @@ def test_runs_that_each_lack_something_else_fail_each_by_itself(files, niimasker
         assert str(path) in line
 
 
-def test_word_that_no_table_fits_is_a_mistake(files, niimasker):
+def test_word_that_no_table_fits_stops_the_study(files, niimasker):
     code, _, said = niimasker("out", "--regressors", "trans_q")
     assert (code, Path("out").exists()) == (2, False)
     assert said.startswith("niimasker: error: ")
@@ -375,16 +375,16 @@ def test_file_that_is_not_fetched_fails_its_run(files, niimasker, what):
     code, _, said = niimasker("out", *CONFOUNDS, "-m", "auto")
     assert code == 1
     assert statuses("out") == ["done", "failed", "done"]
-    assert f"{path.name} is a link to a file that is not here; fetch it" in said
+    assert f"{path.name} is a link to a file that does not exist; fetch it" in said
 
 
-def test_table_that_is_not_fetched_is_not_missed_where_nothing_hangs_on_it(files, done):
+def test_table_that_is_not_fetched_is_no_error_if_no_option_needs_it(files, done):
     link_to_nothing(files[1].confounds)
     done("out")
     assert summary(Path("out"))["mean_fd"].isna().tolist() == [False, True, False]
 
 
-def test_table_that_cannot_be_read_is_told_where_nothing_hangs_on_it(files, niimasker):
+def test_table_that_cannot_be_read_warns_if_no_option_needs_it(files, niimasker):
     files[1].confounds.unlink()
     files[1].confounds.mkdir()
     code, _, said = niimasker("out")
@@ -394,7 +394,7 @@ def test_table_that_cannot_be_read_is_told_where_nothing_hangs_on_it(files, niim
 
 
 @pytest.mark.parametrize("content", ["framewise_displacement\n1\n", "\0"], ids=["short", "no text"])
-def test_table_that_does_not_fit_is_told_where_nothing_hangs_on_it(files, niimasker, content):
+def test_table_that_does_not_fit_warns_if_no_option_needs_it(files, niimasker, content):
     files[1].confounds.write_text(content)
     code, _, said = niimasker("out")
     assert code == 0
@@ -461,7 +461,7 @@ def test_region_of_one_subject_that_the_table_does_not_name_fails_its_run(files,
 @pytest.mark.parametrize(
     ("labels", "expected"), [(["nope.tsv"], "nope.tsv"), (["atlas.tsv"], "no column of names")], ids=["none", "wrong"]
 )
-def test_names_that_cannot_be_read_are_a_mistake(files, niimasker, labels, expected):
+def test_names_that_cannot_be_read_stop_the_study(files, niimasker, labels, expected):
     Path("atlas.tsv").write_text("index\tx\ty\n1\ta\tb\n")
     code, _, said = niimasker("out", "-r", OWN_ATLAS, "--labels", *labels)
     assert (code, len(said.splitlines())) == (2, 1)
@@ -493,7 +493,7 @@ def test_shards_do_all_between_them(files, done):
     assert statuses("shards") == ["done"] * 3
 
 
-# What is chosen.
+# Selection of runs.
 
 
 def test_run_by_number_is_found(files, done):
@@ -546,13 +546,13 @@ def test_spheres_that_an_own_mask_leaves_apart_are_done(files, done):
     assert statuses("out") == ["done"] * 3
 
 
-def test_pipe_beside_a_table_is_not_waited_for(files, niimasker):
+def test_pipe_beside_a_table_does_not_block(files, niimasker):
     path = files[0].confounds.with_suffix(".json")
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     code, _, said = niimasker("out", "--regressors", "compcor")
     assert code == 2
-    assert f"{path} is not JSON (it is no regular file)" in said
+    assert f"{path} is not JSON (it is not a regular file)" in said
 
 
 # Reports.
@@ -565,7 +565,7 @@ def test_report_names_the_files_of_its_run(files):
         page = Path("out/reports", f"{stem}_report.html").read_text("utf-8")
         atlas = OWN_ATLAS.format(sub=each.image.name[4:6])
         assert f"Regions from {atlas}." in page
-        # The paragraph is of all runs.
+        # The paragraph describes all runs.
         assert "each run&#39;s own space-T1w_desc-aparcaseg_dseg.nii.gz as the mean over voxels, restricted" in page
         assert "restricted to each run&#39;s brain mask" in page
 
@@ -586,27 +586,27 @@ def test_dry_run_shows_the_study_as_a_table(files, niimasker):
     assert (code, said) == (0, "")
     table = [line.split() for line in printed.splitlines()]
     header = next(words for words in table if words[:1] == ["image"])
-    assert header == ["image", "volumes", "TR", "(s)", "confounds", "mask", "atlas", "output"]
+    assert header == ["image", "volumes", "TR", "(s)", "confounds", "mask", "atlas", "output", "status"]
     for each, words in zip(
         files, [words for words in table if words[:1] and words[0].startswith("prep/")], strict=True
     ):
         sub = each.image.name[4:6]
         stem = each.image.name.removesuffix(".nii.gz")
         atlas = f"prep/sub-{sub}/anat/{OWN_ATLAS.format(sub=sub)}"
-        assert words == [str(each.image), "60", "2", each.confounds.name, each.mask.name, atlas, stem, "do"]
-    assert printed.splitlines()[-1].startswith("3 runs: 3 to do, 0 to skip, 0 that do not fit.")
+        assert words == [str(each.image), "60", "2", each.confounds.name, each.mask.name, atlas, stem, "to", "do"]
+    assert printed.splitlines()[-1].startswith("3 runs: 3 to do, 0 to skip, 0 with errors.")
     assert not Path("out").exists()
 
 
-def test_dry_run_tells_what_all_runs_share(files, niimasker):
+def test_dry_run_shows_what_all_runs_share(files, niimasker):
     save(Path("mask.nii.gz"), make_brain(0))
     regions = ("-r", OWN_ATLAS, "atlas.nii.gz", "-m", "mask.nii.gz")
     _, printed, _ = niimasker("out", *regions, "--session", "b", "--dry_run")
     lines = printed.splitlines()
     assert lines[:3] == [
-        f"{OWN_ATLAS}: for each run its own",
+        f"{OWN_ATLAS}: a file for each run",
         "atlas.nii.gz: the same for all runs",
-        "mask.nii.gz: the mask of all runs",
+        "mask.nii.gz: the mask for all runs",
     ]
     assert lines[-1].startswith("1 run: 1 to do")
 
@@ -619,21 +619,21 @@ def test_dry_run_names_every_file_that_is_missing(files, niimasker):
     Path("prep/sub-02/anat", OWN_ATLAS.format(sub="02")).unlink()
     code, printed, said = niimasker("out", *CONFOUNDS, "-m", "auto", "-r", OWN_ATLAS, "--dry_run")
     assert code == 2
-    assert "1 to do, 0 to skip, 3 that do not fit" in printed
+    assert "1 to do, 0 to skip, 3 with errors" in printed
     assert "no brain mask" in said
     assert "no confounds table" in said
     assert "aparcaseg" in said
     assert not Path("out").exists()
 
 
-def test_dry_run_tells_of_several_spaces(files, niimasker):
+def test_dry_run_asks_to_choose_among_several_spaces(files, niimasker):
     write_image(name_files(Path("prep"), RUNS[0], space=MNI).image, 0)
     code, printed, said = niimasker("out", "--dry_run")
     assert (code, printed) == (2, "")
     assert "MNI152NLin2009cAsym (1 image), T1w (3 images); choose one with --space" in said
 
 
-def test_raw_data_end_it(niimasker):
+def test_raw_data_stop_the_study(niimasker):
     write_image(Path("prep/sub-01/func/sub-01_task-rest_bold.nii.gz"), 0)
     write_tree(Path("prep/derivatives/fmriprep"), ["sub-01_task-rest"])
     code, _, said = niimasker("out")

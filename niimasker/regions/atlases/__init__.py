@@ -1,4 +1,4 @@
-"""Atlases that nilearn fetches: the grammar of their queries, where each comes from, and how its files are read.
+"""Atlases that nilearn fetches: the queries for them, their sources, and the readers of what nilearn returns.
 
-Only what nilearn.datasets offers belongs here; an atlas in a file is an ordinary --roi_file.
+Only atlases of nilearn.datasets belong here; an atlas in a file is an ordinary --roi_file.
 """

@@ -1,4 +1,4 @@
-"""Fetch one of nilearn's atlases: from its query to an image and names."""
+"""Fetch the atlas that a query names, as an image and its regions' names."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from niimasker.errors import RegionsError
 from niimasker.regions.atlases.queries import Query, parse_query
 from niimasker.regions.atlases.sources import ATLASES
 
-# Without a network nilearn raises requests' errors, all of them OSError; ValueError is its word for a read-only
-# folder and pandas' for a damaged table, the others are damaged images and label files.
+# Without a network nilearn raises errors of requests, which are OSErrors. It raises ValueError for a read-only folder,
+# as pandas does for a damaged table; the other types stand for damaged images and label files.
 FETCH_ERRORS = (OSError, ValueError, EOFError, ImageFileError, ElementTree.ParseError)
 
 # nilearn downloads and unpacks in a subfolder named by an MD5 sum, then moves the files out of it.
-SANDBOX = re.compile(r"[0-9a-f]{32}")
+TEMPORARY_FOLDER = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """An atlas as fetched.
+    """A fetched atlas.
 
     Attributes
     ----------
     name : str
-        The query's atlas name, for example "schaefer".
+        The atlas's name in the query, for example "schaefer".
     img : nibabel image
         3D label image, or 4D probabilistic maps.
     names : Mapping of int to str
-        A region's name by its value in the label image (0, the background, left out), or by its position,
-        from 1, among 4D maps. Names without a voxel in the image are kept.
+        Names of regions by their value in the label image, without 0, the background, or by their position, from 1,
+        among 4D maps. Names of regions without voxels are kept.
     """
 
     name: str
@@ -50,14 +50,14 @@ class Atlas:
 
 
 def fetch_atlas(query: str, atlas_dir: Path | None) -> Atlas:
-    """Return the atlas that a query names, from disk or else from the network.
+    """Return the atlas that a query names, read from disk or downloaded.
 
     Parameters
     ----------
     query : str
         `nilearn:<atlas>:<parameters>`, for example "nilearn:schaefer:400-17-2".
     atlas_dir : Path or None
-        Where atlases are kept, laid out as nilearn does it; None for nilearn's own folders.
+        The folder of atlases, laid out as nilearn does; None for nilearn's own folders.
 
     Returns
     -------
@@ -66,15 +66,15 @@ def fetch_atlas(query: str, atlas_dir: Path | None) -> Atlas:
     Raises
     ------
     RegionsError
-        The query is not valid, or its files are neither in the folder nor to be downloaded.
+        The query is not valid, or its files are not in the folder and cannot be downloaded.
     """
     parsed = parse_query(query, ATLASES)
     folders = atlas_folders(parsed, atlas_dir)
     try:
-        with undone_on_failure(folders), quiet_nilearn():
+        with remove_on_failure(folders), quiet_nilearn():
             img, names = parsed.source.read(call_fetcher(parsed, atlas_dir), parsed.words)
     except FETCH_ERRORS as error:
-        raise RegionsError(unavailable(parsed, folders, error)) from error
+        raise RegionsError(explain_unavailable(parsed, folders, error)) from error
     return Atlas(name=parsed.name, img=img, names=names)
 
 
@@ -87,7 +87,7 @@ def call_fetcher(query: Query, atlas_dir: Path | None) -> Any:
 
 
 def atlas_folders(query: Query, atlas_dir: Path | None) -> list[Path]:
-    """Return the folders, in nilearn's order, in which an atlas is looked for."""
+    """Return the folders in which nilearn looks for an atlas, in its order."""
     from nilearn.datasets import get_data_dirs
 
     folder = query.source.folder.format(**query.arguments)
@@ -96,23 +96,24 @@ def atlas_folders(query: Query, atlas_dir: Path | None) -> list[Path]:
 
 @contextmanager
 def quiet_nilearn() -> Iterator[None]:
-    """Keep back what is no news to the user."""
+    """Suppress messages of nilearn that tell the user nothing new."""
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():  # Pauli's fetcher prints in spite of verbose=0
-        # Names without voxels are a property of many atlases; every region gets its line in regions.tsv.
+        # Many atlases have names without voxels, and regions.tsv lists every region.
         warnings.filterwarnings("ignore", message=r"\s*The following regions are present")
-        # The exception that follows says the same.
+        # The exception that follows has the same text.
         warnings.filterwarnings("ignore", message="An error occurred while fetching")
         yield
 
 
 @contextmanager
-def undone_on_failure(folders: Sequence[Path]) -> Iterator[None]:
-    """Remove what a failed or interrupted fetch leaves and a later one would trip over.
+def remove_on_failure(folders: Sequence[Path]) -> Iterator[None]:
+    """Remove leftovers of a failed or interrupted download that would break a later one.
 
-    A file half unpacked in nilearn's sandbox passes for complete next time, and an empty folder in the first of
-    nilearn's places hides a full one in the next. Complete files stay, and so does all that was there before.
+    nilearn takes a half unpacked file in its temporary folder for complete next time, and an empty atlas folder in the
+    first of its data folders hides a full one in the next. Complete files stay, and so does everything that was there
+    before.
     """
-    before = [*folders, *sandboxes(folders)]
+    before = [*folders, *find_temporary_folders(folders)]
     existing = {path for path in before if path.exists()}
     is_done = False
     try:
@@ -124,29 +125,29 @@ def undone_on_failure(folders: Sequence[Path]) -> Iterator[None]:
 
 
 def _remove_new(folders: Sequence[Path], existing: set[Path]) -> None:
-    for sandbox in sandboxes(folders):
-        if sandbox not in existing:
-            shutil.rmtree(sandbox)
+    for path in find_temporary_folders(folders):
+        if path not in existing:
+            shutil.rmtree(path)
     for folder in folders:
         if folder not in existing:
             with suppress(OSError):  # not empty, or never made
                 folder.rmdir()
 
 
-def sandboxes(folders: Sequence[Path]) -> list[Path]:
-    """Return nilearn's sandboxes in these folders."""
-    inside = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
-    return [path for path in inside if path.is_dir() and SANDBOX.fullmatch(path.name)]
+def find_temporary_folders(folders: Sequence[Path]) -> list[Path]:
+    """Return nilearn's temporary folders in these folders."""
+    contents = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    return [path for path in contents if path.is_dir() and TEMPORARY_FOLDER.fullmatch(path.name)]
 
 
-def unavailable(query: Query, folders: Sequence[Path], error: BaseException) -> str:
-    """Return the message for an atlas that is neither on disk nor to be downloaded."""
+def explain_unavailable(query: Query, folders: Sequence[Path], error: BaseException) -> str:
+    """Return the message for an atlas that is not on disk and cannot be downloaded."""
     reason = textwrap.shorten(f"{type(error).__name__}: {error}", width=120, placeholder=" ...")
     keywords = "".join(f"{keyword}={value!r}, " for keyword, value in query.arguments.items())
     fetcher = query.source.fetcher
     return (
         f"{query.text}: no usable copy in {' or '.join(map(str, folders))}, and none could be downloaded ({reason}). "
-        f'Where there is a network, run: python -c "from nilearn.datasets import {fetcher}; '
+        f'On a machine with a network, run: python -c "from nilearn.datasets import {fetcher}; '
         f"{fetcher}({keywords}data_dir='atlases')\" and copy the folder atlases/{folders[0].name} to {folders[0]}, "
         "replacing what is there; or give --atlas_dir a folder that holds it."
     )

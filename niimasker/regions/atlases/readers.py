@@ -1,4 +1,4 @@
-"""Readers of what nilearn's fetchers return: an image, and its regions' names by index."""
+"""Readers of what nilearn's fetchers return: each gives an image and its regions' names by index."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ ImageAndNames = tuple[SpatialImage, dict[int, str]]
 
 def read_labelled(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
     """Return a label image with the names of nilearn's look-up table."""
-    return open_parcellation(bunch.maps), without_background(zip(bunch.lut["index"], bunch.lut["name"], strict=True))
+    return open_parcellation(bunch.maps), drop_background(zip(bunch.lut["index"], bunch.lut["name"], strict=True))
 
 
 def read_numbered(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
-    """Return a label image whose regions have numbers and no names."""
+    """Return a label image whose regions have numbers but no names."""
     img, names = read_labelled(bunch, words)
-    return img, default_names(names)
+    return img, make_default_names(names)
 
 
 def read_aal(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
-    """Return AAL, whose look-up table nilearn sorts by index without its names."""
-    return open_parcellation(bunch.maps), without_background(zip(bunch.indices, bunch.labels, strict=True))
+    """Return AAL with its own labels; nilearn's look-up table sorts the indices without the names."""
+    return open_parcellation(bunch.maps), drop_background(zip(bunch.indices, bunch.labels, strict=True))
 
 
 def read_named_maps(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
-    """Return maps with a list of names, one a map."""
-    names = [name for name in bunch.labels if name != "Background"]  # FSL's lists have one too many
+    """Return maps with a list of names, one per map."""
+    names = [name for name in bunch.labels if name != "Background"]  # FSL's lists include it
     return open_img(bunch.maps), {position: str(name) for position, name in enumerate(names, start=1)}
 
 
 def read_unnamed_maps(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
-    """Return maps that nobody named."""
+    """Return maps without names."""
     img = open_img(bunch.maps)
-    return img, default_names(range(1, img.shape[3] + 1))
+    return img, make_default_names(range(1, img.shape[3] + 1))
 
 
 def read_difumo(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
-    """Return DiFuMo's maps with the names of its own table."""
+    """Return DiFuMo's maps with the names in its table."""
     table = bunch.labels
-    return open_img(bunch.maps), without_background(zip(table["component"], table["difumo_names"], strict=True))
+    return open_img(bunch.maps), drop_background(zip(table["component"], table["difumo_names"], strict=True))
 
 
 def read_pauli(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
@@ -58,7 +58,7 @@ def read_pauli(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
 
 
 def read_allen(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
-    """Return Allen's 28 resting-state networks with the names of the paper, or all 75 components."""
+    """Return Allen's 28 resting-state networks with the paper's names, or all 75 components without names."""
     if words["set"] == "all75":
         return read_unnamed_maps(bunch, words)
     names = [f"{network} IC{component}" for network, components in bunch.rsn_indices for component in components]
@@ -68,12 +68,12 @@ def read_allen(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
 def read_harvard_oxford(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
     """Return FSL's Harvard-Oxford atlas."""
     if words["split"] == "symmetric_split" and words["atlas"].startswith("sub-"):
-        # Spelt as nilearn spells the atlas that is not split.
-        names = read_fsl_names(fsl_folder(bunch) / "HarvardOxford-Subcortical.xml")
+        # Spelt as in nilearn's atlas that is not split.
+        names = read_fsl_names(find_fsl_folder(bunch) / "HarvardOxford-Subcortical.xml")
         names = {index: name.replace("Ventrical", "Ventricle") for index, name in names.items()}
         return bunch.maps, split_names(bunch, names)
     read = read_named_maps if bunch.atlas_type == "probabilistic" else read_labelled
-    # The file itself, which is read when needed, not the reoriented copy in memory. Split cortex is a file too.
+    # The file, which is read only when needed, rather than nilearn's reoriented copy; the split cortex is a file too.
     return open_img(bunch.filename), read(bunch, words)[1]
 
 
@@ -83,31 +83,31 @@ def read_juelich(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
         return read_named_maps(bunch, words)
     if words["split"] == "unsplit":
         return read_labelled(bunch, words)
-    names = read_fsl_names(fsl_folder(bunch) / "Juelich.xml")
-    return bunch.maps, split_names(bunch, {index: side_first(name) for index, name in names.items()})
+    names = read_fsl_names(find_fsl_folder(bunch) / "Juelich.xml")
+    return bunch.maps, split_names(bunch, {index: put_side_first(name) for index, name in names.items()})
 
 
 def read_craddock(bunch: Any, words: Mapping[str, str]) -> ImageAndNames:
-    """Return the one parcellation of Craddock's stack that the query names."""
+    """Return the parcellation of Craddock's 4D image that the query selects."""
     stack = open_img(bunch.maps)
     volumes = np.asarray(stack.dataobj)  # 47 x 56 x 46 x 43 small integers: 10 MB
     indices = [np.unique(volumes[..., position]) for position in range(volumes.shape[3])]
     indices = [values[values != 0] for values in indices]
-    position = craddock_position(words, [len(values) for values in indices])
-    return stack.slicer[..., position], default_names(int(index) for index in indices[position])
+    position = find_craddock_position(words, [len(values) for values in indices])
+    return stack.slicer[..., position], make_default_names(int(index) for index in indices[position])
 
 
-def craddock_position(words: Mapping[str, str], n_regions: Sequence[int]) -> int:
-    """Return the position from 0 of the volume that "v<position from 1>" or a number of regions names."""
+def find_craddock_position(words: Mapping[str, str], n_regions: Sequence[int]) -> int:
+    """Return the position, from 0, of the volume that the query selects by "v<position from 1>" or its region count."""
     word = words["n_regions"]
-    by_word = {f"v{position}": [position - 1] for position in range(1, len(n_regions) + 1)}
+    positions = {f"v{position}": [position - 1] for position in range(1, len(n_regions) + 1)}
     for position, n in enumerate(n_regions):
-        by_word.setdefault(str(n), []).append(position)
-    found = by_word.get(word, [])
+        positions.setdefault(str(n), []).append(position)
+    found = positions.get(word, [])
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} volumes have {word} regions" if found else f"there is no parcellation {word!r}"
-    nearest = "" if found else nearest_number(word, n_regions)
+    nearest = "" if found else suggest_number(word, n_regions)
     volumes = ", ".join(f"v{position}: {n}" for position, n in enumerate(n_regions, start=1))
     raise RegionsError(
         f"nilearn:craddock: {problem} ({words['homogeneity']}, {words['group']}).{nearest} "
@@ -115,21 +115,21 @@ def craddock_position(words: Mapping[str, str], n_regions: Sequence[int]) -> int
     )
 
 
-def nearest_number(word: str, numbers: Sequence[int]) -> str:
-    """Return the sentence that names the nearest number."""
+def suggest_number(word: str, numbers: Sequence[int]) -> str:
+    """Return a sentence that suggests the nearest number, "" if the word is not a number."""
     return f" The nearest is {min(numbers, key=lambda n: abs(n - int(word)))}." if word.isdecimal() else ""
 
 
 def split_names(bunch: Any, names: Mapping[int, str]) -> dict[int, str]:
-    """Return the names of an FSL atlas whose regions nilearn split at the midline.
+    """Return the names of an FSL atlas whose regions nilearn has split at the midline.
 
-    nilearn pairs the values found in the image with the names by position, so that every name after a region without
-    voxels is wrong. Here each new index is traced to the index that its voxels had.
+    nilearn pairs the values in the image with the names by position, so that all names after a region without voxels
+    are wrong. Here each new index is traced back to the index that its voxels had before the split.
 
     Parameters
     ----------
     bunch : Bunch
-        What the fetcher returned: `maps`, the split image, and `filename`, the image as it was.
+        The fetcher's result: `maps` is the split image, `filename` the image before the split.
     names : Mapping of int to str
         Names by index before the split.
 
@@ -152,25 +152,25 @@ def split_names(bunch: Any, names: Mapping[int, str]) -> dict[int, str]:
     return split
 
 
-def side_first(name: str) -> str:
-    """Return "GM Amygdala L" as "Left GM Amygdala", as nilearn writes it when it splits Juelich."""
+def put_side_first(name: str) -> str:
+    """Return "GM Amygdala L" as "Left GM Amygdala", as nilearn names regions when it splits Juelich."""
     sides = {" L": "Left ", " R": "Right "}
     return sides[name[-2:]] + name[:-2] if name[-2:] in sides else name
 
 
-def fsl_folder(bunch: Any) -> Path:
-    """Return the folder of the label files that belong to an FSL atlas."""
+def find_fsl_folder(bunch: Any) -> Path:
+    """Return the folder with the label files of an FSL atlas."""
     return Path(bunch.filename).parents[1]
 
 
 def read_fsl_names(xml_path: Path) -> dict[int, str]:
-    """Return the names in one of FSL's label files by their values in the label image."""
+    """Return the names in an FSL label file by their values in the label image."""
     labels = ElementTree.parse(xml_path).iter("label")
     return {int(label.attrib["index"]) + 1: (label.text or "").strip() for label in labels}
 
 
 def open_img(maps: Any) -> SpatialImage:
-    """Return an image that a fetcher gave as a path or as an image."""
+    """Return an image that a fetcher returned as a path or as an image."""
     return nibabel.load(maps) if isinstance(maps, str | Path) else maps
 
 
@@ -180,11 +180,11 @@ def open_parcellation(maps: Any) -> SpatialImage:
     return img.slicer[..., 0] if len(img.shape) == 4 else img  # Yeo's files are 256 x 256 x 256 x 1
 
 
-def without_background(named: Iterable[tuple[Any, Any]]) -> dict[int, str]:
-    """Return names by index, whatever types a fetcher used for the two, without index 0."""
+def drop_background(named: Iterable[tuple[Any, Any]]) -> dict[int, str]:
+    """Return names by index without index 0, converted to int and str."""
     return {int(index): str(name) for index, name in named if int(index) != 0}
 
 
-def default_names(indices: Iterable[int]) -> dict[int, str]:
-    """Return the names that regions without one have."""
+def make_default_names(indices: Iterable[int]) -> dict[int, str]:
+    """Return the default names of regions without names."""
     return {index: f"roi {index}" for index in indices}

@@ -1,4 +1,4 @@
-"""The atlases that nilearn can fetch, by the name that a query gives them."""
+"""The atlases that nilearn can fetch, by their names in queries."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from niimasker.regions.atlases.readers import (
 )
 
 
-def choices(keyword: str, values: Iterable[Any]) -> dict[str, dict[str, Any]]:
-    """Return words that are a keyword's values, spelt as such."""
+def make_words(keyword: str, values: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Return a word for each value of a fetcher's keyword, spelt as the value."""
     return {str(value): {keyword: value} for value in values}
 
 
-def object_to_split_maps(words: Mapping[str, str]) -> str:
-    """Return why probabilistic maps cannot be split, if that is what the words ask for."""
+def find_split_conflict(words: Mapping[str, str]) -> str:
+    """Return why the words cannot be combined if they ask to split probabilistic maps, else ""."""
     if words["split"] == "unsplit" or "maxprob" in words["atlas"]:
         return ""
-    return f"probabilistic maps cannot be split at the midline; leave out {words['split']} or take a maxprob atlas."
+    return f"probabilistic maps cannot be split at the midline; leave out {words['split']} or use a maxprob atlas."
 
 
 MAXPROB = [f"maxprob-thr{threshold}-{size}mm" for threshold in (0, 25, 50) for size in (1, 2)]
@@ -46,8 +46,8 @@ ATLASES: dict[str, AtlasSource] = {
         fetcher="fetch_atlas_aal",
         folder="aal_{version}",
         read=read_aal,
-        # nilearn's default is 3v2 today; nilearn:aal has meant SPM12 since 0.0.4.
-        parameters=(Parameter("version", choices("version", ["SPM12", "SPM8", "SPM5", "3v2"]), default="SPM12"),),
+        # nilearn's default is 3v2, but nilearn:aal has been SPM12 since 0.0.4.
+        parameters=(Parameter("version", make_words("version", ["SPM12", "SPM8", "SPM5", "3v2"]), default="SPM12"),),
     ),
     "allen": AtlasSource(
         fetcher="fetch_atlas_allen_2011",
@@ -60,8 +60,8 @@ ATLASES: dict[str, AtlasSource] = {
         folder="basc_multiscale_2015",
         read=read_numbered,
         parameters=(
-            Parameter("version", choices("version", ["sym", "asym"]), default="sym"),
-            Parameter("scale", choices("resolution", [7, 12, 20, 36, 64, 122, 197, 325, 444]), default="7"),
+            Parameter("version", make_words("version", ["sym", "asym"]), default="sym"),
+            Parameter("scale", make_words("resolution", [7, 12, 20, 36, 64, 122, 197, 325, 444]), default="7"),
         ),
     ),
     "craddock": AtlasSource(
@@ -70,7 +70,7 @@ ATLASES: dict[str, AtlasSource] = {
         read=read_craddock,
         parameters=(
             Parameter("n_regions", None),
-            Parameter("homogeneity", choices("homogeneity", ["spatial", "temporal", "random"]), default="spatial"),
+            Parameter("homogeneity", make_words("homogeneity", ["spatial", "temporal", "random"]), default="spatial"),
             Parameter("group", {"mean": {"grp_mean": True}, "2level": {"grp_mean": False}}, default="mean"),
         ),
     ),
@@ -91,8 +91,8 @@ ATLASES: dict[str, AtlasSource] = {
         folder="difumo_atlases",
         read=read_difumo,
         parameters=(
-            Parameter("dimension", choices("dimension", [64, 128, 256, 512, 1024]), default="64"),
-            Parameter("resolution", choices("resolution_mm", [2, 3]), default="2"),
+            Parameter("dimension", make_words("dimension", [64, 128, 256, 512, 1024]), default="64"),
+            Parameter("resolution", make_words("resolution_mm", [2, 3]), default="2"),
         ),
     ),
     "harvard_oxford": AtlasSource(
@@ -102,20 +102,20 @@ ATLASES: dict[str, AtlasSource] = {
         parameters=(
             Parameter(
                 "atlas",
-                choices("atlas_name", [f"{part}-{kind}" for part in ("cort", "cortl", "sub") for kind in FSL_KINDS]),
+                make_words("atlas_name", [f"{part}-{kind}" for part in ("cort", "cortl", "sub") for kind in FSL_KINDS]),
             ),
             SPLIT,
         ),
         separator=":",
-        objection=object_to_split_maps,
+        find_conflict=find_split_conflict,
     ),
     "juelich": AtlasSource(
         fetcher="fetch_atlas_juelich",
         folder="fsl",
         read=read_juelich,
-        parameters=(Parameter("atlas", choices("atlas_name", FSL_KINDS)), SPLIT),
+        parameters=(Parameter("atlas", make_words("atlas_name", FSL_KINDS)), SPLIT),
         separator=":",
-        objection=object_to_split_maps,
+        find_conflict=find_split_conflict,
     ),
     "msdl": AtlasSource(fetcher="fetch_atlas_msdl", folder="msdl_atlas", read=read_named_maps),
     "pauli": AtlasSource(
@@ -123,7 +123,7 @@ ATLASES: dict[str, AtlasSource] = {
         folder="pauli_2017",
         read=read_pauli,
         parameters=(
-            Parameter("type", choices("atlas_type", ["probabilistic", "deterministic"]), default="probabilistic"),
+            Parameter("type", make_words("atlas_type", ["probabilistic", "deterministic"]), default="probabilistic"),
         ),
     ),
     "schaefer": AtlasSource(
@@ -131,9 +131,9 @@ ATLASES: dict[str, AtlasSource] = {
         folder="schaefer_2018",
         read=read_labelled,
         parameters=(
-            Parameter("n_rois", choices("n_rois", range(100, 1001, 100)), default="400"),
-            Parameter("networks", choices("yeo_networks", [7, 17]), default="7"),
-            Parameter("resolution", choices("resolution_mm", [1, 2]), default="1"),
+            Parameter("n_rois", make_words("n_rois", range(100, 1001, 100)), default="400"),
+            Parameter("networks", make_words("yeo_networks", [7, 17]), default="7"),
+            Parameter("resolution", make_words("resolution_mm", [1, 2]), default="1"),
         ),
     ),
     "smith": AtlasSource(
@@ -141,7 +141,7 @@ ATLASES: dict[str, AtlasSource] = {
         folder="smith_2009",
         read=read_unnamed_maps,
         parameters=(
-            Parameter("dimension", choices("dimension", [10, 20, 70]), default="10"),
+            Parameter("dimension", make_words("dimension", [10, 20, 70]), default="10"),
             Parameter("data", {"resting": {"resting": True}, "brainmap": {"resting": False}}, default="resting"),
         ),
     ),
@@ -149,7 +149,7 @@ ATLASES: dict[str, AtlasSource] = {
         fetcher="fetch_atlas_talairach",
         folder="talairach_atlas",
         read=read_labelled,
-        parameters=(Parameter("level", choices("level_name", ["hemisphere", "lobe", "gyrus", "tissue", "ba"])),),
+        parameters=(Parameter("level", make_words("level_name", ["hemisphere", "lobe", "gyrus", "tissue", "ba"])),),
     ),
     "yeo": AtlasSource(
         fetcher="fetch_atlas_yeo_2011",

@@ -1,4 +1,4 @@
-"""From tables of labels to one name per region.
+"""Names of regions: reading tables of labels, and matching names to an atlas's indices.
 
-Readers here know formats of tables and how names join an atlas's indices; they see no image beyond its indices.
+Nothing here reads an image; of an atlas only the indices are known.
 """

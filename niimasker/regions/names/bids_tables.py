@@ -1,4 +1,4 @@
-"""The table of names that BIDS keeps for a segmentation: beside its image, or higher up in the dataset."""
+"""BIDS look-up tables of segmentations: a .tsv beside the image, or higher up in its dataset."""
 
 from __future__ import annotations
 
@@ -9,48 +9,49 @@ from niimasker.errors import RegionsError
 from niimasker.inputs.descriptions import DESCRIPTION
 from niimasker.inputs.images import image_stem
 
-# The suffixes of the images that have one: parcellations and probabilistic maps.
+# The suffixes of images that may have a look-up table: parcellations and probabilistic maps.
 _SUFFIXES = frozenset({"dseg", "probseg"})
 
 
 def find_lookup_table(image_path: Path) -> Path | None:
-    """Return the look-up table of a segmentation by BIDS's inheritance principle, None when there is none.
+    """Return a segmentation's look-up table by BIDS's inheritance principle, None if there is none.
 
-    It is a .tsv of the image's suffix whose entities are all the image's, in the image's folder or one above it inside
-    the same dataset. The nearest folder wins, then the most entities. Words that are no entities count as such: the
-    table of schaefer_dseg is not that of aal_dseg.
+    The table is a .tsv with the image's suffix and no other entities than the image's. It lies in the image's folder or
+    in one above it in the same dataset. The nearest folder takes precedence, then the table with the most entities.
+    Parts of a name that are not entities are compared too: the table of schaefer_dseg does not belong to aal_dseg.
 
     Raises
     ------
     RegionsError
         Two tables fit equally well.
     """
-    *_, suffix = of_image = image_stem(image_path).split("_")
+    *_, suffix = image_parts = image_stem(image_path).split("_")
     if suffix not in _SUFFIXES:
         return None
-    for folder in _folders_of(image_path):
-        # macOS leaves a hidden ._ file beside each on disks of other systems.
+    for folder in _list_folders(image_path):
+        # macOS writes a hidden ._ file beside each file on disks of other systems.
         paths = [path for path in sorted(folder.glob(f"*{suffix}.tsv")) if not path.name.startswith(".")]
-        found = [(path, set(path.stem.split("_"))) for path in paths]
-        fitting = [(path, of_table) for path, of_table in found if of_table <= set(of_image)]
+        parts_of_tables = {path: set(path.stem.split("_")) for path in paths}
+        fitting = [path for path, parts in parts_of_tables.items() if parts <= set(image_parts)]
         if fitting:
-            most = max(len(of_table) for _, of_table in fitting)
-            return _take_only([path for path, of_table in fitting if len(of_table) == most], image_path)
+            n_shared = max(len(parts_of_tables[path]) for path in fitting)
+            return _check_single([path for path in fitting if len(parts_of_tables[path]) == n_shared], image_path)
     return None
 
 
-def _folders_of(image_path: Path) -> Iterator[Path]:
-    """Yield an image's folder and those above it to its dataset's root; outside of a dataset the first alone."""
-    # Not resolved: in a DataLad dataset an image is a link to elsewhere.
+def _list_folders(image_path: Path) -> Iterator[Path]:
+    """Yield an image's folder and the folders above it up to its dataset's root; without a dataset only the first."""
+    # Links are not resolved: in a DataLad dataset an image is a link to a store elsewhere.
     folder = image_path.absolute().parent
-    above = [folder, *folder.parents]
-    root = next((place for place, each in enumerate(above) if (each / DESCRIPTION).is_file()), 0)
-    yield from above[: root + 1]
+    parents = [folder, *folder.parents]
+    root = next((level for level, parent in enumerate(parents) if (parent / DESCRIPTION).is_file()), 0)
+    yield from parents[: root + 1]
 
 
-def _take_only(paths: list[Path], image_path: Path) -> Path:
+def _check_single(paths: list[Path], image_path: Path) -> Path:
+    """Return the only path; raise RegionsError if there are several."""
     if len(paths) > 1:
         raise RegionsError(
-            f"{image_path}: {paths[0]} and {paths[1]} fit equally well as its table of names; say which with --labels."
+            f"{image_path}: {paths[0]} and {paths[1]} fit equally well as its table of names; choose one with --labels."
         )
     return paths[0]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.errors import RegionsError, shorten
+from niimasker.errors import RegionsError, list_names
 from niimasker.inputs.delimiters import parse_decimal, parse_whole
-from niimasker.inputs.text_tables import HOW_ROWS_COUNT
+from niimasker.inputs.text_tables import ROW_NUMBERING
 from niimasker.regions.axes import find_axes
 from niimasker.regions.names.label_table import LabelTable, NumberColumn, spell
 
@@ -140,7 +140,7 @@ def make_label_table(
         for column in others
         if (found := _check_index(column, path)) is not None
     )
-    note = HOW_ROWS_COUNT if headings is not None else ""
+    note = ROW_NUMBERING if headings is not None else ""
     return LabelTable(path, form, names.cells, numbers, row_note=note, has_colors=has_colors)
 
 
@@ -154,11 +154,10 @@ def _why_no_names(path: Path, columns: Sequence[Column], form: str) -> str:
     texts = [column for column in columns if column.is_text and not column.is_color]
     headings = [column.heading or column.title for column in columns]
     if not texts and all(column.numbers is not None for column in columns) and len(columns) > 1:
-        return (
-            f"{path}, {form}: its names are all numbers, in {shorten(headings)}; give a table with a column of names."
-        )
+        shown = list_names(headings)
+        return f"{path}, {form}: its names are all numbers, in {shown}; give a table with a column of names."
     expected = f"expected one of {', '.join(NAME_COLUMNS)}, or two columns without a header, index and name"
-    return f"{path}, {form}: no column of names; {expected}; found {shorten(headings)}."
+    return f"{path}, {form}: no column of names; {expected}; found {list_names(headings)}."
 
 
 def _find_colors(columns: Sequence[Column], names: Column) -> list[Column]:

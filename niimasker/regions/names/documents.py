@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from niimasker.errors import RegionsError, clip
+from niimasker.errors import RegionsError, shorten_text
 from niimasker.inputs.delimiters import parse_whole
 from niimasker.regions.names.columns import is_header, make_label_table
 from niimasker.regions.names.label_table import LabelTable, NumberColumn, is_background
@@ -100,7 +100,7 @@ def read_json(text: str, path: Path) -> LabelTable | None:
         # A list may begin with a bracket: WFU PickAtlas writes what it is of into its first line.
         if path.suffix.lower() != ".json":
             return None
-        raise RegionsError(f"{path} is no JSON that can be read ({clip(str(error))}); correct it.") from error
+        raise RegionsError(f"{path} is no JSON that can be read ({shorten_text(str(error))}); correct it.") from error
     return _from_json(value, path)
 
 

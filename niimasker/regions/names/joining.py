@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.errors import RegionsError, clip, count, shorten
+from niimasker.errors import RegionsError, count, list_names, shorten_text
 from niimasker.regions.names.label_table import LabelTable, NumberColumn, is_background
 
 _SIDES = ("left", "right", "lh", "rh", "l", "r")
@@ -50,7 +50,7 @@ class NamesJoin:
     @property
     def pairs(self) -> str:
         """The first pairs, as `1 Amygdala, 2 Caudate, 3 Hippocampus`."""
-        shown = ", ".join(f"{index} {clip(name)}" for index, name in self.first)
+        shown = ", ".join(f"{index} {shorten_text(name)}" for index, name in self.first)
         return f"{shown}, ..." if self.n_names > len(self.first) else shown
 
     @property
@@ -189,7 +189,7 @@ def _check_once(column: NumberColumn, table: LabelTable, indices: Sequence[int])
     if twice is not None:
         raise RegionsError(
             f"{table.path}: index {twice} is given {column.numbers.count(twice)} times in {column.title}; "
-            "give each a row of its own."
+            "give each index one row."
         )
 
 
@@ -255,7 +255,7 @@ def _are_row_numbers(columns: Sequence[NumberColumn], table: LabelTable, indices
 def _why_not_covered(blocking: Sequence[NumberColumn], table: LabelTable, indices: Sequence[int], source: str) -> str:
     lacks = {column.title: next(index for index in indices if index not in column.numbers) for column in blocking}
     if len(blocking) > 1:
-        shown = shorten([f"{title} lacks {index}" for title, index in lacks.items()])
+        shown = list_names([f"{title} lacks {index}" for title, index in lacks.items()])
         return (
             f"{table.path.name}, {table.format}: no column holds the {len(indices)} indices of {source} ({shown}); "
             "correct the table, or remove the columns of other numbers."
@@ -275,8 +275,8 @@ def _join_by_order(table: LabelTable, indices: Sequence[int], source: str) -> Jo
     found = [int(number[0]) for number in numbers if number is not None]
     if len(found) == len(names) > 1 and len(set(found)) == len(found) and found != sorted(found):
         raise RegionsError(
-            f"{table.path}, {table.format}: its names end in numbers that are not in order ({shorten(list(names))}), "
-            "and no column says which index each belongs to; add a column index."
+            f"{table.path}, {table.format}: its names end in numbers that are not in order ({list_names(names)}), and "
+            "no column says which index each belongs to; add a column index."
         )
     if "" in names:
         note = f" ({table.row_note})" if table.row_note else ""

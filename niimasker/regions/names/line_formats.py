@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.errors import RegionsError, clip
+from niimasker.errors import RegionsError, shorten_text
 from niimasker.inputs.delimiters import is_comment
 from niimasker.regions.names.columns import is_known_heading
 from niimasker.regions.names.label_table import LabelTable, NumberColumn
@@ -206,9 +206,8 @@ def refuse_broken_format(lines: Sequence[str], path: Path) -> None:
         for number, line in enumerate(lines, start=1)
         if line.strip() and not is_comment(line) and not pattern.fullmatch(_without_comment(line))
     )
-    raise RegionsError(
-        f"{path}: line {number}, {clip(line.strip())!r}, does not fit; the others are {words} ({form}); correct it."
-    )
+    shown = shorten_text(line.strip())
+    raise RegionsError(f"{path}: line {number}, {shown!r}, does not fit; the others are {words} ({form}); correct it.")
 
 
 def _content(lines: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.errors import RegionsError, count, shorten, warn
-from niimasker.options.paths import to_path, why_no_file
+from niimasker.errors import RegionsError, count, list_names, warn
+from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.regions.names.joining import Joined, NamesJoin, join_names, match_in_order
 from niimasker.regions.names.label_table import LabelTable
 from niimasker.regions.names.tables import TABLE_SUFFIXES, WORKBOOK_SUFFIXES, read_label_table
@@ -34,7 +34,7 @@ def choose_names(
     indices: Sequence[int],
     source: str,
     *,
-    takes_more: bool = False,
+    allow_extra: bool = False,
     are_maps: bool = False,
 ) -> Named:
     """Return each region's name: given, read from a table, or `roi <index>`.
@@ -47,7 +47,7 @@ def choose_names(
         The regions' indices in ascending order.
     source
         What the regions came from, as messages call it.
-    takes_more
+    allow_extra
         Let a table name regions that are not there without a warning.
     are_maps
         Whether the regions are maps.
@@ -64,7 +64,7 @@ def choose_names(
         return Named(make_unique(match_in_order(labels, indices, "--labels", source), indices, source))
     table = read_label_table(table_path)
     joined = join_names(table, indices, source, are_maps=are_maps)
-    if not (takes_more or _serves_many(table, joined)):
+    if not (allow_extra or _serves_many(table, joined)):
         _warn_of_unknown(joined, source)
     return finish_names(joined.names, joined.join, indices, source)
 
@@ -73,9 +73,9 @@ def find_names_path(labels: Sequence[str]) -> Path | None:
     """Return the table that --labels is, None when it is names or nothing."""
     if len(labels) != 1:
         return None
-    path = to_path(labels[0])
+    path = expand_home(labels[0])
     is_table = path.suffix.lower() in (*TABLE_SUFFIXES, *WORKBOOK_SUFFIXES)
-    return path if is_table or not why_no_file(path) else None
+    return path if is_table or not describe_missing_file(path) else None
 
 
 def name_by_lookup_table(
@@ -111,7 +111,7 @@ def _serves_many(table: LabelTable, joined: Joined) -> bool:
 
 def _warn_of_unknown(joined: Joined, source: str) -> None:
     if joined.unknown:
-        shown = shorten([f"{index} {name!r}" for index, name in sorted(joined.unknown.items())])
+        shown = list_names([f"{index} {name!r}" for index, name in sorted(joined.unknown.items())])
         warn(
             f"{source}: {joined.join.path.name} names {count(len(joined.unknown), 'region')} that the image does not "
             f"have ({shown}); check that it belongs to this atlas."

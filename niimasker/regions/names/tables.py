@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from niimasker.errors import RegionsError, clip, shorten
+from niimasker.errors import RegionsError, list_names, shorten_text
 from niimasker.inputs.delimiters import (
     DELIMITERS,
     Split,
@@ -112,7 +112,7 @@ def _first_name(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 def _check_headings(headings: Sequence[str], path: Path) -> None:
     repeated = [heading for heading, n in Counter(headings).items() if heading and n > 1]
     if repeated:
-        raise RegionsError(f"{path} names columns twice: {shorten(repeated)}; give every column its own name.")
+        raise RegionsError(f"{path} names columns twice: {list_names(repeated)}; give every column its own name.")
 
 
 def _read_list(lines: Sequence[str], path: Path) -> LabelTable:
@@ -124,7 +124,7 @@ def _read_list(lines: Sequence[str], path: Path) -> LabelTable:
         raise RegionsError(f"{path} has no row below its header; give {_EXPECTED}.")
     if all(name.replace(".", "").isdigit() for name in names):
         raise RegionsError(
-            f"{path}, a list with one name a line: its names are all numbers ({clip(shorten(names))}); "
+            f"{path}, a list with one name a line: its names are all numbers ({shorten_text(list_names(names))}); "
             f"give {_EXPECTED}."
         )
     return LabelTable(path, "a list with one name a line", tuple(names))

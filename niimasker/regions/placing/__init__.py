@@ -1,4 +1,4 @@
-"""Regions placed on a space: the weights of each region's points, and what turns a volume into the regions' values.
+"""Placing regions on a space: the weights of each region's points, and the operator that extracts the regions' values.
 
-All that differs between a grid, meshes and grayordinates is decided here; no file is read.
+Whatever depends on the kind of space belongs here. No file is read.
 """

@@ -1,8 +1,8 @@
-"""Regions on a grid of voxels.
+"""Place regions on a grid of voxels.
 
-nilearn's maskers resample labels and masks to the image by the nearest voxel and maps linearly, which is one call of
-scipy; the same call is made here, because importing nilearn costs 2 s, half of a short run. The maskers would drop,
-or raise for, the regions that this empties; here every region keeps its row.
+Like nilearn's maskers, labels and masks are resampled to the image's grid by the nearest voxel, and maps linearly. The
+scipy function that nilearn calls is called here directly, because importing nilearn takes 2 s, half of a short run.
+Regions without voxels on the grid keep their rows, where nilearn's maskers drop them or raise an error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import sparse
 from niimasker.inputs.spaces import Grid
 from niimasker.regions.definitions import Maps, Mask, Parcellation, Regions, Seeds
 from niimasker.regions.placing.resampling import is_inside, resample
-from niimasker.regions.placing.spheres import sphere
+from niimasker.regions.placing.spheres import find_sphere_voxels
 from niimasker.regions.placing.weights import (
     LOST_IN_RESAMPLING,
     OK,
@@ -25,7 +25,7 @@ from niimasker.regions.placing.weights import (
     OUTSIDE_MASK,
     RegionWeights,
     SinglePoints,
-    rows_matrix,
+    make_matrix,
 )
 
 
@@ -35,7 +35,7 @@ def place_on_grid(regions: Regions, grid: Grid, mask: Mask | None) -> RegionWeig
     Parameters
     ----------
     mask
-        Regions are restricted to its voxels.
+        Restricts the regions to its voxels.
     """
     inside = None if mask is None else resample(mask.voxels.astype(np.uint8), mask.grid, grid) != 0
     definition = regions.definition
@@ -56,29 +56,29 @@ def _place_parcellation(
     voxels = np.flatnonzero(flat)
     rows = np.searchsorted(regions.indices, flat[voxels])
     counts = np.bincount(rows, minlength=len(regions.indices))
-    matrix = rows_matrix(rows, voxels, 1.0 / counts[rows], (len(regions.indices), grid.n_points))
+    matrix = make_matrix(rows, voxels, 1.0 / counts[rows], (len(regions.indices), grid.n_points))
     extent, extent_inside = _measure_labels(regions.indices, definition, grid)
     return _make_weights(regions, grid, "labels", matrix, n_points, extent=extent, extent_inside=extent_inside)
 
 
 def _split_into_voxels(weights: RegionWeights, grid: Grid) -> RegionWeights:
-    """Return a row per voxel: region by region, within each with the last axis fastest, as nilearn counts voxels."""
+    """Return weights with one row per voxel, region by region, the last axis fastest within a region as in nilearn."""
     matrix = weights.matrix
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     ijk = np.stack(np.unravel_index(matrix.indices, grid.shape, order="F"), axis=1)
     order = np.lexsort((*ijk.T[::-1], rows))
     rows, ijk, voxels = rows[order], ijk[order], matrix.indices[order]
     n_columns = len(voxels)
-    in_region = np.arange(n_columns) - matrix.indptr[rows]
-    # A mask's voxels need no other name: niimasker 0.0.4 gave them none.
+    number_in_region = np.arange(n_columns) - matrix.indptr[rows]
+    # Voxels of a single mask have no region's name before them, as in niimasker 0.0.4.
     prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{weights.names[row]} " for row in rows)
     return RegionWeights(
         grid,
         "voxels",
         indices=tuple(range(n_columns)),
-        names=tuple(f"{prefix}voxel {n}" for prefix, n in zip(prefixes, in_region, strict=True)),
+        names=tuple(f"{prefix}voxel {n}" for prefix, n in zip(prefixes, number_in_region, strict=True)),
         centres=nib.affines.apply_affine(grid.matrix, ijk),
-        matrix=rows_matrix(np.arange(n_columns), voxels, np.ones(n_columns), (n_columns, grid.n_points)),
+        matrix=make_matrix(np.arange(n_columns), voxels, np.ones(n_columns), (n_columns, grid.n_points)),
         n_points=np.ones(n_columns, dtype=int),
         extent=np.ones(n_columns),
         extent_inside=np.ones(n_columns),
@@ -88,9 +88,9 @@ def _split_into_voxels(weights: RegionWeights, grid: Grid) -> RegionWeights:
 
 
 def _place_maps(regions: Regions, definition: Maps, grid: Grid, inside: np.ndarray | None) -> RegionWeights:
-    # Map by map: dense, the maps on the image's grid are as large as a run.
+    # One map at a time: all maps on the image's grid, as dense arrays, would be as large as a run.
     n_points, members, values = [], [], []
-    inside_view = is_inside(definition.grid, grid)
+    in_field_of_view = is_inside(definition.grid, grid)
     extents = []
     for number in range(len(regions.indices)):
         weights = resample(definition.weights[..., number], definition.grid, grid, order=1).ravel(order="F")
@@ -98,16 +98,16 @@ def _place_maps(regions: Regions, definition: Maps, grid: Grid, inside: np.ndarr
         n_points.append(len(voxels))
         members.append(voxels if inside is None else voxels[inside.ravel(order="F")[voxels]])
         values.append(weights[members[-1]].astype(np.float64))
-        extents.append(_measure_map(definition.weights[..., number], inside_view))
+        extents.append(_measure_map(definition.weights[..., number], in_field_of_view))
     extent, extent_inside = np.array(extents).T
     rows = np.repeat(np.arange(len(members)), [len(voxels) for voxels in members])
-    matrix = rows_matrix(rows, np.concatenate(members), np.concatenate(values), (len(members), grid.n_points))
+    matrix = make_matrix(rows, np.concatenate(members), np.concatenate(values), (len(members), grid.n_points))
     n_in_image = np.array(n_points)
     return _make_weights(regions, grid, "maps", matrix, n_in_image, extent=extent, extent_inside=extent_inside)
 
 
 def _place_seeds(regions: Regions, definition: Seeds, grid: Grid, inside: np.ndarray | None) -> RegionWeights:
-    spheres = [sphere(centre, definition.radius, grid) for centre in definition.coordinates]
+    spheres = [find_sphere_voxels(centre, definition.radius, grid) for centre in definition.coordinates]
     members, extent = [voxels for voxels, _ in spheres], np.array([float(n) for _, n in spheres])
     n_points = np.array([len(voxels) for voxels in members])
     if inside is not None:
@@ -115,7 +115,7 @@ def _place_seeds(regions: Regions, definition: Seeds, grid: Grid, inside: np.nda
         members = [voxels[flat[voxels]] for voxels in members]
     counts = np.array([len(voxels) for voxels in members])
     rows = np.repeat(np.arange(len(members)), counts)
-    matrix = rows_matrix(rows, np.concatenate(members), 1.0 / counts[rows], (len(members), grid.n_points))
+    matrix = make_matrix(rows, np.concatenate(members), 1.0 / counts[rows], (len(members), grid.n_points))
     weights = _make_weights(
         regions, grid, "spheres", matrix, n_points, extent=extent, extent_inside=n_points.astype(np.float64)
     )
@@ -128,7 +128,7 @@ def _count_labels(labels: np.ndarray, indices: tuple[int, ...]) -> np.ndarray:
 
 
 def _measure_labels(indices: tuple[int, ...], definition: Parcellation, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of voxels of each region in the atlas, and of those inside the image's field of view."""
+    """Return the number of each region's voxels in the atlas, and of those in the image's field of view."""
     extent = _count_labels(definition.labels, indices).astype(np.float64)
     inside = is_inside(definition.grid, grid)
     if inside is None:

@@ -1,4 +1,4 @@
-"""Regions as a volume of labels, for pictures and for files."""
+"""Make a volume of labels from regions, to be drawn or written."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from niimasker.inputs.spaces import Volume
 from niimasker.regions.placing.weights import RegionWeights
 
 # Below this share of its largest weight, a voxel is not shown as part of a probabilistic map.
-_MAP_SHOWN = 0.3
+_MIN_SHARE_SHOWN = 0.3
 
 
 def label_volume(weights: RegionWeights) -> Volume | None:
-    """Return regions as a volume of labels: their positions counted from 1; None for points that no volume holds.
+    """Return regions as a volume of labels, which are their positions from 1; None if no volume holds the points.
 
-    Where spheres overlap the last one shows, where maps do the one whose weight there is highest.
+    Where spheres overlap, the label is that of the last one; where maps overlap, that of the map with the highest share
+    of its largest weight.
     """
     entries: sparse.coo_array = weights.matrix.tocoo()
     rows, points = entries.row, entries.col
@@ -24,7 +25,7 @@ def label_volume(weights: RegionWeights) -> Volume | None:
         np.maximum.at(highest, rows, np.abs(entries.data))
         shares = np.abs(entries.data) / highest[rows]
         order = np.argsort(shares)
-        order = order[shares[order] >= _MAP_SHOWN]
+        order = order[shares[order] >= _MIN_SHARE_SHOWN]
         rows, points = rows[order], points[order]
     labels = np.zeros(weights.space.n_points, dtype=np.int32)
     labels[points] = rows + 1

@@ -1,6 +1,6 @@
-"""From weights to the linear operator that turns the values of a volume into those of the regions.
+"""Linear operators that turn the values of a volume into those of the regions.
 
-Smoothing is part of the operator: `smoothing` says why that is exact.
+Smoothing is part of the operator; see `smoothing` for why that is exact.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import numpy as np
 from scipy import linalg, sparse
 
 from niimasker.inputs.spaces import Grid, Space
-from niimasker.regions.placing.smoothing import SmoothedVoxels, smooth_rows, smooth_voxels, smoothing_sigma
+from niimasker.regions.placing.smoothing import SmoothedVoxels, make_smoothed_voxels, smooth_rows, smoothing_sigma
 from niimasker.regions.placing.weights import RegionWeights
 
 
 @dataclass(frozen=True)
 class WeightedSums:
-    """Sums of values times weights: means of labels and spheres, least squares of maps, single points.
+    """The operator of weighted sums: means over labels and spheres, least squares of maps, or single points.
 
     Parameters
     ----------
     points
-        Which points of the space are read, sorted.
+        The points of the space that are read, sorted.
     matrix
         Sparse, of shape (n_regions, len(points)).
     solve
-        For maps the inverse of their products with each other, of shape (n_regions, n_regions): the least squares
-        that nilearn solves, (M'M)^-1 M'x.
+        For maps, the inverse of their Gram matrix, of shape (n_regions, n_regions), which completes the least squares
+        solution (M'M)^-1 M'x that nilearn computes.
     """
 
     points: np.ndarray
@@ -36,7 +36,7 @@ class WeightedSums:
     solve: np.ndarray | None = None
 
     def within(self, points: np.ndarray) -> WeightedSums:
-        """Return the same sums from more points, given sorted."""
+        """Return the same operator on a larger, sorted set of points."""
         return WeightedSums(
             points, _move_columns(self.matrix, np.searchsorted(points, self.points), points), self.solve
         )
@@ -47,47 +47,47 @@ class WeightedSums:
         return int(self.matrix.shape[0])
 
     def sum(self, columns: np.ndarray) -> np.ndarray:
-        """Return sums of shape (n_regions, n_volumes) of columns of shape (n_points, n_volumes)."""
+        """Return the sums, of shape (n_regions, n_volumes), for values of shape (n_points, n_volumes)."""
         return np.asarray(self.matrix @ columns)
 
     def finish(self, sums: np.ndarray) -> np.ndarray:
-        """Return the regions' values, of the shape of their sums."""
+        """Return the regions' values from their sums, of the same shape."""
         return sums if self.solve is None else self.solve @ sums
 
 
 @dataclass(frozen=True)
 class Stacked:
-    """Several operators over the same points, one below the other: one reading of an image serves them all."""
+    """Several operators over the same points, one below the other, so that all need one reading of an image."""
 
     points: np.ndarray
     parts: tuple[WeightedSums | SmoothedVoxels, ...]
 
     def sum(self, columns: np.ndarray) -> np.ndarray:
-        """Return the sums of all parts, of shape (n_rows, n_volumes), of columns of shape (n_points, n_volumes)."""
+        """Return the sums of all parts, of shape (n_rows, n_volumes), for values of shape (n_points, n_volumes)."""
         return np.concatenate([part.sum(columns) for part in self.parts])
 
     def finish(self, sums: np.ndarray) -> np.ndarray:
-        """Return the values of all parts, of the shape of their sums."""
+        """Return the values of all parts from their sums, of the same shape."""
         ends = np.cumsum([part.n_rows for part in self.parts])
         pieces = np.split(sums, ends[:-1])
         return np.concatenate([part.finish(piece) for part, piece in zip(self.parts, pieces, strict=True)])
 
     def apply(self, columns: np.ndarray) -> np.ndarray:
-        """Return the values of all parts, of shape (n_rows, n_volumes), of columns of shape (n_points, n_volumes)."""
+        """Return the values of all parts, of shape (n_rows, n_volumes), for values of shape (n_points, n_volumes)."""
         return self.finish(self.sum(columns))
 
 
 def stack(
     operators: Sequence[WeightedSums | SmoothedVoxels], space: Space, points: np.ndarray | None = None
 ) -> Stacked:
-    """Return one operator that reads what any of some operators reads, or the points given, which hold these."""
+    """Return one operator from several, over all points that any of them reads or over the given, larger set."""
     if points is None:
-        points = _distinct(np.concatenate([operator.points for operator in operators]), space)
+        points = _sort_unique(np.concatenate([operator.points for operator in operators]), space)
     return Stacked(points, tuple(operator.within(points) for operator in operators))
 
 
 def make_operator(weights: RegionWeights, smoothing_fwhm: float | None) -> WeightedSums | SmoothedVoxels:
-    """Return the operator that stands for smoothing and averaging.
+    """Return the operator that smooths a volume and averages over the regions.
 
     Parameters
     ----------
@@ -100,38 +100,39 @@ def make_operator(weights: RegionWeights, smoothing_fwhm: float | None) -> Weigh
     assert isinstance(grid, Grid)
     sigma = smoothing_sigma(grid, smoothing_fwhm)
     if weights.single_points is not None and weights.filled.any():
-        # A voxel's row of the matrix holds that voxel alone.
-        return smooth_voxels(weights.matrix.indices, grid, sigma)
+        # Each row of the matrix holds a single voxel.
+        return make_smoothed_voxels(weights.matrix.indices, grid, sigma)
     return _weighted_sums(weights, smooth_rows(weights.matrix, grid, sigma))
 
 
 def _weighted_sums(weights: RegionWeights, matrix: sparse.csr_array) -> WeightedSums:
-    points = _distinct(matrix.indices, weights.space)
+    points = _sort_unique(matrix.indices, weights.space)
     solve = _invert_products(weights.matrix) if weights.kind == "maps" else None
     positions = np.zeros(weights.space.n_points, dtype=np.int64)
     positions[points] = np.arange(len(points))
     return WeightedSums(points, _move_columns(matrix, positions, points), solve)
 
 
-def _distinct(points: np.ndarray, space: Space) -> np.ndarray:
-    # A table of flags over the whole space is ten times faster than sorting.
+def _sort_unique(points: np.ndarray, space: Space) -> np.ndarray:
+    # Flags over the whole space are ten times faster than sorting.
     is_used = np.zeros(space.n_points, dtype=bool)
     is_used[points] = True
     return np.flatnonzero(is_used)
 
 
 def _move_columns(matrix: sparse.csr_array, positions: np.ndarray, points: np.ndarray) -> sparse.csr_array:
-    """Return a matrix over some points, with each column at its position among them."""
-    # int32: with 64-bit positions the product waits for memory a fifth longer.
+    """Return the matrix over a set of points, each column moved to its position among them."""
+    # int32, because 64-bit positions make the product a fifth slower.
     moved = positions[matrix.indices].astype(np.int32)
     return sparse.csr_array((matrix.data, moved, matrix.indptr.astype(np.int32)), shape=(matrix.shape[0], len(points)))
 
 
 def _invert_products(matrix: sparse.csr_array) -> np.ndarray:
-    """Return the inverse of the maps' products with each other, of shape (n_maps, n_maps).
+    """Return the inverse of the maps' Gram matrix, of shape (n_maps, n_maps).
 
-    Maps are brought to one length first, so that a faint one is not taken for none. Where maps depend on each other
-    the pseudo-inverse takes the smallest solution; nilearn's least squares may divide by a rounding error there.
+    Maps are scaled to the same norm first, so that a faint map is not taken for an empty one. For linearly dependent
+    maps the pseudo-inverse gives the solution of least norm, where nilearn's least squares may divide by a rounding
+    error.
     """
     products = (matrix @ matrix.T).toarray()
     lengths = np.sqrt(np.diag(products))

@@ -1,4 +1,4 @@
-"""Every atlas of a study placed on one space, and what extracts them there."""
+"""Place all atlases of a study on one space, with the operator or maskers that extract their signals."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from niimasker.regions.placing.weights import RegionWeights
 if TYPE_CHECKING:
     from niimasker.regions.placing.maskers import PlacedMasker
 
-# How regions are placed on each kind of space.
+# The function that places regions on each kind of space.
 PLACERS: dict[type[Any], Callable[..., RegionWeights]] = {Grid: place_on_grid}
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Every atlas of a study on one space, and what extracts them; made once per space and shared by its runs.
+    """All atlases of a study on one space, and what extracts their signals; the runs on that space share it.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def place_regions(regions: Regions, space: Space, mask: Mask | None) -> RegionWe
     Parameters
     ----------
     mask
-        Regions are restricted to its points.
+        Restricts the regions to its points.
     """
     return PLACERS[type(space)](regions, space, mask)
 
@@ -49,26 +49,27 @@ def place_regions(regions: Regions, space: Space, mask: Mask | None) -> RegionWe
 def make_placement(
     atlases: Sequence[Regions], space: Space, mask: Mask | None, *, smoothing_fwhm: float | None, engine: str
 ) -> Placement:
-    """Return the regions of every atlas on a space, ready to be extracted by an engine."""
+    """Return the regions of all atlases on a space, with an engine's extractor."""
     weights = tuple(place_regions(regions, space, mask) for regions in atlases)
     joins = tuple(regions.names_join for regions in atlases)
     return Placement(weights, EXTRACTORS[engine](weights, smoothing_fwhm), joins)
 
 
 def stack_operators(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> Stacked:
-    """Return the operator that extracts several atlases in one reading of an image."""
-    return stack([make_operator(each, smoothing_fwhm) for each in weights], weights[0].space)
+    """Return the operator that extracts all atlases in one reading of an image."""
+    operators = [make_operator(atlas_weights, smoothing_fwhm) for atlas_weights in weights]
+    return stack(operators, weights[0].space)
 
 
 def make_maskers(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> tuple[PlacedMasker, ...]:
-    """Return nilearn's maskers for the atlases of which the image holds a region: nilearn raises for any other."""
-    # Importing nilearn's maskers costs more than many a run; only this engine needs them.
+    """Return nilearn's maskers of all atlases except those without a region in the image, which nilearn refuses."""
+    # Only this engine needs nilearn's maskers, whose import takes longer than many runs.
     from niimasker.regions.placing.maskers import make_masker
 
-    return tuple(make_masker(each, smoothing_fwhm) for each in weights if each.filled.any())
+    return tuple(make_masker(atlas_weights, smoothing_fwhm) for atlas_weights in weights if atlas_weights.filled.any())
 
 
-# What extracts the signals, by the value of --engine.
+# The function that makes the extractor, by the value of --engine.
 EXTRACTORS: dict[str, Callable[..., Stacked | tuple[PlacedMasker, ...]]] = {
     "stream": stack_operators,
     "nilearn": make_maskers,

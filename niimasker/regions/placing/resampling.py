@@ -1,4 +1,4 @@
-"""Volumes on another grid, and what part of one grid lies in the field of view of another."""
+"""Resample volumes to another grid, and find the voxels of one grid in the field of view of another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from niimasker.inputs.spaces import Grid
 
 
 def resample(values: np.ndarray, source: Grid, target: Grid, order: int = 0) -> np.ndarray:
-    """Return a volume on another grid, as nilearn's maskers resample it: 0 outside of its own.
+    """Return a volume resampled to another grid as nilearn's maskers do, 0 outside its own field of view.
 
     Parameters
     ----------
@@ -23,22 +23,22 @@ def resample(values: np.ndarray, source: Grid, target: Grid, order: int = 0) -> 
         return values
     transform = linalg.inv(source.matrix) @ target.matrix
     rotation, offset = transform[:3, :3], transform[:3, 3]
-    if np.all(np.diag(np.diag(rotation)) == rotation):  # scipy is faster, and rounds otherwise, for a diagonal.
+    if np.all(np.diag(np.diag(rotation)) == rotation):  # scipy is faster for a diagonal, and rounds differently
         rotation = np.diag(rotation)
     resampled = np.zeros(target.shape, dtype=values.dtype, order="F")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*has changed in SciPy 0.18")  # said until SciPy 1.15
+        warnings.filterwarnings("ignore", message=".*has changed in SciPy 0.18")  # raised until SciPy 1.15
         ndimage.affine_transform(values, rotation, offset, target.shape, output=resampled, order=order)
     return resampled
 
 
 def is_inside(source: Grid, target: Grid) -> np.ndarray | None:
-    """Return which voxels of a grid lie in the field of view of another, bool of its shape; None where all do."""
+    """Return which voxels of `source` lie in the field of view of `target`, of shape source.shape; None if all do."""
     to_target = np.linalg.inv(target.matrix) @ source.matrix
     corners = np.array(np.meshgrid(*((0, n - 1) for n in source.shape), indexing="ij")).reshape(3, -1).T
     if np.all(_in_box(nib.affines.apply_affine(to_target, corners), target)):
         return None
-    # Plane by plane: the indices of all voxels at once would take more memory than the atlas.
+    # One plane at a time: the indices of all voxels would take more memory than the atlas.
     i, j = np.meshgrid(*map(np.arange, source.shape[:2]), indexing="ij")
     planes = (np.stack([i, j, np.full_like(i, k)], axis=-1) for k in range(source.shape[2]))
     return np.stack([_in_box(nib.affines.apply_affine(to_target, plane), target) for plane in planes], axis=-1)

@@ -1,7 +1,7 @@
-"""A Gaussian filter over a grid, applied to weights instead of volumes.
+"""Gaussian smoothing on a grid, applied to weights instead of volumes.
 
-The filter that nilearn applies to a volume (scipy's, reflecting at the borders) is its own adjoint, so the mean over a
-smoothed volume is the product of the volume and smoothed weights.
+The filter that nilearn applies to a volume (scipy's, reflecting at the borders) is its own adjoint, so a region's mean
+in a smoothed volume equals the product of the volume and the region's smoothed weights.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from scipy import ndimage, sparse
 from niimasker.inputs.spaces import Grid
 
 _FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
-_TRUNCATE = 4.0  # scipy's default, which nilearn leaves as it is: the kernel ends at 4 sigma.
+_TRUNCATE = 4.0  # the kernel ends at 4 sigma: scipy's default, which nilearn keeps
 
 
 @dataclass(frozen=True)
 class SmoothedVoxels:
-    """Voxels of smoothed volumes; what is smoothed is the box around them that their kernels reach.
+    """The operator of single voxels in smoothed volumes; it smooths the box around them that their kernels reach.
 
     Parameters
     ----------
     points
-        Which points of the grid are read, sorted.
+        The points of the grid that are read, sorted.
     box
-        Which of them are the box's.
+        Positions of the box's voxels among `points`.
     shape
-        The box's.
+        The shape of the box.
     sigma
         Per axis, in voxels.
     inside
-        Positions in the box of the voxels that are wanted, in the order of the columns.
+        Positions of the wanted voxels in the box, in the order of the rows.
     """
 
     points: np.ndarray
@@ -43,16 +43,16 @@ class SmoothedVoxels:
     inside: np.ndarray
 
     def within(self, points: np.ndarray) -> SmoothedVoxels:
-        """Return the same values from more points, given sorted."""
+        """Return the same operator on a larger, sorted set of points."""
         return dataclasses.replace(self, points=points, box=np.searchsorted(points, self.points[self.box]))
 
     @property
     def n_rows(self) -> int:
-        """The number of voxels wanted."""
+        """The number of wanted voxels."""
         return len(self.inside)
 
     def sum(self, columns: np.ndarray) -> np.ndarray:
-        """Return the voxels' values, of shape (n_wanted, n_volumes), of columns of shape (n_points, n_volumes)."""
+        """Return the smoothed values, of shape (n_rows, n_volumes), for values of shape (n_points, n_volumes)."""
         values = [
             ndimage.gaussian_filter(column.reshape(self.shape, order="F"), self.sigma).ravel(order="F")[self.inside]
             for column in columns[self.box].T
@@ -60,12 +60,12 @@ class SmoothedVoxels:
         return np.stack(values, axis=1)
 
     def finish(self, sums: np.ndarray) -> np.ndarray:
-        """Return the same: nothing is left to do."""
+        """Return the sums as they are: they are the voxels' values already."""
         return sums
 
 
 def smoothing_sigma(grid: Grid, fwhm: float) -> tuple[float, ...]:
-    """Return the Gaussian's standard deviation along each axis in voxels, for a width in mm."""
+    """Return the Gaussian's standard deviation along each axis in voxels, for a full width at half maximum in mm."""
     voxel_sizes = np.sqrt(np.sum(grid.matrix[:3, :3] ** 2, axis=0))
     return tuple((fwhm / (_FWHM_PER_SIGMA * voxel_sizes)).tolist())
 
@@ -100,8 +100,8 @@ def _smooth_row(
     return _box_voxels(box, grid), smooth
 
 
-def smooth_voxels(voxels: np.ndarray, grid: Grid, sigma: tuple[float, ...]) -> SmoothedVoxels:
-    """Return the operator of single voxels of smoothed volumes, one a row."""
+def make_smoothed_voxels(voxels: np.ndarray, grid: Grid, sigma: tuple[float, ...]) -> SmoothedVoxels:
+    """Return the operator of single voxels in smoothed volumes, one per row."""
     box, positions = _box_around(voxels, grid, sigma)
     shape = tuple(part.stop - part.start for part in box)
     inside = np.ravel_multi_index(positions, shape, order="F")
@@ -114,11 +114,11 @@ def _box_around(
 ) -> tuple[tuple[slice, ...], tuple[np.ndarray, ...]]:
     """Return the box that the kernels of some voxels reach, and the voxels' indices in it.
 
-    Zeros fill it up to its sides, so that what is reflected there is 0, as outside of the box; at the image's own
-    border it ends where the image does and reflects what the image reflects.
+    Inside the image the box is padded with zeros by the kernels' reach, so that reflection at its sides adds nothing.
+    At the image's border the box ends with the image and reflects as the image does.
     """
     ijk = np.stack(np.unravel_index(voxels, grid.shape, order="F"))
-    reach = np.array([int(_TRUNCATE * each + 0.5) for each in sigma])
+    reach = np.array([int(_TRUNCATE * axis_sigma + 0.5) for axis_sigma in sigma])
     low = np.maximum(ijk.min(axis=1) - reach, 0)
     high = np.minimum(ijk.max(axis=1) + reach + 1, grid.shape)
     return tuple(map(slice, low.tolist(), high.tolist())), tuple(ijk - low[:, None])

@@ -1,4 +1,4 @@
-"""Whether an image and an atlas say that they are in one space."""
+"""Check that an image and an atlas are in the same template space, as far as their names and headers say."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from niimasker.regions.definitions import Regions
 
 _SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([A-Za-z0-9]+)")
 
-# All of nilearn's atlases are in one variant or another of it.
+# All of nilearn's atlases are in a variant of MNI space.
 MNI = "MNI"
 
 
-def space_of(name: str) -> str | None:
-    """Return the space that a file's name gives by the BIDS entities space or tpl."""
+def read_space(name: str) -> str | None:
+    """Return the space in a file name's BIDS entity space or tpl, None if it has neither."""
     found = _SPACE.search(name)
     return found[1] if found else None
 
 
 def check_spaces(series: Series, regions: Regions) -> None:
-    """Warn where image and atlas say different spaces, or the image none."""
-    of_image = space_of(series.path.name)
-    of_regions = MNI if is_atlas_query(regions.source) else space_of(regions.source)
-    is_same = of_image == of_regions or (of_regions == MNI and str(of_image).startswith(MNI))
-    if of_image and of_regions and not is_same:
+    """Warn if the names of image and atlas give different spaces, or if the image's header gives none."""
+    image_space = read_space(series.path.name)
+    regions_space = MNI if is_atlas_query(regions.source) else read_space(regions.source)
+    is_same = image_space == regions_space or (regions_space == MNI and str(image_space).startswith(MNI))
+    if image_space and regions_space and not is_same:
         warn(
-            f"the image's name says space {of_image}, but {regions.source} is in {of_regions}; "
+            f"the image's name says space {image_space}, but {regions.source} is in {regions_space}; "
             "regions may lie beside the brain areas that they are named after."
         )
-    if not series.is_placed and regions.is_placed:
+    if not series.has_known_space and regions.has_known_space:
         warn(
             "the image's header does not say which space it is in (its sform and qform codes are 0); "
             f"check that the regions of {regions.source} lie where they should."

@@ -1,4 +1,4 @@
-"""The weights of regions on a space: which points each region's mean is of, and how much each counts."""
+"""The weights of regions on a space: the points that contribute to each region, and by how much."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ CONSTANT = "constant"
 
 @dataclass(frozen=True)
 class SinglePoints:
-    """Where each column comes from when each is a single point, as with --as_voxels.
+    """The origin of each column when columns are single points, as with --as_voxels.
 
     Parameters
     ----------
     rows
-        Of each column's region among `regions`, of shape (n_columns,).
+        The row of each column's region in `regions`, of shape (n_columns,).
     places
-        Where the points are in the file, each of shape (n_columns,), by the names of the columns that tell it: the
-        voxel indices i, j and k of a grid.
+        The position of each column's point in the file, as arrays of shape (n_columns,) by name: the voxel indices i, j
+        and k of a grid.
     regions
-        The regions as a whole.
+        The whole regions.
     """
 
     rows: np.ndarray
@@ -44,31 +44,31 @@ class SinglePoints:
 
 @dataclass(frozen=True)
 class RegionWeights:
-    """The regions on one space, a row of weights for each column of the table.
+    """The regions on one space, with one row of weights per column of the table.
 
     Parameters
     ----------
     space
-        The image's.
+        The image's space.
     kind
-        How the rows are to be understood: means over labels or spheres, maps to be solved for, or single points.
+        The meaning of the rows: means over labels or spheres, maps fitted by least squares, or single points.
     indices, names, centres
         One per row; centres in mm, of shape (n_rows, 3).
     matrix
-        Sparse, of shape (n_rows, n_points), float64, points in the space's order. The rows of means sum to 1; a map's
-        row holds the map.
+        Sparse, of shape (n_rows, n_points), float64, points in the space's order. Rows of means sum to 1; a map's row
+        holds the map.
     n_points
-        Points of each row in the space before the mask, of shape (n_rows,).
+        Number of each row's points before the mask is applied, of shape (n_rows,).
     extent, extent_inside
-        Of each row, the size as defined and the part of it inside the image's field of view, of shape (n_rows,): in
-        voxels of the atlas, in a map's weight, or in voxels that the image would have.
+        Size of each row's region as defined, and the part of it in the image's field of view, of shape (n_rows,): for
+        labels in voxels of the atlas, for maps in weight, for spheres in voxels of a grid without borders.
     status
-        `OK`, or why a row has no point.
+        `OK`, or why a row has no points.
     single_points
-        Where each column is a single point, where it is.
+        The origin of each column if columns are single points, else None.
     seeds, inside
-        For spheres, as nilearn's masker takes them: the seeds, and which points they are restricted to, bool of shape
-        (n_points,); None for all.
+        For spheres, as nilearn's masker takes them: the seeds, and the points that they are restricted to, bool of
+        shape (n_points,); None for all points.
     """
 
     space: Space
@@ -86,8 +86,8 @@ class RegionWeights:
     inside: np.ndarray | None = None
 
     @property
-    def of_regions(self) -> RegionWeights:
-        """The regions as a whole, also where each point is a column."""
+    def whole_regions(self) -> RegionWeights:
+        """The weights of whole regions, also if columns are single points."""
         return self if self.single_points is None else self.single_points.regions
 
     @property
@@ -97,41 +97,41 @@ class RegionWeights:
 
     @property
     def members(self) -> sparse.csr_array:
-        """1 where a point belongs to a row, of the matrix's shape."""
+        """A matrix of the same shape with 1 where a point belongs to a row."""
         ones = np.ones_like(self.matrix.data)
         return sparse.csr_array((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
 
 
-def rows_matrix(rows: np.ndarray, points: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
-    """Return a sparse matrix of values by their rows and points."""
+def make_matrix(rows: np.ndarray, points: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
+    """Return a sparse matrix from values with their rows and points."""
     return sparse.coo_array((values, (rows, points)), shape=shape).tocsr()
 
 
 def restrict(weights: RegionWeights, is_used: np.ndarray) -> RegionWeights:
-    """Return the same regions over some of their points only.
+    """Return the regions restricted to some of their points.
 
     Parameters
     ----------
     is_used
-        Of each point of the space, bool of shape (n_points,).
+        The points of the space to keep, bool of shape (n_points,).
     """
     entries = weights.matrix.tocoo()
-    stays = is_used[entries.col]
-    rows, points, values = entries.row[stays], entries.col[stays], entries.data[stays]
+    kept = is_used[entries.col]
+    rows, points, values = entries.row[kept], entries.col[kept], entries.data[kept]
     if weights.kind != "maps":
         values = 1.0 / np.bincount(rows, minlength=weights.matrix.shape[0])[rows]
     inside = is_used if weights.inside is None else is_used & weights.inside
-    matrix = rows_matrix(rows, points, values, weights.matrix.shape)
+    matrix = make_matrix(rows, points, values, weights.matrix.shape)
     return dataclasses.replace(weights, matrix=matrix, inside=inside)
 
 
 def check_overlap(weights: RegionWeights) -> None:
-    """Refuse spheres that share voxels.
+    """Check that no two spheres share voxels.
 
     Raises
     ------
     RegionsError
-        With the names of the pairs.
+        Some spheres overlap; the message names the pairs.
     """
     shared = sparse.triu(weights.members @ weights.members.T, k=1).tocoo()
     if not shared.nnz:

@@ -1,19 +1,19 @@
-/* The page of a study: draws its table of runs and a strip of points for each measure. Needs table.js. */
+/* The index page: draws the table of runs, and a strip plot of the runs for each measure. Needs table.js. */
 "use strict";
 
 (() => {
-  const SYMBOLS = {
+  const STATUS_LABELS = {
     failed: ["bad", "✕ failed"],
     "not started": ["warn", "○ not started"],
     done: ["good", "✓ done"],
     skipped: ["good", "✓ skipped"],
   };
   const hasNumbers = (run) => run.status === "done" || run.status === "skipped";
-  const STATUSES = Object.keys(SYMBOLS);
+  const STATUSES = Object.keys(STATUS_LABELS);
   const FIRST_MEASURE = 2;
   const EDGE = 10; // pixels beside the outermost points
   const AXIS = 20; // pixels for ticks and their numbers
-  const REACH = 10; // pixels from which a point is pointed at
+  const HOVER_DISTANCE = 10; // pixels within which the pointer selects a point
 
   const study = JSON.parse(document.getElementById("study").textContent);
   const runs = study.runs.map(([name, image, status, reason, page, nWarnings, nRead, values, outlying]) => {
@@ -22,7 +22,7 @@
 
   // ---- the table
 
-  function written(value, { decimals }) {
+  function formatValue(value, { decimals }) {
     return value === null ? "n/a" : value.toFixed(decimals);
   }
 
@@ -32,15 +32,15 @@
     return (column < FIRST_MEASURE + study.measures.length ? run.values[column - FIRST_MEASURE] : run.nWarnings) ?? null;
   }
 
-  /** What is searched: names and reasons, and the words that the page's own links look for. */
+  /** Return the text that the filter searches: names, reason, and the keywords of the links on this page. */
   function textOf(run) {
     const words = [run.name, run.image, run.reason ?? "", `status:${run.status.replace(" ", "-")}`];
     if (run.nWarnings) words.push("has:warnings");
-    for (const place of run.outlying) words.push(`outlier:${study.measures[place].key}`);
+    for (const measure of run.outlying) words.push(`outlier:${study.measures[measure].key}`);
     return words.join("\n");
   }
 
-  /** A name as BIDS has them breaks behind its entities. */
+  /** Return a BIDS name that may break after each entity. */
   function breakable(name) {
     return name.split(/(?<=[_/])/).flatMap((part) => [part, makeElement("wbr")]);
   }
@@ -52,7 +52,7 @@
     if (hasNumbers(run)) {
       cell.append(name);
     } else {
-      // A run without numbers leaves their place to the reason.
+      // The reason takes the columns of a run without numbers.
       cell.colSpan = study.measures.length + 2;
       const reason = makeElement("p", { className: "reason" }, run.reason ?? "");
       cell.append(makeElement("div", { className: "unfinished" }, name, reason));
@@ -61,12 +61,12 @@
   }
 
   function numberCells(run) {
-    const cells = study.measures.map((measure, place) => {
-      const cell = makeElement("td", { className: "number" }, written(run.values[place], measure));
-      if (place === 0 && run.nRead !== run.values[0]) {
+    const cells = study.measures.map((measure, position) => {
+      const cell = makeElement("td", { className: "number" }, formatValue(run.values[position], measure));
+      if (position === 0 && run.nRead !== run.values[0]) {
         cell.append(makeElement("span", { className: "quiet" }, ` of ${run.nRead}`));
       }
-      if (run.outlying.includes(place)) {
+      if (run.outlying.includes(position)) {
         cell.classList.add("outlier");
         cell.title = "outlier";
       }
@@ -76,9 +76,9 @@
   }
 
   function elementOf(run) {
-    const [tone, words] = SYMBOLS[run.status];
+    const [kind, label] = STATUS_LABELS[run.status];
     const row = makeElement("tr", { className: run.status === "failed" ? "bad" : "" });
-    row.append(makeElement("td", {}, makeElement("span", { className: `status ${tone}` }, words)), nameCell(run));
+    row.append(makeElement("td", {}, makeElement("span", { className: `status ${kind}` }, label)), nameCell(run));
     if (hasNumbers(run)) row.append(...numberCells(run));
     return row;
   }
@@ -89,20 +89,20 @@
     link.addEventListener("click", () => table.filter(link.dataset.find));
   }
 
-  // ---- the strips
+  // ---- the strip plots
 
-  /** Return round numbers that divide a range into about so many parts. */
+  /** Return round numbers that divide a range into about nParts parts. */
   function ticks([low, high], nParts) {
     const rough = (high - low) / nParts || 1;
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = power * [1, 2, 5, 10].find((factor) => 1.5 * factor * power >= rough);
     const first = Math.ceil(low / step - 1e-9);
     const count = Math.floor(high / step + 1e-9) - first + 1;
-    return Array.from({ length: count }, (_, place) => Number(((first + place) * step).toPrecision(12)));
+    return Array.from({ length: count }, (_, position) => Number(((first + position) * step).toPrecision(12)));
   }
 
-  /** Return what is drawn: a run's position, its value and whether it is out of the ordinary. */
-  function marksOf({ measure, drawn: [low, high] }) {
+  /** Return a mark for each run with a value: whether it is an outlier, and on which side it is beyond the axis. */
+  function marksOf({ measure, axis_range: [low, high] }) {
     return runs
       .filter((run) => run.values[measure] !== null)
       .map((run) => {
@@ -129,7 +129,7 @@
     resize() {
       const { width, height } = this.canvas.getBoundingClientRect();
       if (!width) return;
-      // At least two dots a pixel, for paper.
+      // At least two dots per pixel, for printing.
       const dots = Math.max(2, window.devicePixelRatio);
       Object.assign(this.canvas, { width: Math.round(width * dots), height: Math.round(height * dots) });
       this.size = { width, height: height - AXIS };
@@ -139,26 +139,26 @@
       this.draw();
     }
 
-    /** The pixel of a value; what is further out than the axis goes to its edge. */
+    /** Return the x pixel of a value; a value beyond the axis is placed at its end. */
     x(value) {
-      const [low, high] = this.strip.drawn;
+      const [low, high] = this.strip.axis_range;
       const share = high > low ? (value - low) / (high - low) : 0.5;
       return EDGE + Math.min(Math.max(share, 0), 1) * (this.size.width - 2 * EDGE);
     }
 
-    /** Give each mark its pixels: those of nearly one value are heaped about the middle, as in a violin plot. */
+    /** Set the pixel of each mark; marks with nearly the same value are stacked around the middle, as in a swarm plot. */
     place() {
-      const heaps = new Map();
+      const stacks = new Map();
       for (const mark of this.marks) {
         mark.x = this.x(mark.value);
         const bin = Math.round(mark.x / 4);
-        if (!heaps.has(bin)) heaps.set(bin, []);
-        heaps.get(bin).push(mark);
+        if (!stacks.has(bin)) stacks.set(bin, []);
+        stacks.get(bin).push(mark);
       }
-      const highest = Math.max(1, ...[...heaps.values()].map((heap) => heap.length));
+      const highest = Math.max(1, ...[...stacks.values()].map((stack) => stack.length));
       const step = Math.min(5, (this.size.height - 12) / highest);
-      for (const heap of heaps.values()) {
-        heap.forEach((mark, rank) => {
+      for (const stack of stacks.values()) {
+        stack.forEach((mark, rank) => {
           mark.y = this.size.height / 2 + Math.ceil(rank / 2) * (rank % 2 ? step : -step);
         });
       }
@@ -172,7 +172,7 @@
       const { context, size } = this;
       context.clearRect(0, 0, size.width, size.height + AXIS);
       this.drawAxis();
-      // The median is behind single points, which it would hide, and before a crowd, which would hide it.
+      // The median line is drawn behind few points, which it would hide, and in front of many, which would hide it.
       const isCrowded = this.marks.length > 400;
       if (!isCrowded) this.drawMedian();
       this.drawPoints(isCrowded ? { radius: 1.5, alpha: 0.35 } : { radius: 2.75, alpha: 0.6 });
@@ -193,10 +193,10 @@
       context.font = "11px system-ui, sans-serif";
       context.textAlign = "center";
       context.fillRect(EDGE, size.height, size.width - 2 * EDGE, 1);
-      for (const value of ticks(this.strip.drawn, size.width / 80)) {
+      for (const value of ticks(this.strip.axis_range, size.width / 80)) {
         const x = Math.round(this.x(value));
         context.fillRect(x, size.height, 1, 4);
-        // The number of an outermost tick stays on the canvas.
+        // The number of an outermost tick is moved inside the canvas.
         const half = context.measureText(String(value)).width / 2;
         context.fillText(String(value), Math.min(Math.max(x, half), size.width - half), size.height + 16);
       }
@@ -220,7 +220,7 @@
       context.globalAlpha = 1;
     }
 
-    /** A diamond, or a triangle that points out of the axis: shapes, for who does not see the colour. */
+    /** Draw a diamond, or a triangle that points beyond the axis; the shapes do not depend on seeing colours. */
     drawOutlier({ x, y, beyond }) {
       const { context } = this;
       const r = 4.5;
@@ -233,11 +233,11 @@
       context.stroke();
     }
 
-    /** Return the mark under the pointer, an outlier rather than a point. */
+    /** Return the mark under the pointer; outliers take precedence. */
     markAt({ offsetX, offsetY }) {
-      let [best, nearest] = [null, REACH];
+      let [best, nearest] = [null, HOVER_DISTANCE];
       for (const mark of this.marks) {
-        const distance = Math.hypot(mark.x - offsetX, mark.y - offsetY) - (mark.isOutlier ? REACH / 2 : 0);
+        const distance = Math.hypot(mark.x - offsetX, mark.y - offsetY) - (mark.isOutlier ? HOVER_DISTANCE / 2 : 0);
         if (distance < nearest) [best, nearest] = [mark, distance];
       }
       return best;
@@ -250,7 +250,7 @@
       this.canvas.style.cursor = mark?.run.page ? "pointer" : "";
       this.tip.hidden = !mark;
       if (!mark) return;
-      const value = `${written(mark.value, this.measure)} ${this.measure.unit}`.trim();
+      const value = `${formatValue(mark.value, this.measure)} ${this.measure.unit}`.trim();
       this.tip.replaceChildren(makeElement("b", {}, value), ` ${mark.run.name}`);
       const free = this.figure.clientWidth - this.tip.offsetWidth;
       this.tip.style.left = `${Math.max(0, Math.min(mark.x - this.tip.offsetWidth / 2, free))}px`;
@@ -262,5 +262,5 @@
     }
   }
 
-  document.querySelectorAll("figure.strip").forEach((figure, place) => new Strip(figure, study.strips[place]));
+  document.querySelectorAll("figure.strip").forEach((figure, position) => new Strip(figure, study.strips[position]));
 })();

@@ -1,11 +1,11 @@
-/* Draws the figures of a run's page from the JSON in it, and lets a reader find a region and copy the methods. */
+/* Draws the figures of the run and group pages from the JSON in them, finds regions by name, and copies the methods. */
 "use strict";
 
 (() => {
   const NARROW = 560;
-  // Pixels that a tick of a matrix needs; groups differ in size.
+  // Pixels that a tick label of a matrix needs.
   const TICK = 16;
-  // As wide as A4 less its margins, at 96 pixels an inch; and a square that leaves room for others.
+  // Widths for printing on A4 within its margins, at 96 pixels per inch: of figures, and of square figures.
   const [A4, A4_SQUARE] = [680, 520];
   const CONFIG = { displaylogo: false, displayModeBar: false, showTips: false };
   const CODES = { 8: Int8Array, 16: Int16Array };
@@ -26,8 +26,8 @@
     );
   }
 
-  /** Return places in equal steps from 0. */
-  const unpackPlaces = ({ places, step }) => Array.from({ length: places }, (_, place) => place * step);
+  /** Return positions in equal steps from 0. */
+  const unpackPlaces = ({ places, step }) => Array.from({ length: places }, (_, position) => position * step);
 
   function unpackTrace(trace) {
     const unpacked = { ...trace };
@@ -38,12 +38,12 @@
     return unpacked;
   }
 
-  /** Return the parts of a layout that depend on how wide the page is. */
+  /** Return the layout of a figure for the width of the page. */
   function fitted(figure, width, largestSquare = 700) {
     const layout = { ...figure.layout, width };
     const margin = { ...layout.margin };
     if (width < NARROW && !figure.square) {
-      // Names would take the figure's place; hovering shows them.
+      // Names would take the room of the figure; hovering shows them.
       for (const key of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
         if (layout[key].type === "category") layout[key] = { ...layout[key], showticklabels: false };
       }
@@ -65,29 +65,30 @@
 
   const drawn = [];
 
-  function draw(place) {
-    const figure = readJson(place.dataset.figure);
-    const width = place.clientWidth;
-    Plotly.newPlot(place, figure.data.map(unpackTrace), fitted(figure, width), CONFIG);
-    drawn.push({ place, figure, width });
+  function draw(container) {
+    const figure = readJson(container.dataset.figure);
+    const width = container.clientWidth;
+    Plotly.newPlot(container, figure.data.map(unpackTrace), fitted(figure, width), CONFIG);
+    drawn.push({ container, figure, width });
   }
 
-  /** Fit every figure to the place that it has, or to paper. */
+  /** Fit every figure to the width of its container, or to paper. */
   function fitAll({ isPrinted } = {}) {
-    for (const each of drawn) {
-      const fitting = isPrinted ? A4 : each.place.clientWidth;
-      if (fitting === each.width || !fitting) continue;
-      each.width = fitting;
-      const { shapes, annotations, ...layout } = fitted(each.figure, fitting, isPrinted ? A4_SQUARE : undefined);
+    for (const entry of drawn) {
+      const width = isPrinted ? A4 : entry.container.clientWidth;
+      if (width === entry.width || !width) continue;
+      entry.width = width;
+      const { shapes, annotations, ...layout } = fitted(entry.figure, width, isPrinted ? A4_SQUARE : undefined);
       for (const key of Object.keys(layout)) {
-        // What a reader has zoomed to stays.
-        if (/^[xy]axis/.test(key)) layout[key] = { ...each.place.layout[key], showticklabels: layout[key].showticklabels };
+        // A reader's zoom is kept.
+        if (!/^[xy]axis/.test(key)) continue;
+        layout[key] = { ...entry.container.layout[key], showticklabels: layout[key].showticklabels };
       }
-      Plotly.relayout(each.place, layout);
+      Plotly.relayout(entry.container, layout);
     }
   }
 
-  /** Return the position of the name that was typed: the same, else beginning with it, else holding it. */
+  /** Return the position of the name that equals the typed text, else begins with it, else contains it; or -1. */
   function findName(names, typed) {
     const wanted = typed.trim().toLowerCase();
     if (!wanted) return -1;
@@ -99,16 +100,17 @@
   }
 
   function makeViewer(section) {
-    const place = section.querySelector(".viewer");
+    const container = section.querySelector(".viewer");
     const field = section.querySelector(".find-region");
     const found = section.querySelector(".found-region");
-    const signals = readJson(place.dataset.signals);
+    const signals = readJson(container.dataset.signals);
     const before = unpackRows(signals.before);
     const after = unpackRows(signals.after);
-    const nVolumes = place.data[0].x.length;
+    const nVolumes = container.data[0].x.length;
     field.list.append(...signals.names.map((name) => Object.assign(document.createElement("option"), { value: name })));
 
-    const overAll = (values) => {
+    /** Return values of kept volumes at all volumes, null where a volume is not kept. */
+    const atAllVolumes = (values) => {
       const all = new Array(nVolumes).fill(null);
       signals.kept.forEach((volume, row) => (all[volume] = values[row]));
       return all;
@@ -116,16 +118,16 @@
     const show = (row) => {
       const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
       swatch.style.background = signals.colours[row];
-      const why = signals.status[row] ? ` (no signal: ${signals.status[row]})` : "";
-      found.replaceChildren(swatch, signals.names[row] + why);
-      const curves = { y: [overAll(before[row]), overAll(after[row])], "line.color": signals.colours[row] };
-      Plotly.restyle(place, curves);
-      place.setAttribute("aria-label", `Signal of ${signals.names[row]}, before and after cleaning`);
+      const reason = signals.status[row] ? ` (no signal: ${signals.status[row]})` : "";
+      found.replaceChildren(swatch, signals.names[row] + reason);
+      const curves = { y: [atAllVolumes(before[row]), atAllVolumes(after[row])], "line.color": signals.colours[row] };
+      Plotly.restyle(container, curves);
+      container.setAttribute("aria-label", `Signal of ${signals.names[row]}, before and after cleaning`);
     };
     field.addEventListener("input", () => {
       const row = findName(signals.names, field.value);
       if (row >= 0) show(row);
-      else if (field.value.trim()) found.replaceChildren("no region of this name");
+      else if (field.value.trim()) found.replaceChildren("no region matches this name");
     });
     section.querySelector('[data-figure^="carpet-"]').on("plotly_click", ({ points }) => {
       const row = signals.shown.indexOf(points[0].y);
@@ -139,20 +141,20 @@
 
   async function copy(button) {
     const source = document.getElementById(button.dataset.copy);
-    const said = button.parentElement.querySelector("output");
+    const message = button.parentElement.querySelector("output");
     const text = source.innerText.trim();
     try {
       await navigator.clipboard.writeText(text);
-      said.value = "copied";
+      message.value = "copied";
     } catch {
-      // Some browsers give a page from the disk no clipboard: select the text instead.
+      // Some browsers do not give a local page access to the clipboard; then the text is selected instead.
       getSelection().selectAllChildren(source);
-      said.value = document.execCommand("copy") ? "copied" : "selected: press Ctrl-C";
+      message.value = document.execCommand("copy") ? "copied" : "selected; press Ctrl-C to copy";
     }
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    for (const place of document.querySelectorAll("[data-figure]")) draw(place);
+    for (const container of document.querySelectorAll("[data-figure]")) draw(container);
     for (const section of document.querySelectorAll(".atlas")) makeViewer(section);
     for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
     let waiting = null;

@@ -1,15 +1,16 @@
-/* Makes every <table class="sortable"> sortable, and filterable and paged where its attributes say so.
+/* Makes every <table class="sortable"> sortable, and adds a filter and pages if its attributes ask for them.
 
-   data-filter="words"   a text field of this label above the table; a row stays if it has all words typed
-   data-page-size="100"  so many rows at once
-   <td data-value="2.5"> the value to sort by, where the text of the cell is not
-   <th data-fixed>       a column that does not sort
+   data-filter="label"   adds a text field with this label above the table; rows that contain all typed words stay
+   data-page-size="100"  number of rows per page
+   <td data-value="2.5"> value to sort by, if it is not the text of the cell
+   <th data-fixed>       column that cannot be sorted
 
-   A table too long to be written out as HTML is given its rows by `sortableTable(table, source)`; `source` has
-   `rows`, any values; `value(row, column)`, what to sort by; `text(row)`, what is searched; `element(row)`, the <tr>. */
+   `sortableTable(table, source)` supplies the rows of a table that is too long to be written as HTML. `source` has
+   `rows`, an array of any values; `value(row, column)`, the value to sort by; `text(row)`, the text to search; and
+   `element(row)`, the <tr>. */
 "use strict";
 
-/** Return a new element; what it holds is text or elements, never markup. */
+/** Return a new element; its content is text or elements, never markup. */
 function makeElement(tag, properties = {}, ...content) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...content);
@@ -20,7 +21,7 @@ const sortableTable = (() => {
   const NATURAL = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const MISSING = new Set(["", "n/a", "nan", "–"]);
 
-  /** Return a cell's text as a number, as text, or as null when there is no value. */
+  /** Return a cell's text as a number or text, or null if the value is missing. */
   function parse(text) {
     const trimmed = text.trim();
     if (MISSING.has(trimmed.toLowerCase())) return null;
@@ -28,14 +29,14 @@ const sortableTable = (() => {
     return Number.isNaN(number) ? trimmed : number;
   }
 
-  /** Order two values: numbers as numbers and before texts, texts in natural order. */
+  /** Compare two values: numbers come before texts, texts are in natural order. */
   function compare(a, b) {
     if (typeof a === "number" && typeof b === "number") return a - b;
     if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
     return NATURAL.compare(a, b);
   }
 
-  /** Return rows in the order of a column; what has no value is last in either direction. */
+  /** Return rows sorted by a column; rows without a value come last in either direction. */
   function sorted(rows, value, direction) {
     const keyed = rows.map((row) => ({ row, key: value(row) }));
     const isMissing = ({ key }) => key === null || key === undefined;
@@ -43,14 +44,14 @@ const sortableTable = (() => {
     return known.concat(keyed.filter(isMissing)).map(({ row }) => row);
   }
 
-  /** Return a test whether a text has every word typed, whatever the case. */
+  /** Return a function that tells whether a text contains every word of a query, ignoring case. */
   function matcher(query) {
     const words = query.toLowerCase().split(/\s+/).filter(Boolean);
     return (text) => words.every((word) => text.includes(word));
   }
 
-  /** The rows that a table's HTML holds already. */
-  function ownRows(table) {
+  /** Return the source of a table whose rows are in its HTML. */
+  function htmlSource(table) {
     return {
       rows: [...table.tBodies[0].rows],
       value: (row, column) => parse(row.cells[column]?.dataset.value ?? row.cells[column]?.textContent ?? ""),
@@ -74,7 +75,7 @@ const sortableTable = (() => {
       this.draw();
     }
 
-    /** Searched texts are made when first needed: most readers of 10,000 rows never type. */
+    /** Return the text to search; it is made when first needed, because most readers of 10,000 rows never type. */
     textOf(row) {
       if (!this.texts.has(row)) this.texts.set(row, this.source.text(row).toLowerCase());
       return this.texts.get(row);
@@ -85,7 +86,7 @@ const sortableTable = (() => {
       this.headers.forEach((header, column) => {
         if ("fixed" in header.dataset) return;
         const button = makeElement("button", { type: "button", className: "sorter" }, ...header.childNodes);
-        button.addEventListener("click", () => this.turn(column));
+        button.addEventListener("click", () => this.cycleSort(column));
         header.append(button);
       });
     }
@@ -113,7 +114,7 @@ const sortableTable = (() => {
     makePager() {
       const button = (text, label, step) => {
         const made = makeElement("button", { type: "button", ariaLabel: label }, text);
-        made.addEventListener("click", () => this.leaf(step(this.state.page)));
+        made.addEventListener("click", () => this.turnPage(step(this.state.page)));
         return made;
       };
       const pager = {
@@ -129,8 +130,8 @@ const sortableTable = (() => {
       return Math.max(1, Math.ceil(this.shown.length / this.pageSize));
     }
 
-    /** Sort by a column: up, then down, then the order that the table came in. */
-    turn(column) {
+    /** Sort by a column: first ascending, then descending, then in the original order. */
+    cycleSort(column) {
       const { state } = this;
       if (state.column !== column) Object.assign(state, { column, direction: 1 });
       else if (state.direction === 1) state.direction = -1;
@@ -145,7 +146,7 @@ const sortableTable = (() => {
       this.filter(this.state.query);
     }
 
-    /** Keep the rows that have every word of a query. */
+    /** Show the rows that contain every word of a query. */
     filter(query) {
       this.state.query = query;
       if (this.field && this.field.value !== query) this.field.value = query;
@@ -159,8 +160,8 @@ const sortableTable = (() => {
       this.draw();
     }
 
-    /** Go to a page and to its first row, for a reader at the last row of another. */
-    leaf(page) {
+    /** Go to a page and scroll to its first row. */
+    turnPage(page) {
       this.go(page);
       if (this.tools.getBoundingClientRect().top < 0) this.tools.scrollIntoView();
     }
@@ -170,8 +171,8 @@ const sortableTable = (() => {
       const first = page * (this.pageSize === Infinity ? 0 : this.pageSize);
       const rows = this.shown.slice(first, first + this.pageSize);
       this.body.replaceChildren(...rows.map((row) => this.source.element(row)));
-      this.headers.forEach((header, each) => {
-        const order = each === column ? (direction === 1 ? "ascending" : "descending") : "none";
+      this.headers.forEach((header, position) => {
+        const order = position === column ? (direction === 1 ? "ascending" : "descending") : "none";
         if (!("fixed" in header.dataset)) header.setAttribute("aria-sort", order);
       });
       this.describe(first, rows.length);
@@ -194,7 +195,7 @@ const sortableTable = (() => {
 
   const made = new WeakMap();
 
-  return (table, source = ownRows(table)) => {
+  return (table, source = htmlSource(table)) => {
     if (!made.has(table)) made.set(table, new SortableTable(table, source));
     return made.get(table);
   };

@@ -12,7 +12,7 @@ from atlas_files import error_of, label_image, put, put_aal, put_schaefer
 from nilearn import datasets
 
 from niimasker.errors import RegionsError
-from niimasker.regions.atlases.fetching import fetch_atlas, undone_on_failure
+from niimasker.regions.atlases.fetching import fetch_atlas, remove_on_failure
 from niimasker.regions.atlases.queries import is_atlas_query, parse_query
 from niimasker.regions.atlases.sources import ATLASES
 
@@ -187,7 +187,7 @@ def test_interrupted_fetch_leaves_no_half_unpacked_file(atlas_dir):
     put(folder / "MSDL_rois" / "msdl_rois_labels.csv", "complete")
 
     def interrupted_unpacking():
-        with undone_on_failure([folder]):
+        with remove_on_failure([folder]):
             put(folder / ("b" * 32) / "MSDL_rois" / "msdl_rois.nii", "half")
             raise KeyboardInterrupt
 

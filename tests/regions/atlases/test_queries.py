@@ -69,14 +69,14 @@ def test_unknown_atlas_lists_all_and_suggests_the_nearest(atlas_dir):
 
 def test_wrong_parameter_lists_the_valid_ones_and_suggests_the_nearest(atlas_dir):
     assert error_of("nilearn:aal:spm12", atlas_dir) == (
-        "nilearn:aal:spm12: 'spm12' is no <version> of nilearn:aal:<version>. Did you mean 'SPM12'? "
+        "nilearn:aal:spm12: 'spm12' is not a valid <version> in nilearn:aal:<version>. Did you mean 'SPM12'? "
         "Valid for <version>: SPM12, SPM8, SPM5, 3v2."
     )
 
 
 def test_wrong_parameter_without_a_near_one_suggests_nothing(atlas_dir):
     assert error_of("nilearn:schaefer:400-12", atlas_dir) == (
-        "nilearn:schaefer:400-12: '12' is no <networks> of nilearn:schaefer:<n_rois>-<networks>-<resolution>. "
+        "nilearn:schaefer:400-12: '12' is not a valid <networks> in nilearn:schaefer:<n_rois>-<networks>-<resolution>. "
         "Valid for <networks>: 7, 17."
     )
 
@@ -96,12 +96,12 @@ def test_too_many_parameters_show_the_grammar(atlas_dir):
 
 
 def test_colon_in_place_of_a_dash_is_refused(atlas_dir):
-    assert "'20:2' is no <scale>" in error_of("nilearn:basc:sym-20:2", atlas_dir)
+    assert "'20:2' is not a valid <scale>" in error_of("nilearn:basc:sym-20:2", atlas_dir)
 
 
 @pytest.mark.parametrize("atlas", ["harvard_oxford:cort-prob-2mm", "juelich:prob-2mm"])
 def test_probabilistic_maps_are_not_split(atlas, atlas_dir):
     assert error_of(f"nilearn:{atlas}:symmetric_split", atlas_dir) == (
         f"nilearn:{atlas}:symmetric_split: probabilistic maps cannot be split at the midline; "
-        "leave out symmetric_split or take a maxprob atlas."
+        "leave out symmetric_split or use a maxprob atlas."
     )

@@ -200,7 +200,9 @@ class TestNames:
         Path("tpl-X_dseg.tsv").write_text("index\tcolor\n1\t#000000\n")
         code, said, _ = run()
         assert code == 2
-        assert all(words in said for words in ("no column of names", "the names of tpl-X_res-2_dseg.nii", "--labels"))
+        assert all(
+            words in said for words in ("no column of names", "the look-up table of tpl-X_res-2_dseg.nii", "--labels")
+        )
 
     def test_voxels_of_a_mask_need_no_table(self, run):
         save(Path("tpl-X_res-2_dseg.nii"), (LABELS == 5).astype(np.int16) * 9)

@@ -33,7 +33,8 @@ def afni(name: str, content: str) -> str:
     """Return AFNI's extension with one attribute, whose text it writes with entities."""
     return (
         '<?xml version="1.0" ?>\n<AFNI_attributes ni_form="ni_group" >\n'
-        f'<AFNI_atr ni_type="String" atr_name="{name}" >\n "{html.escape(html.escape(content))}"</AFNI_atr>\n</AFNI_attributes>'
+        f'<AFNI_atr ni_type="String" atr_name="{name}" >\n "{html.escape(html.escape(content))}"</AFNI_atr>\n'
+        "</AFNI_attributes>"
     )
 
 

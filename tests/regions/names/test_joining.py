@@ -94,7 +94,8 @@ class TestRefused:
         text = "rank,value,name\n1,2,Caudate\n2,1,Amygdala\n"
         assert said(tmp_path, text, indices=(1, 2)) == (
             "names.csv, a table separated by commas: column rank and column value both hold the indices of "
-            "atlas.nii.gz and name index 1 'Caudate' and 'Amygdala'; call the right one index in a header, or remove the other."
+            "atlas.nii.gz and name index 1 'Caudate' and 'Amygdala'; call the right one index in a header, or "
+            "remove the other."
         )
 
     def test_rows_of_pandas_counted_from_0_that_disagree_with_a_column(self, tmp_path):

@@ -204,14 +204,14 @@ class TestVoxels:
     def test_regions_as_a_whole_are_those_without_the_option(self):
         weights = place_regions(make_parcels(LABELS, OBLIQUE, as_voxels=True), GRID, None)
         whole = place_regions(make_parcels(LABELS, OBLIQUE), GRID, None)
-        assert weights.of_regions.names == whole.of_regions.names == ("roi 1", "roi 2", "roi 5")
-        np.testing.assert_array_equal(dense(weights.of_regions), dense(whole))
+        assert weights.whole_regions.names == whole.whole_regions.names == ("roi 1", "roi 2", "roi 5")
+        np.testing.assert_array_equal(dense(weights.whole_regions), dense(whole))
 
     def test_mask_leaves_out_columns_and_regions_say_why(self):
         regions = make_parcels(LABELS, OBLIQUE, as_voxels=True)
         weights = place_regions(regions, GRID, make_mask(LABELS == 2, OBLIQUE))
         assert weights.names == tuple(f"roi 2 voxel {number}" for number in range(70))
-        assert weights.of_regions.status == (OUTSIDE_MASK, OK, OUTSIDE_MASK)
+        assert weights.whole_regions.status == (OUTSIDE_MASK, OK, OUTSIDE_MASK)
         assert (set(weights.status), weights.n_points.tolist()) == ({OK}, [1] * 70)
 
 

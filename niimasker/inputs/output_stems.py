@@ -1,4 +1,4 @@
-"""What the outputs of each image are called, below the output directory."""
+"""Names of each image's outputs, relative to the output directory and without endings."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from niimasker.inputs.entities import read_name
 from niimasker.inputs.images import image_stem
 from niimasker.options.settings import BIDS, FLAT, MIRROR
 
-# What an image says of being fMRIPrep's, and outputs made from it are not.
+# The entity of fMRIPrep's preprocessed images; it does not apply to outputs derived from them.
 _PREPROC = ("desc", "preproc")
 
 
 def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
-    """Return each image's output name: flat, with its folders below the images' common root, or as BIDS has it.
+    """Return each image's output name: flat, mirroring its folders below the images' common root, or as in BIDS.
 
     Raises
     ------
     RunsError
-        Two images would share a name, or one has no subject and the layout is bids.
+        Two images would share a name, or an image has no subject in the BIDS layout.
     """
     stems = _STEMS[output_layout](image_paths)
     by_stem: dict[str, list[Path]] = defaultdict(list)
@@ -30,8 +30,10 @@ def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
         by_stem[stem].append(path)
     shared = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
     if shared:
-        helps = output_layout != MIRROR and len({str(path.parent) for path in shared}) == len(shared)
-        way_out = f"rename them or use --output_layout {MIRROR}" if helps else "rename one, or give each image once"
+        mirroring_helps = output_layout != MIRROR and len({str(path.parent) for path in shared}) == len(shared)
+        way_out = (
+            f"rename them or use --output_layout {MIRROR}" if mirroring_helps else "rename one, or give each image once"
+        )
         raise RunsError(f"these images would write outputs of the same name: {list_paths(shared)}; {way_out}.")
     return stems
 
@@ -41,7 +43,7 @@ def _flat_stems(image_paths: Sequence[Path]) -> list[str]:
 
 
 def _mirrored_stems(image_paths: Sequence[Path]) -> list[str]:
-    # Not resolved: in a DataLad dataset the links' own names are the ones that people know.
+    # Links are not resolved: in a DataLad dataset they lead to a store without readable names.
     folders = [Path(os.path.abspath(path)).parent for path in image_paths]  # noqa: PTH100
     root = Path(os.path.commonpath(folders))
     return [
@@ -51,31 +53,31 @@ def _mirrored_stems(image_paths: Sequence[Path]) -> list[str]:
 
 
 def _bids_stems(image_paths: Sequence[Path]) -> list[str]:
-    """Return names of all entities, in the standard's order; without the suffix, so that others can follow."""
+    """Return paths of all entities in the standard's order, without a suffix, which each output adds."""
     from bids2table import format_bids_path, get_column_names  # 0.3 s that other layouts save
 
-    entities = [read_name(path.name).entities for path in image_paths]
-    nameless = [path for path, its_entities in zip(image_paths, entities, strict=True) if not its_entities.get("sub")]
+    names = [read_name(path.name).entities for path in image_paths]
+    nameless = [path for path, entities in zip(image_paths, names, strict=True) if not entities.get("sub")]
     if nameless:
         raise RunsError(
             f"--output_layout {BIDS} takes images that are named by BIDS entities, as sub-01_task-rest_bold.nii.gz, "
             f"but some have no sub-: {list_paths(nameless)}; rename them, or use --output_layout {FLAT} or {MIRROR}."
         )
-    places = {name: place for place, name in enumerate(map(str, get_column_names()))}
-    in_order = [_source_entities(its_entities, places) for its_entities in entities]
-    return [format_bids_path({**its_entities, "datatype": "func"}).as_posix() for its_entities in in_order]
+    order = {name: position for position, name in enumerate(map(str, get_column_names()))}
+    kept = [_keep_entities(entities, order) for entities in names]
+    return [format_bids_path({**entities, "datatype": "func"}).as_posix() for entities in kept]
 
 
-def _source_entities(entities: Mapping[str, str], places: Mapping[str, int]) -> dict[str, str]:
-    """Return the entities that outputs keep; those that the standard does not know before desc, which is last."""
+def _keep_entities(entities: Mapping[str, str], order: Mapping[str, int]) -> dict[str, str]:
+    """Return the entities that outputs keep, in order; those that the standard does not define come before desc."""
     kept = [key for key, value in entities.items() if (key, value) != _PREPROC]
-    return {key: entities[key] for key in sorted(kept, key=lambda key: places.get(key, places["desc"] - 0.5))}
+    return {key: entities[key] for key in sorted(kept, key=lambda key: order.get(key, order["desc"] - 0.5))}
 
 
 _STEMS = {FLAT: _flat_stems, MIRROR: _mirrored_stems, BIDS: _bids_stems}
 
 
-def list_paths(paths: Sequence[Path], most: int = 10) -> str:
-    """Return paths as a message lists them, only the first of many."""
-    shown = ", ".join(map(str, paths[:most]))
-    return f"{shown} and {len(paths) - most} more" if len(paths) > most else shown
+def list_paths(paths: Sequence[Path], max_listed: int = 10) -> str:
+    """Return paths as text for a message, only the first of many."""
+    shown = ", ".join(map(str, paths[:max_listed]))
+    return f"{shown} and {len(paths) - max_listed} more" if len(paths) > max_listed else shown

@@ -4,7 +4,7 @@ import pytest
 
 from niimasker.errors import RegionsError
 from niimasker.options.merging import make_settings
-from niimasker.regions.output_names import name_atlases
+from niimasker.regions.atlas_names import name_atlases
 
 
 def keys(*roi_files: str, names=(), as_entities=True) -> list[str]:
@@ -51,7 +51,7 @@ class TestEntities:
             keys(*roi_files)
 
     def test_name_without_letter_or_digit_is_refused_with_the_way_out(self):
-        with pytest.raises(RegionsError, match=r"no letter or digit is in the name of a/脳\.nii; .*--atlas_name"):
+        with pytest.raises(RegionsError, match=r"the name of a/脳\.nii has no letter or digit; .*--atlas_name"):
             keys("a/脳.nii")
 
 

@@ -4,11 +4,11 @@ import pytest
 from bids_trees import GENERATIONS, MNI, NATIVE, T1W, name_files, touch, touch_tree
 
 from niimasker.errors import RunError
-from niimasker.inputs.neighbours import BRAIN_MASK, CONFOUNDS, Neighbours
+from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, AssociatedFiles
 
 
 def found(image_path, kind):
-    return Neighbours().find(image_path, kind)
+    return AssociatedFiles().find(image_path, kind)
 
 
 def refused(image_path, kind):
@@ -102,7 +102,7 @@ def test_hidden_files_and_other_tables_are_not_taken(tmp_path):
     assert found(files.image, CONFOUNDS) == files.confounds
 
 
-def test_image_without_entities_has_no_neighbours(tmp_path):
+def test_image_without_entities_has_no_associated_files(tmp_path):
     image_path = touch(tmp_path / "bold.nii.gz")
     touch(tmp_path / "desc-confounds_timeseries.tsv")
     assert "its name has no BIDS entities" in refused(image_path, CONFOUNDS)
@@ -119,8 +119,8 @@ def test_table_of_run_1_is_not_taken_for_an_image_of_run_01_beside_run_1(tmp_pat
     images = [tmp_path / f"sub-1_run-{run}_desc-preproc_bold.nii.gz" for run in ("1", "01")]
     for path in [*images, tmp_path / "sub-1_run-1_desc-confounds_timeseries.tsv"]:
         path.touch()
-    assert Neighbours().find(images[0], CONFOUNDS).name == "sub-1_run-1_desc-confounds_timeseries.tsv"
+    assert AssociatedFiles().find(images[0], CONFOUNDS).name == "sub-1_run-1_desc-confounds_timeseries.tsv"
     with pytest.raises(
         RunError, match=r"no confounds table beside it, expected sub-1_run-01_desc-confounds_timeseries"
     ):
-        Neighbours().find(images[1], CONFOUNDS)
+        AssociatedFiles().find(images[1], CONFOUNDS)

@@ -1,4 +1,4 @@
-"""Ratios inside one process, imports apart. Usage: inside.py NAME FILE [FILE]; prints one number."""
+"""Costs within one process, without its imports. Usage: in_process.py MEASURE FILE [FILE ...]; prints numbers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from niimasker.inputs.series import open_series
 from niimasker.inputs.volumes import BLOCK_BYTES
 from niimasker.regions.loading import load_regions
 from niimasker.regions.placing.placement import make_placement
-from niimasker.signals.extraction import Reading, extract_signals
+from niimasker.signals.extraction import ReadOptions, extract_signals
 from niimasker.signals.timeline import Timeline
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Return how long a call takes."""
+def measure_seconds(function: Callable[[], object]) -> float:
+    """Return the duration of a call in seconds."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
@@ -36,30 +36,33 @@ def read_all(file: object) -> None:
             pass
 
 
-def extraction_by_decompression(image: str, regions: str) -> float:
-    """Return the time of extraction, from header to signals, by that of decompression."""
+def extraction_time_ratio(image: str, regions: str) -> float:
+    """Return the time of an extraction, from header to signals, divided by the time of decompression with ISA-L."""
     series = open_series(Path(image))
     atlases = load_regions([regions], labels=(), as_voxels=False, radius=None, atlas_dir=None)
     placement = make_placement(atlases, series.space, None, smoothing_fwhm=None, engine="stream")
     timeline = Timeline(series.n_volumes, 0)
-    decompression = seconds(lambda: read_all(igzip.open(image, "rb")))
+    decompression = measure_seconds(lambda: read_all(igzip.open(image, "rb")))
     return (
-        seconds(lambda: extract_signals(series, timeline, placement, Reading(digest=hashlib.sha256()))) / decompression
+        measure_seconds(lambda: extract_signals(series, timeline, placement, ReadOptions(digest=hashlib.sha256())))
+        / decompression
     )
 
 
-def zlib_by_isal(image: str) -> float:
-    """Return the time of decompression as nibabel does it by ISA-L's."""
-    return seconds(lambda: read_all(Opener(image, "rb"))) / seconds(lambda: read_all(igzip.open(image, "rb")))
+def decompression_time_ratio(image: str) -> float:
+    """Return the time of decompression with nibabel divided by the time with ISA-L."""
+    return measure_seconds(lambda: read_all(Opener(image, "rb"))) / measure_seconds(
+        lambda: read_all(igzip.open(image, "rb"))
+    )
 
 
 def report_cost(image: str, regions: str, confounds: str, *flags: str) -> str:
-    """Return the processor seconds that a run's report costs in a warm process, and the size of its page in MB."""
+    """Return the processor time in seconds of a report in a warm process, and the size of its page in MB."""
     files = {"input_files": image, "roi_file": regions, "regressor_files": confounds, "regressors": "motion_*"}
     options = {**files, "standardize": True, "detrend": True, "high_pass": 0.01, **dict.fromkeys(flags, True)}
     costs = {}
     with tempfile.TemporaryDirectory() as folder:
-        # The first one imports and writes plotly's script, which a study does once.
+        # The first call imports libraries and writes the script of plotly, which a study does only once.
         for no_report in (False, True, False):
             start = time.process_time()
             extract(folder, **options, no_report=no_report)
@@ -69,8 +72,8 @@ def report_cost(image: str, regions: str, confounds: str, *flags: str) -> str:
 
 
 MEASURES: dict[str, Callable[..., float | str]] = {
-    "extraction_by_decompression": extraction_by_decompression,
-    "zlib_by_isal": zlib_by_isal,
+    "extraction_time_ratio": extraction_time_ratio,
+    "decompression_time_ratio": decompression_time_ratio,
     "report_cost": report_cost,
 }
 

@@ -1,0 +1,130 @@
+"""Find the files that fMRIPrep writes beside an image: its confounds table and its brain mask."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from niimasker.errors import RunError
+from niimasker.inputs.datasets import IMAGE_EXTENSIONS
+from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, read_name
+
+_SPATIAL = (*RUN_ENTITIES, "space", "cohort", "res", "den")
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A kind of file that belongs to an image, and how it is named.
+
+    Parameters
+    ----------
+    noun, option
+        What messages call it, and the option that gives such a file explicitly.
+    entities
+        Entities that must agree between the file's name and the image's.
+    """
+
+    noun: str
+    option: str
+    suffix: str
+    desc: str
+    extensions: tuple[str, ...]
+    entities: tuple[str, ...]
+
+
+CONFOUNDS = FileKind("confounds table", "--regressor_files", "timeseries", "confounds", (".tsv",), RUN_ENTITIES)
+BRAIN_MASK = FileKind("brain mask", "--mask_img", "mask", "brain", (".nii.gz", ".nii"), _SPATIAL)
+
+
+class AssociatedFiles:
+    """Finds the files associated with images; each folder is listed once, however many images it holds."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[Path, FileKind], dict[Entities, list[str]]] = {}
+        self._images: dict[tuple[Path, FileKind], set[Entities]] = {}
+
+    def find(self, image_path: Path, kind: FileKind) -> Path:
+        """Return the one file of a kind that belongs to an image.
+
+        Raises
+        ------
+        RunError
+            There is none, or more than one, or it is a broken link.
+        """
+        name = read_name(image_path.name)
+        candidates = self._find_candidates(image_path, name, kind)
+        if len(candidates) == 1:
+            _check_exists(candidates[0], image_path, kind)
+            return candidates[0]
+        shared = [f"{entity}-{value}" for entity, value in name.entities.items() if entity in kind.entities]
+        if not shared:
+            raise RunError(
+                f"{image_path}: its name has no BIDS entities to find its {kind.noun} by; give {kind.option}."
+            )
+        if not candidates:
+            expected = "_".join([*shared, f"desc-{kind.desc}", f"{kind.suffix}{kind.extensions[0]}"])
+            raise RunError(
+                f"{image_path}: no {kind.noun} beside it, expected {expected}; put it there, or give {kind.option}."
+            )
+        listed = ", ".join(path.name for path in candidates)
+        raise RunError(
+            f"{image_path}: more than one {kind.noun} beside it: {listed}; remove one, or give {kind.option}."
+        )
+
+    def _find_candidates(self, image_path: Path, name: BidsName, kind: FileKind) -> Sequence[Path]:
+        """Return the best matches: the same entities, else run-1 for run-01, else the file of all echoes."""
+        without_echo = tuple(entity for entity in kind.entities if entity != "echo")
+        for entities in (kind.entities, without_echo):
+            wanted, exact = name.identity(entities), name.identity(entities, keeps_zeros=True)
+            found = self._list_files(image_path.parent, kind).get(wanted, []) if wanted else []
+            identities = {file: read_name(file).identity(kind.entities, keeps_zeros=True) for file in found}
+            chosen = [file for file, identity in identities.items() if identity == exact]
+            if identities and not chosen:
+                # A file of run-1 belongs to run-1 if the folder has an image of that name.
+                others = self._list_images(image_path.parent, kind)
+                chosen = [file for file, identity in identities.items() if identity not in others]
+            if chosen:
+                return [image_path.parent / file for file in chosen]
+        return []
+
+    def _list_images(self, folder: Path, kind: FileKind) -> set[Entities]:
+        """Return the entities of a folder's BOLD images, leading zeros kept."""
+        if (folder, kind) not in self._images:
+            names = [read_name(file) for file in _list_names(folder) if file.endswith(IMAGE_EXTENSIONS)]
+            self._images[folder, kind] = {
+                name.identity(kind.entities, keeps_zeros=True) for name in names if name.suffix == "bold"
+            }
+        return self._images[folder, kind]
+
+    def _list_files(self, folder: Path, kind: FileKind) -> dict[Entities, list[str]]:
+        """Return the names of a folder's files of a kind by their entities."""
+        if (folder, kind) not in self._files:
+            by_entities: dict[Entities, list[str]] = defaultdict(list)
+            for file_name in _list_names(folder):
+                may_match = file_name.endswith(kind.extensions) and not is_hidden(file_name)
+                name = read_name(file_name) if may_match else None
+                if name and (name.suffix, name.entities.get("desc")) == (kind.suffix, kind.desc):
+                    by_entities[name.identity(kind.entities)].append(file_name)
+            self._files[folder, kind] = by_entities
+        return self._files[folder, kind]
+
+
+def _list_names(folder: Path) -> list[str]:
+    try:
+        # Names, not paths: 10,000 paths take 0.1 s to make and 0.3 s to sort.
+        return sorted(os.listdir(folder))  # noqa: PTH208
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be listed ({error.strerror}); make it readable, or give the files by name."
+        ) from error
+
+
+def _check_exists(path: Path, image_path: Path, kind: FileKind) -> None:
+    if not path.exists():
+        raise RunError(
+            f"{image_path}: its {kind.noun} {path.name} is a link to a file that does not exist; "
+            f"fetch it, as with datalad get, or give {kind.option}."
+        )
