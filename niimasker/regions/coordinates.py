@@ -59,7 +59,7 @@ def read_seeds(table_path: Path) -> SeedTable:
     header, rows = split.rows[0], split.rows[1:]
     axes = _choose_axes(header, table_path)
     if not rows:
-        raise RegionsError(f"{table_path}: no coordinates below its header; give a row for each sphere.")
+        raise RegionsError(f"{table_path}: no coordinates below its header; give one row per sphere.")
     coordinates = [_read_column(rows, header, place, table_path) for place in axes]
     radius = next((place for place, heading in enumerate(header) if spell(heading) in _RADII), None)
     names = _find_names(rows, header, table_path)
@@ -122,7 +122,9 @@ def _read_mm(cell: str, heading: str, row: int, table_path: Path) -> float:
         value = parse_decimal(cell)
         if np.isfinite(value):
             return value
-    raise RegionsError(f"{table_path}: {cell!r} in column {heading}, row {row} ({ROW_NUMBERING}), is no number in mm.")
+    raise RegionsError(
+        f"{table_path}: {cell!r} in column {heading}, row {row} ({ROW_NUMBERING}), is not a finite number; give it in mm."
+    )
 
 
 def _is_number(cell: str) -> bool:

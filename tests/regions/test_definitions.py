@@ -259,7 +259,7 @@ class TestFourDimensions:
         assert isinstance(load_dim(tmp_path, values[..., None].astype(np.float64)).definition, Parcellation)
 
     def test_fractions_in_three_dimensions_are_no_regions(self, tmp_path):
-        assert "no region's index" in message_of(tmp_path, LABELS / 8.0)
+        assert "cannot be a region's index" in message_of(tmp_path, LABELS / 8.0)
 
 
 def load_dim(tmp_path, values):

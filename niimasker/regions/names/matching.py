@@ -91,7 +91,9 @@ def name_by_lookup_table(
     try:
         joined = join_names(read_label_table(table_path), indices, str(image_path), are_maps=are_maps)
     except RegionsError as error:
-        raise RegionsError(f"{error} It is taken as the names of {image_path}; --labels gives others.") from error
+        raise RegionsError(
+            f"{error} It is the look-up table of {image_path}; give other names with --labels."
+        ) from error
     return finish_names(joined.names, joined.join, indices, image_path.name)
 
 

@@ -130,7 +130,7 @@ class TestRefused:
 
     def test_index_given_twice(self, tmp_path):
         assert said(tmp_path, "1,Amygdala\n1,Caudate\n3,Hippocampus\n", indices=(1, 3)) == (
-            "names.csv: index 1 is given 2 times in column 1; give each a row of its own."
+            "names.csv: index 1 is given 2 times in column 1; give each index one row."
         )
 
     def test_most_numbers_differ_so_that_one_is_mistaken(self, tmp_path):
