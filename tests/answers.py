@@ -1,17 +1,17 @@
-"""What a command answers."""
+"""The result of a command."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-# A slow machine has such lines.
+# Progress lines, which a slow machine prints.
 _PROGRESS = re.compile(r"niimasker: \d+ of \d+ runs \(")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a command returned and wrote to the terminal."""
+    """The exit code of a command, and its standard output and error streams."""
 
     code: int
     out: str
@@ -19,10 +19,10 @@ class Result:
 
     @property
     def lines(self) -> list[str]:
-        """Of the standard error stream, without those of progress."""
+        """The lines of the standard error stream, without progress lines."""
         return [line for line in self.err.splitlines() if not _PROGRESS.match(line)]
 
     @property
     def failures(self) -> list[str]:
-        """The lines, warnings apart."""
+        """The lines that are not warnings."""
         return [line for line in self.lines if not line.startswith("niimasker: warning: ")]

@@ -1,4 +1,4 @@
-"""Studies of small runs, and commands in processes of their own that tests can end."""
+"""Studies of small runs, and commands in separate processes that tests can interrupt or kill."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 
 def write_study(folder: Path, n_runs: int) -> list[str]:
-    """Write images that differ by a constant, an atlas and confounds, and return the words that extract them."""
+    """Write images that differ by a constant, and an atlas; return the words of the command that extracts them."""
     for number in range(n_runs):
         save(folder / f"sub-{number:02}_bold.nii.gz", make_series(LABELS) + number, t_r=2.0)
     save(folder / "atlas.nii.gz", LABELS)
@@ -29,13 +29,13 @@ def write_study(folder: Path, n_runs: int) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return what a process needs to find this niimasker and these tests."""
+    """Return the environment in which a process finds this niimasker and these tests."""
     paths = [str(Path(niimasker.__file__).parents[1]), str(HERE), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def start(*words: str | Path, code: str = "") -> subprocess.Popen[str]:
-    """Start niimasker in a session of its own, after some Python."""
+    """Start niimasker in a session of its own, after running some Python code."""
     main = "import sys; from niimasker.__main__ import run; sys.exit(run())"
     # Shells start background jobs with SIGINT ignored, nohup with SIGHUP: both are set as in a terminal.
     handler = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -51,7 +51,7 @@ def start(*words: str | Path, code: str = "") -> subprocess.Popen[str]:
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Return once a condition holds; fail when it does not before a deadline."""
+    """Return once a condition holds; fail if it does not hold before a deadline."""
     end = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < end, f"waited in vain until {what}"
@@ -77,12 +77,12 @@ def kill(pid: int) -> None:
 
 
 def summary(output_dir: Path) -> pd.DataFrame:
-    """Return summary.tsv, a run's output name as its row's."""
+    """Return summary.tsv, indexed by the output names of the runs."""
     return pd.read_csv(output_dir / "niimasker_data/summary.tsv", sep="\t").set_index("output")
 
 
 def results_in(output_dir: Path) -> dict[str, bytes]:
-    """Return every file of the runs, those of the study as a whole and the pages apart."""
+    """Return the content of every file of the runs, without the files of the study and the pages."""
     return {
         path.relative_to(output_dir).as_posix(): path.read_bytes()
         for path in sorted(output_dir.rglob("*"))

@@ -1,4 +1,4 @@
-"""Many runs: a process that is lost costs one run, whatever ends it; what is there is complete."""
+"""Many runs: a lost process fails one run, whatever ended it, and every output file that exists is complete."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TestAttempt:
         tried = attempt(raise_for_3, 3)
         assert (tried.value, tried.reason, tried.is_bug) == (None, "three is no good", False)
 
-    def test_mistake_of_the_program_is_told_from_it(self):
+    def test_bug_is_distinguished_from_a_users_mistake(self):
         tried = attempt(int, "x\ny")
         assert tried.is_bug
         assert tried.reason.startswith("unexpected ValueError: ")
@@ -88,7 +88,7 @@ class TestManyTasks:
         tried = in_processes(square, range(20), n_jobs)
         assert {task: each.value for task, each in tried.items()} == {n: n * n for n in range(20)}
 
-    def test_one_that_fails_costs_itself(self):
+    def test_failing_task_fails_alone(self):
         tried = in_processes(raise_for_3, range(8))
         assert {task: each.reason for task, each in tried.items() if each.reason} == {3: "three is no good"}
 
@@ -101,13 +101,13 @@ class TestManyTasks:
             (7, "its process exited unexpectedly (exit code 7)"),
         ],
     )
-    def test_one_that_loses_its_process_costs_itself(self, by, reason):
+    def test_task_that_loses_its_process_fails_alone(self, by, reason):
         tried = in_processes(end_itself, [0, 0.0, by, False])
         assert tried[by].reason == reason
         assert tried[by].is_lost
         assert [each.reason for task, each in tried.items() if task != by] == [None]
 
-    def test_one_that_takes_too_long_is_ended(self, tmp_path):
+    def test_task_that_takes_too_long_is_stopped(self, tmp_path):
         before = children_of(os.getpid())
         tried = in_processes(wait_for, [tmp_path / "pid"], timeout=2.0)
         (lost,) = tried.values()
@@ -255,7 +255,7 @@ def held(tmp_path, study) -> Held:
     return Held(tmp_path, study)
 
 
-def test_killed_process_costs_one_run_of_12_and_resume_does_it(held, capsys):
+def test_killed_process_fails_one_run_of_12_and_resume_processes_it(held, capsys):
     process = held.start("--n_jobs", "2")
     wait_until(held.pid_path.exists, "the run is under way")
     wait_until(held.finished, "another run is done")
@@ -283,7 +283,7 @@ def test_killed_process_costs_one_run_of_12_and_resume_does_it(held, capsys):
 
 
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
-def test_killed_parent_leaves_complete_files_and_resume_does_the_rest(held, capsys, n_jobs):
+def test_killed_parent_leaves_complete_files_and_resume_processes_the_rest(held, capsys, n_jobs):
     process = held.start("--n_jobs", n_jobs)
     wait_until(lambda: len(held.finished()) == (11 if n_jobs == "2" else 3), "others are done")
     workers = children_of(process.pid)
@@ -304,7 +304,7 @@ def test_killed_parent_leaves_complete_files_and_resume_does_the_rest(held, caps
     assert disturbed == held.undisturbed()
 
 
-# The first run of a process imports what all need, for which a busy machine may take longer than they have.
+# The first run of a process imports the libraries, which may take longer than the limit on a busy machine.
 FIRST_WITHOUT_LIMIT = """
 from niimasker.running import workers
 
@@ -323,11 +323,11 @@ workers.Worker.attempt = attempt_first_without_limit
 """
 
 
-def test_run_that_takes_too_long_costs_itself_with_one_process_too(held):
+def test_run_that_takes_too_long_fails_alone_with_one_process_too(held):
     process = held.start("--timeout", "3", before=FIRST_WITHOUT_LIMIT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert f"{HELD}.nii.gz: it took longer than the 15 s of --timeout" in said
+    assert f"{HELD}.nii.gz: it took longer than the 3 s of --timeout" in said
     assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "failed": 1}
 
 
@@ -434,7 +434,7 @@ def test_fail_fast_stops_at_the_first(tmp_path, study):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_regions_that_cannot_be_placed_on_a_grid_cost_its_runs(tmp_path, study, monkeypatch, n_jobs):
+def test_regions_that_cannot_be_placed_on_a_grid_fail_its_runs(tmp_path, study, monkeypatch, n_jobs):
     for number in (2, 5):
         save(tmp_path / f"sub-{number:02}_bold.nii.gz", make_series(LABELS), LAS, t_r=2.0)
     place = placements.make_placement
@@ -484,7 +484,7 @@ def test_shared_weights_are_removed_at_the_end(tmp_path, monkeypatch):
     assert not list((tmp_path / "tmp").iterdir())
 
 
-def test_extract_refuses_to_try_dry(tmp_path, study):
+def test_extract_refuses_dry_run(tmp_path, study):
     with pytest.raises(SettingsError, match="dry_run is for the command line"):
         extract(tmp_path / "out", input_files=study[1], roi_file=study[3], dry_run=True)
     assert not (tmp_path / "out").exists()

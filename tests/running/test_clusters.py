@@ -1,4 +1,4 @@
-"""Runs on a real Dask cluster of processes: a worker that is lost costs one run."""
+"""Runs on a real Dask cluster of processes: a lost worker fails one run."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def on_cluster(cluster, function, tasks, folder):
         )
 
 
-def test_task_that_fails_costs_itself(cluster, tmp_path):
+def test_failing_task_fails_alone(cluster, tmp_path):
     tried = on_cluster(cluster, raise_for_3, range(6), tmp_path)
     assert {task: each.reason for task, each in tried.items() if each.reason} == {3: "three is no good"}
     assert [each.value for task, each in sorted(tried.items())] == [0, 1, 2, None, 4, 5]
 
 
-def test_killed_worker_costs_its_task_alone(cluster, tmp_path):
+def test_killed_worker_fails_its_task_alone(cluster, tmp_path):
     tried = on_cluster(cluster, kill_at_5, range(12), tmp_path)
     assert {task: each.value for task, each in tried.items() if task != 5} == {n: n * n for n in range(12) if n != 5}
     assert tried[5].is_lost
@@ -117,7 +117,7 @@ def test_scheduler_may_be_named_by_its_file(study, cluster):
     assert {outcome.status for outcome in outcomes} == {"done"}
 
 
-def test_broken_image_costs_itself(study, capsys):
+def test_broken_image_fails_alone(study, capsys):
     path = Path("sub-03_bold.nii.gz")
     path.write_bytes(path.read_bytes()[:-20])
     assert main(study) == 1
@@ -130,7 +130,7 @@ def test_steps_of_every_run_are_told_when_verbose(study, capsys):
     assert all(f"sub-{n:02}_bold.nii.gz: signals extracted in " in said for n in range(12))
 
 
-def test_killed_worker_costs_one_run_of_12_and_resume_does_it(study, monkeypatch, capsys):
+def test_killed_worker_fails_one_run_of_12_and_resume_processes_it(study, monkeypatch, capsys):
     held = Path("sub-03_bold.nii.gz").absolute()
     content, before = held.read_bytes(), held.stat()
     monkeypatch.setattr(execution, "extract_run", KillIn(held.name))

@@ -71,7 +71,7 @@ def test_runs_that_resume_skips_are_marked(dry_run, study):
     assert sorted(Path("out").rglob("*")) == before
 
 
-def test_every_problem_of_every_run_is_told(dry_run):
+def test_every_error_of_every_run_is_reported(dry_run):
     save(Path("sub-00_bold.nii.gz"), make_series(LABELS)[..., 0])
     Path("sub-01_bold.nii.gz").write_bytes(b"no image")
     Path("sub-02_confounds.tsv").write_text("y\n1\n")

@@ -72,7 +72,7 @@ def test_full_disk_ends_the_study_in_one_line(study, failing, capsys, number, en
     assert finished(Path("out")) == ["sub-00_bold", "sub-01_bold"]
 
 
-def test_file_of_one_run_that_cannot_be_written_costs_that_run(study, failing, capsys):
+def test_file_of_one_run_that_cannot_be_written_fails_that_run(study, failing, capsys):
     failing(2, "regions.tsv", raise_error(errno.EACCES))
     assert main(study) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
