@@ -122,9 +122,8 @@ def _read_mm(cell: str, heading: str, row: int, table_path: Path) -> float:
         value = parse_decimal(cell)
         if np.isfinite(value):
             return value
-    raise RegionsError(
-        f"{table_path}: {cell!r} in column {heading}, row {row} ({ROW_NUMBERING}), is not a finite number; give it in mm."
-    )
+    place = f"column {heading}, row {row} ({ROW_NUMBERING})"
+    raise RegionsError(f"{table_path}: {cell!r} in {place}, is not a finite number; give it in mm.")
 
 
 def _is_number(cell: str) -> bool:

@@ -95,13 +95,12 @@ def read_json(text: str, path: Path) -> LabelTable | None:
     if not text.lstrip().startswith(("[", "{")):
         return None
     try:
-        value = json.loads(text, object_pairs_hook=_unlike_keys)
+        return _from_json(json.loads(text, object_pairs_hook=_unlike_keys), path)
     except (ValueError, RecursionError) as error:
         # A list may begin with a bracket: WFU PickAtlas writes what it is of into its first line.
         if path.suffix.lower() != ".json":
             return None
         raise RegionsError(f"{path} is no JSON that can be read ({shorten_text(str(error))}); correct it.") from error
-    return _from_json(value, path)
 
 
 def _unlike_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

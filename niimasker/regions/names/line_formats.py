@@ -23,6 +23,9 @@ _FRACTION = r"(?:0|1|0?\.\d+|[01]\.\d*)(?:[eE][-+]?\d+)?"
 _WORD = r"(?=\S*[^\W\d])"
 _SIDES = frozenset({"left", "right", "l", "r", "lh", "rh"})
 
+# The formats have no longer lines, and matching takes time that grows with the square of their length.
+_MAX_CHARACTERS = 2000
+
 # A line's name, then its numbers that may be an index.
 Row = tuple[str, tuple[int, ...]]
 
@@ -198,7 +201,7 @@ def refuse_broken_format(lines: Sequence[str], path: Path) -> None:
     ]
     counts = [sum(pattern.fullmatch(line) is not None for line in kept) for _, _, pattern in forms]
     most = max(counts)
-    if not most or 2 * most < len(kept):
+    if not most or 2 * most < len(kept) or most == len(kept):
         return
     words, form, pattern = forms[counts.index(most)]
     number, line = next(
@@ -213,6 +216,8 @@ def refuse_broken_format(lines: Sequence[str], path: Path) -> None:
 def _content(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines that say something, and the comments."""
     kept = [line.strip("\r\n") for line in lines if line.strip() and not is_comment(line)]
+    if any(len(line) > _MAX_CHARACTERS for line in kept):
+        return [], []
     # WFU PickAtlas puts what the list is of into brackets above it.
     if kept and re.fullmatch(r"\s*\[[^]\d]*\]\s*", kept[0]):
         kept = kept[1:]

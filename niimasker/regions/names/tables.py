@@ -122,7 +122,7 @@ def _read_list(lines: Sequence[str], path: Path) -> LabelTable:
         names = names[1:]
     if not names:
         raise RegionsError(f"{path} has no row below its header; give {_EXPECTED}.")
-    if all(name.replace(".", "").isdigit() for name in names):
+    if not any(character.isalpha() for name in names for character in name):
         raise RegionsError(
             f"{path}, a list with one name a line: its names are all numbers ({shorten_text(list_names(names))}); "
             f"give {_EXPECTED}."

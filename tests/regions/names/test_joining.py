@@ -106,6 +106,12 @@ class TestRefused:
     def test_names_that_are_all_numbers(self, tmp_path, text):
         assert "its names are all numbers" in said(tmp_path, text, indices=(1, 2))
 
+    def test_rows_of_numbers(self, tmp_path):
+        assert said(tmp_path, "1 2 3 4 5\n6 7 8 9 10\n", indices=(1, 2), file_name="a.txt") == (
+            "a.txt, a list with one name a line: its names are all numbers (1 2 3 4 5, 6 7 8 9 10); give a table with "
+            "a column of names."
+        )
+
     def test_list_of_numbers(self, tmp_path):
         assert said(tmp_path, "7\n8\n", indices=(1, 2), file_name="a.1D") == (
             "a.1D, a list with one name a line: its names are all numbers (7, 8); give a table with a column of names."

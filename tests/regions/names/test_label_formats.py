@@ -370,6 +370,14 @@ class TestBroken:
         path = write(name, text)
         assert said(path) == f"{path}{message}"
 
+    @pytest.mark.parametrize("word", ["1 ", "a ", "1 a "])
+    def test_long_lines_take_no_long_time(self, write, word):
+        path = write("a.txt", "1 a\n" + word * 1_000_000 + "x\n3 c\n")
+        said(path, (1, 2, 3, 4))
+
+    def test_deeply_nested_json_is_one_line(self, write):
+        said(write("a.json", '{"a": ' * 900 + "1" + "}" * 900))
+
     def test_text_that_is_not_utf_8_is_named(self, tmp_path):
         path = tmp_path / "a.xml"
         path.write_bytes("<atlas><label index='0'>Größe</label></atlas>".encode("cp1252"))
