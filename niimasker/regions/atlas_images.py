@@ -17,6 +17,8 @@ from niimasker.regions.definitions import Maps, Mask, Parcellation
 _INTEGER_TOLERANCE = 1e-3
 # Between probabilities in percent and parcellations, see `check_no_stack`.
 _MIN_EQUAL, _MIN_AT_EDGE = 0.45, 0.15
+# Volumes that are looked at: each takes 0.3 s where the maps are at 1 mm.
+_N_CHECKED = 10
 _MAX_INDEX = np.iinfo(np.int32).max
 
 
@@ -117,10 +119,11 @@ def check_no_stack(definition: Parcellation | Maps, source: str) -> None:
     """
     if not isinstance(definition, Maps) or definition.weights.shape[-1] < 2:
         return
-    n_stacked = sum(_is_parcellation(definition.weights[..., n]) for n in range(definition.weights.shape[-1]))
-    if 2 * n_stacked > definition.weights.shape[-1]:
+    n_volumes = definition.weights.shape[-1]
+    checked = np.unique(np.linspace(0, n_volumes - 1, _N_CHECKED).astype(int))
+    if 2 * sum(_is_parcellation(definition.weights[..., n]) for n in checked) > len(checked):
         raise RegionsError(
-            f"{source}: a stack of {definition.weights.shape[-1]} parcellations, as each volume holds several whole "
+            f"{source}: a stack of {n_volumes} parcellations, as each volume holds several whole "
             "numbers; expected one 3D parcellation, or probabilistic maps. Take one volume out of it, as with fslroi "
             "or nibabel's img.slicer[..., 0]."
         )
