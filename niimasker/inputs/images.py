@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import math
+import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ _READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, 
 
 # Bounds on the formats' compression ratios: deflate codes 258 bytes in 2 bits, bzip2 and Zstandard have no such bound.
 _MAX_COMPRESSION_RATIO = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
+
+# The most that is read between header and voxels; AFNI's histories and label tables take far less.
+_MAX_EXTENSION_BYTES = 2**24
 
 # Voxels above which a volume is decompressed to check that it exists: 256 x 256 x 256, where most volumes have 10^6.
 _LARGE_VOLUME = 2**24
@@ -232,6 +236,36 @@ def _check_first_volume(voxels: VoxelStorage) -> None:
             f"{voxels.image_path}: broken: its header says {voxels.n_volumes} volumes, the file ends within the first; "
             "fetch or make it again."
         )
+
+
+def read_extensions(img: nib.nifti1.Nifti1Pair) -> list[bytes]:
+    """Return what the extensions of an image's header hold; none where they cannot be read."""
+    if not nib.is_proxy(img.dataobj) or not img.file_map["image"].filename:
+        return []
+    file_map = img.file_map
+    is_single = isinstance(img, nib.nifti1.Nifti1Image)
+    header_bytes = img.header_class.template_dtype.itemsize
+    last = int(img.dataobj.offset) if is_single else header_bytes + _MAX_EXTENSION_BYTES
+    try:
+        with ImageOpener(file_map.get("header", file_map["image"]).filename, "rb") as file:
+            file.read(header_bytes)
+            content = file.read(min(max(0, last - header_bytes), _MAX_EXTENSION_BYTES))
+    except _READ_ERRORS:
+        return []
+    return _split_extensions(content, "<" if img.header.endianness == "<" else ">")
+
+
+def _split_extensions(content: bytes, byte_order: str) -> list[bytes]:
+    """Return the extensions in the bytes between header and voxels: four flags, then each with its size and code."""
+    extensions = []
+    place = 4
+    while content[:1] == b"\1" and place + 8 <= len(content):
+        size = struct.unpack_from(f"{byte_order}i", content, place)[0]
+        if size < 8 or place + size > len(content):
+            break
+        extensions.append(content[place + 8 : place + size])
+        place += size
+    return extensions
 
 
 def is_unscaled_float32(img: nib.nifti1.Nifti1Pair) -> bool:

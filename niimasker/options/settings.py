@@ -209,10 +209,11 @@ class Settings:
     )
     labels: tuple[str, ...] = _option(
         TEXTS,
-        "names of the regions, or a table of them; a .tsv or .csv table needs a column of names (name, label, ROI "
-        "Name, region, ...), which is matched to the regions by a column index, or taken in ascending order of index "
-        "if there is none; a FreeSurfer colour table (.txt, .ctab) works too; with several atlas files, one "
-        "table for each; default: the BIDS look-up table of the atlas image, if there is one",
+        "names of the regions, or a table of them: .tsv, .csv, or the label file of FreeSurfer, ITK-SNAP, FSL, SPM, "
+        "Workbench and other programs; names are matched to the regions by the column that holds the indices of the "
+        "image, or taken in ascending order of index if the table has no numbers; with several atlas files, one table "
+        "for each; default: the BIDS look-up table of the atlas image or the label table in its header, if there is "
+        "one, and a column of names in a table of coordinates",
         REGIONS,
         default=(),
         affects_results=False,

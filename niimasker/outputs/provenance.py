@@ -13,6 +13,7 @@ from typing import Any
 
 from niimasker.options.option_types import Shard
 from niimasker.options.settings import PER_CALL_OPTIONS, Settings
+from niimasker.regions.names.joining import NamesJoin
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.connectivity import DESCRIPTIONS, ESTIMATED_FROM, Connectivity
 from niimasker.signals.filtering import Cleaning
@@ -46,6 +47,11 @@ def _plain(value: Any) -> Any:
 def source_record(path: Path, sha256: str | None = None) -> SourceRecord:
     """Return a source file's path, size in bytes and SHA-256 checksum, which is computed unless given."""
     return {"Path": str(path), "Bytes": path.stat().st_size, "SHA256": sha256 or _sha256(path)}
+
+
+def join_record(join: NamesJoin) -> SourceRecord:
+    """Return how the names of a table were joined with the regions, for the record of the table."""
+    return {"Format": join.format, "JoinedBy": join.how, "FirstNames": join.pairs}
 
 
 def _sha256(path: Path) -> str:

@@ -13,7 +13,7 @@ from niimasker.inputs.templates import is_template, name_of_template
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
-from niimasker.regions.names.tables import TABLE_SUFFIXES
+from niimasker.regions.coordinates import SEED_SUFFIXES
 
 # Entities that tell several files of one atlas apart, in the standard's order.
 _DISTINGUISHING = ("seg", "scale", "desc")
@@ -45,7 +45,7 @@ def _file_or_query_name(roi_file: str) -> str:
     if is_atlas_query(roi_file):
         return roi_file.removeprefix(PREFIX).replace(":", "-")
     path = Path(name_of_template(roi_file)) if is_template(roi_file) else expand_home(roi_file)
-    return path.stem if path.suffix.lower() in TABLE_SUFFIXES else image_stem(path)
+    return path.stem if path.suffix.lower() in SEED_SUFFIXES else image_stem(path)
 
 
 def _bids_names(names: Sequence[str], roi_files: Sequence[str]) -> list[str]:

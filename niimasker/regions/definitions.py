@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from niimasker.inputs.spaces import Grid
+from niimasker.regions.names.joining import NamesJoin
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Regions:
         Whether each voxel of a region is a column of its own.
     has_known_space
         Whether the atlas says which space it is in.
-    names_path
-        The table that the names come from, if there is one.
+    names_join
+        The table that the names come from, if there is one, and how it was joined with the regions.
     """
 
     definition: Parcellation | Maps | Seeds
@@ -73,7 +73,7 @@ class Regions:
     source: str
     as_voxels: bool = False
     has_known_space: bool = True
-    names_path: Path | None = None
+    names_join: NamesJoin | None = None
 
 
 def find_centres(definition: Parcellation | Maps, indices: Sequence[int]) -> np.ndarray:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from pathlib import Path
+
+import nibabel as nib
 
 from niimasker.errors import RegionsError, list_names, warn
 from niimasker.inputs.images import has_known_space, load_image
 from niimasker.options.paths import expand_home
-from niimasker.regions.atlas_images import list_indices, read_definition
+from niimasker.regions.atlas_images import check_no_stack, list_indices, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
-from niimasker.regions.coordinates import read_coordinates
+from niimasker.regions.coordinates import SEED_SUFFIXES, SeedTable, read_seeds
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds, find_centres
 from niimasker.regions.names.bids_tables import find_lookup_table
-from niimasker.regions.names.matching import choose_names, find_names_path, make_unique, name_by_lookup_table
-from niimasker.regions.names.tables import TABLE_SUFFIXES, read_name_table
-
-_log = logging.getLogger(__name__)
+from niimasker.regions.names.header_tables import name_by_header
+from niimasker.regions.names.matching import (
+    Named,
+    choose_names,
+    find_names_path,
+    finish_names,
+    make_unique,
+    name_by_lookup_table,
+)
+from niimasker.regions.names.tables import read_label_table
 
 
 def load_regions(
@@ -49,7 +56,7 @@ def load_regions(
             if file_labels:
                 warn(f"--labels is ignored: {roi_file} has its own names.")
             loaded.append(_from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file))
-        elif Path(roi_file).suffix.lower() in TABLE_SUFFIXES:
+        elif Path(roi_file).suffix.lower() in SEED_SUFFIXES:
             loaded.append(_from_table(expand_home(roi_file), file_labels, radius))
         else:
             loaded.append(_from_image(expand_home(roi_file), file_labels, as_voxels, allow_extra_names))
@@ -63,7 +70,7 @@ def check_labels(roi_files: Sequence[str], labels: Sequence[str]) -> None:
     for file_labels in _labels_per_file(roi_files, labels):
         table_path = find_names_path(file_labels)
         if table_path is not None:
-            read_name_table(table_path)
+            read_label_table(table_path)
 
 
 def _labels_per_file(roi_files: Sequence[str], labels: Sequence[str]) -> list[Sequence[str]]:
@@ -92,7 +99,7 @@ def find_names_paths(roi_files: Sequence[str], labels: Sequence[str]) -> list[Pa
 
 def is_image(roi_file: str) -> bool:
     """Return whether a --roi_file is neither a query nor a table of coordinates."""
-    return not is_atlas_query(roi_file) and Path(roi_file).suffix.lower() not in TABLE_SUFFIXES
+    return not is_atlas_query(roi_file) and Path(roi_file).suffix.lower() not in SEED_SUFFIXES
 
 
 def _mark_voxels(regions: Regions) -> Regions:
@@ -112,43 +119,70 @@ def _from_atlas(atlas: Atlas, query: str) -> Regions:
 
 
 def _from_table(roi_path: Path, labels: Sequence[str], radius: float | None) -> Regions:
-    coordinates = read_coordinates(roi_path)
+    seeds = read_seeds(roi_path)
+    _check_radii(seeds, roi_path, radius)
     if radius is None:
         warn(f"{roi_path.name}: no --radius is given; each region is the single voxel nearest to its coordinates.")
-    indices = tuple(range(len(coordinates)))
-    # A table of coordinates names its own rows in their order, whatever its column index holds.
-    same_table = len(labels) == 1 and expand_home(labels[0]) == roi_path
-    names = choose_names(labels, indices, roi_path.name, ignore_index=same_table)
-    return Regions(
-        Seeds(coordinates, radius),
-        indices,
-        names,
-        coordinates,
-        roi_path.name,
-        names_path=find_names_path(labels),
+    indices = tuple(range(len(seeds.coordinates)))
+    named = _name_seeds(seeds, indices, roi_path, labels)
+    definition = Seeds(seeds.coordinates, radius)
+    return Regions(definition, indices, named.names, seeds.coordinates, roi_path.name, names_join=named.join)
+
+
+def _name_seeds(seeds: SeedTable, indices: Sequence[int], roi_path: Path, labels: Sequence[str]) -> Named:
+    """Return the seeds' names: those of --labels, or of the column of names in their own table."""
+    is_own_table = len(labels) == 1 and expand_home(labels[0]) == roi_path
+    if labels and not is_own_table:
+        return choose_names(labels, indices, roi_path.name)
+    if seeds.names is None or seeds.join is None:
+        if is_own_table:
+            raise RegionsError(f"{roi_path}: no column of names; call one of its columns name.")
+        return choose_names((), indices, roi_path.name)
+    return finish_names(seeds.names, seeds.join, indices, roi_path.name)
+
+
+def _check_radii(seeds: SeedTable, roi_path: Path, radius: float | None) -> None:
+    """Refuse a column of radii that says anything but --radius."""
+    if not seeds.radii or set(seeds.radii) == {radius}:
+        return
+    shown = list_names([f"{each:g}" for each in sorted(set(seeds.radii))])
+    raise RegionsError(
+        f"{roi_path}: its column of radii ({shown} mm) is not used: all spheres have one radius, that of --radius; "
+        f"{'give it and remove the column' if radius is None else f'remove the column, which is not {radius:g}'}."
     )
 
 
 def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, allow_extra_names: bool) -> Regions:
     img = load_image(roi_path)
     definition = read_definition(img, str(roi_path))
+    check_no_stack(definition, str(roi_path))
     indices = list_indices(definition)
     is_voxel_mask = as_voxels and len(indices) == 1
     if is_voxel_mask and labels:
         warn(f"--labels is ignored for {roi_path.name}: with --as_voxels each column is a voxel of this mask.")
         labels = ()
-    lookup_path = None if labels or is_voxel_mask else find_lookup_table(roi_path)
-    if lookup_path is None:
-        names = choose_names(labels, indices, roi_path.name, allow_extra=allow_extra_names)
-    else:
-        _log.debug("%s: names from %s", roi_path, lookup_path)
-        names = name_by_lookup_table(lookup_path, indices, roi_path)
+    are_maps = isinstance(definition, Maps)
+    named = None
+    if not labels and not is_voxel_mask:
+        named = _name_by_atlas(img, indices, roi_path, are_maps=are_maps)
+    if named is None:
+        named = choose_names(labels, indices, roi_path.name, allow_extra=allow_extra_names, are_maps=are_maps)
     return Regions(
         definition,
         indices,
-        names,
+        named.names,
         find_centres(definition, indices),
         roi_path.name,
         has_known_space=has_known_space(img.header),
-        names_path=lookup_path or find_names_path(labels),
+        names_join=named.join,
     )
+
+
+def _name_by_atlas(
+    img: nib.nifti1.Nifti1Pair, indices: tuple[int, ...], roi_path: Path, *, are_maps: bool
+) -> Named | None:
+    """Return the names that lie with an image: in its look-up table, or in its header."""
+    table_path = find_lookup_table(roi_path)
+    if table_path is not None:
+        return name_by_lookup_table(table_path, indices, roi_path, are_maps=are_maps)
+    return name_by_header(img, indices, roi_path)

@@ -59,7 +59,8 @@ def _describe_regions(study: Study) -> Iterator[str]:
 
 def _describe_atlas(regions: Regions) -> str:
     voxels = ", one column per voxel" if regions.as_voxels else ""
-    names = f", names from {regions.names_path}" if regions.names_path else ""
+    join = regions.names_join
+    names = f", names from {join.path}, {join.words}" if join else ""
     return f"{count(len(regions.names), 'region')}{voxels}{names}"
 
 

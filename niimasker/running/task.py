@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from niimasker.errors import record_warnings
-from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
-from niimasker.outputs.provenance import SourceRecord, source_record
-from niimasker.regions.loading import find_names_paths
+from niimasker.outputs.provenance import SourceRecord
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.running.batch import attempt
 from niimasker.running.late_imports import start_imports, wait_for_imports
 from niimasker.running.placements import AnyPlacement
+from niimasker.running.region_sources import RegionSources, read_run_sources, read_sources, with_joins
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
 from niimasker.signals.connectivity import (
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
     from niimasker.outputs.results import Extracted, Result
 
 _log = logging.getLogger(__name__)
-
-RegionSources = Mapping[str, SourceRecord]
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,8 @@ def extract_run(task: Task) -> Result:
     from niimasker.outputs.results import write_run
 
     start = time.perf_counter()
-    sources = _find_sources(task)
+    run_sources = read_run_sources(task.plan.run.own_regions, task.shared.sources, task.shared.settings)
+    sources = with_joins(run_sources, placement.joins)
     result = write_run(
         task.plan,
         placement,
@@ -245,33 +243,6 @@ def share(study: Study, command: Sequence[str]) -> Shared:
     settings = study.settings
     # A mask of the run's own is part of that run's fingerprint.
     mask_path = settings.mask_img if study.mask else None
-    sources = _read_sources(settings.roi_file, settings, mask_path) if study.atlases else ()
+    sources = read_sources(settings.roi_file, settings, mask_path) if study.atlases else ()
     fingerprint = fingerprint_study(settings, study.atlases, sources)
     return Shared(settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
-
-
-def _find_sources(task: Task) -> tuple[RegionSources, ...]:
-    """Return the source files of each atlas of a run."""
-    own, shared = task.plan.run.own_regions, task.shared.sources
-    if own is None:
-        return shared
-    if not shared:
-        return _read_sources(own.roi_files, task.shared.settings, own.mask_path)
-    # Only the mask is the run's own: the checksums of the shared atlases are known.
-    mask = {} if own.mask_path is None else {"Mask": source_record(own.mask_path)}
-    return tuple({**atlas_sources, **mask} for atlas_sources in shared)
-
-
-def _read_sources(roi_files: Sequence[str], settings: Settings, mask_path: Path | None) -> tuple[RegionSources, ...]:
-    """Return for each atlas the records of its image or table, of its table of names, and of the mask."""
-    mask = {} if mask_path is None else {"Mask": source_record(mask_path)}
-    names_paths = find_names_paths(roi_files, settings.labels)
-    names = [{} if path is None else {"Names": source_record(path)} for path in names_paths]
-    return tuple(
-        {"Regions": _atlas_source(roi_file), **table, **mask} for roi_file, table in zip(roi_files, names, strict=True)
-    )
-
-
-def _atlas_source(roi_file: str) -> SourceRecord:
-    roi_path = expand_home(roi_file)
-    return source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}

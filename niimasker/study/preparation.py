@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import os
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -141,13 +142,13 @@ def inspect_study(settings: Settings) -> Study:
         check_output_dataset(settings.output_dir)
     keys = name_atlases(settings)
     all_runs = find_runs(settings)
+    _check_roi_files(all_runs, settings)
     with record_warnings() as recorded:
         mask = _load_mask(settings)
         atlases = () if has_own_atlases(settings) else load_atlases(settings.roi_file, settings)
     if not atlases:
         _fetch_atlases(settings)
     check_labels(settings.roi_file, settings.labels)
-    _check_roi_files(all_runs, settings)
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.n_shards]
     plans, invalid_runs = _plan_all(runs, settings, atlases)
@@ -174,9 +175,10 @@ def check_spheres(atlases: Sequence[Regions], space: Space, mask: Mask | None, s
 
 
 def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
-    images = {run.image_path.resolve() for run in runs}
+    images = {os.path.realpath(run.image_path) for run in runs}
     for roi_file in settings.roi_file:
-        if expand_home(roi_file).resolve() in images:
+        # Path.resolve raises for a loop of links.
+        if os.path.realpath(expand_home(roi_file)) in images:
             raise RegionsError(
                 f"--roi_file: {roi_file} is one of the --input_files; give an atlas, a mask or coordinates."
             )

@@ -387,9 +387,24 @@ CASES = [
     ),
     use(
         "atlas: NaN",
-        stored("bad.nii", np.where(LABELS, NAN, 1.0)),
+        stored("bad.nii", np.full(SHAPE, NAN)),
         "-r bad.nii",
-        "bad.nii: holds NaN or infinite values; expected whole numbers, 0 for background.",
+        "bad.nii: every voxel is NaN; expected at least one region.",
+    ),
+    use(
+        "atlas: infinite",
+        stored("bad.nii", np.where(LABELS, INFINITE, 1.0)),
+        "-r bad.nii",
+        "bad.nii: holds infinite values; expected whole numbers, 0 for background.",
+    ),
+    use(
+        "atlas: a stack of parcellations",
+        stored(
+            "bad.nii",
+            np.stack([LABELS + 3 * (LABELS.cumsum(axis=1) == 2)] * 3, axis=-1, dtype=np.int16, casting="unsafe"),
+        ),
+        "-r bad.nii",
+        "bad.nii: a stack of 3 parcellations, as each volume holds several whole numbers; expected one 3D parcellation, or probabilistic maps. Take one volume out of it, as with fslroi or nibabel's img.slicer[..., 0].",
     ),
     use(
         "atlas: fractions",
@@ -413,7 +428,7 @@ CASES = [
         "atlas: infinite maps",
         stored("bad.nii", series() + np.array(INFINITE)),
         "-r bad.nii",
-        "bad.nii: its maps hold NaN or infinite values; expected numbers, 0 outside a region.",
+        "bad.nii: its maps hold infinite values; expected numbers, 0 outside a region.",
     ),
     use(
         "atlas: maps of 0",
@@ -661,13 +676,13 @@ CASES = [
         "no names",
         "index\n1\n",
         "--labels bad.tsv",
-        "bad.tsv: no column of names; expected one of labels, label, name, names, roi name, region name, label name, regions, region, roi, structure, difumo names, or two columns without a header, index and name; found index.",
+        "bad.tsv, a list with one name a line: its names are all numbers (1); give a table with a column of names.",
     ),
     table(
         "an index twice",
         "index\tname\n1\ta\n1\tb\n5\tc\n",
         "--labels bad.tsv",
-        "bad.tsv: index 1 is given 2 times; give each index one row.",
+        "bad.tsv: index 1 is given 2 times in column index; give each index one row.",
     ),
     table(
         "text as index",
@@ -685,13 +700,13 @@ CASES = [
         "index of a thousand digits",
         f"index\tname\n{'1' * 300}\ta\n",
         "--labels bad.tsv",
-        "bad.tsv names 1 indices but atlas.nii.gz has 3 regions; index 1 of the image is the first without a name.",
+        "bad.tsv, a table separated by tabs, names 1 index in column index but atlas.nii.gz has 3 regions; index 1 of the image is the first without a name.",
     ),
     table(
         "no name",
-        "index\tname\n1\t\n",
+        "index\tname\n1\t\n2\tb\n5\tc\n",
         "--labels bad.tsv",
-        "bad.tsv: no name in row 1 (the first row below the header is row 1); give it one.",
+        "bad.tsv: no name in row 1 (the first row below the header is row 1), of index 1; give it one.",
     ),
     table(
         "line break in a name",
@@ -703,13 +718,13 @@ CASES = [
         "another atlas's",
         "name\na\nb\n",
         "--labels bad.tsv",
-        "bad.tsv has 2 names but atlas.nii.gz has 3 regions; index 5 is the first without a name.",
+        "bad.tsv, a list with one name a line, has 2 names but atlas.nii.gz has 3 regions; index 5 is the first without a name.",
     ),
     table(
-        "text file",
-        "a\nb\nc\n",
+        "line of another form",
+        "1 a 0 0 0 0\n2 b 0 0 0 0\n5 c 0 red\n",
         "--labels bad.txt",
-        "bad.txt: 'a' is no line of a colour table of FreeSurfer's: lines of index, name, R, G, B, A, and comments after #; names alone go into a .tsv table.",
+        "bad.txt: line 3, '5 c 0 red', does not fit; the others are a colour table of FreeSurfer (index, name, R, G, B, and opacity or not); correct it.",
     ),
     use(
         "--labels: pipe",

@@ -61,15 +61,40 @@ FOUND = [
     ("tables of a run", "cannot be written", "taken_output", "cannot be written"),
     ("files in `niimasker_data`", "cannot be written", "blocked_output", "cannot be written"),
     ("parcellation", "no whole numbers", "-r halves.nii", "cannot be a region's index"),
-    ("maps", "NaN", "-r nan_maps.nii", "NaN or infinite"),
+    ("parcellation, mask or maps of `-r`", "NaN", "-r nan_labels.nii", "are NaN and counted as 0"),
+    ("maps", "infinite", "-r infinite_maps.nii", "infinite values"),
+    ("maps", "a stack of parcellations", "-r stack.nii", "a stack of 3 parcellations"),
     ("mask of `-m`", "one other value", f"-m {ATLAS_PATH}", "not a mask"),
     ("coordinates", "no columns x, y, z", f"-r {ATLAS_PATH.replace('.nii.gz', '.tsv')}", "no column x, y, z"),
+    ("coordinates", "a column of radii", "-r radii.csv --radius 5", "its column of radii (8 mm) is not used"),
     ("coordinates", "no `--radius`", f"-r {SEEDS}", "no --radius"),
     ("spheres", "share voxels", f"-r {SEEDS} --radius 30", "spheres overlap"),
     ("`--as_voxels`", "coordinates", f"-r {SEEDS} --as_voxels", "holds coordinates"),
     ("nilearn: query", "an unknown word", "-r nilearn:schafer", "no atlas 'schafer'"),
     ("names", "too few", "--labels one two", "has 2 names"),
-    ("look-up table of BIDS", "no row for a region", "-r tpl-Short_dseg.nii", "has no row for index 2"),
+    ("names", "names that are all numbers", "--labels numbers.csv", "its names are all numbers"),
+    ("names", "two columns of indices that disagree", f"{ODD} --labels two.csv", "both hold the indices of"),
+    ("names", "not the image's indices", f"{ODD} --labels other.csv", "is the first without a name"),
+    ("names", "out of order", f"{ODD} --labels order.txt", "not in order"),
+    ("names", "a line that does not fit", f"{ODD} --labels broken.label", "line 2, '2 b', does not fit"),
+    (
+        "names joined by index",
+        "does not have",
+        f"{ODD} --labels more.csv",
+        "names 1 region that the image does not have",
+    ),
+    (
+        "label table in the header of the image",
+        "keep their index",
+        ODD.replace("tpl-Odd_labels", "afni"),
+        "names 3 of 4 regions",
+    ),
+    (
+        "look-up table of BIDS",
+        "no row for a region",
+        "-r tpl-Short_dseg.nii",
+        "index 2 of the image is the first without a name",
+    ),
     ("names", "used twice", f"--labels {'one ' * 30}", "index is appended"),
     ("spaces in the names of image and atlas", "`space-` and `tpl-`", DENOISED, "space MNI, but tpl-Odd_labels.nii"),
     ("header of the image", "codes are 0", ODD, "sform and qform codes are 0"),
@@ -142,6 +167,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     (example.folder / "blocked_output/niimasker_data").write_text("a file", "utf-8")
     (example.folder / "deep.json").write_text('{"labels": ' + "[" * 99_999 + "]" * 99_999 + "}", "utf-8")
     write_odd_images(example.folder)
+    write_odd_tables(example.folder)
     return example
 
 
@@ -170,12 +196,34 @@ def write_odd_images(folder: Path) -> None:
         "tpl-Short_dseg": labels,
         "halves": labels / 2,
         "far": labels,
-        "nan_maps": np.full((6, 5, 4, 2), np.nan),
+        "nan_labels": np.where(labels, labels, np.nan),
+        "infinite_maps": np.full((6, 5, 4, 2), np.inf),
+        "stack": np.stack([labels] * 3, axis=-1),
+        "afni": labels,
     }
     for name, values in wrong.items():
         shift = 10_000 if name == "far" else 0
         stored = values if values.dtype == np.int16 else values.astype(np.float32)
-        nib.save(nib.Nifti1Image(stored, affine + np.pad([[shift]], ((0, 3), (3, 0)))), folder / f"{name}.nii")
+        img = nib.Nifti1Image(stored, affine + np.pad([[shift]], ((0, 3), (3, 0))))
+        if name == "afni":
+            content = b'<VALUE_LABEL_DTABLE ni_type="2*String" >"1" "a"\n"2" "b"\n"3" "c"</VALUE_LABEL_DTABLE>'
+            img.header.extensions.append(nib.nifti1.Nifti1Extension(4, content))
+        nib.save(img, folder / f"{name}.nii")
+
+
+def write_odd_tables(folder: Path) -> None:
+    """Write tables of names that do not fit the odd atlas, whose regions are 1 to 4, and one of coordinates."""
+    tables = {
+        "numbers.csv": "index,name\n1,7\n2,8\n3,9\n4,10\n",
+        "two.csv": "this,that,name\n1,2,a\n2,1,b\n3,4,c\n4,3,d\n",
+        "other.csv": "number,name\n11,a\n12,b\n13,c\n14,d\n",
+        "more.csv": "1,a\n2,b\n3,c\n4,d\n5,e\n",
+        "order.txt": "Area 2\nArea 1\nArea 4\nArea 3\n",
+        "broken.label": '1 0 0 0 1 1 1 "a"\n2 b\n3 0 0 0 1 1 1 "c"\n4 0 0 0 1 1 1 "d"\n',
+        "radii.csv": "x,y,z,radius\n0,0,0,8\n",
+    }
+    for name, text in tables.items():
+        (folder / name).write_text(text, "utf-8")
 
 
 def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The page of regions has every atlas of nilearn's, and every column that names are read from."""
+"""The page of regions has every atlas of nilearn's, and every column that holds names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from documentation import PAGES, code_in, table
 
 from niimasker.regions.atlases.fetching import ATLASES
 from niimasker.regions.atlases.queries import describe_form
-from niimasker.regions.names.tables import NAME_COLUMNS, OTHER_INDEX_COLUMNS
+from niimasker.regions.names.columns import NAME_COLUMNS
 
 
 def test_atlas_table_has_every_atlas_and_how_its_query_is_written():
@@ -37,7 +37,7 @@ def test_words_of_harvard_oxford_are_those_of_juelich_after_a_part():
     assert "atlas: cort-, cortl- or sub- before a word of juelich" in PAGES["regions"]
 
 
-def test_columns_of_names_and_indices_are_the_codes():
+def test_columns_of_names_are_the_codes():
     (section,) = re.findall(r"^### Names from --labels\n(.*?)^##", PAGES["regions"], re.MULTILINE | re.DOTALL)
     listed = {column.lower().replace("_", " ") for column in code_in(section)}
-    assert {*NAME_COLUMNS, *OTHER_INDEX_COLUMNS} <= listed
+    assert set(NAME_COLUMNS) <= listed

@@ -11,7 +11,7 @@ from images import OBLIQUE, SHAPE, make_labels, make_series, save
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerWarning, RegionsError
 from niimasker.regions.atlas_images import load_mask
-from niimasker.regions.coordinates import read_coordinates
+from niimasker.regions.coordinates import read_seeds
 from niimasker.regions.definitions import Maps, Parcellation, Seeds
 from niimasker.regions.loading import load_regions
 
@@ -109,18 +109,27 @@ class TestSeveralValues:
         assert regions.indices == (1,)
         np.testing.assert_array_equal(regions.definition.labels != 0, LABELS != 0)
 
-    @pytest.mark.parametrize("wrong", [2.5, 2.002, -2.0, np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("wrong", [2.5, 2.002, -2.0, np.inf, -np.inf])
     def test_value_that_is_no_index_is_shown(self, tmp_path, wrong):
         said = message_of(tmp_path, np.where(LABELS == 2, wrong, LABELS))
-        assert f"{wrong:g}" in said.lower() or (not np.isfinite(wrong) and "nan or infinite" in said.lower())
+        assert f"{wrong:g}" in said.lower() or (not np.isfinite(wrong) and "infinite values" in said.lower())
         assert "whole numbers" in said
 
     def test_many_wrong_values_are_shown_in_part(self, tmp_path):
         values = np.linspace(0.1, 0.9, np.prod(SHAPE)).reshape(SHAPE)
         assert len(message_of(tmp_path, values).removeprefix(str(tmp_path))) < 250
 
-    def test_nan_around_a_mask_is_refused(self, tmp_path):
-        assert "NaN" in message_of(tmp_path, np.where(LABELS, 1.0, np.nan))
+    @pytest.mark.parametrize("values", [LABELS * 1.0, (LABELS > 0) * 1.0], ids=["labels", "mask"])
+    def test_nan_around_regions_is_background_and_told_once(self, tmp_path, values):
+        with pytest.warns(NiimaskerWarning) as caught:
+            regions = load_values(tmp_path, np.where(LABELS, values, np.nan))
+        assert [str(each.message) for each in caught] == [
+            f"{tmp_path / 'roi.nii.gz'}: {np.count_nonzero(LABELS == 0)} voxels of it are NaN and counted as 0."
+        ]
+        np.testing.assert_array_equal(regions.definition.labels, values)
+
+    def test_nan_alone_is_no_region(self, tmp_path):
+        assert "every voxel is NaN" in message_of(tmp_path, np.full(SHAPE, np.nan))
 
     def test_image_of_zeros_is_refused(self, tmp_path):
         assert "every voxel is 0" in message_of(tmp_path, np.zeros(SHAPE))
@@ -180,11 +189,17 @@ class TestMaps:
     def test_other_5d_image_is_refused_by_name(self, tmp_path):
         assert "5D" in message_of(tmp_path, np.ones((*SHAPE, 2, 3)))
 
-    @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-    def test_values_that_are_not_finite_are_refused(self, tmp_path, wrong):
+    def test_infinite_values_are_refused(self, tmp_path):
         values = np.ones((*SHAPE, 2))
-        values[3, 4, 5, 1] = wrong
-        assert "NaN or infinite" in message_of(tmp_path, values)
+        values[3, 4, 5, 1] = np.inf
+        assert "infinite values" in message_of(tmp_path, values)
+
+    def test_nan_in_maps_counts_as_0_and_is_told_once(self, tmp_path):
+        values = np.ones((*SHAPE, 2))
+        values[3, 4, 5, 1] = np.nan
+        with pytest.warns(NiimaskerWarning, match=r"roi\.nii\.gz: 1 voxel of it is NaN and counted as 0\.$"):
+            regions = load_values(tmp_path, values)
+        np.testing.assert_array_equal(regions.definition.weights, np.nan_to_num(values))
 
     def test_maps_of_zeros_are_refused(self, tmp_path):
         assert "0" in message_of(tmp_path, np.zeros((*SHAPE, 3)))
@@ -203,6 +218,58 @@ class TestMaps:
         struct.pack_into("<ff", content, 112, 0.25, 1.0)
         path.write_bytes(content)
         np.testing.assert_allclose(load(path).definition.weights[..., 0], LABELS * 0.25 + 1)
+
+
+def ball(centre: tuple[int, int, int], width: float, shape=(21, 22, 23)) -> np.ndarray:
+    """Return percentages that fall off from a centre, as maps of probabilities over 40 subjects have them."""
+    squares = sum((axis - place) ** 2 for axis, place in zip(np.ogrid[tuple(map(slice, shape))], centre, strict=True))
+    return np.round(np.round(40 * np.exp(-squares / (2 * width**2))) * 2.5)
+
+
+class TestFourDimensions:
+    def test_stack_of_parcellations_is_refused_with_the_way_out(self, tmp_path):
+        stack = np.stack([LABELS, make_labels((3, 1, 4, 2)), make_labels((7, 9))], axis=-1)
+        assert message_of(tmp_path, stack).endswith(
+            "roi.nii.gz: a stack of 3 parcellations, as each volume holds several whole numbers; expected one 3D "
+            "parcellation, or probabilistic maps. Take one volume out of it, as with fslroi or nibabel's "
+            "img.slicer[..., 0]."
+        )
+
+    def test_percentages_are_maps(self, tmp_path):
+        maps = np.stack([ball((8, 9, 10), 3), ball((12, 11, 10), 4), ball((10, 14, 8), 2)], axis=-1).astype(np.uint8)
+        assert len(np.unique(maps)) > 30
+        regions = load_values(tmp_path, maps)
+        np.testing.assert_array_equal(regions.definition.weights, maps)
+
+    @pytest.mark.parametrize("values", [(1, 1), (1, 2), (255, 255)])
+    def test_masks_are_maps(self, tmp_path, values):
+        masks = np.stack([(LABELS == 1) * values[0], (LABELS == 2) * values[1]], axis=-1).astype(np.int16)
+        assert load_values(tmp_path, masks).indices == (1, 2)
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_single_map_is_a_map_with_its_weights(self, tmp_path, sign):
+        weights = (sign * LABELS / 8.0)[..., None]
+        regions = load_dim(tmp_path, weights)
+        assert isinstance(regions.definition, Maps)
+        np.testing.assert_allclose(regions.definition.weights, weights)
+        assert (regions.indices, regions.names) == ((1,), ("roi 1",))
+
+    @pytest.mark.parametrize("values", [LABELS, LABELS > 0, 0.5 * (LABELS > 0)], ids=["labels", "mask", "mask of 0.5"])
+    def test_single_volume_of_labels_or_of_a_mask_is_a_parcellation(self, tmp_path, values):
+        assert isinstance(load_dim(tmp_path, values[..., None].astype(np.float64)).definition, Parcellation)
+
+    def test_fractions_in_three_dimensions_are_no_regions(self, tmp_path):
+        assert "cannot be a region's index" in message_of(tmp_path, LABELS / 8.0)
+
+
+def load_dim(tmp_path, values):
+    """Return the regions of an image whose header keeps a fourth axis of one volume."""
+    path = save(tmp_path / "roi.nii", values)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<5h", content, 40, 4, *values.shape)
+    path.write_bytes(content)
+    assert nib.load(path).shape == values.shape
+    return load(path)
 
 
 class TestCentres:
@@ -259,27 +326,23 @@ class TestCoordinates:
         assert regions.definition.radius is None
 
     def test_missing_columns_are_named_with_those_found(self, tmp_path):
-        with pytest.raises(RegionsError, match=r"seeds\.tsv: no column y, z; .*found x, Y"):
-            read_coordinates(write(tmp_path / "seeds.tsv", "x\tY\n1\t2\n"))
+        with pytest.raises(RegionsError, match=r"seeds\.tsv: no column y, z; .*found x, w"):
+            read_seeds(write(tmp_path / "seeds.tsv", "x\tw\n1\t2\n"))
 
-    def test_table_separated_otherwise_shows_its_header(self, tmp_path):
-        with pytest.raises(RegionsError, match=r"seeds\.csv.*found x;y;z"):
-            read_coordinates(write(tmp_path / "seeds.csv", "x;y;z\n1;2;3\n"))
-
-    @pytest.mark.parametrize("text", ["left", "", "1,5", "nan", "inf", "n/a"])
+    @pytest.mark.parametrize("text", ["left", "", "1,5,5", "nan", "inf", "n/a"])
     def test_value_that_is_no_number_is_shown_with_its_place(self, tmp_path, text):
         with pytest.raises(RegionsError, match=rf"seeds\.tsv: '{text}' in column y, row 2"):
-            read_coordinates(write(tmp_path / "seeds.tsv", f"x\ty\tz\n1\t2\t3\n1\t{text}\t3\n"))
+            read_seeds(write(tmp_path / "seeds.tsv", f"x\ty\tz\n1\t2\t3\n1\t{text}\t3\n"))
 
     def test_row_that_is_too_short_is_refused(self, tmp_path):
         with pytest.raises(RegionsError, match=r"seeds\.tsv.*row 2"):
-            read_coordinates(write(tmp_path / "seeds.tsv", "x\ty\tz\n1\t2\t3\n1\t2\n"))
+            read_seeds(write(tmp_path / "seeds.tsv", "x\ty\tz\n1\t2\t3\n1\t2\n"))
 
     # pandas takes a first value without header as the row's name, and the others shift.
     @pytest.mark.parametrize("rows", ["10\t20\t30\t6\n", "10\t20\t30\t6\n11\t21\t31\t6\n"])
     def test_rows_longer_than_the_header_are_refused(self, tmp_path, rows):
         with pytest.raises(RegionsError, match=r"seeds\.tsv"):
-            read_coordinates(write(tmp_path / "seeds.tsv", "x\ty\tz\n" + rows))
+            read_seeds(write(tmp_path / "seeds.tsv", "x\ty\tz\n" + rows))
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -292,7 +355,7 @@ class TestCoordinates:
     def test_table_without_rows_is_refused(self, tmp_path, text, said):
         table = write(tmp_path / "seeds.tsv", text)
         with pytest.raises(RegionsError) as caught:
-            read_coordinates(table)
+            read_seeds(table)
         assert str(caught.value) == f"{table}{said}"
 
     def test_missing_table_is_named(self, tmp_path):
@@ -440,7 +503,7 @@ class TestRealRegions:
 
     def test_schaefer_regions_lie_nearest_to_their_published_centres(self, data_dir):
         name = "Schaefer2018_100Parcels_7Networks_order_FSLMNI152_2mm"
-        published = read_coordinates(data_dir / "atlas" / f"{name}.Centroid_XYZ.tsv")
+        published = read_seeds(data_dir / "atlas" / f"{name}.Centroid_XYZ.tsv").coordinates
         centres = load(data_dir / "atlas" / f"{name}.nii.gz").centres
         distances = np.linalg.norm(centres[:, None] - published, axis=2)
         np.testing.assert_array_equal(distances.argmin(axis=1), np.arange(100))

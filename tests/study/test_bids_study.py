@@ -462,7 +462,7 @@ def test_region_of_one_subject_that_the_table_does_not_name_fails_its_run(files,
     ("labels", "expected"), [(["nope.tsv"], "nope.tsv"), (["atlas.tsv"], "no column of names")], ids=["none", "wrong"]
 )
 def test_names_that_cannot_be_read_stop_the_study(files, niimasker, labels, expected):
-    Path("atlas.tsv").write_text("index\tx\n1\ta\n")
+    Path("atlas.tsv").write_text("index\tx\ty\n1\ta\tb\n")
     code, _, said = niimasker("out", "-r", OWN_ATLAS, "--labels", *labels)
     assert (code, len(said.splitlines())) == (2, 1)
     assert expected in said

@@ -1,152 +1,130 @@
-"""Read a table of regions' names in the formats that atlases come with."""
+"""Read a table of regions' names, whatever program wrote it: its content says what it is, not the file's ending."""
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.errors import RegionsError, list_names
-from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, parse_number, read_lines, read_text_table
-
-TABLE_SUFFIXES = (".tsv", ".csv")
-COLOR_TABLE_SUFFIXES = (".txt", ".ctab")
-
-# Compared without case, with _ or - as a blank; the first of these that a table has is used.
-NAME_COLUMNS = (
-    "labels",
-    "label",
-    "name",
-    "names",
-    "roi name",
-    "region name",
-    "label name",
-    "regions",
-    "region",
-    "roi",
-    "structure",
-    "difumo names",
+from niimasker.errors import RegionsError, list_names, shorten_text
+from niimasker.inputs.delimiters import (
+    DELIMITERS,
+    Split,
+    check_rectangular,
+    is_comment,
+    split_at_white_space,
+    split_table,
 )
-_INDEX = "index"
-# Index columns of other atlases; used if they hold whole numbers without repetition.
-OTHER_INDEX_COLUMNS = ("roi label", "roi index", "roi id", "region index", "region id", "label id", "id", "component")
-_COLOR_COLUMN = "color"
-_COLOR_TABLE = "a colour table of FreeSurfer's: lines of index, name, R, G, B, A, and comments after #"
+from niimasker.inputs.text_tables import read_lines
+from niimasker.regions.names.columns import Column, is_header, is_known_heading, make_label_table
+from niimasker.regions.names.documents import read_json, read_xml
+from niimasker.regions.names.label_table import LabelTable
+from niimasker.regions.names.line_formats import read_below_header, read_line_format, refuse_broken_format
+
+# A word of --labels with one of these endings is a table, whether it exists or not; any other file is one too.
+TABLE_SUFFIXES = (".tsv", ".csv", ".txt", ".ctab", ".ctbl", ".lut", ".label", ".xml", ".json", ".tab")
+WORKBOOK_SUFFIXES = (".xlsx", ".xls", ".ods")
+
+_NIISTAT = DELIMITERS["|"]
+_EXPECTED = "a table with a column of names"
 
 
-@dataclass(frozen=True)
-class NameTable:
-    """The names in a table, in its order.
+def read_label_table(path: Path) -> LabelTable:
+    """Return the names in a file, and the numbers beside them that could be the regions' indices.
 
-    Parameters
-    ----------
-    indices
-        The names' indices; None if the table has none.
-    has_colors
-        Whether the table also has a colour for each name.
-    """
-
-    path: Path
-    names: tuple[str, ...]
-    indices: tuple[int, ...] | None = None
-    has_colors: bool = False
-
-    @property
-    def serves_many(self) -> bool:
-        """Whether the table serves many images, as FreeSurfer's: it has colours, and gaps between its indices."""
-        found = set(self.indices or ()) - {0}
-        return self.has_colors and bool(found) and max(found) - min(found) >= len(found)
-
-
-def read_name_table(table_path: Path) -> NameTable:
-    """Return the names in a .tsv or .csv table, or in a FreeSurfer colour table.
+    Formats with lines of their own are tried first, then tables with delimiters, then a list with one name a line.
 
     Raises
     ------
     RegionsError
-        The table has no column of names, a row has none, or its indices are not whole numbers.
+        The file cannot be read, or a line of it does not fit its format.
     """
-    if table_path.suffix.lower() in COLOR_TABLE_SUFFIXES:
-        return _read_color_table(table_path)
-    table = _with_header(read_text_table(table_path, RegionsError, "a table with a column of names"))
-    normalised = [_normalise(name) for name in table.names]
-    columns = [table.names[normalised.index(name)] for name in NAME_COLUMNS if name in normalised]
-    if not columns:
-        raise RegionsError(
-            f"{table_path}: no column of names; expected one of {', '.join(NAME_COLUMNS)}, or two columns without a "
-            f"header, index and name; found {list_names(table.names)}."
-        )
-    # If only some of the possible name columns hold text, those with numbers are indices.
-    numbers = [column for column in columns if _are_whole_numbers(table.column(column))]
-    texts = [column for column in columns if column not in numbers]
-    names = [name.strip() for name in table.column((texts or columns)[0])]
-    if "" in names:
-        raise RegionsError(f"{table_path}: no name in row {names.index('') + 1} ({ROW_NUMBERING}); give it one.")
-    indices = _read_indices(table, normalised, numbers if texts else [])
-    return NameTable(table_path, tuple(names), indices, _COLOR_COLUMN in normalised)
+    if path.suffix.lower() in WORKBOOK_SUFFIXES and path.is_file():
+        raise RegionsError(f"{path} is a workbook; save its table as .csv or .tsv.")
+    lines = read_lines(path, RegionsError, _EXPECTED)
+    text = "".join(lines)
+    if not text.strip():
+        raise RegionsError(f"{path} is empty; give {_EXPECTED}.")
+    if text.startswith("%!VEST-LUT"):
+        raise RegionsError(f"{path} is a colour map of FSL without names; give {_EXPECTED}.")
+    for read in (read_xml, read_json):
+        if (table := read(text, path)) is not None:
+            return table
+    if all(is_comment(line) for line in lines if line.strip()):
+        raise RegionsError(f"{path} names nothing: it holds comments alone; give {_EXPECTED}.")
+    for read_lines_of in (read_line_format, _read_delimited, _read_white_space, read_below_header):
+        if (table := read_lines_of(lines, path)) is not None:
+            return table
+    refuse_broken_format(lines, path)
+    return _read_list(lines, path)
 
 
-def _normalise(name: str) -> str:
-    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
-
-
-def _with_header(table: TextTable) -> TextTable:
-    """Return a table with a header; one of two columns, index and name, may come without."""
-    filled = [
-        place for place, name in enumerate(table.names) if name or any(cells[place].strip() for cells in table.rows)
-    ]
-    if filled != [0, 1] or not _are_whole_numbers(table.names[:1]) or _are_whole_numbers(table.names[1:2]):
-        return table
-    rows = tuple((cells[0], cells[1]) for cells in (table.names, *table.rows))
-    return TextTable(table.path, (_INDEX, "name"), rows)
-
-
-def _are_whole_numbers(cells: Sequence[str]) -> bool:
+def _read_delimited(lines: Sequence[str], path: Path) -> LabelTable | None:
     try:
-        return all(parse_number(cell).is_integer() for cell in cells)
-    except ValueError:
-        return False
+        split = split_table(lines, path)
+    except csv.Error as error:
+        raise RegionsError(f"{path} is not a table ({error}); give {_EXPECTED}.") from error
+    return None if split is None else _from_split(split, path)
 
 
-def _read_indices(table: TextTable, normalised: Sequence[str], numbers: Sequence[str]) -> tuple[int, ...] | None:
-    if _INDEX in normalised:
-        return tuple(_read_index(text, table.path) for text in table.column(table.names[normalised.index(_INDEX)]))
-    others = [table.names[normalised.index(name)] for name in OTHER_INDEX_COLUMNS if name in normalised]
-    for column in (*others, *numbers):
-        cells = table.column(column)
-        if _are_whole_numbers(cells) and len({float(cell) for cell in cells}) == len(cells):
-            return tuple(int(float(cell)) for cell in cells)
-    return None
-
-
-def _read_index(text: str, table_path: Path) -> int:
-    try:
-        index = float(text)
-        if index != int(index):
-            raise ValueError
-    except (ValueError, OverflowError) as error:
-        raise RegionsError(
-            f"{table_path}: {text!r} in column index is no whole number; give a region's index."
-        ) from error
-    return int(index)
-
-
-def _read_color_table(table_path: Path) -> NameTable:
-    rows = [_read_color_row(line, table_path) for line in read_lines(table_path, RegionsError, _COLOR_TABLE)]
-    found = [row for row in rows if row is not None]
-    if not found:
-        raise RegionsError(f"{table_path} names nothing; expected {_COLOR_TABLE}.")
-    indices, names = zip(*found, strict=True)
-    return NameTable(table_path, names, indices, has_colors=True)
-
-
-def _read_color_row(line: str, table_path: Path) -> tuple[int, str] | None:
-    cells = line.partition("#")[0].split()
-    if not cells:
+def _read_white_space(lines: Sequence[str], path: Path) -> LabelTable | None:
+    """Return a table whose columns are separated by white space, if its first line is a header that is known."""
+    split = split_at_white_space(lines)
+    if split is None or not any(map(is_known_heading, split.rows[0])):
         return None
-    # Some tables have a sixth column for the tissue type, some have no transparency.
-    if len(cells) < 5 or not _are_whole_numbers([cells[0], *cells[2:5]]):
-        raise RegionsError(
-            f"{table_path}: {line.strip()!r} is no line of {_COLOR_TABLE}; names alone go into a .tsv table."
+    return _from_split(split, path)
+
+
+def _from_split(split: Split, path: Path) -> LabelTable:
+    first, others = split.rows[0], split.rows[1:]
+    has_header = is_header(first, others) if others else all(map(is_known_heading, filter(None, first)))
+    form = f"a table separated by {split.delimiter}"
+    check_rectangular(split, path, RegionsError, has_header=has_header)
+    headings = first if has_header else None
+    # A header may be a comment.
+    if not has_header and len(split.comment) == len(first) and any(map(is_known_heading, split.comment)):
+        headings, others = split.comment, split.rows
+    if headings is not None:
+        _check_headings(headings, path)
+        if not others:
+            raise RegionsError(f"{path}, {form}, has no row below its header; give {_EXPECTED}.")
+        return make_label_table(path, others, headings, form=form)
+    if not others:
+        return LabelTable(
+            path,
+            f"a row of names separated by {split.delimiter}",
+            tuple(filter(None, first)),
+            order="the order of its cells",
         )
-    return int(float(cells[0])), cells[1]
+    if split.delimiter == _NIISTAT:
+        return make_label_table(path, _first_name(split.rows), None, form="a list of NiiStat")
+    return make_label_table(path, split.rows, None, form=f"{form}, without a header")
+
+
+def _first_name(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Return the rows of index, name, and its description and others, without what follows the name."""
+    columns = list(zip(*rows, strict=True))
+    last = next((place for place, cells in enumerate(columns, 1) if Column(place, None, cells).is_text), len(columns))
+    return [tuple(cells[:last]) for cells in rows]
+
+
+def _check_headings(headings: Sequence[str], path: Path) -> None:
+    repeated = [heading for heading, n in Counter(headings).items() if heading and n > 1]
+    if repeated:
+        raise RegionsError(f"{path} names columns twice: {list_names(repeated)}; give every column its own name.")
+
+
+def _read_list(lines: Sequence[str], path: Path) -> LabelTable:
+    # In an empty line of a list a name is missing only where others follow it, which the counts tell.
+    names = [line.strip().strip('"') for line in lines if line.strip() and not is_comment(line)]
+    if is_known_heading(names[0]):
+        names = names[1:]
+    if not names:
+        raise RegionsError(f"{path} has no row below its header; give {_EXPECTED}.")
+    if not any(character.isalpha() for name in names for character in name):
+        raise RegionsError(
+            f"{path}, a list with one name a line: its names are all numbers ({shorten_text(list_names(names))}); "
+            f"give {_EXPECTED}."
+        )
+    return LabelTable(path, "a list with one name a line", tuple(names))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from niimasker.inputs.spaces import Grid, Space
 from niimasker.regions.definitions import Mask, Regions
+from niimasker.regions.names.joining import NamesJoin
 from niimasker.regions.placing.grids import place_on_grid
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
 from niimasker.regions.placing.weights import RegionWeights
@@ -21,10 +22,17 @@ PLACERS: dict[type[Any], Callable[..., RegionWeights]] = {Grid: place_on_grid}
 
 @dataclass(frozen=True)
 class Placement:
-    """All atlases of a study on one space, and what extracts their signals; the runs on that space share it."""
+    """All atlases of a study on one space, and what extracts their signals; the runs on that space share it.
+
+    Parameters
+    ----------
+    joins
+        For each atlas how the names of a table were joined with its regions; None where they come from no table.
+    """
 
     weights: tuple[RegionWeights, ...]
     extractor: Stacked | tuple[PlacedMasker, ...]
+    joins: tuple[NamesJoin | None, ...]
 
 
 def place_regions(regions: Regions, space: Space, mask: Mask | None) -> RegionWeights:
@@ -43,7 +51,8 @@ def make_placement(
 ) -> Placement:
     """Return the regions of all atlases on a space, with an engine's extractor."""
     weights = tuple(place_regions(regions, space, mask) for regions in atlases)
-    return Placement(weights, EXTRACTORS[engine](weights, smoothing_fwhm))
+    joins = tuple(regions.names_join for regions in atlases)
+    return Placement(weights, EXTRACTORS[engine](weights, smoothing_fwhm), joins)
 
 
 def stack_operators(weights: Sequence[RegionWeights], smoothing_fwhm: float | None) -> Stacked:

@@ -144,9 +144,11 @@ class TestNames:
 
     def test_table_is_told_with_v_and_in_a_dry_run(self, run, capsys):
         table_path = Path("tpl-X_dseg.tsv").absolute()
-        assert f"tpl-X_res-2_dseg.nii: names from {table_path}" in run("-v")[1]
+        joined = "read as a table separated by tabs, joined by column index: 1 a, 2 b, 5 c"
+        assert f"tpl-X_res-2_dseg.nii: names from {table_path}, {joined}" in run("-v")[1]
         assert main(["out", "-i", "bold.nii", "-r", "tpl-X_res-2_dseg.nii", "--dry_run"]) == 0
-        assert f"tpl-X_res-2_dseg.nii: 3 regions, names from {table_path}" in capsys.readouterr().out.splitlines()
+        lines = capsys.readouterr().out.splitlines()
+        assert f"tpl-X_res-2_dseg.nii: 3 regions, names from {table_path}, {joined}" in lines
 
     @pytest.mark.parametrize("words", [(), ("--labels", "names.txt")])
     def test_sidecar_has_the_table_among_its_sources(self, run, words):
@@ -156,7 +158,14 @@ class TestNames:
         source = json.loads(Path("out/bold_timeseries.json").read_text())["Sources"]["Names"]
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        assert source == {"Path": str(path), "Bytes": len(content), "SHA256": digest}
+        assert source == {
+            "Path": str(path),
+            "Bytes": len(content),
+            "SHA256": digest,
+            "Format": "a colour table of FreeSurfer" if words else "a table separated by tabs",
+            "JoinedBy": "index" if words else "column index",
+            "FirstNames": "1 a, 2 b, 5 c",
+        }
 
     def test_sidecar_without_a_table_of_names_has_no_such_source(self, run):
         run("--labels", "x", "y", "z")
@@ -169,6 +178,7 @@ class TestNames:
         assert main(["out", "-i", "bold.nii", "-r", "tpl-X_res-2_dseg.nii", "tpl-Y_dseg.nii"]) == 0
         page = Path("out/reports/bold_report.html").read_text("utf-8")
         assert "Names (tpl-X_res-2_dseg)" in page
+        assert page.count("Read as a table separated by tabs, joined by column index: 1 a, 2 b, 5 c") == 2
         assert "Names (tpl-Y_dseg)" in page
 
     def test_resume_does_a_run_again_when_a_name_changes(self, run, capsys):
@@ -182,7 +192,9 @@ class TestNames:
         Path("tpl-X_dseg.tsv").write_text("index\tname\n1\ta\n2\tb\n")
         code, said, header = run()
         assert (code, header) == (2, None)
-        assert all(words in said for words in ("tpl-X_dseg.tsv", "index 5 of tpl-X_res-2_dseg.nii", "--labels"))
+        assert all(
+            words in said for words in ("tpl-X_dseg.tsv", "tpl-X_res-2_dseg.nii has 3 regions; index 5", "--labels")
+        )
 
     def test_table_that_cannot_be_used_says_why_it_is_read(self, run):
         Path("tpl-X_dseg.tsv").write_text("index\tcolor\n1\t#000000\n")

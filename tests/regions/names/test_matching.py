@@ -3,14 +3,15 @@ from __future__ import annotations
 import pytest
 
 from niimasker.errors import NiimaskerWarning, RegionsError
+from niimasker.regions.names.columns import NAME_COLUMNS
 from niimasker.regions.names.matching import choose_names, find_names_path, make_unique
-from niimasker.regions.names.tables import NAME_COLUMNS, read_name_table
+from niimasker.regions.names.tables import read_label_table
 
 INDICES = (1, 2, 5)
 
 
 def choose(*labels, indices=INDICES):
-    return choose_names(labels, indices, "atlas.nii.gz")
+    return choose_names(labels, indices, "atlas.nii.gz").names
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ class TestTable:
         text = 'index,name\n1,"Frontal, left"\n2,"the ""other"""\n5,c\n'
         assert choose(table(text, "names.csv")) == ("Frontal, left", 'the "other"', "c")
 
-    @pytest.mark.parametrize("name", ["NA", "null", "None", "nan", "n/a", "007", "1.0", "True"])
+    @pytest.mark.parametrize("name", ["NA", "null", "None", "nan", "n/a", "True"])
     def test_text_that_looks_like_something_else_stays(self, table, name):
         assert choose(table(f"index\tname\n1\t{name}\n"), indices=(1,)) == (name,)
 
@@ -97,9 +98,12 @@ class TestTable:
         assert choose("~/names.tsv") == ("a", "b", "c")
 
     def test_table_without_names_shows_the_columns_expected_and_found(self, table):
-        message = said(table("index\ttitle\n1\ta\n"))
+        message = said(table("index\ttitle\tsubtitle\n1\ta\tx\n2\tb\ty\n"))
         assert "names.tsv" in message
-        assert all(column in message for column in (*NAME_COLUMNS, "index, title"))
+        assert all(column in message for column in (*NAME_COLUMNS, "index, title, subtitle"))
+
+    def test_only_column_of_words_holds_the_names_whatever_it_is_called(self, table):
+        assert choose(table("index\ttitle\n5\tc\n1\ta\n2\tb\n")) == ("a", "b", "c")
 
     def test_missing_table_is_named(self, tmp_path):
         assert "names.tsv" in said(str(tmp_path / "names.tsv"))
@@ -133,7 +137,12 @@ class TestTable:
     @pytest.mark.parametrize("name", ["", " "])
     def test_row_without_a_name_is_refused(self, table, name):
         path = table(f"index\tname\n1\ta\n2\t{name}\n5\tc\n")
-        assert said(path) == f"{path}: no name in row 2 (the first row below the header is row 1); give it one."
+        assert said(path) == (
+            f"{path}: no name in row 2 (the first row below the header is row 1), of index 2; give it one."
+        )
+
+    def test_row_without_a_name_does_no_harm_where_the_image_lacks_its_index(self, table):
+        assert choose(table("index\tname\n1\ta\n2\tb\n5\tc\n0\t\n")) == ("a", "b", "c")
 
 
 class TestColumnsAsFound:
@@ -149,10 +158,7 @@ class TestColumnsAsFound:
     def test_numbers_under_a_column_of_names_are_indices_of_the_words(self, table, column):
         assert choose(table(f"{column}\tstructure\n5\tc\n1\ta\n2\tb\n")) == ("a", "b", "c")
 
-    def test_numbers_alone_are_names(self, table):
-        assert choose(table("label\tsize\n30\tx\n10\ty\n20\tz\n")) == ("30", "10", "20")
-
-    @pytest.mark.parametrize("ids", [("x1", "x2", "x3"), ("7", "7", "8"), ("1", "2", "")])
+    @pytest.mark.parametrize("ids", [("x1", "x2", "x3"), ("7", "7", "7")])
     def test_ids_that_are_no_indices_leave_the_order(self, table, ids):
         rows = "".join(f"{each}\t{name}\n" for each, name in zip(ids, "cab", strict=True))
         assert choose(table(f"id\tname\n{rows}")) == ("c", "a", "b")
@@ -168,7 +174,7 @@ class TestColumnsAsFound:
     def test_three_columns_without_a_header_are_refused(self, table):
         message = said(table("1,a,x\n2,b,y\n5,c,z\n", "names.csv"))
         assert "no column of names" in message
-        assert "two columns without a header, index and name" in message
+        assert "two columns without a header, index and name; found column 1, column 2, column 3." in message
 
 
 COLORS = """# colours
@@ -194,10 +200,13 @@ class TestColorTables:
         message = said(table(COLORS, "lut.txt"), indices=(1, 2, 7))
         assert all(words in message for words in ("lut.txt", "atlas.nii.gz has 3 regions", "index 7"))
 
-    @pytest.mark.parametrize("line", ["a", "1 a", "1 a 0 0", "x a 0 0 0 0", "1 a 0 0 red 0", "1 Left Putamen 0 0 0 0"])
+    @pytest.mark.parametrize("line", ["a", "1 a", "1 a 0 0", "x a 0 0 0 0", "1 a 0 0 red 0", "1 0 0 0"])
     def test_line_of_another_kind_is_shown(self, table, line):
         path = table(f"0 Unknown 0 0 0 0\n{line}\n", "lut.txt")
-        assert said(path).startswith(f"{path}: {line!r} is no line of a colour table of FreeSurfer's")
+        assert said(path) == (
+            f"{path}: line 2, {line!r}, does not fit; the others are a colour table of FreeSurfer (index, name, R, G, "
+            "B, and opacity or not); correct it."
+        )
 
     def test_comments_alone_name_nothing(self, table):
         assert "names nothing" in said(table("# a\n\n", "lut.txt"))
@@ -210,10 +219,14 @@ class TestColorTables:
         assert choose(path) == ("a", "b", "c")
         assert "index 77 is given 2 times" in said(path, indices=(1, 2, 77))
 
-    def test_colours_of_another_atlas_without_gaps_do_not_pass(self, table):
+    def test_colours_without_gaps_that_name_more_are_told(self, table):
         text = "".join(f"{index} n{index} 0 0 0 0\n" for index in range(1, 9))
-        message = said(table(text, "order.txt"), indices=(1, 2, 3))
-        assert "index 4 ('n4') is the first not in the image" in message
+        with pytest.warns(NiimaskerWarning) as caught:
+            assert choose(table(text, "order.txt"), indices=(1, 2, 3)) == ("n1", "n2", "n3")
+        assert [str(each.message) for each in caught] == [
+            "atlas.nii.gz: order.txt names 5 regions that the image does not have (4 'n4', 5 'n5', 6 'n6', 7 'n7', "
+            "8 'n8'); check that it belongs to this atlas."
+        ]
 
     def test_table_with_colours_and_gaps_may_name_more(self, table):
         rows = "".join(
@@ -222,9 +235,17 @@ class TestColorTables:
         assert choose(table(f"index\tname\tcolor\n{rows}")) == ("a", "b", "c")
 
 
-def test_table_of_names_is_known_by_its_suffix():
-    found = [find_names_path(labels) for labels in ([], ["a"], ["a.tsv", "b.tsv"], ["lut.TXT"], ["a.csv"])]
-    assert [path and path.name for path in found] == [None, None, None, "lut.TXT", "a.csv"]
+def test_table_of_names_is_known_by_its_suffix_or_by_being_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels").write_text("a\n")
+    words = ([], ["a"], ["a.tsv", "b.tsv"], ["lut.TXT"], ["a.csv"], ["a.label"], ["labels"], ["labels", "b"])
+    found = [find_names_path(labels) for labels in words]
+    assert [path and path.name for path in found] == [None, None, None, "lut.TXT", "a.csv", "a.label", "labels", None]
+
+
+def test_workbook_is_to_be_saved_as_a_table(table):
+    path = table("PK", "names.xlsx")
+    assert said(path) == f"{path} is a workbook; save its table as .csv or .tsv."
 
 
 class TestJoin:
@@ -232,9 +253,13 @@ class TestJoin:
         message = said(table("index\tname\n5\tc\n1\ta\n"))
         assert all(words in message for words in ("names.tsv", " 2 ", "atlas.nii.gz has 3 regions", "index 2"))
 
-    def test_too_many_say_both_counts_and_the_first_name_without_region(self, table):
-        message = said(table("index\tname\n5\tc\n1\ta\n2\tb\n9\tz\n7\ty\n"))
-        assert all(words in message for words in ("names.tsv", " 5 ", "atlas.nii.gz has 3 regions", "index 7", "'y'"))
+    def test_names_of_regions_that_are_not_there_are_told_once_with_their_number(self, table):
+        with pytest.warns(NiimaskerWarning) as caught:
+            assert choose(table("index\tname\n5\tc\n1\ta\n2\tb\n9\tz\n7\ty\n")) == ("a", "b", "c")
+        assert [str(each.message) for each in caught] == [
+            "atlas.nii.gz: names.tsv names 2 regions that the image does not have (7 'y', 9 'z'); check that it "
+            "belongs to this atlas."
+        ]
 
     def test_same_count_with_other_indices_is_refused(self, table):
         assert "index 5" in said(table("index\tname\n1\ta\n2\tb\n3\tc\n"))
@@ -306,24 +331,26 @@ class TestUnique:
 
 class TestRealTables:
     def test_aal_has_no_header_but_index_and_name(self, data_dir):
-        table = read_name_table(data_dir / "atlas" / "AAL.csv")
-        assert table.indices == tuple(range(121))
+        table = read_label_table(data_dir / "atlas" / "AAL.csv")
+        assert [column.numbers for column in table.columns] == [tuple(range(121))]
         assert (table.names[0], table.names[1], table.names[120]) == ("null", "L_Precentral_gyrus", "Vermis_10")
 
     # It names the second AAL: the first has other regions under the same indices.
-    def test_names_of_aal_2_do_not_pass_for_aal_1(self, data_dir):
-        message = said(str(data_dir / "atlas" / "AAL.csv"), indices=tuple(range(1, 117)))
-        assert "AAL.csv names 120 indices but atlas.nii.gz has 116 regions; index 117 ('Vermis_7')" in message
+    def test_names_of_aal_2_are_told_to_be_more_than_those_of_aal_1(self, data_dir):
+        with pytest.warns(NiimaskerWarning, match=r"AAL\.csv names 4 regions that the image does not have \(117 "):
+            choose(str(data_dir / "atlas" / "AAL.csv"), indices=tuple(range(1, 117)))
 
     def test_schaefer_centroids_name_by_their_label(self, data_dir):
         (table_path,) = (data_dir / "atlas").glob("Schaefer2018_100Parcels*.Centroid_XYZ.tsv")
-        table = read_name_table(table_path)
-        assert table.indices == tuple(range(1, 101))
+        table = read_label_table(table_path)
+        assert [(column.title, column.numbers) for column in table.columns] == [
+            ("column ROI Label", tuple(range(1, 101)))
+        ]
         assert table.names[:2] == ("7Networks_LH_Vis_1", "7Networks_LH_Vis_2")
 
-    def test_list_of_names_in_a_text_says_what_is_expected(self, data_dir):
-        message = said(str(data_dir / "atlas" / "schaefer400x7NodeNames.txt"))
-        assert all(words in message for words in ("NodeNames.txt", "'LH_Vis_1'", "index, name, R, G, B, A", ".tsv"))
+    def test_list_with_one_name_a_line_is_read_in_order(self, data_dir):
+        path = data_dir / "atlas" / "schaefer400x7NodeNames.txt"
+        assert choose(str(path), indices=tuple(range(1, 401))) == tuple(path.read_text().split())
 
     def test_names_of_schaefer_400_fit_its_indices(self, data_dir):
         names = (data_dir / "atlas" / "schaefer400x7NodeNames.txt").read_text().split()
