@@ -49,7 +49,9 @@ def test_shell_loop_writes_the_folder_of_its_turn(example):
     done = subprocess.run(
         ["sh", "-e", "-c", loop], cwd=example.folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # A slow machine shows its progress.
+    told = [line for line in done.stderr.splitlines() if not re.match(r"niimasker: \d+ of \d+ runs", line)]
+    assert (done.returncode, told) == (0, [])
     assert [folder.name for folder in example.folder.glob("radius_*")] == ["radius_8_output"]
     assert "not all" not in done.stdout
 
