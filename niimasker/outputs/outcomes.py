@@ -20,16 +20,26 @@ class Outcome:
 
     Parameters
     ----------
+    run
+        The run, with the paths of its files.
+    result
+        The files and numbers of a run that is done or skipped, otherwise None.
+    reason
+        Why the run failed, in one line; otherwise None.
     seconds
         Time that the run took; None if not known.
-    is_mistake
-        Whether the failure is a bug of niimasker rather than a user's error.
+    traceback
+        The traceback of the error with which the run failed; empty if there is none.
+    is_bug
+        Whether the run failed with an unexpected error, which is a bug of niimasker, rather than with an error that the
+        user can fix.
     is_skipped
-        Whether the result is that of an earlier call.
+        Whether `resume` skipped the run, so that the result is that of an earlier call.
     is_lost
-        Whether the process that worked on the run died: the files it wrote may be incomplete.
+        Whether the process or the cluster's worker that processed the run died or was stopped, so that some of the
+        run's files may be missing.
     ends_all
-        Whether every other run would fail for the same reason.
+        Whether every other run would fail for the same reason, such as a full disk; no further run is started then.
     warnings
         All warnings about the run, whether it failed or not.
     """
