@@ -250,7 +250,8 @@ class Settings:
         FILES,
         "confounds tables (default: beside each image); one for each image: .tsv, .csv or separated by white space, "
         "with a header; patterns are expanded; paired with the images by the BIDS entities in their names, or by order "
-        "if there are none; default: desc-confounds_timeseries.tsv with the entities of the image, in its folder",
+        "if there are none; without this option, *_desc-confounds_timeseries.tsv beside each image, of the same "
+        "entities",
         CONFOUNDS,
         default=(),
         affects_results=False,
