@@ -54,7 +54,7 @@ FOUND = [
     ("`--roi_file`", "one of the images", f"-r {PLAIN_RUN['-i'][0]}", "one of the --input_files"),
     ("image", "no 4D", f"-i {ATLAS_PATH} -r {SEEDS} --regressor_files --regressors", "expected a 4D series"),
     ("image", "ends early", "-i early.nii.gz --regressor_files --regressors", "broken"),
-    ("image", "can be mended", ODD.replace("odd.nii", "mended.nii"), "qform_code 99"),
+    ("image", "can be corrected", ODD.replace("odd.nii", "corrected.nii"), "qform_code 99"),
     ("JSON files", "nested too deeply", "-c deep.json", "nested too deeply"),
     ("voxels of regions", "NaN", ODD, "1 of the voxels read"),
     ("JSON file beside the image", "cannot be read", ODD, "odd.json cannot be read"),
@@ -185,7 +185,7 @@ def write_odd_images(folder: Path) -> None:
         (folder / f"{name}.json").write_text(sidecar, "utf-8")
     header = bytearray((folder / "odd.nii").read_bytes())
     header[252:254] = (99).to_bytes(2, "little")  # qform_code, of which there are five
-    (folder / "mended.nii").write_bytes(header)
+    (folder / "corrected.nii").write_bytes(header)
     affine = nib.load(folder / "odd.nii").affine
     labels = np.zeros((6, 5, 42), dtype=np.int16)
     labels[:3, :, :4] = np.arange(1, 4)[:, None, None]
