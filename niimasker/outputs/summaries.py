@@ -1,4 +1,4 @@
-"""What tells of all runs: summary.tsv with one row of facts per run, written and read back, and parameters.json."""
+"""The summary of a study: summary.tsv with one row per run, written and read back, and parameters.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of atlases, by which their outputs are told apart."""
+"""Names of atlases, which distinguish their outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.coordinates import SEED_SUFFIXES
 
-# Entities that tell several files of one atlas apart, in the standard's order.
+# Entities that distinguish several files of one atlas, in the standard's order.
 _DISTINGUISHING = ("seg", "scale", "desc")
 
 
@@ -69,7 +69,7 @@ def _find_atlas_entity(entities: Mapping[str, str]) -> str | None:
 
 
 def _join_details(entities: Mapping[str, str]) -> str:
-    """Return the entities' values that tell atlases of the same name apart."""
+    """Return the entities' values that distinguish atlases of the same name."""
     words = [entities.get(key, "") for key in _DISTINGUISHING if key != "seg" or "atlas" in entities]
     return "".join(map(_keep_alphanumeric, words))
 
