@@ -1,10 +1,10 @@
-"""Find the images to process in a folder of BIDS derivatives, such as fMRIPrep's outputs."""
+"""List the BOLD images in a folder of BIDS derivatives, such as fMRIPrep's outputs."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,57 +12,17 @@ from pathlib import Path
 from natsort import natsorted
 
 from niimasker.errors import RunsError, count, list_names, warn
-from niimasker.inputs.entities import (
-    RUN_ENTITIES,
-    RUN_ENTITIES_WITHOUT_ECHO,
-    BidsName,
-    Entities,
-    is_hidden,
-    read_name,
-    show_entities,
-    strip_zeros,
-)
-from niimasker.options.settings import Settings
+from niimasker.inputs.entities import NONE, BidsName, is_hidden, list_value_words, read_name
 
 IMAGE_EXTENSIONS = (".nii", ".nii.gz", ".nii.bz2", ".nii.zst")
+_SURFACE_EXTENSIONS = (".gii", ".dtseries.nii", ".ptseries.nii")
 
 # The words of --space and --res for images without that entity: fMRIPrep writes no space entity for images in the run's
 # native space, and no res entity for images at the run's native resolution.
-WORDS_FOR_ABSENT = {"space": "func", "res": "native"}
+_WORDS_FOR_ABSENT = {"space": "func", "res": "native"}
 
 # As in fMRIPrep's --output-spaces: each cohort of a template is a space of its own.
 _COHORT = ":cohort-"
-
-# Filters on these entities select runs; filters on other entities select one version of each run.
-_RUN_FILTER_ENTITIES = ("sub", "ses", "task", "run")
-
-# Entities that tell several versions of one run apart.
-_VERSION_ENTITIES = {
-    "space": "images in several spaces",
-    "res": "images of several resolutions",
-    "echo": "single echoes",
-}
-
-
-@dataclass(frozen=True)
-class EntityFilter:
-    """The values of an entity that an option selects."""
-
-    entity: str
-    option: str
-    values: tuple[str, ...]
-
-    def fits(self, image: DatasetImage) -> bool:
-        """Return whether an image has one of the values."""
-        return not self.words_for(image).isdisjoint(self.values)
-
-    def words_for(self, image: DatasetImage) -> set[str]:
-        """Return the values that select an image; a space is selected with or without its cohort."""
-        value = strip_zeros(self.entity, image.value_of(self.entity))
-        return {value, value.partition(_COHORT)[0]}
-
-    def __str__(self) -> str:
-        return f"--{self.option} {' '.join(self.values)}"
 
 
 @dataclass(frozen=True)
@@ -74,33 +34,26 @@ class DatasetImage:
 
     def value_of(self, entity: str) -> str:
         """Return the value of an entity, or the option's word for images without it."""
-        value = self.name.entities.get(entity, WORDS_FOR_ABSENT.get(entity, f"no {entity}-"))
+        value = self.name.entities.get(entity, _WORDS_FOR_ABSENT.get(entity, NONE))
         cohort = self.name.entities.get("cohort")
         return f"{value}{_COHORT}{cohort}" if entity == "space" and cohort else value
 
-
-def make_filters(settings: Settings) -> list[EntityFilter]:
-    """Return a filter for each option that selects among a folder's images, in the order in which they apply."""
-    given = (
-        ("sub", "participant_label", settings.participant_label),
-        ("ses", "session", settings.session),
-        ("task", "task", settings.task),
-        ("run", "run", settings.run),
-        ("desc", "desc", (settings.desc,)),
-        ("space", "space", (settings.space,) if settings.space else ()),
-        ("res", "res", (settings.res,) if settings.res else ()),
-        ("echo", "echo", settings.echo),
-    )
-    return [EntityFilter(entity, option, _normalise(entity, values)) for entity, option, values in given if values]
+    def list_words(self, entity: str) -> frozenset[str]:
+        """Return the words that stand for the image's value of an entity; a space's with or without its cohort."""
+        value = self.name.entities.get(entity)
+        if value is None:
+            return frozenset((NONE, _WORDS_FOR_ABSENT.get(entity, NONE)))
+        words = list_value_words(entity, value)
+        if entity != "space":
+            return words
+        # Some programs write a cohort as space-MNIInfant+1.
+        template, _, cohort = value.partition("+")
+        cohort = self.name.entities.get("cohort", cohort)
+        return words | {template, f"{template}{_COHORT}{cohort}", f"{template}+{cohort}"} if cohort else words
 
 
-def _normalise(entity: str, values: Iterable[str]) -> tuple[str, ...]:
-    # As in fMRIPrep's options, sub-01 and 01 mean the same.
-    return tuple(strip_zeros(entity, value.removeprefix(f"{entity}-")) for value in values)
-
-
-def find_images(folder: Path, filters: Sequence[EntityFilter]) -> list[Path]:
-    """Return the images of a folder that pass all filters, in natural order.
+def list_images(folder: Path) -> list[DatasetImage]:
+    """Return all BOLD images of a folder, whatever version of a run they are.
 
     Parameters
     ----------
@@ -110,53 +63,73 @@ def find_images(folder: Path, filters: Sequence[EntityFilter]) -> list[Path]:
     Raises
     ------
     RunsError
-        No image passes, or several versions of a run do.
+        There is none.
     """
-    images = list(_list_images(folder))
+    func_folders = _find_func_folders(folder)
+    images = [image for func in func_folders for image in _list_images(func)]
     if not images:
-        raise RunsError(
-            f"--input_files: {folder} holds no BOLD images in sub-*/ses-*/func; "
-            f"give {_suggest_folder(folder) or 'a folder of BIDS derivatives, files, or patterns'}."
+        explanation = _explain_absence(folder, func_folders)
+        raise RunsError(f"--input_files: {folder} holds no BOLD images in sub-*/ses-*/func{explanation}")
+    prefixed = [image for image in images if _has_prefix(image)]
+    if prefixed:
+        names = list_names([image.path.name for image in prefixed])
+        warn(
+            f"{folder} has {count(len(prefixed), 'image')} with a prefix before sub-, left out: {names}; give such "
+            "images by a pattern to process them."
         )
-    images = _without_single_echoes(_apply_filters(images, filters, folder))
-    chosen = {entity_filter.entity for entity_filter in filters}
-    for entity, versions in _VERSION_ENTITIES.items():
-        if entity not in chosen:
-            _check_single_version(images, entity, versions, folder)
-    images = natsorted(images, key=lambda image: str(image.path))
-    _check_cohorts([image for image in images if "cohort" in image.name.entities])
-    return [image.path for image in images]
+    return [image for image in images if not _has_prefix(image)]
 
 
-def _apply_filters(
-    images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path
-) -> Sequence[DatasetImage]:
-    """Return the images that pass all filters; filters on runs apply first."""
-    run_filters = [entity_filter for entity_filter in filters if entity_filter.entity in _RUN_FILTER_ENTITIES]
-    version_filters = [entity_filter for entity_filter in filters if entity_filter.entity not in _RUN_FILTER_ENTITIES]
-    for n_before, entity_filter in enumerate(run_filters):
-        images = _apply_filter(images, entity_filter, folder, run_filters[:n_before])
-    _warn_of_missing_labels(images, run_filters, folder)
-    for n_before, entity_filter in enumerate(version_filters):
-        selected = _apply_filter(images, entity_filter, folder, [*run_filters, *version_filters[:n_before]])
-        if len(selected) < len(images):
-            _warn_of_dropped_runs(_identify_runs(images) - _identify_runs(selected), entity_filter, folder)
-        images = selected
-    return images
+def _has_prefix(image: DatasetImage) -> bool:
+    # SPM writes usub-01_task-rest_bold.nii, swusub-01_task-rest_bold.nii, ... beside its images.
+    entities = image.name.entities
+    return "sub" not in entities and any(key.endswith("sub") for key in entities)
 
 
-def _list_images(folder: Path) -> Iterator[DatasetImage]:
-    for func in _find_func_folders(folder):
-        for file_name in _list_names(func):
-            is_image = file_name.endswith(IMAGE_EXTENSIONS) and not is_hidden(file_name)
-            name = read_name(file_name) if is_image else None
-            if (
-                name
-                and name.suffix == "bold"
-                and name.extension in IMAGE_EXTENSIONS
-                and name.entities.get("part") != "phase"
-            ):
-                yield DatasetImage(func / file_name, name)
+def _explain_absence(folder: Path, func_folders: Sequence[Path]) -> str:
+    """Return the end of the message about a folder without BOLD images."""
+    surfaces = [name for func in func_folders for name in _list_names(func) if name.endswith(_SURFACE_EXTENSIONS)]
+    if surfaces:
+        found = f"only {count(len(surfaces), 'file')} of surfaces or grayordinates, such as {min(surfaces)}"
+        return (
+            f", {found}; niimasker reads volumes (.nii, .nii.gz): give a folder that holds them, such as fMRIPrep "
+            "writes with a volumetric space in --output-spaces."
+        )
+    return f"; give {suggest_folder(folder) or 'a folder of BIDS derivatives, files, or patterns'}."
+
+
+def check_fetched(images: Sequence[DatasetImage], folder: Path) -> None:
+    """Raise RunsError if all images are links to files that do not exist; if only some are, only their runs fail."""
+    if images and all(image.path.is_symlink() and not image.path.exists() for image in images):
+        raise RunsError(
+            f"--input_files: {folder} holds no image that has been fetched, only {count(len(images), 'link')} to files "
+            f"that do not exist, such as {images[0].path.name}; fetch them, as with datalad get."
+        )
+
+
+def format_counts(images: Sequence[DatasetImage], entity: str, max_listed: int = 10) -> str:
+    """Return the values that images have of an entity, each with the number of images."""
+    counts = Counter(image.value_of(entity) for image in images)
+    listed = [f"{value} ({_format_count(value, counts[value], entity)})" for value in natsorted(counts)]
+    more = f" and {len(listed) - max_listed} more" if len(listed) > max_listed else ""
+    return f"{', '.join(listed[:max_listed])}{more}"
+
+
+def _format_count(value: str, n_images: int, entity: str) -> str:
+    return f"{count(n_images, 'image')}{f' without {entity}-' if value == NONE else ''}"
+
+
+def _list_images(func: Path) -> Iterator[DatasetImage]:
+    for file_name in _list_names(func):
+        is_image = file_name.endswith(IMAGE_EXTENSIONS) and not is_hidden(file_name)
+        name = read_name(file_name) if is_image else None
+        if (
+            name
+            and name.suffix == "bold"
+            and name.extension in IMAGE_EXTENSIONS
+            and name.entities.get("part") != "phase"
+        ):
+            yield DatasetImage(func / file_name, name)
 
 
 def _find_func_folders(folder: Path) -> list[Path]:
@@ -186,82 +159,9 @@ def _list_names(folder: Path) -> list[str]:
         ) from error
 
 
-def _suggest_folder(folder: Path) -> str:
+def suggest_folder(folder: Path) -> str:
     """Return a text that names the folders below with subjects, "" if there are none."""
     subjects = [*folder.glob("*/sub-*"), *folder.glob("*/*/sub-*")]
     # A folder of reports holds files such as sub-01_report.html, but no subject folders.
     inner = natsorted({path.parent for path in subjects if path.is_dir()}, key=str)
     return f"the folder that holds sub-*: {', '.join(map(str, inner[:3]))}" if inner else ""
-
-
-def _apply_filter(
-    images: Sequence[DatasetImage], entity_filter: EntityFilter, folder: Path, before: Sequence[EntityFilter]
-) -> list[DatasetImage]:
-    """Return the images that pass a filter; `before` lists the filters that have been applied already."""
-    missing = _find_missing(images, entity_filter)
-    if missing:
-        among = f" with {' '.join(map(str, before))}" if before else ""
-        counts = Counter(image.value_of(entity_filter.entity) for image in images)
-        hint = _suggest_folder(folder) if entity_filter.entity == "desc" else ""
-        raise RunsError(
-            f"--{entity_filter.option} {', '.join(missing)}: no such image in {folder}{among}; "
-            f"found {_format_counts(counts)}{'; or give ' + hint if hint else ''}."
-        )
-    return [image for image in images if entity_filter.fits(image)]
-
-
-def _find_missing(images: Sequence[DatasetImage], entity_filter: EntityFilter) -> list[str]:
-    found = {word for image in images for word in entity_filter.words_for(image)}
-    return [value for value in entity_filter.values if value not in found]
-
-
-def _warn_of_missing_labels(images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path) -> None:
-    """Warn of labels that some images have, but none together with the other options' labels."""
-    for entity_filter in filters:
-        missing = _find_missing(images, entity_filter)
-        if missing:
-            others = " ".join(str(other) for other in filters if other != entity_filter)
-            labels = ", ".join(missing)
-            warn(f"--{entity_filter.option} {labels}: no such image in {folder} with {others}; the others are used.")
-
-
-def _identify_runs(images: Iterable[DatasetImage]) -> set[Entities]:
-    return {image.name.identity(RUN_ENTITIES_WITHOUT_ECHO, keeps_zeros=True) for image in images}
-
-
-def _warn_of_dropped_runs(lost: Set[Entities], entity_filter: EntityFilter, folder: Path) -> None:
-    if lost:
-        names = list_names(natsorted(map(show_entities, lost)))
-        warn(f"{entity_filter}: {count(len(lost), 'run')} of {folder} without such an image, left out: {names}.")
-
-
-def _format_counts(counts: Counter[str], max_listed: int = 10) -> str:
-    listed = [f"{value} ({count(counts[value], 'image')})" for value in natsorted(counts)]
-    more = f" and {len(listed) - max_listed} more" if len(listed) > max_listed else ""
-    return f"{', '.join(listed[:max_listed])}{more}"
-
-
-def _without_single_echoes(images: Sequence[DatasetImage]) -> list[DatasetImage]:
-    """Return the images without the single echoes of runs whose echoes are also combined in an image."""
-    # Spaces are not compared: fMRIPrep writes single echoes in native space only.
-    combined = _identify_runs(image for image in images if "echo" not in image.name.entities)
-    return [image for image in images if "echo" not in image.name.entities or not _identify_runs([image]) <= combined]
-
-
-def _check_single_version(images: Sequence[DatasetImage], entity: str, versions: str, folder: Path) -> None:
-    counts = Counter(image.value_of(entity) for image in images)
-    if len(counts) > 1:
-        raise RunsError(f"{folder} has {versions}: {_format_counts(counts)}; choose one with --{entity}.")
-
-
-def _check_cohorts(images: Sequence[DatasetImage]) -> None:
-    """Refuse a run with images in several cohorts of one space; different runs may have different cohorts."""
-    by_run: dict[Entities, DatasetImage] = {}
-    for image in images:
-        run = image.name.identity(RUN_ENTITIES, keeps_zeros=True)
-        other = by_run.setdefault(run, image)
-        if image.value_of("space") != other.value_of("space"):
-            raise RunsError(
-                f"{image.path.parent} has a run in several cohorts: {other.path.name}, {image.path.name}; "
-                f"choose one with --space {other.value_of('space')}."
-            )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import PurePath
 
 # The entities that identify a run; space, res and desc identify versions of it.
-RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo")
+RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "chunk")
 RUN_ENTITIES_WITHOUT_ECHO = tuple(entity for entity in RUN_ENTITIES if entity != "echo")
 
 # Suffixes of fMRIPrep before 1.2 (sub-01_task-rest_bold_space-T1w_preproc.nii.gz) and before 20.2 (regressors), with
@@ -25,6 +25,12 @@ _OLD_SUFFIXES = {
 _NUMBERED = ("run", "echo", "res")
 
 _VALUE = re.compile("[0-9A-Za-z+]+")
+
+# tedana writes desc-optcom_bold and desc-optcom_whitened_bold: the words before the suffix belong to desc.
+_DESC = re.compile(r"_desc-([0-9A-Za-z+]+(?:_[0-9A-Za-z+]+)+)_[0-9A-Za-z]+\.")
+
+# How options choose the images whose names do not have an entity.
+NONE = "none"
 
 Entities = frozenset[tuple[str, str]]
 
@@ -60,6 +66,16 @@ class BidsName:
         )
 
 
+def list_value_words(name: str, value: str) -> frozenset[str]:
+    """Return the words that stand for an entity's value: as it is written and, if it is a number, without zeros."""
+    return frozenset((value, strip_zeros(name, value)))
+
+
+def is_pattern(value: str) -> bool:
+    """Return whether a value is a shell pattern, such as 0*."""
+    return any(character in value for character in "*?[")
+
+
 def strip_zeros(name: str, value: str) -> str:
     """Return an entity's value, without leading zeros if it is a number."""
     return value.lstrip("0") or "0" if name in _NUMBERED else value
@@ -78,6 +94,8 @@ def read_name(name: str) -> BidsName:
     # bids2table takes it from the folder func, if the name includes one.
     parts.pop("datatype", None)
     entities = {key: value for key, value in parts.items() if _VALUE.fullmatch(value)}
+    if found := _DESC.search(name):
+        entities["desc"] = found[1]
     if suffix in _OLD_SUFFIXES:
         suffix, desc = _OLD_SUFFIXES[suffix]
         # Before 1.2 desc-smoothAROMAnonaggr was variant-smoothAROMAnonaggr.

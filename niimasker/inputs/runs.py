@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from natsort import natsorted
-
-from niimasker.errors import RunError, RunsError, count, shorten_text
+from niimasker.errors import RunError, RunsError, count
 from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, AssociatedFiles
-from niimasker.inputs.datasets import EntityFilter, find_images, make_filters
 from niimasker.inputs.entities import RUN_ENTITIES_WITHOUT_ECHO, Entities, read_name, run_entities, show_entities
+from niimasker.inputs.file_patterns import expand_patterns
+from niimasker.inputs.input_images import find_images
 from niimasker.inputs.output_stems import list_paths, name_outputs
 from niimasker.inputs.templates import is_template, resolve_template
-from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.options.settings import Settings
 
 Value = TypeVar("Value")
 
 # The value of --mask_img for the brain mask beside each image.
 AUTO = Path("auto")
-
-# Beginnings of the names of folders in a dataset that hold runs.
-_DATASET_FOLDERS = ("sub-", "ses-", "func")
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ def find_runs(settings: Settings) -> list[Run]:
         confounds do not pair, two images would share an output name, an image has no name in the layout, or a file
         that every run needs is missing for all of them.
     """
-    image_paths, from_folders = _find_images(settings)
+    image_paths, from_folders = find_images(settings)
     output_stems = name_outputs(image_paths, settings.output_layout)
     confounds_paths = _pair_option(
         image_paths, settings.regressor_files, "--regressor_files", "confounds table", allow_unused=bool(from_folders)
@@ -97,52 +91,6 @@ def has_own_mask(settings: Settings) -> bool:
     # With --as_voxels the voxels are those of the regions, and the mask is not used.
     mask_img = None if settings.as_voxels else settings.mask_img
     return mask_img is not None and (mask_img == AUTO or is_template(str(mask_img)))
-
-
-def _find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
-    """Return the images, and which of them were found in folders."""
-    filters = make_filters(settings)
-    image_paths: list[Path] = []
-    from_folders: set[Path] = set()
-    for text in settings.input_files:
-        folders = _find_folders(text)
-        for folder in folders:
-            _check_output_dir(folder, settings.output_dir)
-            found = find_images(folder, filters)
-            from_folders.update(found)
-            image_paths += found
-        if not folders:
-            image_paths += expand_patterns([text], "--input_files")
-    if not from_folders:
-        _refuse_filters(filters)
-    return image_paths, from_folders
-
-
-def _find_folders(text: str) -> list[Path]:
-    """Return the folder that an item of --input_files names, or the dataset folders that it matches, such as sub-*."""
-    path = expand_home(text)
-    if describe_missing_file(path) == "a folder":
-        return [path]
-    if not (glob.has_magic(text) and path.name.startswith(_DATASET_FOLDERS)):
-        return []
-    matches = map(Path, glob.glob(str(path)))  # noqa: PTH207
-    folders: list[Path] = natsorted(match for match in matches if describe_missing_file(match) == "a folder")
-    return folders
-
-
-def _check_output_dir(folder: Path, output_dir: Path) -> None:
-    if folder.resolve() == output_dir.resolve():
-        raise RunsError(f"output_dir: {output_dir} is the folder of the images; give another one for the results.")
-
-
-def _refuse_filters(filters: Sequence[EntityFilter]) -> None:
-    # The default of --desc is always among the filters.
-    given = next((entity_filter for entity_filter in filters if entity_filter.values != (Settings.desc,)), None)
-    if given is not None:
-        raise RunsError(
-            f"--{given.option} chooses among the runs of a folder, but --input_files gives files; "
-            "give the folder, or choose by a pattern."
-        )
 
 
 def _add_files(run: Run, settings: Settings, associated: AssociatedFiles, *, is_from_folder: bool) -> Run:
@@ -192,34 +140,6 @@ def _pair_option(
     if not patterns:
         return [None] * len(image_paths)
     return pair_tables(image_paths, expand_patterns(patterns, option), noun, allow_unused=allow_unused)
-
-
-def expand_patterns(patterns: Sequence[str], option: str) -> list[Path]:
-    """Return the files that names and patterns stand for; matches of a pattern sorted naturally by file name."""
-    return [path for pattern in patterns for path in _expand_pattern(str(expand_home(pattern)), option)]
-
-
-def _expand_pattern(pattern: str, option: str) -> list[Path]:
-    # An existing file is not taken as a pattern, even if its name holds brackets.
-    found = describe_missing_file(Path(pattern))
-    if found is None:
-        return [Path(pattern)]
-    if not glob.has_magic(pattern):
-        problem = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
-        folder = "a folder, " if option == "--input_files" else ""
-        raise RunsError(f"{option}: {shorten_text(pattern)} {problem}; give {folder}files or patterns.")
-    # pathlib's glob takes no absolute pattern.
-    matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_match(path)]  # noqa: PTH207
-    if not matches:
-        raise RunsError(f"{option}: no file matches {shorten_text(pattern)} (searched from {Path.cwd()}).")
-    ordered: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))
-    return ordered
-
-
-def _is_match(path: Path) -> bool:
-    # Broken links are kept, so that a run whose file is not fetched is reported and not silently left out.
-    found = describe_missing_file(path)
-    return found is None or (found == "no such file" and path.is_symlink())
 
 
 def pair_tables(

@@ -9,6 +9,7 @@ from typing import Any
 
 from niimasker.errors import SettingsError, count, find_nearest, shorten_text, warn
 from niimasker.options.option_types import HintError
+from niimasker.options.python_values import to_json_value
 from niimasker.options.settings import CORRELATION_KINDS, DEPRECATED, OPTIONS_BY_NAME, Option, Settings
 
 
@@ -24,7 +25,8 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
     Parameters
     ----------
     given
-        Options from the command line or a Python call, as JSON values.
+        Options from the command line as JSON values, or from a Python call, where NumPy's scalars and arrays, tuples
+        and paths work too.
     config
         Options from the JSON file, as `niimasker.options.config_file.read_config` returns them.
 
@@ -43,7 +45,8 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
 
 
 def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in given.items() if value is not None and value not in ("", [], ())}
+    values = {name: to_json_value(value) for name, value in given.items()}
+    given = {name: value for name, value in values.items() if not _is_empty(value)}
     for name in sorted(given.keys() & config.keys()):
         if _normalise(name, given[name]) != _normalise(name, config[name]):
             warn(
@@ -51,6 +54,10 @@ def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any
                 "in the JSON file; the JSON file wins."
             )
     return {**given, **config}
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, list)) and not value)
 
 
 def _normalise(name: str, value: Any) -> Any:
@@ -61,7 +68,13 @@ def _normalise(name: str, value: Any) -> Any:
 
 
 def _format_value(value: Any) -> str:
-    return shorten_text(json.dumps(value, default=str))
+    return shorten_text(json.dumps(value, default=_describe))
+
+
+def _describe(value: Any) -> str:
+    # The text of an image or of an array takes many lines.
+    text = str(value)
+    return text if len(text.splitlines()) == 1 else f"a {type(value).__name__}"
 
 
 def _rename_deprecated(merged: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,13 @@ from niimasker.errors import find_nearest
 from niimasker.options.json_files import parse_json
 from niimasker.options.paths import expand_home
 
-# A BIDS label, with or without its entity (task-rest, rest); a space may have a cohort (MNIInfant:cohort-2).
-_LABEL = re.compile("([a-z]+-)?[0-9A-Za-z+]+(:[a-z]+-[0-9A-Za-z+]+)*")
+# A BIDS label, or a shell pattern of such labels.
+_VALUE = r"(?:[0-9A-Za-z+*?]|\[!?[0-9A-Za-z+-]+\])+"
+# With or without its entity (task-rest, rest); a space may have a cohort (MNIInfant:cohort-2).
+_LABEL = re.compile(f"([a-z]+-)?{_VALUE}(:[a-z]+-{_VALUE})*")
+# tedana writes desc-optcom_whitened.
+_DESC = re.compile(f"([a-z]+-)?{_VALUE}(_{_VALUE})*")
+_ENTITY = re.compile(f"([a-z]+)=({_VALUE}([_:-]{_VALUE})*)")
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,36 @@ def _check_texts(value: Any) -> tuple[str, ...]:
     return tuple(str(item) if type(item) is int else _check_text(item) for item in values)
 
 
-def _check_label(value: Any) -> str:
+def _check_label(value: Any, allowed: re.Pattern[str] = _LABEL) -> str:
     # In JSON, a run is often given as a number: "run": 1.
     text = str(value) if type(value) is int else _check_text(value)
-    if not _LABEL.fullmatch(text):
+    if not allowed.fullmatch(text):
         raise ValueError
     return text
+
+
+def _check_desc(value: Any) -> str:
+    return _check_label(value, _DESC)
+
+
+def _check_entities(value: Any) -> tuple[str, ...]:
+    """Return texts such as reg=default; an object {"reg": "default", "run": [1, 2]} gives one for each value."""
+    if isinstance(value, Mapping):
+        value = [f"{key}={item}" for key, items in value.items() for item in _list_labels(items)]
+    texts = _check_texts(value)
+    wrong = next((text for text in texts if not _ENTITY.fullmatch(text)), None)
+    if wrong is not None:
+        key, _, label = wrong.partition("-")
+        is_file_name_part = "=" not in wrong and _ENTITY.fullmatch(f"{key}={label}")
+        raise HintError(f"write {key}={label}") if is_file_name_part else ValueError
+    return texts
+
+
+def _list_labels(value: Any) -> list[Any]:
+    labels = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not labels or not all(type(label) in (str, int) for label in labels):
+        raise ValueError
+    return labels
 
 
 def _check_labels(value: Any) -> tuple[str, ...]:
@@ -195,10 +224,21 @@ ROIS = OptionType(
 )
 TEXTS = OptionType("a string or a list of strings", _check_texts, argparse={"nargs": "+", "metavar": "NAME"})
 LABEL = OptionType("a label of letters and digits", _check_label, argparse={"metavar": "LABEL"})
+DESC = OptionType("a label of letters and digits, or several joined by _", _check_desc, argparse={"metavar": "LABEL"})
 LABELS = OptionType(
     "a label of letters and digits, or a list of such labels",
     _check_labels,
     argparse={"nargs": "+", "metavar": "LABEL"},
+)
+ENTITIES = OptionType(
+    'KEY=VALUE, a list of them, or an object such as {"reg": "default"}',
+    _check_entities,
+    argparse={"nargs": "+", "metavar": "KEY=VALUE"},
+)
+RUNS = OptionType(
+    "entities of runs such as sub-07_ses-2, a file that lists them, or a list of these",
+    _check_texts,
+    argparse={"nargs": "+", "metavar": "RUN"},
 )
 NAMES = OptionType(
     "a name of letters and digits, or a list of such names", _check_names, argparse={"nargs": "+", "metavar": "NAME"}

@@ -15,6 +15,8 @@ from niimasker.options.option_types import (
     COUNT,
     COUNT_OR_AUTO,
     DECIMALS,
+    DESC,
+    ENTITIES,
     FILE,
     FILES,
     FLAG,
@@ -26,6 +28,7 @@ from niimasker.options.option_types import (
     PROCESSES,
     RADIUS,
     ROIS,
+    RUNS,
     SCHEDULER,
     SECONDS,
     SHARD,
@@ -157,14 +160,17 @@ class Settings:
         is_common=True,
     )
     participant_label: tuple[str, ...] = _run_filter(
-        "process only these subjects of a BIDS folder; with or without sub-; default: all subjects", is_common=True
+        "process only these subjects of a BIDS folder; with or without sub-; this and the next options take patterns "
+        "such as '0*', and none for images without the entity; default: all subjects",
+        is_common=True,
     )
     session: tuple[str, ...] = _run_filter(
         "process only these sessions of a BIDS folder; with or without ses-; default: all sessions"
     )
     task: tuple[str, ...] = _run_filter("process only these tasks of a BIDS folder; default: all tasks")
     run: tuple[str, ...] = _run_filter(
-        "process only these runs of a BIDS folder; 1 and 01 are the same run; default: all runs"
+        "process only these runs of a BIDS folder; 1 and 01 are the same run; none: images without run- in their "
+        "names; default: all runs"
     )
     echo: tuple[str, ...] = _run_filter(
         "process only these single echoes of a BIDS folder; default: the image that combines the echoes"
@@ -185,7 +191,27 @@ class Settings:
         affects_results=False,
     )
     desc: str = _option(
-        LABEL, "process the images of a BIDS folder with this desc-", INPUT, default="preproc", affects_results=False
+        DESC,
+        "process the images of a BIDS folder with this desc-; none: images without desc- in their names",
+        INPUT,
+        default="preproc",
+        affects_results=False,
+    )
+    entities: tuple[str, ...] = _option(
+        ENTITIES,
+        "process only the images of a BIDS folder with these entities, such as reg=default; several values of one "
+        "entity are alternatives; none: images without the entity; default: all images",
+        INPUT,
+        default=(),
+        affects_results=False,
+    )
+    exclude: tuple[str, ...] = _option(
+        RUNS,
+        "leave out the runs with these entities, such as sub-07 or sub-12_ses-2; or a text file that lists one on each "
+        "line; default: no run is left out",
+        INPUT,
+        default=(),
+        affects_results=False,
     )
     roi_file: tuple[str, ...] = _option(
         ROIS,

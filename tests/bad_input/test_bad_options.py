@@ -24,6 +24,7 @@ NO_FLAG = (0, 1, 1.5, HUGE, *NOT_FINITE, "true", "yes", ["a", "b"], *LISTS[:4], 
 NO_NUMBER = (*FLAGS, *NOT_FINITE, HUGE, -1, -1e300, -HUGE, "1", "many", [1, 2], ["a", "b"], *LISTS[:5], *OBJECTS)
 NO_TEXT = (*FLAGS, 0, 1, -1, 1.5, HUGE, *NOT_FINITE, ["a", "b"], "a\0b", "a\nb", *LISTS, *OBJECTS)
 NO_TEXTS = (*FLAGS, 0, -1, 1.5, HUGE, *NOT_FINITE, "a\0b", ["a", "a\nb"], ["a", 1.5], *LISTS, *OBJECTS)
+NO_ENTITIES = (*FLAGS, 0, 1.5, *NOT_FINITE, "reg", "reg-a", "reg=", "=a", "reg=a b", "1=a", ["a", 1.5], *LISTS)
 NO_LABEL = (*FLAGS, -1, 1.5, *NOT_FINITE, "a b", "a_b", "é", "a\0b", "a\nb", "../a", *LISTS[:6], *OBJECTS)
 NO_WORD = (*FLAGS, 0, -1, 1.5, HUGE, *NOT_FINITE, "banana", "STREAM", ["a", "b"], *LISTS, *OBJECTS)
 NO_SHARD = (*NO_WORD, "0/3", "4/3", "1/0", "-1/3", "1/3/5", "1.0/3", "²/³", f"1/{'1' * 5000}")
@@ -32,6 +33,9 @@ WRONG: dict[str, tuple[Any, ...]] = {
     option_types.FLAG.expected: NO_FLAG,
     option_types.ROIS.expected: NO_TEXTS,
     option_types.LABEL.expected: (*NO_LABEL, ["a", "b"]),
+    option_types.DESC.expected: (*(value for value in NO_LABEL if value != "a_b"), ["a", "b"], "a_", "_b"),
+    option_types.ENTITIES.expected: (*NO_ENTITIES, {"a": {}}, {"a": [[1]]}, {"a": 1.5}, {"a": None}, {"a": ""}),
+    option_types.RUNS.expected: NO_TEXTS,
     option_types.LABELS.expected: (*NO_LABEL, ["a", "a b"], ["a", 1.5]),
     option_types.NAMES.expected: (*NO_TEXTS, "a b", "a-b", "é", ["a", "a_b"]),
     option_types.TEXTS.expected: NO_TEXTS,

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from niimasker.errors import RunsError
+from niimasker.errors import NiimaskerWarning, RunsError
 from niimasker.inputs import runs as inputs
 from niimasker.inputs.entities import RUN_ENTITIES
-from niimasker.inputs.runs import expand_patterns, name_outputs, pair_tables
+from niimasker.inputs.file_patterns import expand_patterns
+from niimasker.inputs.runs import name_outputs, pair_tables
 from niimasker.options.merging import make_settings
 
 
@@ -435,7 +436,8 @@ def test_table_that_two_runs_would_share_is_refused(folder):
 
 def test_images_of_one_run_in_two_spaces_share_its_table(folder):
     touch("sub-1_space-T1w_bold.nii", "sub-1_space-MNI_bold.nii", "sub-1_confounds.tsv")
-    runs = find_runs(["sub-*_bold.nii"], ["sub-1_confounds.tsv"])
+    with pytest.warns(NiimaskerWarning, match="2 images of one run"):
+        runs = find_runs(["sub-*_bold.nii"], ["sub-1_confounds.tsv"])
     assert {run.confounds_path.name for run in runs} == {"sub-1_confounds.tsv"}
 
 

@@ -34,6 +34,8 @@ SPECIFIED = [
     "space",
     "res",
     "desc",
+    "entities",
+    "exclude",
     "atlas_name",
     "regressor_files",
     "regressors",
@@ -122,7 +124,10 @@ WRONG_VALUES = {
     "output_dir": NOT_PATHS,
     "input_files": NOT_TEXTS,
     **{name: [*NOT_TEXTS, "a b", ["a", "../b"]] for name in ("participant_label", "session", "task", "run", "echo")},
-    **{name: [1.5, True, ["a", "b"], {"a": 1}, "a\0b", "a_b"] for name in ("space", "res", "desc")},
+    **{name: [1.5, True, ["a", "b"], {"a": 1}, "a\0b", "a_b"] for name in ("space", "res")},
+    "desc": [1.5, True, ["a", "b"], {"a": 1}, "a\0b", "a_", "a b"],
+    "entities": [1.5, True, {"a": []}, {"a": 1.5}, {"a": None}, [None], "a\0b", "reg", ["reg=a", "reg-b"], "reg=a b"],
+    "exclude": NOT_TEXTS,
     "roi_file": NOT_TEXTS,
     "mask_img": NOT_PATHS,
     "labels": NOT_TEXTS,
@@ -176,6 +181,8 @@ VALID_VALUES = {
     "input_files": LISTS,
     **dict.fromkeys(("participant_label", "session", "task", "run", "echo"), st.lists(LABELS, min_size=1, max_size=3)),
     **dict.fromkeys(("space", "res", "desc"), LABELS),
+    "entities": st.lists(st.from_regex("[a-z]{2,4}=[0-9A-Za-z+*]{1,9}", fullmatch=True), min_size=1, max_size=3),
+    "exclude": LISTS,
     "roi_file": LISTS,
     "mask_img": WORDS,
     "labels": LISTS,
@@ -275,6 +282,15 @@ def test_value_of_the_wrong_kind_names_option_and_value(name):
         assert f"found {shorten_text(json.dumps(value))}" in message
 
 
+def test_entities_as_in_file_names_are_refused_with_a_hint():
+    with pytest.raises(SettingsError) as caught:
+        make_settings({**MINIMAL, "entities": ["reg-default"]})
+    assert str(caught.value) == (
+        '--entities: expected KEY=VALUE, a list of them, or an object such as {"reg": "default"}, found '
+        '["reg-default"] (write reg=default).'
+    )
+
+
 @pytest.mark.parametrize("name", sorted(name for name, values in WRONG_VALUES.items() if "a\0b" in values))
 def test_control_character_in_a_text_is_refused_with_a_hint(name):
     hint = r"(it contains a control character; in JSON, write a path with / or \\)."
@@ -316,7 +332,7 @@ def test_n_jobs_minus_one_is_allowed():
 @pytest.mark.parametrize("name", LIST_OPTIONS)
 def test_text_in_json_counts_as_a_list_of_one(config_path, name):
     takes_labels = name in ("atlas_name", "participant_label", "session", "task", "run", "echo")
-    text = "A1" if takes_labels else "a b.tsv"
+    text = "A1" if takes_labels else "a=b" if name == "entities" else "a b.tsv"
     config = {"input_files": "bold.nii.gz", "roi_file": "atlas.nii.gz", "regressor_files": "a.tsv", name: text}
     built = make_settings({"output_dir": "out"}, read_config(write_config(config_path, config)))
     assert getattr(built, name) == (text,)

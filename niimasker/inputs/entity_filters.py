@@ -1,0 +1,213 @@
+"""Select images of a folder by the entities in their names, as options ask for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+from natsort import natsorted
+
+from niimasker.errors import RunsError, count, list_names, warn
+from niimasker.inputs.datasets import DatasetImage, check_fetched, format_counts, suggest_folder
+from niimasker.inputs.entities import (
+    NONE,
+    RUN_ENTITIES_WITHOUT_ECHO,
+    Entities,
+    is_pattern,
+    show_entities,
+    strip_zeros,
+)
+from niimasker.inputs.repeated_runs import check_single_images
+from niimasker.options.settings import Settings
+
+# Options that choose by one entity; --entities chooses by any.
+_OPTIONS = {
+    "sub": "participant_label",
+    "ses": "session",
+    "task": "task",
+    "run": "run",
+    "desc": "desc",
+    "space": "space",
+    "res": "res",
+    "echo": "echo",
+}
+_ENTITIES_OPTION = "entities"
+
+# Entities that tell several versions of one run apart.
+_VERSION_ENTITIES = {
+    "space": "images in several spaces",
+    "res": "images of several resolutions",
+    "echo": "single echoes",
+}
+
+
+@dataclass(frozen=True)
+class EntityFilter:
+    """The values of an entity that an option selects, some of them perhaps shell patterns."""
+
+    entity: str
+    option: str
+    values: tuple[str, ...]
+
+    @cached_property
+    def patterns(self) -> tuple[str, ...]:
+        """The values that are patterns."""
+        return tuple(filter(is_pattern, self.values))
+
+    @property
+    def is_explicit(self) -> bool:
+        """Whether the filter lists several values, so that images that differ in them are chosen on purpose."""
+        return len(self.values) > 1 and not self.patterns
+
+    def fits(self, image: DatasetImage) -> bool:
+        """Return whether an image has one of the values."""
+        words = image.list_words(self.entity)
+        return not words.isdisjoint(self.values) or any(_matches(words, pattern) for pattern in self.patterns)
+
+    def find_missing(self, images: Iterable[DatasetImage]) -> list[str]:
+        """Return the values that no image has."""
+        found = {word for image in images for word in image.list_words(self.entity)}
+        return [
+            value
+            for value in self.values
+            if value not in found and not (value in self.patterns and _matches(found, value))
+        ]
+
+    def show(self, values: Iterable[str]) -> str:
+        """Return values as the option takes them."""
+        return " ".join(f"{self.entity}={value}" if self.option == _ENTITIES_OPTION else value for value in values)
+
+    def __str__(self) -> str:
+        return f"--{self.option} {self.show(self.values)}"
+
+
+def _matches(words: Iterable[str], pattern: str) -> bool:
+    # A pattern stands for values: --run '*' selects no images without run-.
+    return any(word != NONE and fnmatchcase(word, pattern) for word in words)
+
+
+def make_filters(settings: Settings) -> list[EntityFilter]:
+    """Return a filter for each option that selects among a folder's images, in the order in which they apply."""
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for text in settings.entities:
+        key, _, value = text.partition("=")
+        by_key[key].append(value)
+    given = {entity: _as_tuple(getattr(settings, option)) for entity, option in _OPTIONS.items()}
+    if "desc" in by_key and settings.desc == Settings.desc:
+        del given["desc"]
+    filters = [(entity, _OPTIONS[entity], values) for entity, values in given.items() if values]
+    filters += [(key, _ENTITIES_OPTION, tuple(values)) for key, values in by_key.items()]
+    return [EntityFilter(entity, option, normalise_values(entity, values)) for entity, option, values in filters]
+
+
+def _as_tuple(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,) if value else ()
+
+
+def normalise_values(entity: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return values of an entity without its key and leading zeros: as in fMRIPrep's options, sub-01 is 01."""
+    plain = [value.removeprefix(f"{entity}-") for value in values]
+    return tuple(value if is_pattern(value) else strip_zeros(entity, value) for value in plain)
+
+
+def select_images(images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path) -> list[Path]:
+    """Return the images of a folder that pass all filters, in natural order.
+
+    Raises
+    ------
+    RunsError
+        No image passes, or several images of one run do, or none has been fetched.
+    """
+    images = _apply_filters(images, filters, folder)
+    chosen = {entity_filter.entity for entity_filter in filters}
+    if "echo" not in chosen:
+        images = _without_single_echoes(images)
+    for entity, versions in _VERSION_ENTITIES.items():
+        if entity not in chosen:
+            _check_single_version(images, entity, versions, folder)
+    images = natsorted(images, key=lambda image: str(image.path))
+    on_purpose = {entity_filter.entity for entity_filter in filters if entity_filter.is_explicit}
+    check_single_images(images, folder, on_purpose, _OPTIONS)
+    check_fetched(images, folder)
+    return [image.path for image in images]
+
+
+def _apply_filters(
+    images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path
+) -> Sequence[DatasetImage]:
+    """Return the images that pass all filters; filters on runs apply first, then those on versions of each run."""
+    run_filters = [each for each in filters if each.entity in RUN_ENTITIES_WITHOUT_ECHO]
+    version_filters = [each for each in filters if each.entity not in RUN_ENTITIES_WITHOUT_ECHO]
+    for n_before, entity_filter in enumerate(run_filters):
+        images = _apply_filter(images, entity_filter, folder, run_filters[:n_before])
+    _warn_of_missing_labels(images, run_filters, folder)
+    for n_before, entity_filter in enumerate(version_filters):
+        selected = _apply_filter(images, entity_filter, folder, [*run_filters, *version_filters[:n_before]])
+        if len(selected) < len(images):
+            _warn_of_dropped_runs(_identify_runs(images) - _identify_runs(selected), entity_filter, folder)
+        images = selected
+    return images
+
+
+def _apply_filter(
+    images: Sequence[DatasetImage], entity_filter: EntityFilter, folder: Path, before: Sequence[EntityFilter]
+) -> list[DatasetImage]:
+    """Return the images that pass a filter; `before` lists the filters that have been applied already."""
+    missing = entity_filter.find_missing(images)
+    if missing and (spelled := _find_spelling(images, entity_filter)):
+        warn(f"{entity_filter}: read as {spelled.values[0]}, the spelling of the images in {folder}.")
+        entity_filter, missing = spelled, []
+    if missing:
+        among = f" with {' '.join(map(str, before))}" if before else ""
+        hint = suggest_folder(folder) if entity_filter.entity == "desc" else ""
+        missing_text = entity_filter.show(missing).replace(" ", ", ")
+        raise RunsError(
+            f"--{entity_filter.option} {missing_text}: no such image in {folder}{among}; "
+            f"found {format_counts(images, entity_filter.entity)}{'; or give ' + hint if hint else ''}."
+        )
+    return [image for image in images if entity_filter.fits(image)]
+
+
+def _find_spelling(images: Sequence[DatasetImage], entity_filter: EntityFilter) -> EntityFilter | None:
+    """Return the filter as the images spell its space: C-PAC writes MNI152NLin6ASym for MNI152NLin6Asym."""
+    if entity_filter.entity != "space" or len(entity_filter.values) > 1:
+        return None
+    wanted = entity_filter.values[0].casefold()
+    found = {word for image in images for word in image.list_words("space") if word.casefold() == wanted}
+    return EntityFilter("space", entity_filter.option, (found.pop(),)) if len(found) == 1 else None
+
+
+def _warn_of_missing_labels(images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path) -> None:
+    """Warn of labels that some images have, but none together with the other options' labels."""
+    for entity_filter in filters:
+        missing = entity_filter.find_missing(images)
+        if missing:
+            others = " ".join(str(other) for other in filters if other != entity_filter)
+            labels = entity_filter.show(missing).replace(" ", ", ")
+            warn(f"--{entity_filter.option} {labels}: no such image in {folder} with {others}; the others are used.")
+
+
+def _identify_runs(images: Iterable[DatasetImage]) -> set[Entities]:
+    return {image.name.identity(RUN_ENTITIES_WITHOUT_ECHO, keeps_zeros=True) for image in images}
+
+
+def _warn_of_dropped_runs(lost: Set[Entities], entity_filter: EntityFilter, folder: Path) -> None:
+    if lost:
+        names = list_names(natsorted(map(show_entities, lost)))
+        warn(f"{entity_filter}: {count(len(lost), 'run')} of {folder} without such an image, left out: {names}.")
+
+
+def _without_single_echoes(images: Sequence[DatasetImage]) -> list[DatasetImage]:
+    """Return the images without the single echoes of runs whose echoes are also combined in an image."""
+    # Spaces are not compared: fMRIPrep writes single echoes in native space only.
+    combined = _identify_runs(image for image in images if "echo" not in image.name.entities)
+    return [image for image in images if "echo" not in image.name.entities or not _identify_runs([image]) <= combined]
+
+
+def _check_single_version(images: Sequence[DatasetImage], entity: str, versions: str, folder: Path) -> None:
+    if len({image.value_of(entity) for image in images}) > 1:
+        raise RunsError(f"{folder} has {versions}: {format_counts(images, entity)}; choose one with --{entity}.")

@@ -1,0 +1,85 @@
+"""Find the images that --input_files stands for: files, patterns of files, and folders of BIDS derivatives."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from natsort import natsorted
+
+from niimasker.errors import RunsError
+from niimasker.inputs.datasets import DatasetImage, list_images
+from niimasker.inputs.entities import read_name
+from niimasker.inputs.entity_filters import EntityFilter, make_filters, select_images
+from niimasker.inputs.exclusions import Exclusion, check_used, exclude, read_exclusions
+from niimasker.inputs.file_patterns import expand_patterns
+from niimasker.inputs.repeated_runs import warn_of_repeats
+from niimasker.options.paths import describe_missing_file, expand_home
+from niimasker.options.settings import Settings
+
+# Beginnings of the names of folders in a dataset that hold runs.
+_DATASET_FOLDERS = ("sub-", "ses-", "func")
+
+
+def find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
+    """Return the images that --input_files stands for, without those of --exclude, and which were found in folders.
+
+    Raises
+    ------
+    RunsError
+        A pattern matches nothing, a file does not exist, a folder holds no such images or several of one run, or an
+        exclusion fits no image.
+    """
+    filters, exclusions = make_filters(settings), read_exclusions(settings.exclude)
+    image_paths: list[Path] = []
+    from_folders: set[Path] = set()
+    used: set[Exclusion] = set()
+    for text in settings.input_files:
+        folders = _find_folders(text)
+        for folder in folders:
+            _check_output_dir(folder, settings.output_dir)
+            images, excluding = exclude(list_images(folder), exclusions)
+            selected = select_images(images, filters, folder) if images else []
+            from_folders.update(selected)
+            image_paths += selected
+            used |= excluding
+        if not folders:
+            paths = expand_patterns([text], "--input_files")
+            images, excluding = exclude([DatasetImage(path, read_name(path.name)) for path in paths], exclusions)
+            image_paths += [image.path for image in images]
+            used |= excluding
+    check_used(exclusions, used)
+    if not image_paths:
+        raise RunsError("--exclude leaves no image of --input_files; exclude fewer runs.")
+    if not from_folders:
+        _refuse_filters(filters)
+    warn_of_repeats([path for path in image_paths if path not in from_folders])
+    return image_paths, from_folders
+
+
+def _find_folders(text: str) -> list[Path]:
+    """Return the folder that an item of --input_files names, or the dataset folders that it matches, such as sub-*."""
+    path = expand_home(text)
+    if describe_missing_file(path) == "a folder":
+        return [path]
+    if not (glob.has_magic(text) and path.name.startswith(_DATASET_FOLDERS)):
+        return []
+    matches = map(Path, glob.glob(str(path)))  # noqa: PTH207
+    folders: list[Path] = natsorted(match for match in matches if describe_missing_file(match) == "a folder")
+    return folders
+
+
+def _check_output_dir(folder: Path, output_dir: Path) -> None:
+    if folder.resolve() == output_dir.resolve():
+        raise RunsError(f"output_dir: {output_dir} is the folder of the images; give another one for the results.")
+
+
+def _refuse_filters(filters: Sequence[EntityFilter]) -> None:
+    # The default of --desc is always among the filters.
+    given = next((entity_filter for entity_filter in filters if entity_filter.values != (Settings.desc,)), None)
+    if given is not None:
+        raise RunsError(
+            f"--{given.option} chooses among the runs of a folder, but --input_files gives files; "
+            "give the folder, or choose by a pattern."
+        )
