@@ -98,15 +98,6 @@ def _explain_absence(folder: Path, func_folders: Sequence[Path]) -> str:
     return f"; give {suggest_folder(folder) or 'a folder of BIDS derivatives, files, or patterns'}."
 
 
-def check_fetched(images: Sequence[DatasetImage], folder: Path) -> None:
-    """Raise RunsError if all images are links to files that do not exist; if only some are, only their runs fail."""
-    if images and all(image.path.is_symlink() and not image.path.exists() for image in images):
-        raise RunsError(
-            f"--input_files: {folder} holds no image that has been fetched, only {count(len(images), 'link')} to files "
-            f"that do not exist, such as {images[0].path.name}; fetch them, as with datalad get."
-        )
-
-
 def format_counts(images: Sequence[DatasetImage], entity: str, max_listed: int = 10) -> str:
     """Return the values that images have of an entity, each with the number of images."""
     counts = Counter(image.value_of(entity) for image in images)

@@ -12,7 +12,7 @@ from pathlib import Path
 from natsort import natsorted
 
 from niimasker.errors import RunsError, count, list_names, warn
-from niimasker.inputs.datasets import DatasetImage, check_fetched, format_counts, suggest_folder
+from niimasker.inputs.datasets import DatasetImage, format_counts, suggest_folder
 from niimasker.inputs.entities import (
     NONE,
     RUN_ENTITIES_WITHOUT_ECHO,
@@ -120,7 +120,7 @@ def select_images(images: Sequence[DatasetImage], filters: Sequence[EntityFilter
     Raises
     ------
     RunsError
-        No image passes, or several images of one run do, or none has been fetched.
+        No image passes, or several images of one run do.
     """
     images = _apply_filters(images, filters, folder)
     chosen = {entity_filter.entity for entity_filter in filters}
@@ -132,7 +132,6 @@ def select_images(images: Sequence[DatasetImage], filters: Sequence[EntityFilter
     images = natsorted(images, key=lambda image: str(image.path))
     on_purpose = {entity_filter.entity for entity_filter in filters if entity_filter.is_explicit}
     check_single_images(images, folder, on_purpose, _OPTIONS)
-    check_fetched(images, folder)
     return [image.path for image in images]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from natsort import natsorted
 
-from niimasker.errors import RunsError
+from niimasker.errors import RunsError, count
 from niimasker.inputs.datasets import DatasetImage, list_images
 from niimasker.inputs.entities import read_name
 from niimasker.inputs.entity_filters import EntityFilter, make_filters, select_images
@@ -54,6 +54,7 @@ def find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
         raise RunsError("--exclude leaves no image of --input_files; exclude fewer runs.")
     if not from_folders:
         _refuse_filters(filters)
+    _check_fetched(image_paths)
     warn_of_repeats([path for path in image_paths if path not in from_folders])
     return image_paths, from_folders
 
@@ -73,6 +74,15 @@ def _find_folders(text: str) -> list[Path]:
 def _check_output_dir(folder: Path, output_dir: Path) -> None:
     if folder.resolve() == output_dir.resolve():
         raise RunsError(f"output_dir: {output_dir} is the folder of the images; give another one for the results.")
+
+
+def _check_fetched(image_paths: Sequence[Path]) -> None:
+    """Raise RunsError if all images are links to files that do not exist; if only some are, only their runs fail."""
+    if all(path.is_symlink() and not path.exists() for path in image_paths):
+        raise RunsError(
+            f"--input_files: no image has been fetched, only {count(len(image_paths), 'link')} to files that do not "
+            f"exist, such as {image_paths[0]}; fetch them, as with datalad get."
+        )
 
 
 def _refuse_filters(filters: Sequence[EntityFilter]) -> None:

@@ -95,16 +95,36 @@ def has_own_mask(settings: Settings) -> bool:
 
 def _add_files(run: Run, settings: Settings, associated: AssociatedFiles, *, is_from_folder: bool) -> Run:
     """Return a run with the files that are found by its image's name; what is not found is recorded in its faults."""
-    faults: list[str] = []
+    run, faults = _without_unfetched_tables(run)
     if not settings.regressor_files and (is_from_folder or settings.needs_confounds):
-        confounds_path = _find_or_record(lambda: associated.find(run.image_path, CONFOUNDS), faults)
+        missing: list[str] = []
+        confounds_path = _find_or_record(lambda: associated.find(run.image_path, CONFOUNDS), missing)
         # If no option needs the table, a run without one only lacks its framewise displacement.
-        faults = faults if settings.needs_confounds else []
+        faults += missing if settings.needs_confounds else []
         run = dataclasses.replace(run, confounds_path=confounds_path)
     if has_own_atlases(settings) or has_own_mask(settings):
         own_regions = _find_or_record(lambda: _find_regions(run.image_path, settings, associated), faults)
         run = dataclasses.replace(run, own_regions=own_regions)
     return dataclasses.replace(run, faults=tuple(faults))
+
+
+def _without_unfetched_tables(run: Run) -> tuple[Run, list[str]]:
+    """Return a run without tables that are links to files that do not exist, and a fault for each of them."""
+    faults: list[str] = []
+    for noun, path in (("confounds table", run.confounds_path), ("censor file", run.censor_path)):
+        if path is not None and _is_broken_link(path):
+            faults.append(
+                f"{run.image_path}: its {noun} {path} is a link to a file that does not exist; "
+                "fetch it, as with datalad get."
+            )
+    confounds_path, censor_path = (
+        None if path is None or _is_broken_link(path) else path for path in (run.confounds_path, run.censor_path)
+    )
+    return dataclasses.replace(run, confounds_path=confounds_path, censor_path=censor_path), faults
+
+
+def _is_broken_link(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def _find_or_record(find: Callable[[], Value], faults: list[str]) -> Value | None:

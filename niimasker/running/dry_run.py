@@ -11,6 +11,7 @@ from niimasker.inputs.templates import is_template
 from niimasker.options.settings import Settings
 from niimasker.outputs.outcomes import Outcome
 from niimasker.regions.definitions import Regions
+from niimasker.running.warning_groups import group_texts
 from niimasker.study.preparation import Study
 
 _NONE = "none"
@@ -118,10 +119,16 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def list_errors(study: Study) -> list[str]:
-    """Return every error found, in the order of the runs; an error that several runs share appears once."""
-    invalid_runs = [study.invalid_runs[run] for run in study.runs if run in study.invalid_runs]
-    errors = [error for invalid_run in invalid_runs for error in invalid_run.errors]
-    return list(dict.fromkeys(map(str, [*study.option_errors, *errors])))
+    """Return every error found, in the order of the runs; similar errors of several runs appear once."""
+    texts = [
+        (str(error), run.output_stem)
+        for run in study.runs
+        if run in study.invalid_runs
+        for error in study.invalid_runs[run].errors
+    ]
+    # Each error names its own file.
+    groups = [group.example if len(group.images) == 1 else str(group) for group in group_texts(texts)]
+    return list(dict.fromkeys([*map(str, study.option_errors), *groups]))
 
 
 def predict_outcomes(study: Study) -> list[Outcome]:

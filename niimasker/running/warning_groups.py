@@ -30,13 +30,17 @@ class WarningGroup:
 
 def group_warnings(outcomes: Iterable[Outcome]) -> list[WarningGroup]:
     """Return the groups of similar warnings of all runs, in order of appearance."""
+    return group_texts((text, outcome.run.output_stem) for outcome in outcomes for text in outcome.warnings)
+
+
+def group_texts(texts_of_images: Iterable[tuple[str, str]]) -> list[WarningGroup]:
+    """Return the groups of similar texts, each given with the output name of the run that it is about."""
     texts: dict[str, list[str]] = {}
     images: dict[str, dict[str, None]] = {}
-    for outcome in outcomes:
-        for text in outcome.warnings:
-            pattern = find_pattern(text)
-            texts.setdefault(pattern, []).append(text)
-            images.setdefault(pattern, {})[outcome.run.output_stem] = None
+    for text, image in texts_of_images:
+        pattern = find_pattern(text)
+        texts.setdefault(pattern, []).append(text)
+        images.setdefault(pattern, {})[image] = None
     return [WarningGroup(similar[0], len(set(similar)), tuple(images[pattern])) for pattern, similar in texts.items()]
 
 

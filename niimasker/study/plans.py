@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from niimasker.errors import ConfoundsError, ImageError, NiimaskerError, RunError, record_warnings, warn
+from niimasker.errors import ConfoundsError, ImageError, NiimaskerError, RegionsError, RunError, record_warnings, warn
 from niimasker.inputs.censoring import check_censoring_length, find_censored, read_censoring, read_marks
 from niimasker.inputs.confounds import (
     Confounds,
@@ -23,7 +23,8 @@ from niimasker.inputs.series import Series, open_series
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Regions
-from niimasker.regions.loading import is_image
+from niimasker.regions.loading import find_names_paths, is_image
+from niimasker.regions.names.tables import read_name_table
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
@@ -60,7 +61,7 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
         confounds = _check_confounds(run, settings, series, errors)
         censoring = _check_censoring(run, series, errors)
         if run.own_regions is not None:
-            _check_own_regions(run.own_regions, errors)
+            _check_own_regions(run.own_regions, settings, errors)
         if series is None:
             return InvalidRun(tuple(errors), None)
         # Without an invalid table, these checks may miss errors but report no false ones.
@@ -128,8 +129,11 @@ def load_run_confounds(run: Run, settings: Settings, series: Series) -> Confound
         return None
 
 
-def _check_own_regions(files: RegionFiles, errors: list[NiimaskerError]) -> None:
-    """Check that the images of a run's own regions open; their voxels are read when the run is processed."""
+def _check_own_regions(files: RegionFiles, settings: Settings, errors: list[NiimaskerError]) -> None:
+    """Check that the images of a run's own regions open, and that the look-up tables of their names can be read.
+
+    Their voxels are read when the run is processed.
+    """
     images = [expand_home(roi_file) for roi_file in files.roi_files if is_image(roi_file)]
     for path in [*images, *([files.mask_path] if files.mask_path else [])]:
         try:
@@ -137,3 +141,8 @@ def _check_own_regions(files: RegionFiles, errors: list[NiimaskerError]) -> None
         except ImageError as error:
             # A RunError, because other runs have other files.
             errors.append(RunError(str(error)))
+    try:
+        for table_path in filter(None, find_names_paths(files.roi_files, settings.labels)):
+            read_name_table(table_path)
+    except RegionsError as error:
+        errors.append(RunError(str(error)))

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from niimasker.errors import (
     CensoringError,
     ConfoundsError,
+    ImageError,
     NiimaskerError,
     RegionsError,
     RunError,
+    SignalsError,
     record_warnings,
     warn,
 )
@@ -116,18 +118,22 @@ def _fails_one_run(error: NiimaskerError, study: Study) -> bool:
     """Return whether only the run with this error fails, and the others continue."""
     if isinstance(error, RunError):
         return True
-    # Tables found beside the images were not chosen by the user, unlike --regressor_files and censor files.
-    is_found = not study.settings.regressor_files and not isinstance(error, CensoringError)
-    return isinstance(error, ConfoundsError) and is_found and _has_valid_confounds(study)
+    if isinstance(error, ConfoundsError):
+        # Tables found beside the images were not chosen by the user, unlike --regressor_files and censor files.
+        is_found = not study.settings.regressor_files and not isinstance(error, CensoringError)
+        return is_found and _has_run_without(ConfoundsError, study)
+    # The repetition time of one task, or an image of three axes; if all runs have it, an option is probably wrong.
+    kinds = (SignalsError, ImageError)
+    return any(isinstance(error, kind) and _has_run_without(kind, study) for kind in kinds)
 
 
-def _has_valid_confounds(study: Study) -> bool:
-    """Return whether the confounds of any run are valid; if those of none are, --regressors is probably wrong."""
-    # A shard may hold only runs with invalid tables, while those of other shards are valid.
+def _has_run_without(kind: type[NiimaskerError], study: Study) -> bool:
+    """Return whether any run has no error of a kind."""
+    # A shard may hold only runs with such an error, while those of other shards have none.
     if study.plans or study.settings.shard:
         return True
     errors_of_runs = [invalid_run.errors for invalid_run in study.invalid_runs.values()]
-    return any(not any(isinstance(error, ConfoundsError) for error in errors) for errors in errors_of_runs)
+    return any(not any(isinstance(error, kind) for error in errors) for errors in errors_of_runs)
 
 
 def inspect_study(settings: Settings) -> Study:

@@ -362,8 +362,8 @@ def test_folder_of_links_that_are_not_fetched_is_told_as_such(tmp_path):
         each.image.unlink()
         each.image.symlink_to("../../.git/annex/objects/x")
     assert refused(tmp_path) == (
-        f"--input_files: {tmp_path} holds no image that has been fetched, only 2 links to files that do not exist, "
-        f"such as {preproc(RUNS[0])}; fetch them, as with datalad get."
+        "--input_files: no image has been fetched, only 2 links to files that do not exist, such as "
+        f"{tmp_path}/sub-01/func/{preproc(RUNS[0])}; fetch them, as with datalad get."
     )
 
 

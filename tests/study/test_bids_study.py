@@ -402,6 +402,88 @@ def test_table_that_does_not_fit_warns_if_no_option_needs_it(files, niimasker, c
     assert summary(Path("out"))["mean_fd"].isna().tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("option", "noun", "name", "words"),
+    [
+        ("--regressor_files", "confounds table", "{}_desc-confounds_timeseries.tsv", CONFOUNDS),
+        ("--censor_file", "censor file", "{}_censor.txt", []),
+    ],
+)
+def test_given_table_that_is_not_fetched_fails_its_run(files, niimasker, option, noun, name, words):
+    tables = [each.image.with_name(name.format(each.image.name.split("_space")[0])) for each in files]
+    for path in tables:
+        if option == "--censor_file":
+            path.write_text("0\n" * N_VOLUMES)
+    link_to_nothing(tables[1])
+    code, _, said = niimasker("out", *words, option, "prep/**/" + name.format("*"))
+    assert code == 1
+    assert statuses("out") == ["done", "failed", "done"]
+    assert [line for line in said.splitlines() if line.startswith("niimasker: failed: ")] == [
+        f"niimasker: failed: {files[1].image}: its {noun} {tables[1]} is a link to a file that does not exist; fetch "
+        "it, as with datalad get."
+    ]
+
+
+@pytest.mark.parametrize("inputs", ["prep", "prep/**/*_space-T1w_desc-preproc_bold.nii.gz"])
+def test_study_of_which_no_image_is_fetched_is_an_error(files, niimasker, inputs):
+    for each in files:
+        link_to_nothing(each.image)
+    code, _, said = niimasker("out", "-i", inputs)
+    assert (code, Path("out").exists()) == (2, False)
+    assert said == (
+        "niimasker: error: --input_files: no image has been fetched, only 3 links to files that do not exist, such as "
+        f"{files[0].image}; fetch them, as with datalad get.\n"
+    )
+
+
+def slow_down(each, t_r):
+    each.image.with_name(f"{each.image.name.split('.')[0]}.json").write_text(json.dumps({"RepetitionTime": t_r}))
+
+
+def test_repetition_time_too_long_for_the_filter_fails_its_runs(files, niimasker):
+    (slow,) = write_tree(Path("prep"), ["sub-02_ses-a_task-slow"], spaces=[T1W])
+    slow_down(slow, 8)
+    code, _, said = niimasker("out", "--low_pass", "0.1")
+    assert code == 1
+    assert summary(Path("out"))["status"].value_counts().to_dict() == {"done": 3, "failed": 1}
+    assert [line for line in said.splitlines() if line.startswith("niimasker: failed: ")] == [
+        f"niimasker: failed: {slow.image}: --low_pass 0.1 Hz is not below 0.0625 Hz, the Nyquist frequency at a "
+        "repetition time of 8 s; give a lower cut-off."
+    ]
+
+
+def test_repetition_time_of_all_runs_too_long_for_the_filter_is_an_error(files, niimasker):
+    for each in files:
+        slow_down(each, 8)
+    code, _, said = niimasker("out", "--low_pass", "0.1")
+    assert (code, Path("out").exists()) == (2, False)
+    assert said == (
+        f"niimasker: error: {files[0].image}: --low_pass 0.1 Hz is not below 0.0625 Hz, the Nyquist frequency at a "
+        "repetition time of 8 s; give a lower cut-off. (2 more of 3 runs have errors too)\n"
+    )
+
+
+def test_image_of_three_axes_fails_its_run(files, niimasker):
+    save(files[1].image, LABELS)
+    code, _, said = niimasker("out")
+    assert code == 1
+    assert statuses("out") == ["done", "failed", "done"]
+    assert said == f"niimasker: failed: {files[1].image}: a 3D image (7x8x9); expected a 4D series of volumes.\n"
+
+
+def test_broken_table_of_own_names_fails_its_runs(files, niimasker):
+    tables = [Path("prep", f"sub-{sub}", "anat", OWN_ATLAS.format(sub=sub)).with_suffix("") for sub in ("01", "02")]
+    for path, content in zip(tables, (b"\0", b"index\tname\n1\ta\n2\tb\n5\tc\n"), strict=True):
+        path.with_suffix(".tsv").write_bytes(content)
+    code, _, said = niimasker("out", "-r", OWN_ATLAS)
+    assert code == 1
+    assert statuses("out") == ["failed", "failed", "done"]
+    assert [str(tables[0].with_suffix(".tsv")) in line for line in said.splitlines()] == [True, True]
+    code, _, said = niimasker("out", "-r", OWN_ATLAS, "--dry_run")
+    assert (code, len(said.splitlines())) == (2, 1)
+    assert said.endswith("(2 runs, first sub-01_ses-a_task-rest_run-1_space-T1w_desc-preproc_bold)\n")
+
+
 # --resume, --shard.
 
 
