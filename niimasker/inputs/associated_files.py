@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RunError
+from niimasker.inputs.closest_files import choose_closest, find_conflicts
 from niimasker.inputs.datasets import IMAGE_EXTENSIONS
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, read_name
 
@@ -55,7 +56,8 @@ class AssociatedFiles:
             There is none, or more than one, or it is a broken link.
         """
         name = read_name(image_path.name)
-        candidates = self._find_candidates(image_path, name, kind)
+        of_run = self._find_candidates(image_path, name, kind)
+        candidates = choose_closest(name, of_run)
         if len(candidates) == 1:
             _check_exists(candidates[0], image_path, kind)
             return candidates[0]
@@ -63,6 +65,12 @@ class AssociatedFiles:
         if not shared:
             raise RunError(
                 f"{image_path}: its name has no BIDS entities to find its {kind.noun} by; give {kind.option}."
+            )
+        if of_run and not candidates:
+            others = ", ".join(f"{path.name} (differs in {', '.join(find_conflicts(name, path))})" for path in of_run)
+            raise RunError(
+                f"{image_path}: no {kind.noun} of its own beside it, only {others}; "
+                f"put it there, or give {kind.option}."
             )
         if not candidates:
             expected = "_".join([*shared, f"desc-{kind.desc}", f"{kind.suffix}{kind.extensions[0]}"])

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from niimasker.errors import RunError, RunsError, count
 from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, AssociatedFiles
+from niimasker.inputs.closest_files import choose_closest
 from niimasker.inputs.entities import RUN_ENTITIES_WITHOUT_ECHO, Entities, read_name, run_entities, show_entities
 from niimasker.inputs.file_patterns import expand_patterns
 from niimasker.inputs.input_images import find_images
@@ -219,6 +220,8 @@ def _find_table(image_path: Path, entities: Entities, tables: Mapping[Entities, 
     # fMRIPrep writes one table for all echoes of a run, under a name without echo.
     without_echo = frozenset(entity for entity in entities if entity[0] != "echo")
     candidates = tables.get(entities) or tables.get(without_echo) or []
+    if len(candidates) > 1:
+        candidates = choose_closest(read_name(image_path.name), candidates) or candidates
     shown = show_entities(entities)
     if not candidates:
         raise RunsError(f"no {noun} has the BIDS entities of {image_path} ({shown}).")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import RunError
+from niimasker.inputs.closest_files import choose_closest
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
 from niimasker.options.paths import describe_missing_file, expand_home
 
@@ -89,7 +90,8 @@ def _fill_template(template: str, entities: Mapping[str, str], image_path: Path,
 def _select_matches(found: Sequence[Path], template: str, image_path: Path) -> Sequence[Path]:
     """Return the matches that belong to an image's run: those that share most entities with it and differ in none.
 
-    Entities that the template itself gives are not compared.
+    Entities that the template itself gives are not compared. Of several matches, those that share most of the image's
+    other entities, such as reg or space, are preferred.
     """
     if not glob.has_magic(template):
         return found
@@ -98,7 +100,8 @@ def _select_matches(found: Sequence[Path], template: str, image_path: Path) -> S
     match_entities = {path: _identify_run(read_name(path.name), given) for path in found}
     fitting = [path for path, entities in match_entities.items() if entities <= image_entities]
     n_shared = max((len(match_entities[path]) for path in fitting), default=0)
-    return [path for path in fitting if len(match_entities[path]) == n_shared]
+    fitting = [path for path in fitting if len(match_entities[path]) == n_shared]
+    return choose_closest(read_name(image_path.name), fitting) if len(fitting) > 1 else fitting
 
 
 def _identify_run(name: BidsName, given: Set[str]) -> Entities:

@@ -75,6 +75,41 @@ def test_tables_of_two_generations_are_ambiguous(tmp_path):
     assert "remove one, or give --regressor_files" in message
 
 
+VERSIONS = [
+    "sub-1_task-a_reg-default_desc-{}",
+    "sub-1_task-a_reg-unet_desc-{}",
+    "sub-1_task-a_reg-unet_strategy-36P_desc-{}",
+    "sub-1_task-a_desc-{}",
+]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_file_that_shares_the_other_entities_of_the_image_is_preferred(tmp_path, version):
+    for name in VERSIONS:
+        touch(tmp_path / f"{name.format('preproc')}_bold.nii.gz")
+        touch(tmp_path / f"{name.format('confounds')}_timeseries.tsv")
+        touch(tmp_path / f"{name.format('brain')}_mask.nii.gz")
+    image_path = tmp_path / f"{version.format('preproc')}_bold.nii.gz"
+    assert found(image_path, CONFOUNDS).name == f"{version.format('confounds')}_timeseries.tsv"
+    assert found(image_path, BRAIN_MASK).name == f"{version.format('brain')}_mask.nii.gz"
+
+
+def test_image_of_a_version_takes_the_table_of_all_versions(tmp_path):
+    image_path = touch(tmp_path / "sub-1_task-a_reg-default_space-T1w_desc-preproc_bold.nii.gz")
+    touch(tmp_path / "sub-1_task-a_reg-unet_desc-confounds_timeseries.tsv")
+    shared = touch(tmp_path / "sub-1_task-a_desc-confounds_timeseries.tsv")
+    assert found(image_path, CONFOUNDS) == shared
+
+
+def test_table_of_another_version_alone_is_refused(tmp_path):
+    image_path = touch(tmp_path / "sub-1_task-a_reg-default_desc-preproc_bold.nii.gz")
+    touch(tmp_path / "sub-1_task-a_reg-unet_desc-confounds_timeseries.tsv")
+    assert refused(image_path, CONFOUNDS) == (
+        f"{image_path}: no confounds table of its own beside it, only "
+        "sub-1_task-a_reg-unet_desc-confounds_timeseries.tsv (differs in reg); put it there, or give --regressor_files."
+    )
+
+
 def test_mask_of_another_space_is_none(tmp_path):
     (files,) = touch_tree(tmp_path, ["sub-1_task-a"], spaces=[T1W])
     files.mask.rename(name_files(tmp_path, "sub-1_task-a").mask)

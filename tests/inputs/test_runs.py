@@ -450,3 +450,11 @@ def test_folder_of_the_images_is_refused_as_output_dir(folder):
     touch("out/sub-1/func/sub-1_desc-preproc_bold.nii")
     with pytest.raises(RunsError, match="out is the folder of the images; give another one"):
         find_runs(["out"])
+
+
+def test_given_table_that_shares_the_other_entities_of_the_image_is_preferred(folder):
+    names = [f"sub-{sub}_reg-{reg}" for sub in (1, 2) for reg in ("a", "b")]
+    touch(*(f"{name}_desc-preproc_bold.nii" for name in names), *(f"{name}_confounds.tsv" for name in names))
+    with pytest.warns(NiimaskerWarning, match="2 images of one run"):
+        runs = find_runs(["sub-*_bold.nii"], ["sub-*_confounds.tsv"])
+    assert [run.confounds_path.name for run in runs] == [f"{name}_confounds.tsv" for name in names]

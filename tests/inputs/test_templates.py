@@ -153,3 +153,15 @@ def test_entity_that_the_template_says_may_be_another_than_the_images(tmp_path):
     path = touch(tmp_path / "sub-01_task-loc_run-1_desc-roi_mask.nii.gz")
     image_path = tmp_path / "sub-01_task-rest_run-1_desc-preproc_bold.nii.gz"
     assert resolve_template("sub-{sub}_task-loc_*_mask.nii.gz", image_path, "--mask_img") == path
+
+
+def test_match_that_shares_the_other_entities_of_the_image_is_preferred(tmp_path):
+    template = "sub-{sub}_*_desc-brain_mask.nii.gz"
+    versions = ("space-T1w_reg-a", "space-T1w_reg-b", "space-MNI_reg-a", "space-MNI_reg-b")
+    for version in versions:
+        touch(tmp_path / f"sub-01_task-rest_{version}_desc-brain_mask.nii.gz")
+    for version in versions:
+        image_path = tmp_path / f"sub-01_task-rest_{version}_desc-preproc_bold.nii.gz"
+        assert resolve_template(template, image_path, "--mask_img").name == (
+            f"sub-01_task-rest_{version}_desc-brain_mask.nii.gz"
+        )
