@@ -39,6 +39,9 @@ ATLAS_PATH, SEEDS = f"example_output/data/atlas/{ATLAS}", "example_output/data/a
 ODD = "-i odd.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 DENOISED = "-i sub-01_task-rest_space-MNI_desc-smoothAROMAnonaggr_bold.nii -r tpl-Odd_labels.nii"
 AROMA = "--regressor_files aroma.tsv --regressors ica_aroma=basic"
+NOTHING = "-r tpl-Odd_labels.nii --regressors --regressor_files"
+OTHER_CASE = f"-i prefixed {NOTHING.replace('Odd', 'mni')}"
+TWICE = f"-i twice/sub-01/func/*.nii {NOTHING}"
 TWO_KEPT = "--regressor_files --regressors --discard_scans 118"
 # What is checked, words of what is found, options that it is found with, and words of the message.
 FOUND = [
@@ -47,6 +50,13 @@ FOUND = [
     ("options", "without effect", "--standardize_method psc", "is ignored"),
     ("files", "does not exist", "-i missing.nii.gz", "does not exist"),
     ("files", "a pattern matches none", "-i missing*.nii.gz", "no file matches"),
+    ("images in a folder", "several of one run", "-i twice", "2 images of one run"),
+    ("images by name or pattern", "several of one run", TWICE, "2 images of one run"),
+    ("images in a folder", "a prefix", f"-i prefixed {NOTHING}", "a prefix"),
+    ("folder of images", "only surfaces", "-i surfaces", "only 1 file of surfaces"),
+    ("images", "links", f"-i links {NOTHING}", "no image has been fetched"),
+    ("`--exclude`", "fits no image", "--exclude sub-99", "has the entities of sub-99"),
+    ("`--space`", "upper and lower case", f"-i prefixed --space mni {NOTHING}", "read as MNI"),
     ("output names", "two atlases", f"-r {ATLAS_PATH} {ATLAS_PATH}", "more than one atlas"),
     ("`--output_layout bids`", "no `sub-`", "-i odd.nii --output_layout bids", "some have no sub-"),
     ("`--output_layout bids`", "another program", "described_output --output_layout bids", "was written by fMRIPrep"),
@@ -97,6 +107,12 @@ FOUND = [
     ),
     ("names", "used twice", f"--labels {'one ' * 30}", "index is appended"),
     ("spaces in the names of image and atlas", "`space-` and `tpl-`", DENOISED, "space MNI, but tpl-Odd_labels.nii"),
+    (
+        "spaces in the names of image and atlas",
+        "one space",
+        f"-i prefixed {NOTHING.replace('Odd', 'mni')}",
+        "is taken for",
+    ),
     ("header of the image", "codes are 0", ODD, "sform and qform codes are 0"),
     ("field of view", "less than", ODD, "only 24% of the atlas"),
     ("field of view and mask", "no region", "-r far.nii", "no region is left"),
@@ -168,6 +184,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     (example.folder / "deep.json").write_text('{"labels": ' + "[" * 99_999 + "]" * 99_999 + "}", "utf-8")
     write_odd_images(example.folder)
     write_odd_tables(example.folder)
+    write_folders(example.folder)
     return example
 
 
@@ -224,6 +241,22 @@ def write_odd_tables(folder: Path) -> None:
     }
     for name, text in tables.items():
         (folder / name).write_text(text, "utf-8")
+
+
+def write_folders(folder: Path) -> None:
+    """Write folders with two images of one run, with an image that has a prefix, of surfaces, and of links."""
+    names = {
+        "twice": ["sub-01_reg-a_desc-preproc_bold.nii", "sub-01_reg-b_desc-preproc_bold.nii"],
+        "prefixed": ["sub-01_space-MNI_desc-preproc_bold.nii", "usub-01_space-MNI_desc-preproc_bold.nii"],
+        "surfaces": ["sub-01_space-fsLR_den-91k_bold.dtseries.nii"],
+        "links": ["sub-01_desc-preproc_bold.nii"],
+    }
+    for study, file_names in names.items():
+        func = folder / study / "sub-01/func"
+        func.mkdir(parents=True)
+        for name in file_names:
+            (func / name).symlink_to("nowhere" if study == "links" else folder / "odd.nii")
+    (folder / "tpl-mni_labels.nii").symlink_to("tpl-Odd_labels.nii")
 
 
 def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
