@@ -7,8 +7,8 @@ from pathlib import Path
 
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, read_name, strip_zeros
 
-# A confounds table has no space, and an image's desc is not that of its mask: these may differ within a run.
-_MAY_DIFFER = ("desc", "space", "cohort", "res", "den", "hemi", "part", "label")
+# Compared elsewhere, or different within a run: a confounds table has no space, a mask has another desc than its image.
+_MAY_DIFFER = frozenset((*RUN_ENTITIES, "desc", "space", "cohort", "res", "den", "hemi", "part", "label"))
 
 
 def choose_closest(image: BidsName, candidates: Sequence[Path]) -> list[Path]:
@@ -16,6 +16,8 @@ def choose_closest(image: BidsName, candidates: Sequence[Path]) -> list[Path]:
 
     Files of another version of the run, such as reg-other for reg-default, are left out.
     """
+    if len(candidates) < 2 and image.entities.keys() <= _MAY_DIFFER:
+        return list(candidates)
     ranks = {path: _rank(image, read_name(path.name)) for path in candidates if not find_conflicts(image, path)}
     best = max(ranks.values(), default=None)
     return [path for path, rank in ranks.items() if rank == best]
@@ -27,9 +29,7 @@ def find_conflicts(image: BidsName, path: Path) -> list[str]:
     return [
         key
         for key, value in image.entities.items()
-        if key in entities
-        and key not in (*RUN_ENTITIES, *_MAY_DIFFER)
-        and strip_zeros(key, value) != strip_zeros(key, entities[key])
+        if key in entities and key not in _MAY_DIFFER and strip_zeros(key, value) != strip_zeros(key, entities[key])
     ]
 
 

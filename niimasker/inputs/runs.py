@@ -112,6 +112,8 @@ def _add_files(run: Run, settings: Settings, associated: AssociatedFiles, *, is_
 def _without_unfetched_tables(run: Run) -> tuple[Run, list[str]]:
     """Return a run without tables that are links to files that do not exist, and a fault for each of them."""
     faults: list[str] = []
+    if run.confounds_path is None and run.censor_path is None:
+        return run, faults
     for noun, path in (("confounds table", run.confounds_path), ("censor file", run.censor_path)):
         if path is not None and _is_broken_link(path):
             faults.append(
