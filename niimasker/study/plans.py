@@ -24,7 +24,7 @@ from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Regions
 from niimasker.regions.loading import find_names_paths, is_image
-from niimasker.regions.names.tables import read_name_table
+from niimasker.regions.names.tables import read_label_table
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
@@ -143,6 +143,6 @@ def _check_own_regions(files: RegionFiles, settings: Settings, errors: list[Niim
             errors.append(RunError(str(error)))
     try:
         for table_path in filter(None, find_names_paths(files.roi_files, settings.labels)):
-            read_name_table(table_path)
+            read_label_table(table_path)
     except RegionsError as error:
         errors.append(RunError(str(error)))
