@@ -402,6 +402,14 @@ def test_table_that_does_not_fit_warns_if_no_option_needs_it(files, niimasker, c
     assert summary(Path("out"))["mean_fd"].isna().tolist() == [False, True, False]
 
 
+def test_runs_are_chosen_by_patterns_and_entities_and_left_out(files, done):
+    whole = done("whole")
+    chosen = done("chosen", "--participant_label", "0*", "--entities", "reg=none", "run=1", "--exclude", "sub-01_ses-b")
+    left_out = files[1].image.name.removesuffix(".nii.gz")
+    assert chosen == {name: content for name, content in whole.items() if not name.startswith(left_out)}
+    assert len(chosen) < len(whole)
+
+
 @pytest.mark.parametrize(
     ("option", "noun", "name", "words"),
     [
