@@ -183,7 +183,7 @@ class TestLabels:
     def test_table_of_another_atlas_does_not_fit(self, niimasker):
         tables = [self.write("b.tsv", "only"), self.write("a.tsv", "x", "y", "z")]
         result = niimasker("out", "-i", "bold.nii.gz", "-r", "a.nii.gz", "b.v2.nii.gz", "--labels", *tables)
-        assert_refused(result, "b.tsv has 1 names but a.nii.gz has 3 regions")
+        assert_refused(result, "b.tsv, a list with one name a line, has 1 name but a.nii.gz has 3 regions")
 
 
 def put_back(signals_path, voxels_path, shape):

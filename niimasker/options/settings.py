@@ -235,7 +235,7 @@ class Settings:
     )
     labels: tuple[str, ...] = _option(
         TEXTS,
-        "names of the regions, or a table of them: .tsv, .csv, or the label file of FreeSurfer, ITK-SNAP, FSL, SPM, "
+        "names of the regions, or a table of them; .tsv, .csv, or the label file of FreeSurfer, ITK-SNAP, FSL, SPM, "
         "Workbench and other programs; names are matched to the regions by the column that holds the indices of the "
         "image, or taken in ascending order of index if the table has no numbers; with several atlas files, one table "
         "for each; default: the BIDS look-up table of the atlas image or the label table in its header, if there is "

@@ -742,7 +742,7 @@ CASES = [
         "--labels: name too long for a file",
         nothing,
         f"--labels {'x' * 5000}",
-        "--labels has 1 names but atlas.nii.gz has 3 regions; index 2 is the first without a name.",
+        "--labels has 1 name but atlas.nii.gz has 3 regions; index 2 is the first without a name.",
     ),
     # Coordinates
     table("no column z", "x\ty\n1\t2\n", SEEDS, "bad.tsv: no column z; expected columns x, y, z in mm, found x, y."),

@@ -118,7 +118,7 @@ def match_in_order(names: Sequence[str], indices: Sequence[int], table: str, sou
     if len(names) == len(indices) + 1 and is_background(names[0]):
         names = names[1:]
     if len(names) != len(indices):
-        counts = f"{table} has {len(names)} names but {source} has {len(indices)} regions"
+        counts = f"{table} has {count(len(names), 'name')} but {source} has {count(len(indices), 'region')}"
         if len(names) < len(indices):
             raise RegionsError(f"{counts}; index {indices[len(names)]} is the first without a name.")
         raise RegionsError(f"{counts}; {names[len(indices)]!r} is the first without a region.")
