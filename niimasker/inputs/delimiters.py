@@ -113,7 +113,7 @@ def _split_at(lines: Sequence[str], delimiter: str, comments: Sequence[str]) -> 
         tuple(cell.strip() for cell in cells) for cells in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     ]
     rows = [cells for cells in rows if any(cells)]
-    if all(len(cells) < 2 for cells in rows) or any(_is_cut(cell) for cells in rows for cell in cells):
+    if all(len(cells) < 2 for cells in rows) or any(map(_cuts_brackets, rows)):
         return None
     lengths = [max(place for place, cell in enumerate(cells, start=1) if cell) for cells in rows]
     # Programs for spreadsheets fill rows up with empty cells.
@@ -123,9 +123,13 @@ def _split_at(lines: Sequence[str], delimiter: str, comments: Sequence[str]) -> 
     return Split(DELIMITERS[delimiter], tuple(fitted), above)
 
 
-def _is_cut(cell: str) -> bool:
-    """Return whether a cell holds a part of something in brackets, such as (1,55,-3), which no delimiter divides."""
-    return any(cell.count(left) != cell.count(right) for left, right in ("()", "[]"))
+def _cuts_brackets(cells: Sequence[str]) -> bool:
+    """Return whether a delimiter divides something in brackets, such as (1,55,-3): cells are open, their row is not."""
+    for left, right in ("()", "[]"):
+        n_open = [cell.count(left) - cell.count(right) for cell in cells]
+        if any(n_open) and sum(n_open) == 0:
+            return True
+    return False
 
 
 def _is_nearly_regular(split: Split) -> bool:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from niimasker.errors import RegionsError, record_warnings
@@ -244,6 +244,7 @@ def tables(draw):
 
 
 @settings(deadline=None, max_examples=300)
+@example(("c 0 ),name\n1,name of 1\n2,name of 2", (1,), None))
 @given(tables())
 def test_no_index_column_of_any_name_is_joined_wrongly(drawn):
     text, indices, other_heading = drawn
