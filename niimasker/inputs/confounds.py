@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +54,11 @@ class Confounds:
     names : tuple of str
         The regressors' names, in the order of the columns of `values`.
     values : ndarray of shape (n_volumes, n_regressors), float64
-        Finite, in the table's units, not demeaned.
+        In the table's units, not demeaned; missing (NaN) or infinite where the table has no finite number.
     measures : VolumeMeasures, optional
         The table's measures of single volumes.
-    lacks_first_row : ndarray of shape (n_regressors,), bool, optional
-        Which regressors have no value in the table's first row.
+    path : Path, optional
+        The table, for messages.
     unmatched : tuple of str
         Patterns that match no column of this table; fMRIPrep writes some columns only for runs that need them.
     """
@@ -65,25 +66,43 @@ class Confounds:
     names: tuple[str, ...]
     values: np.ndarray
     measures: VolumeMeasures | None = None
-    lacks_first_row: np.ndarray | None = None
+    path: Path | None = None
     unmatched: tuple[str, ...] = ()
 
-    def fill_first_row(self, kept: np.ndarray) -> np.ndarray:
-        """Return the values, with those missing in the first row taken from the next kept volume.
+    def complete(self, kept: np.ndarray) -> Confounds:
+        """Return the confounds with a finite value at every kept volume, NaN where another volume has none.
+
+        A value missing in the first row, as in derivatives, is taken from the next kept volume.
 
         Parameters
         ----------
         kept : ndarray of shape (n_volumes,), bool
+
+        Raises
+        ------
+        ConfoundsError
+            A value is missing or infinite at another kept volume.
         """
-        following = np.flatnonzero(kept[1:]) + 1
-        if self.lacks_first_row is None or not kept[0] or not len(following):
-            return self.values
-        first = np.where(self.lacks_first_row, self.values[following[0]], self.values[0])
-        return np.vstack([first, self.values[1:]])
+        values, following = self.values.copy(), np.flatnonzero(kept[1:]) + 1
+        if len(following):
+            values[0] = np.where(np.isnan(values[0]), values[following[0]], values[0])
+        is_finite = np.isfinite(values)
+        gaps = np.argwhere(~is_finite & kept[:, None]).tolist()
+        if gaps:
+            # A gap in the first row may come from the row that would fill it.
+            row, column = min(gaps, key=lambda gap: (gap[0] == 0, gap))
+            found = "has no value" if np.isnan(values[row, column]) else "is infinite"
+            raise _make_cell_error(self.path, self.names[column], row + 1, found)
+        return dataclasses.replace(self, values=np.where(is_finite, values, np.nan))
 
 
 def load_confounds(
-    table_path: Path, regressors: Sequence[str] | None, *, n_volumes: int, image_path: Path
+    table_path: Path,
+    regressors: Sequence[str] | None,
+    *,
+    n_volumes: int,
+    image_path: Path,
+    kept: np.ndarray | None = None,
 ) -> Confounds:
     """Return the regressors of one run, one row per volume of its image.
 
@@ -99,20 +118,24 @@ def load_confounds(
         Volumes of the image, before any is discarded.
     image_path : Path
         The image, for messages.
+    kept : ndarray of shape (n_volumes,), bool, optional
+        The volumes that need a value; all by default.
 
     Returns
     -------
     Confounds
-        All rows of the table. A value missing in the first row, as in derivatives, is taken from the second row.
+        All rows of the table, with a value at every kept volume.
 
     Raises
     ------
     ConfoundsError
-        The table cannot be read, does not fit the image, or lacks columns that `regressors` select.
+        The table cannot be read, does not fit the image, has a gap at a kept volume, or lacks columns that
+        `regressors` select.
     """
     table = read_confounds(table_path)
     check_confounds_length(table, n_volumes, image_path)
-    return choose_confounds(table, regressors, image_path)
+    confounds = choose_confounds(table, regressors, image_path)
+    return confounds.complete(np.ones(n_volumes, dtype=bool) if kept is None else kept)
 
 
 def read_confounds(table_path: Path) -> TextTable:
@@ -127,17 +150,15 @@ def check_confounds_length(table: TextTable, n_volumes: int, image_path: Path) -
 
 
 def choose_confounds(table: TextTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:
-    """Return the regressors of a table, as `load_confounds` does, without checking the number of rows."""
+    """Return the regressors of a table, as `load_confounds` does, without checking its number of rows and its gaps."""
     if regressors is None:
         return Confounds((), np.empty((len(table.rows), 0)), _read_measures(table))
     source = Source(table.names, table.path, image_path)
     names = choose_columns(regressors, source) if regressors else _all_columns(table)
-    numbers = _read_numbers(table, names)
-    values = _check_and_fill(table, names, numbers)
+    values = _read_numbers(table, names)
     if not regressors:
         _warn_of_many_columns(table, names)
-    lacks_first_row = np.isnan(numbers[0]) if len(numbers) else None
-    return Confounds(names, values, _read_measures(table), lacks_first_row, find_unmatched(regressors, source))
+    return Confounds(names, values, _read_measures(table), table.path, find_unmatched(regressors, source))
 
 
 def _read_measures(table: TextTable) -> VolumeMeasures:
@@ -171,35 +192,20 @@ def _read_numbers(table: TextTable, names: Sequence[str]) -> np.ndarray:
 
 
 def _read_column(table: TextTable, name: str) -> np.ndarray:
-    position = table.names.index(name)
-    values = np.empty(len(table.rows))
-    for row, cells in enumerate(table.rows, start=1):
+    cells = table.column(name)
+    values = np.empty(len(cells))
+    for row, cell in enumerate(cells):
         try:
-            values[row - 1] = parse_number(cells[position])
+            values[row] = parse_number(cell)
         except ValueError as error:
-            raise _make_cell_error(
-                table, name, row, f"holds {cells[position][:40]!r}, which is not a number,"
-            ) from error
-        if np.isinf(values[row - 1]):
-            raise _make_cell_error(table, name, row, "is infinite")
+            found = f"holds {cell[:40]!r}, which is not a number,"
+            raise _make_cell_error(table.path, name, row + 1, found) from error
     return values
 
 
-def _check_and_fill(table: TextTable, names: Sequence[str], values: np.ndarray) -> np.ndarray:
-    """Return the values, those missing in the first row taken from the second; raise where any other is missing."""
-    n_fillable = 1 if len(values) > 1 else 0
-    gaps = np.argwhere(np.isnan(values[n_fillable:]))
-    if len(gaps):
-        row, column = gaps[0]
-        raise _make_cell_error(table, names[column], row + n_fillable + 1, "has no value")
-    if not n_fillable:
-        return values
-    return np.vstack([np.where(np.isnan(values[0]), values[1], values[0]), values[1:]])
-
-
-def _make_cell_error(table: TextTable, name: str, row: int, found: str) -> ConfoundsError:
+def _make_cell_error(path: Path | None, name: str, row: int, found: str) -> ConfoundsError:
     return ConfoundsError(
-        f"{table.path}: column {name!r} {found} in row {row} ({ROW_NUMBERING}); "
+        f"{path}: column {name!r} {found} in row {row} ({ROW_NUMBERING}); "
         "correct the table or leave this column out of --regressors."
     )
 

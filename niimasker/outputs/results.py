@@ -224,7 +224,7 @@ def _write_run_files(plan: Plan, extracted: Extracted, files: RunFiles) -> list[
     if confounds is not None and confounds.names:
         # fMRIPrep writes ten significant digits.
         dictionary = describe_regressors(plan.cleaning.t_r)
-        paths += _write_table(files.regressors_path, regressors_table(confounds, timeline), files, dictionary, "%.10g")
+        paths += _write_table(files.regressors_path, regressors_table(confounds), files, dictionary, "%.10g")
     return paths
 
 

@@ -173,7 +173,7 @@ def _compute_signals(task: Task, placement: Placement, placement_warnings: Seque
     reading = ReadOptions(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
     with record_warnings() as recorded:
         start = time.perf_counter()
-        confounds = load_run_confounds(plan.run, task.shared.settings, plan.series)
+        confounds = load_run_confounds(plan.run, task.shared.settings, plan.series, plan.timeline)
         signals = extract_signals(plan.series, plan.timeline, placement, reading)
         _log_step(task, "signals extracted", start)
         start = time.perf_counter()

@@ -67,6 +67,8 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
         # Without an invalid table, these checks may miss errors but report no false ones.
         measures = None if confounds is None else confounds.measures
         timeline = collect_error(errors, lambda: make_timeline(series, settings, measures, censoring))
+        if confounds is not None and timeline is not None:
+            collect_error(errors, lambda: confounds.complete(timeline.kept))
         cleaning = collect_error(errors, lambda: make_cleaning(settings, series, timeline))
         for regions in atlases:
             check_spaces(series, regions)
@@ -81,7 +83,7 @@ def _check_confounds(
     """Return a run's confounds, None if there are none or they are invalid; their errors are added to `errors`."""
     path, n_errors_before = run.confounds_path, len(errors)
     if path is not None and settings.requested_regressors is None and not settings.needs_confounds:
-        return None if series is None else load_run_confounds(run, settings, series)
+        return None if series is None else load_run_confounds(run, settings, series, None)
     table = None if path is None else collect_error(errors, lambda: read_confounds(path))
     if table is None:
         return None
@@ -114,13 +116,17 @@ def collect_error(errors: list[NiimaskerError], check: Callable[[], Value]) -> V
         return None
 
 
-def load_run_confounds(run: Run, settings: Settings, series: Series) -> Confounds | None:
-    """Return a run's confounds, None if it has no table."""
+def load_run_confounds(run: Run, settings: Settings, series: Series, timeline: Timeline | None) -> Confounds | None:
+    """Return a run's confounds, None if it has no table; without a timeline, each volume needs a value."""
     if run.confounds_path is None:
         return None
     try:
         return load_confounds(
-            run.confounds_path, settings.requested_regressors, n_volumes=series.n_volumes, image_path=run.image_path
+            run.confounds_path,
+            settings.requested_regressors,
+            n_volumes=series.n_volumes,
+            image_path=run.image_path,
+            kept=None if timeline is None else timeline.kept,
         )
     except ConfoundsError as error:
         if settings.requested_regressors is not None or settings.needs_confounds:
