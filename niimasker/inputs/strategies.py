@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import ConfoundsError, list_names, warn
+from niimasker.inputs.aroma import NOISE, drop_orthogonal
 from niimasker.options.json_files import read_json
 
 # load_confounds 0.6.5's strategies (Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020) as keyword arguments of
@@ -116,7 +117,7 @@ def choose_by_strategy(
     _check_version(request)
     description = _read_description(request) if "compcor" in arguments["strategy"] else {}
     try:
-        chosen = _ask_nilearn(request.names, json.dumps(description), tuple(arguments.items()))
+        chosen = _ask_nilearn(drop_orthogonal(request.names), json.dumps(description), tuple(arguments.items()))
     # nilearn raises KeyError for a table with only some of the columns, and for gaps in the JSON file.
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfoundsError(_explain_refusal(request, description)) from error
@@ -205,8 +206,8 @@ def _read_description(request: _Request) -> dict[str, Any]:
 def _explain_refusal(request: _Request, description: Mapping[str, Any]) -> str:
     """Return the message that says why nilearn cannot select the columns."""
     lacking = [name for name in _list_component_columns(request.arguments) if name not in request.names]
-    if "ica_aroma" in request.arguments["strategy"] and not any("aroma" in name for name in request.names):
-        lacking.append("aroma_motion_01, ...")
+    if "ica_aroma" in request.arguments["strategy"] and not any(NOISE in name for name in request.names):
+        lacking.append(f"{NOISE}01, ...")
     takes, has = f"that {request.label} takes", f"it has {list_names(request.names)}."
     if lacking:
         return f"{request.path} lacks columns {takes}: {list_names(lacking)}; {has}"

@@ -432,13 +432,60 @@ def test_only_the_images_name_says_that_it_is_denoised():
 
 
 def test_ica_aroma_full_is_refused_for_an_image_that_is_not_denoised():
-    message = refuse_words("ica_aroma=full")
-    assert all(part in message for part in (str(IMAGE), "AROMAnonaggr", "ica_aroma=basic"))
+    assert refuse_words("ica_aroma=full") == (
+        f"{IMAGE}: ica_aroma=full is for images that ICA-AROMA has denoised (desc-smoothAROMAnonaggr, or "
+        "desc-nonaggrDenoised, desc-aggrDenoised, desc-orthaggrDenoised of fMRIPost-AROMA); give ica_aroma=basic to "
+        "regress the noise components out."
+    )
 
 
 def test_ica_aroma_basic_of_an_image_that_is_denoised_warns():
-    with pytest.warns(NiimaskerWarning, match=r"ica_aroma=basic .*AROMAnonaggr.* already"):
+    with pytest.warns(NiimaskerWarning) as caught:
         assert choose("ica_aroma=basic", image_path=AROMA_IMAGE) == AROMA
+    assert [str(warning.message) for warning in caught] == [
+        "ica_aroma=basic regresses out what ICA-AROMA has taken out of the image already."
+    ]
+
+
+FMRIPOST = ("aroma_motion_02", "aroma_motion_11", "aroma_orth_motion_02", "aroma_orth_motion_11")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("ica_aroma", FMRIPOST[:2]), ("ica_aroma=basic", FMRIPOST[:2]), ("ica_aroma=orthogonal", FMRIPOST[2:])],
+)
+def test_fmripost_aromas_two_kinds_of_components_are_taken_apart(word, expected):
+    assert choose(word, names=(*FMRIPOST, "csf")) == expected
+
+
+def test_orthogonal_components_are_taken_beside_other_words():
+    words = ("ica_aroma=orthogonal", "wm_csf", "csf")
+    assert choose(*words, names=(*FMRIPOST, "csf", "white_matter")) == (*FMRIPOST[2:], "csf", "white_matter")
+
+
+def test_table_without_orthogonal_components_is_refused_for_them():
+    assert refuse_words("ica_aroma=orthogonal", names=(*AROMA, "csf")) == (
+        f"{TABLE} lacks columns that ica_aroma=orthogonal takes: aroma_orth_motion_01, ...; "
+        f"it has {', '.join(AROMA)}, csf."
+    )
+
+
+def test_table_of_orthogonal_components_alone_is_refused_for_ica_aroma():
+    assert refuse_words("ica_aroma", names=FMRIPOST[2:]) == (
+        f"{TABLE} lacks columns that ica_aroma=basic takes: aroma_motion_01, ...; it has {', '.join(FMRIPOST[2:])}."
+    )
+
+
+@pytest.mark.parametrize("desc", ["nonaggrDenoised", "aggrDenoised", "orthaggrDenoised", "orthAggrDenoised"])
+def test_images_of_fmripost_aroma_are_denoised_already(desc):
+    image_path = Path(f"sub-1_task-rest_space-MNI152NLin6Asym_res-2_desc-{desc}_bold.nii.gz")
+    assert choose("ica_aroma", "csf", names=(*FMRIPOST, "csf"), image_path=image_path) == ("csf",)
+    assert choose("ica_aroma=full", names=FMRIPOST, image_path=image_path) == ()
+    with pytest.warns(NiimaskerWarning) as caught:
+        assert choose("ica_aroma=orthogonal", names=FMRIPOST, image_path=image_path) == FMRIPOST[2:]
+    assert [str(warning.message) for warning in caught] == [
+        "ica_aroma=orthogonal regresses out what ICA-AROMA has taken out of the image already."
+    ]
 
 
 def test_table_without_noise_components_is_refused_for_ica_aroma():
