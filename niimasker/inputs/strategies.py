@@ -17,6 +17,7 @@ from typing import Any
 
 from niimasker.errors import ConfoundsError, list_names, warn
 from niimasker.inputs.aroma import NOISE, drop_orthogonal
+from niimasker.inputs.old_tables import check_old_table, is_old_table, translate_names
 from niimasker.options.json_files import read_json
 
 # load_confounds 0.6.5's strategies (Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020) as keyword arguments of
@@ -71,10 +72,6 @@ _COMPCOR: Mapping[str, tuple[tuple[tuple[str, ...], ...], int]] = {
     "temporal_anat_separated": ((_TEMPORAL, _ANAT), 3),
 }
 
-# fMRIPrep 1.0 and 1.1 on the left, 1.2 and later on the right.
-_OLD_NAMES = frozenset({"X", "RotX", "CSF", "WhiteMatter"})
-_NEW_NAMES = frozenset({"trans_x", "rot_x", "csf", "white_matter"})
-
 
 @dataclass(frozen=True)
 class _Request:
@@ -114,7 +111,11 @@ def choose_by_strategy(
         The table, or fMRIPrep's JSON file, lacks columns that the strategy takes.
     """
     request = _Request(tuple(names), table_path, label, arguments)
-    _check_version(request)
+    if is_old_table(names):
+        check_old_table(names, table_path, label=label, arguments=arguments)
+        by_new_name = translate_names(names)
+        chosen = choose_by_strategy(tuple(by_new_name), table_path, label=label, arguments=arguments)
+        return tuple(by_new_name[name] for name in chosen)
     description = _read_description(request) if "compcor" in arguments["strategy"] else {}
     try:
         chosen = _ask_nilearn(drop_orthogonal(request.names), json.dumps(description), tuple(arguments.items()))
@@ -176,14 +177,6 @@ def _write_stand_in(path: Path, names: Iterable[str]) -> None:
     written = [name for name in names if re.fullmatch("[a-z][a-z0-9_]*", name)]
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter="\t").writerows([written, *[["0"] * len(written)] * 2])
-
-
-def _check_version(request: _Request) -> None:
-    if _OLD_NAMES & set(request.names) and not _NEW_NAMES & set(request.names):
-        raise ConfoundsError(
-            f"{request.path} is from a version of fMRIPrep that is too old (before 1.2) for {request.label}; "
-            f"name columns in --regressors instead: {', '.join(request.names)}."
-        )
 
 
 def _read_description(request: _Request) -> dict[str, Any]:
