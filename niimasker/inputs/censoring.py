@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from niimasker.errors import CensoringError
+from niimasker.errors import CensoringError, warn
 from niimasker.inputs.text_tables import (
     LOGICALS,
     ROW_NUMBERING,
@@ -68,6 +68,25 @@ def read_marks(table: TextTable) -> np.ndarray:
 def find_censored(marks: np.ndarray, n_volumes: int) -> np.ndarray:
     """Return which volumes are censored, bool of shape (n_volumes,), from the marks of a file of the right length."""
     return np.asarray(marks[0] if len(marks) == 1 and n_volumes > 1 else marks.any(axis=1))
+
+
+def warn_of_many_censored(path: Path, censored: np.ndarray, *, means_kept: bool) -> None:
+    """Warn of a file that censors more than half of a run: perhaps its 1 has the other meaning.
+
+    Parameters
+    ----------
+    means_kept
+        Whether 1 was read as kept.
+    """
+    n_censored, n_volumes = np.count_nonzero(censored), len(censored)
+    if 2 * n_censored <= n_volumes:
+        return
+    meaning = (
+        "with --censor_keep 1 means kept, without it 1 means censored."
+        if means_kept
+        else "1 means censored, but AFNI, C-PAC and xcpEngine write 1 for kept volumes, which --censor_keep reads."
+    )
+    warn(f"{path}: {n_censored} of {n_volumes} volumes are censored, more than half; {meaning}")
 
 
 def _read_mark(table: TextTable, row: int, cell: str) -> bool:

@@ -338,10 +338,14 @@ class Settings:
     censor_file: tuple[str, ...] = _option(
         FILES,
         "files that say which volumes to censor, one for each image; a vector or table with a row per volume, 1 where "
-        "it is censored and 0 elsewhere; patterns and pairing as in --regressor_files",
+        "it is censored and 0 elsewhere, or the other way round with --censor_keep; patterns and pairing as in "
+        "--regressor_files",
         CENSORING,
         default=(),
         affects_results=False,
+    )
+    censor_keep: bool = _option(
+        FLAG, "read 1 in the files of --censor_file as kept and 0 as censored", CENSORING, default=False
     )
     censored: str = _option(
         choice(CENSORED_ROWS),

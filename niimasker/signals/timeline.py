@@ -188,7 +188,7 @@ def _check_kept(series: Series, timeline: Timeline) -> None:
         return
     ways_out = {
         "segment": "raise the thresholds, lower --scrub_segment",
-        "user": "correct its --censor_file (1 means censored)",
+        "user": "correct its --censor_file (1 means censored, with --censor_keep kept)",
     }
     helpful = [way_out for reason, way_out in ways_out.items() if reason in timeline.outliers]
     counts = ", ".join(f"{reason} {np.count_nonzero(is_censored)}" for reason, is_censored in timeline.outliers.items())

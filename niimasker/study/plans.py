@@ -9,7 +9,13 @@ from typing import TypeVar
 import numpy as np
 
 from niimasker.errors import ConfoundsError, ImageError, NiimaskerError, RegionsError, RunError, record_warnings, warn
-from niimasker.inputs.censoring import check_censoring_length, find_censored, read_censoring, read_marks
+from niimasker.inputs.censoring import (
+    check_censoring_length,
+    find_censored,
+    read_censoring,
+    read_marks,
+    warn_of_many_censored,
+)
 from niimasker.inputs.confounds import (
     Confounds,
     check_confounds_length,
@@ -59,7 +65,7 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
         series = collect_error(errors, lambda: open_series(run.image_path))
         # The worker reads the table again, which costs less than keeping all tables of a study in memory.
         confounds = _check_confounds(run, settings, series, errors)
-        censoring = _check_censoring(run, series, errors)
+        censoring = _check_censoring(run, settings, series, errors)
         if run.own_regions is not None:
             _check_own_regions(run.own_regions, settings, errors)
         if series is None:
@@ -93,8 +99,10 @@ def _check_confounds(
     return confounds if len(errors) == n_errors_before else None
 
 
-def _check_censoring(run: Run, series: Series | None, errors: list[NiimaskerError]) -> np.ndarray | None:
-    """Return which volumes a run's censor file marks, None if there is none or it is invalid; adds to `errors`."""
+def _check_censoring(
+    run: Run, settings: Settings, series: Series | None, errors: list[NiimaskerError]
+) -> np.ndarray | None:
+    """Return which volumes a run's censor file censors, None if there is none or it is invalid; adds to `errors`."""
     path, n_errors_before = run.censor_path, len(errors)
     table = None if path is None else collect_error(errors, lambda: read_censoring(path))
     if table is None:
@@ -104,7 +112,9 @@ def _check_censoring(run: Run, series: Series | None, errors: list[NiimaskerErro
     marks = collect_error(errors, lambda: read_marks(table))
     if series is None or marks is None or len(errors) > n_errors_before:
         return None
-    return find_censored(marks, series.n_volumes)
+    censored = find_censored(~marks if settings.censor_keep else marks, series.n_volumes)
+    warn_of_many_censored(table.path, censored, means_kept=settings.censor_keep)
+    return censored
 
 
 def collect_error(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | None:

@@ -144,6 +144,7 @@ FOUND = [
     ("`--connectivity`", "fewer than 20", "--discard_scans 104 --connectivity pearson", "14 degrees of freedom, fewer"),
     ("`--connectivity`", "more regions", "--discard_scans 91 --connectivity precision", "fewer than 30 regions"),
     ("`--censor_file`", "anything but 0 and 1", "--censor_file short.tsv", "expected 0, or 1"),
+    ("`--censor_file`", "more than half", "--censor_file kept.txt", "which --censor_keep reads"),
     ("kept volumes", "none", "--scrub --fd_threshold 0.001", "all 119 volumes"),
     ("kept volumes", "a single one", "--discard_scans 119 --standardize", "found 1 volume"),
     ("repetition time", "given by `--t_r`", "--t_r 2000", "milliseconds"),
@@ -175,6 +176,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     )
     values[4, 1] = np.nan
     pd.DataFrame(values, columns=["", "b"]).to_csv(example.folder / "gap.tsv", sep="\t", index=False)
+    (example.folder / "kept.txt").write_text("1\n" * 100 + "0\n" * 20, "utf-8")
     (example.folder / "taken_output" / f"{IMAGE}_timeseries.tsv").mkdir(parents=True)
     (example.folder / "described_output").mkdir()
     description = '{"Name": "a", "BIDSVersion": "1.11.0", "GeneratedBy": [{"Name": "fMRIPrep"}]}'
