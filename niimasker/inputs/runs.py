@@ -16,6 +16,7 @@ from niimasker.inputs.entities import RUN_ENTITIES_WITHOUT_ECHO, Entities, read_
 from niimasker.inputs.file_patterns import expand_patterns
 from niimasker.inputs.input_images import find_images
 from niimasker.inputs.output_stems import list_paths, name_outputs
+from niimasker.inputs.sidecars import Sidecars
 from niimasker.inputs.templates import is_template, resolve_template
 from niimasker.options.settings import Settings
 
@@ -41,6 +42,8 @@ class Run:
     ----------
     own_regions
         The run's atlases and mask, if these differ between runs.
+    sidecar_paths
+        The image's JSON files, the nearest first.
     faults
         Why the run cannot be processed: a file is missing, or more than one fits.
     """
@@ -50,6 +53,7 @@ class Run:
     output_stem: str
     censor_path: Path | None = None
     own_regions: RegionFiles | None = None
+    sidecar_paths: tuple[Path, ...] = ()
     faults: tuple[str, ...] = ()
 
 
@@ -71,9 +75,14 @@ def find_runs(settings: Settings) -> list[Run]:
     censor_paths = _pair_option(
         image_paths, settings.censor_file, "--censor_file", "censor file", allow_unused=bool(from_folders)
     )
-    associated = AssociatedFiles()
+    associated, sidecars = AssociatedFiles(), Sidecars()
     runs = [
-        _add_files(Run(*parts), settings, associated, is_from_folder=parts[0] in from_folders)
+        _add_files(
+            Run(*parts, sidecar_paths=sidecars.find(parts[0])),
+            settings,
+            associated,
+            is_from_folder=parts[0] in from_folders,
+        )
         for parts in zip(image_paths, confounds_paths, output_stems, censor_paths, strict=True)
     ]
     if all(run.faults for run in runs):

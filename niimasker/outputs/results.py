@@ -121,6 +121,7 @@ def write_run(
         for number, tables in enumerate(files.tables):
             sidecar = make_sidecar(
                 settings=settings,
+                series=plan.series,
                 timeline=plan.timeline,
                 cleaning=plan.cleaning,
                 weights=placement.weights[number],
@@ -223,7 +224,7 @@ def _write_run_files(plan: Plan, extracted: Extracted, files: RunFiles) -> list[
         paths += _write_table(files.outliers_path, outliers_table(timeline), files, OUTLIERS)
     if confounds is not None and confounds.names:
         # fMRIPrep writes ten significant digits.
-        dictionary = describe_regressors(plan.cleaning.t_r)
+        dictionary = describe_regressors(plan.cleaning.t_r, plan.series.times(plan.cleaning.t_r))
         paths += _write_table(files.regressors_path, regressors_table(confounds), files, dictionary, "%.10g")
     return paths
 

@@ -62,7 +62,7 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
     """Return a run's plan, or all its errors: after an error in one file the others are still checked."""
     errors: list[NiimaskerError] = [RunError(fault) for fault in run.faults]
     with record_warnings() as warnings:
-        series = collect_error(errors, lambda: open_series(run.image_path))
+        series = collect_error(errors, lambda: open_series(run.image_path, run.sidecar_paths))
         # The worker reads the table again, which costs less than keeping all tables of a study in memory.
         confounds = _check_confounds(run, settings, series, errors)
         censoring = _check_censoring(run, settings, series, errors)

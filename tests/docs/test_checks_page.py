@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -36,6 +37,7 @@ PLAIN_RUN = {
     "--discard_scans": ["1"],
 }
 ATLAS_PATH, SEEDS = f"example_output/data/atlas/{ATLAS}", "example_output/data/atlas/seeds.tsv"
+TIMED = "-i timed/sub-{}_task-a_acq-b_bold.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 ODD = "-i odd.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 DENOISED = "-i sub-01_task-rest_space-MNI_desc-smoothAROMAnonaggr_bold.nii -r tpl-Odd_labels.nii"
 AROMA = "--regressor_files aroma.tsv --regressors ica_aroma=basic"
@@ -67,7 +69,12 @@ FOUND = [
     ("image", "can be corrected", ODD.replace("odd.nii", "corrected.nii"), "qform_code 99"),
     ("JSON files", "nested too deeply", "-c deep.json", "nested too deeply"),
     ("voxels of regions", "NaN", ODD, "1 of the voxels read"),
-    ("JSON file beside the image", "cannot be read", ODD, "odd.json cannot be read"),
+    ("JSON files of the image", "cannot be read", ODD, "odd.json cannot be read"),
+    ("JSON files of the image", "two that differ", TIMED.format("4"), "differ in RepetitionTime"),
+    ("JSON files of the image", "ascending", TIMED.format("3"), "expected 120"),
+    ("JSON files of the image", "both", TIMED.format("2"), "RepetitionTime is not used"),
+    ("VolumeTiming", "with a filter", f"{TIMED.format('1')} --low_pass 0.1", "need evenly spaced volumes"),
+    ("VolumeTiming", "unevenly", f"{TIMED.format('1')} --detrend", "as if volumes were evenly spaced"),
     ("tables of a run", "cannot be written", "taken_output", "cannot be written"),
     ("files in `niimasker_data`", "cannot be written", "blocked_output", "cannot be written"),
     ("parcellation", "no whole numbers", "-r halves.nii", "cannot be a region's index"),
@@ -187,6 +194,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     write_odd_images(example.folder)
     write_odd_tables(example.folder)
     write_folders(example.folder)
+    write_timed_images(example.folder)
     return example
 
 
@@ -259,6 +267,23 @@ def write_folders(folder: Path) -> None:
         for name in file_names:
             (func / name).symlink_to("nowhere" if study == "links" else folder / "odd.nii")
     (folder / "tpl-mni_labels.nii").symlink_to("tpl-Odd_labels.nii")
+
+
+def write_timed_images(folder: Path) -> None:
+    """Write images with JSON files: uneven times, such beside a repetition time, too few times, and two files."""
+    times = [2 * volume + (volume > 60) for volume in range(120)]
+    contents = {
+        "sub-1_task-a_bold": {"VolumeTiming": times},
+        "sub-2_task-a_bold": {"VolumeTiming": times, "RepetitionTime": 2},
+        "sub-3_task-a_bold": {"VolumeTiming": times[1:]},
+        "sub-4_task-a_bold": {"RepetitionTime": 2},
+        "sub-4_acq-b_bold": {"RepetitionTime": 3},
+    }
+    (folder / "timed").mkdir()
+    for name, content in contents.items():
+        (folder / f"timed/{name}.json").write_text(json.dumps(content), "utf-8")
+    for number in range(1, 5):
+        (folder / f"timed/sub-{number}_task-a_acq-b_bold.nii").symlink_to(folder / "odd.nii")
 
 
 def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
