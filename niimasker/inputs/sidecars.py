@@ -44,8 +44,8 @@ class Sidecars:
     """Finds the JSON files of images; each folder is listed once, however many images it holds."""
 
     def __init__(self) -> None:
-        self._folders: dict[tuple[Path, str], _Folder] = {}
-        self._levels: dict[Path, tuple[Path, ...]] = {}
+        self._folders: dict[tuple[str, str], _Folder] = {}
+        self._applicable: dict[tuple[str, str], tuple[_Folder, ...]] = {}
 
     def find(self, image_path: Path) -> tuple[Path, ...]:
         """Return an image's JSON files, the nearest first.
@@ -56,25 +56,29 @@ class Sidecars:
         """
         own = image_path.with_name(image_stem(image_path) + _EXTENSION)
         name = read_name(image_path.name)
-        entities = frozenset(name.entities.items())
-        found = [own] if os.path.lexists(own) else []
+        inherited: list[Path] = []
         if "sub" in name.entities and name.suffix:
-            for folder in self._list_levels(image_path.parent):
-                found += self._list_folder(folder, name.suffix).find(entities)
-        return tuple(dict.fromkeys(found))
+            entities = frozenset(name.entities.items())
+            for folder in self._find_applicable(image_path.parent, name.suffix):
+                inherited += folder.find(entities)
+        if own in inherited or os.path.lexists(own):
+            return (own, *(path for path in inherited if path != own))
+        return tuple(inherited)
 
-    def _list_levels(self, folder: Path) -> tuple[Path, ...]:
-        """Return a folder and those above it, up to the root of its dataset."""
-        if folder not in self._levels:
+    def _find_applicable(self, folder: Path, suffix: str) -> tuple[_Folder, ...]:
+        """Return a folder and those above it, up to the root of its dataset, that have JSON files of a suffix."""
+        key = str(folder), suffix
+        if key not in self._applicable:
             # Links are not resolved: in a DataLad dataset they lead to a store without file names.
             root, absolute = find_dataset(folder), Path(os.path.abspath(folder))  # noqa: PTH100
             n_above = len(absolute.parts) - len(root.parts)
-            above = (absolute, *absolute.parents)[1 : n_above + 1]
-            self._levels[folder] = (folder, *above)
-        return self._levels[folder]
+            folders = [self._list_folder(each, suffix) for each in (folder, *absolute.parents[:n_above])]
+            self._applicable[key] = tuple(each for each in folders if each.files)
+        return self._applicable[key]
 
     def _list_folder(self, folder: Path, suffix: str) -> _Folder:
-        if (folder, suffix) not in self._folders:
+        key = str(folder), suffix
+        if key not in self._folders:
             files = {}
             with contextlib.suppress(OSError):
                 ending = f"{suffix}{_EXTENSION}"
@@ -83,8 +87,8 @@ class Sidecars:
                         name = read_name(file_name)
                         if (name.suffix, name.extension) == (suffix, _EXTENSION):
                             files[frozenset(name.entities.items())] = file_name
-            self._folders[folder, suffix] = _Folder(folder, files)
-        return self._folders[folder, suffix]
+            self._folders[key] = _Folder(folder, files)
+        return self._folders[key]
 
 
 @dataclass(frozen=True)
