@@ -40,12 +40,12 @@ def takes_components(parameter: str, image_path: Path) -> bool:
     return parameter != FULL
 
 
-def choose_orthogonal(names: Sequence[str], table: Path) -> tuple[str, ...]:
+def choose_orthogonal(names: Sequence[str], tables: str) -> tuple[str, ...]:
     """Return the columns of fMRIPost-AROMA's orthogonalised noise components; raise ConfoundsError without any."""
     chosen = tuple(name for name in names if name.startswith(_ORTHOGONAL_NOISE))
     if not chosen:
         raise ConfoundsError(
-            f"{table} lacks columns that ica_aroma=orthogonal takes: {_ORTHOGONAL_NOISE}01, ...; "
+            f"{tables} lacks columns that ica_aroma=orthogonal takes: {_ORTHOGONAL_NOISE}01, ...; "
             f"it has {list_names(names)}."
         )
     return chosen

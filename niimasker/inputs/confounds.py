@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from niimasker.errors import ConfoundsError, warn
+from niimasker.inputs.joined_tables import JoinedTable, join_tables
 from niimasker.inputs.regressor_words import Source, choose_columns, find_unmatched
 from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, parse_number, read_text_table
 
@@ -26,15 +27,15 @@ class VolumeMeasures:
 
     Parameters
     ----------
-    path
-        The table, for messages.
+    tables
+        The tables, for messages.
     framewise_displacement, std_dvars
         In mm and in standard deviations, of shape (n_volumes,); NaN in the first row, None without such a column.
     non_steady_state
         Which volumes fMRIPrep marks as acquired before the steady state, bool of shape (n_volumes,).
     """
 
-    path: Path
+    tables: str
     framewise_displacement: np.ndarray | None = None
     std_dvars: np.ndarray | None = None
     non_steady_state: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
@@ -57,8 +58,8 @@ class Confounds:
         In the table's units, not demeaned; missing (NaN) or infinite where the table has no finite number.
     measures : VolumeMeasures, optional
         The table's measures of single volumes.
-    path : Path, optional
-        The table, for messages.
+    paths : Mapping of str to Path
+        The table of each regressor, for messages.
     unmatched : tuple of str
         Patterns that match no column of this table; fMRIPrep writes some columns only for runs that need them.
     """
@@ -66,7 +67,7 @@ class Confounds:
     names: tuple[str, ...]
     values: np.ndarray
     measures: VolumeMeasures | None = None
-    path: Path | None = None
+    paths: Mapping[str, Path] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
 
     def complete(self, kept: np.ndarray) -> Confounds:
@@ -92,12 +93,13 @@ class Confounds:
             # A gap in the first row may come from the row that would fill it.
             row, column = min(gaps, key=lambda gap: (gap[0] == 0, gap))
             found = "has no value" if np.isnan(values[row, column]) else "is infinite"
-            raise _make_cell_error(self.path, self.names[column], row + 1, found)
+            name = self.names[column]
+            raise _make_cell_error(self.paths.get(name), name, row + 1, found)
         return dataclasses.replace(self, values=np.where(is_finite, values, np.nan))
 
 
 def load_confounds(
-    table_path: Path,
+    table_paths: Sequence[Path],
     regressors: Sequence[str] | None,
     *,
     n_volumes: int,
@@ -108,9 +110,10 @@ def load_confounds(
 
     Parameters
     ----------
-    table_path : Path
-        Table with a header: `.tsv` is split at tabs, `.csv` at commas, anything else at white space. fMRIPrep's JSON
-        file is read only for CompCor; it lies beside the table and has the same stem.
+    table_paths : sequence of Path
+        Tables with a header, which are joined side by side: `.tsv` is split at tabs, `.csv` at commas, anything else at
+        white space. fMRIPrep's JSON file is read only for CompCor; it lies beside the table of the components and has
+        the same stem.
     regressors : sequence of str, optional
         Columns, patterns of columns, strategies and words, as `choose_columns` takes them. An empty sequence selects
         all columns, None selects none.
@@ -129,12 +132,13 @@ def load_confounds(
     Raises
     ------
     ConfoundsError
-        The table cannot be read, does not fit the image, has a gap at a kept volume, or lacks columns that
-        `regressors` select.
+        A table cannot be read, does not fit the image or another table, has a gap at a kept volume, or lacks columns
+        that `regressors` select.
     """
-    table = read_confounds(table_path)
-    check_confounds_length(table, n_volumes, image_path)
-    confounds = choose_confounds(table, regressors, image_path)
+    tables = [read_confounds(path) for path in table_paths]
+    for table in tables:
+        check_confounds_length(table, n_volumes, image_path)
+    confounds = choose_confounds(join_tables(tables), regressors, image_path)
     return confounds.complete(np.ones(n_volumes, dtype=bool) if kept is None else kept)
 
 
@@ -149,49 +153,49 @@ def check_confounds_length(table: TextTable, n_volumes: int, image_path: Path) -
     check_length(table, n_rows, ConfoundsError, n_volumes=n_volumes, image_path=image_path, noun=noun)
 
 
-def choose_confounds(table: TextTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:
-    """Return the regressors of a table, as `load_confounds` does, without checking its number of rows and its gaps."""
+def choose_confounds(table: JoinedTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:
+    """Return the regressors of a run's tables, without checking their number of rows and gaps."""
     if regressors is None:
-        return Confounds((), np.empty((len(table.rows), 0)), _read_measures(table))
-    source = Source(table.names, table.path, image_path)
+        return Confounds((), np.empty((table.n_rows, 0)), _read_measures(table))
+    source = Source(table.names, table.paths, image_path)
     names = choose_columns(regressors, source) if regressors else _all_columns(table)
     values = _read_numbers(table, names)
     if not regressors:
         _warn_of_many_columns(table, names)
-    return Confounds(names, values, _read_measures(table), table.path, find_unmatched(regressors, source))
+    return Confounds(names, values, _read_measures(table), table.paths, find_unmatched(regressors, source))
 
 
-def _read_measures(table: TextTable) -> VolumeMeasures:
-    non_steady_state = np.zeros(len(table.rows), dtype=bool)
+def _read_measures(table: JoinedTable) -> VolumeMeasures:
+    non_steady_state = np.zeros(table.n_rows, dtype=bool)
     for name in table.names:
         if name.startswith(_NON_STEADY_STATE):
             non_steady_state |= _read_leniently(table, name) == 1
     return VolumeMeasures(
-        table.path, _read_measure(table, FRAMEWISE_DISPLACEMENT), _read_measure(table, STD_DVARS), non_steady_state
+        str(table), _read_measure(table, FRAMEWISE_DISPLACEMENT), _read_measure(table, STD_DVARS), non_steady_state
     )
 
 
-def _read_measure(table: TextTable, spellings: Sequence[str]) -> np.ndarray | None:
+def _read_measure(table: JoinedTable, spellings: Sequence[str]) -> np.ndarray | None:
     name = next((name for name in spellings if name in table.names), None)
     return None if name is None else _read_leniently(table, name)
 
 
-def _read_leniently(table: TextTable, name: str) -> np.ndarray:
+def _read_leniently(table: JoinedTable, name: str) -> np.ndarray:
     """Return a column, NaN where it holds no finite number; gaps matter only to runs that censor by this column."""
-    values = np.full(len(table.rows), np.nan)
+    values = np.full(table.n_rows, np.nan)
     for row, cell in enumerate(table.column(name)):
         with contextlib.suppress(ValueError):
             values[row] = parse_number(cell)
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _read_numbers(table: TextTable, names: Sequence[str]) -> np.ndarray:
+def _read_numbers(table: JoinedTable, names: Sequence[str]) -> np.ndarray:
     """Return the named columns, NaN where the table has no value."""
     columns = [_read_column(table, name) for name in names]
-    return np.column_stack(columns) if columns else np.empty((len(table.rows), 0))
+    return np.column_stack(columns) if columns else np.empty((table.n_rows, 0))
 
 
-def _read_column(table: TextTable, name: str) -> np.ndarray:
+def _read_column(table: JoinedTable, name: str) -> np.ndarray:
     cells = table.column(name)
     values = np.empty(len(cells))
     for row, cell in enumerate(cells):
@@ -199,7 +203,7 @@ def _read_column(table: TextTable, name: str) -> np.ndarray:
             values[row] = parse_number(cell)
         except ValueError as error:
             found = f"holds {cell[:40]!r}, which is not a number,"
-            raise _make_cell_error(table.path, name, row + 1, found) from error
+            raise _make_cell_error(table.paths[name], name, row + 1, found) from error
     return values
 
 
@@ -210,18 +214,19 @@ def _make_cell_error(path: Path | None, name: str, row: int, found: str) -> Conf
     )
 
 
-def _all_columns(table: TextTable) -> tuple[str, ...]:
+def _all_columns(table: JoinedTable) -> tuple[str, ...]:
     if "" in table.names:
+        nameless = table.origins[""]
         # A nameless column usually holds row numbers, which would act as a linear trend.
         raise ConfoundsError(
-            f"{table.path}: column {table.names.index('') + 1} has no name; save the table without row numbers, "
+            f"{nameless.path}: column {nameless.names.index('') + 1} has no name; save the table without row numbers, "
             "or name the columns to use in --regressors."
         )
     return table.names
 
 
-def _warn_of_many_columns(table: TextTable, names: Sequence[str]) -> None:
-    n_volumes = len(table.rows)
+def _warn_of_many_columns(table: JoinedTable, names: Sequence[str]) -> None:
+    n_volumes = table.n_rows
     if 4 * len(names) > n_volumes:
         warn(
             f"all {len(names)} columns of the confounds are used for {n_volumes} volumes, more than a quarter, which "

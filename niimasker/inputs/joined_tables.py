@@ -59,7 +59,7 @@ def join_tables(tables: Sequence[TextTable]) -> JoinedTable:
     ConfoundsError
         The tables differ in their number of rows, or in a column that two of them have.
     """
-    first, *others = tables
+    first = tables[0]
     origins: dict[str, TextTable] = {}
     for table in tables:
         if len(table.rows) != len(first.rows):
@@ -79,8 +79,9 @@ def _check_equal(name: str, first: TextTable, other: TextTable) -> None:
     for row, (cell, other_cell) in enumerate(zip(first.column(name), other.column(name), strict=True), start=1):
         if not _are_equal(cell, other_cell):
             raise ConfoundsError(
-                f"{first.path} and {other.path} both have a column {name!r}, and differ in row {row} ({ROW_NUMBERING}): "
-                f"{cell[:40]!r} and {other_cell[:40]!r}; rename it in one of them, or give only one of the tables."
+                f"{first.path} and {other.path} both have a column {name!r}, and differ in row {row} "
+                f"({ROW_NUMBERING}), {cell[:40]!r} and {other_cell[:40]!r}; rename it in one of them, or "
+                "give only one of the tables."
             )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from niimasker.errors import ConfoundsError, list_names
@@ -34,11 +33,13 @@ def translate_names(names: Sequence[str]) -> dict[str, str]:
     return {_NEW_NAMES.get(name, re.sub(r"^Cosine(?=\d)", "cosine", name)): name for name in names}
 
 
-def check_old_table(names: Sequence[str], path: Path, *, label: str, arguments: Mapping[str, Any]) -> None:
+def check_old_table(names: Sequence[str], tables: str, *, label: str, arguments: Mapping[str, Any]) -> None:
     """Raise ConfoundsError if an old table has not what a strategy takes.
 
     Parameters
     ----------
+    tables
+        The tables, for messages.
     label, arguments
         As in `niimasker.inputs.strategies.choose_by_strategy`.
     """
@@ -48,13 +49,13 @@ def check_old_table(names: Sequence[str], path: Path, *, label: str, arguments: 
     missing += [_MISSING_EXPANSIONS[model] for model in dict.fromkeys(models) if model in _MISSING_EXPANSIONS]
     if missing:
         raise ConfoundsError(
-            f"{path} is from fMRIPrep before 1.2, whose tables have no {' and no '.join(missing)}, which {label} takes"
-            "; give motion=basic, wm_csf=basic, global_signal=basic, high_pass, Params2, Params6 or Params9, or name "
-            f"columns in --regressors: {', '.join(filter(None, names))}."
+            f"{tables} is from fMRIPrep before 1.2, whose tables have no {' and no '.join(missing)}, which {label} "
+            "takes; give motion=basic, wm_csf=basic, global_signal=basic, high_pass, Params2, Params6 or Params9, or "
+            f"name columns in --regressors: {', '.join(filter(None, names))}."
         )
     taken = [name for component in strategy for name in _COLUMNS.get(component, ())]
     lacking = [name for name in taken if name not in names]
     if lacking:
         raise ConfoundsError(
-            f"{path} lacks columns that {label} takes: {list_names(lacking)}; it has {list_names(names)}."
+            f"{tables} lacks columns that {label} takes: {list_names(lacking)}; it has {list_names(names)}."
         )

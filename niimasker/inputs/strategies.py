@@ -17,6 +17,7 @@ from typing import Any
 
 from niimasker.errors import ConfoundsError, list_names, warn
 from niimasker.inputs.aroma import NOISE, drop_orthogonal
+from niimasker.inputs.joined_tables import show_paths
 from niimasker.inputs.old_tables import check_old_table, is_old_table, translate_names
 from niimasker.options.json_files import read_json
 
@@ -75,26 +76,37 @@ _COMPCOR: Mapping[str, tuple[tuple[tuple[str, ...], ...], int]] = {
 
 @dataclass(frozen=True)
 class _Request:
-    """A strategy to apply to a table: `names` are all columns of the table, `arguments` those of nilearn's loader."""
+    """A strategy to apply to a run's tables: all columns, the table of each, and the arguments of nilearn's loader."""
 
     names: tuple[str, ...]
-    path: Path
+    paths: Mapping[str, Path]
     label: str
     arguments: Mapping[str, Any]
 
+    @property
+    def tables(self) -> str:
+        """The tables, for messages."""
+        return show_paths(list(dict.fromkeys(self.paths.values())))
+
+    @property
+    def compcor_path(self) -> Path:
+        """The table with CompCor's components, else the first."""
+        having = [path for name, path in self.paths.items() if "_comp_cor_" in name]
+        return (having or list(self.paths.values()))[0]
+
 
 def choose_by_strategy(
-    names: Sequence[str], table_path: Path, *, label: str, arguments: Mapping[str, Any]
+    names: Sequence[str], paths: Mapping[str, Path], *, label: str, arguments: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Return the names of the columns that nilearn selects for a strategy.
 
     Parameters
     ----------
     names : sequence of str
-        The names of all columns of the table.
-    table_path : Path
-        The table, for messages. fMRIPrep's JSON file is read only for CompCor; it lies beside the table and has the
-        same stem.
+        The names of all columns of the run's tables.
+    paths : Mapping of str to Path
+        The table of each column, for messages. fMRIPrep's JSON file is read only for CompCor; it lies beside the table
+        of the components and has the same stem.
     label : str
         The strategy's words, for messages.
     arguments : Mapping
@@ -110,11 +122,12 @@ def choose_by_strategy(
     ConfoundsError
         The table, or fMRIPrep's JSON file, lacks columns that the strategy takes.
     """
-    request = _Request(tuple(names), table_path, label, arguments)
+    request = _Request(tuple(names), paths, label, arguments)
     if is_old_table(names):
-        check_old_table(names, table_path, label=label, arguments=arguments)
+        check_old_table(names, request.tables, label=label, arguments=arguments)
         by_new_name = translate_names(names)
-        chosen = choose_by_strategy(tuple(by_new_name), table_path, label=label, arguments=arguments)
+        new_paths = {new: paths[old] for new, old in by_new_name.items()}
+        chosen = choose_by_strategy(tuple(by_new_name), new_paths, label=label, arguments=arguments)
         return tuple(by_new_name[name] for name in chosen)
     description = _read_description(request) if "compcor" in arguments["strategy"] else {}
     try:
@@ -181,7 +194,7 @@ def _write_stand_in(path: Path, names: Iterable[str]) -> None:
 
 def _read_description(request: _Request) -> dict[str, Any]:
     """Return the content of fMRIPrep's JSON file beside the table."""
-    path = request.path.with_suffix(".json")
+    path = request.compcor_path.with_suffix(".json")
     try:
         description = read_json(path)
     except OSError as error:
@@ -203,10 +216,10 @@ def _explain_refusal(request: _Request, description: Mapping[str, Any]) -> str:
         lacking.append(f"{NOISE}01, ...")
     takes, has = f"that {request.label} takes", f"it has {list_names(request.names)}."
     if lacking:
-        return f"{request.path} lacks columns {takes}: {list_names(lacking)}; {has}"
+        return f"{request.tables} lacks columns {takes}: {list_names(lacking)}; {has}"
     if "compcor" in request.arguments["strategy"]:
         return _explain_compcor(request, description)
-    return f"{request.path} has no columns {takes} (cosine00, ...); {has}"
+    return f"{request.tables} has no columns {takes} (cosine00, ...); {has}"
 
 
 def _list_component_columns(arguments: Mapping[str, Any]) -> list[str]:
@@ -221,7 +234,7 @@ def _list_component_columns(arguments: Mapping[str, Any]) -> list[str]:
 
 def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
     """Return the message that says how the JSON file's components do not fit the strategy."""
-    json_path = request.path.with_suffix(".json")
+    json_path = request.compcor_path.with_suffix(".json")
     kinds, _ = _COMPCOR[request.arguments["compcor"]]
     lacking = [name for name in description if name.startswith(sum(kinds, ())) and name not in request.names]
     unlisted = [spellings[0] for spellings in kinds if not any(name.startswith(spellings) for name in description)]
@@ -229,11 +242,11 @@ def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
     if unlisted:
         return (
             f"{json_path} lists no components {prefix}00, ..., which {request.label} takes; "
-            f"it must come with {request.path}."
+            f"it must come with {request.compcor_path}."
         )
     if lacking:
         return (
-            f"{json_path} lists components that {request.path} lacks: {list_names(lacking)}; "
+            f"{json_path} lists components that {request.compcor_path} lacks: {list_names(lacking)}; "
             f"for {request.label} both must come from the same run."
         )
     return (

@@ -275,9 +275,9 @@ class Settings:
     regressor_files: tuple[str, ...] = _option(
         FILES,
         "confounds tables (default: beside each image); one for each image: .tsv, .csv or separated by white space, "
-        "with a header; patterns are expanded; paired with the images by the BIDS entities in their names, or by order "
-        "if there are none; without this option, *_desc-confounds_timeseries.tsv beside each image, of the same "
-        "entities",
+        "with a header; several patterns that each have a table for every image are joined side by side; patterns are "
+        "expanded; paired with the images by the BIDS entities in their names, or by order if there are none; without "
+        "this option, *_desc-confounds_timeseries.tsv beside each image, of the same entities",
         CONFOUNDS,
         default=(),
         affects_results=False,

@@ -26,6 +26,7 @@ from niimasker.signals.timeline import Timeline
 PACKAGES = ("niimasker", "isal", "numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
 
 SourceRecord = dict[str, str | int]
+Sources = dict[str, SourceRecord | list[SourceRecord]]
 
 
 @cache
@@ -73,7 +74,7 @@ def make_sidecar(
     cleaning: Cleaning,
     weights: RegionWeights,
     nuisance: Nuisance,
-    sources: Mapping[str, SourceRecord],
+    sources: Mapping[str, SourceRecord | list[SourceRecord]],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Return the JSON content beside a table of signals."""

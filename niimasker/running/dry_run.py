@@ -80,7 +80,7 @@ def _make_columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:
         "volumes": [headers[run][0] for run in runs],
         "kept": [_format_kept(kept.get(run)) for run in runs],
         "TR (s)": [headers[run][1] for run in runs],
-        "confounds": [_format_path(run.confounds_path, run) for run in runs],
+        "confounds": [" ".join(_format_path(path, run) for path in run.confounds_paths) or _NONE for run in runs],
         **{name: cells for name, cells in files.items() if set(cells) - {_NONE}},
         "output": [run.output_stem for run in runs],
         "status": [statuses.get(run, _ERROR) for run in runs],

@@ -147,7 +147,7 @@ def _list_measures(settings: Settings, measures: VolumeMeasures) -> list[_Measur
             continue
         if values is None:
             raise ConfoundsError(
-                f"{measures.path} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2), which --scrub "
+                f"{measures.tables} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2), which --scrub "
                 f"needs; --{_OPTIONS[spellings[0]]} 0 scrubs without it, --censor_file takes volumes of your own."
             )
         listed.append(_Measure(spellings[0], values, threshold))
@@ -162,9 +162,9 @@ def _check_gaps(settings: Settings, measures: VolumeMeasures, censored: np.ndarr
         missing = np.flatnonzero(np.isnan(measure.values) & is_judged)
         if len(missing):
             raise ConfoundsError(
-                f"{measures.path}: column {measure.reason} has no number in row {missing[0] + 1} ({ROW_NUMBERING}), so "
-                f"--scrub cannot judge that volume; correct the table, or give --{_OPTIONS[measure.reason]} 0 to scrub "
-                "without this column."
+                f"{measures.tables}: column {measure.reason} has no number in row {missing[0] + 1} ({ROW_NUMBERING}), "
+                f"so --scrub cannot judge that volume; correct the table, or give --{_OPTIONS[measure.reason]} 0 to "
+                "scrub without this column."
             )
 
 

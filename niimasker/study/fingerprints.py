@@ -75,12 +75,12 @@ def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
         "image": run.image_path,
         "voxels": plan.series.storage.path,
     }
-    if run.confounds_path is not None:
-        paths |= {"confounds": run.confounds_path, "confounds' JSON": run.confounds_path.with_suffix(".json")}
-        if _TEDANA_MIXING in run.confounds_path.name:
+    for number, path in enumerate(run.confounds_paths, start=1):
+        role = "confounds" if number == 1 else f"confounds {number}"
+        paths |= {role: path, f"{role}' JSON": path.with_suffix(".json")}
+        if _TEDANA_MIXING in path.name:
             # This table says which components are rejected.
-            metrics = run.confounds_path.name.replace(_TEDANA_MIXING, _TEDANA_METRICS)
-            paths["confounds' metrics"] = run.confounds_path.with_name(metrics)
+            paths[f"{role}' metrics"] = path.with_name(path.name.replace(_TEDANA_MIXING, _TEDANA_METRICS))
     if run.censor_path is not None:
         paths["censor file"] = run.censor_path
     states = {role: _describe_file(path) for role, path in paths.items()}

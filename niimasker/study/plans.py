@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,6 +25,7 @@ from niimasker.inputs.confounds import (
     read_confounds,
 )
 from niimasker.inputs.images import load_image
+from niimasker.inputs.joined_tables import join_tables
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series, open_series
 from niimasker.options.paths import expand_home
@@ -87,15 +89,21 @@ def _check_confounds(
     run: Run, settings: Settings, series: Series | None, errors: list[NiimaskerError]
 ) -> Confounds | None:
     """Return a run's confounds, None if there are none or they are invalid; their errors are added to `errors`."""
-    path, n_errors_before = run.confounds_path, len(errors)
-    if path is not None and settings.requested_regressors is None and not settings.needs_confounds:
-        return None if series is None else load_run_confounds(run, settings, series, None)
-    table = None if path is None else collect_error(errors, lambda: read_confounds(path))
-    if table is None:
+    n_errors_before = len(errors)
+    if not run.confounds_paths:
         return None
+    if settings.requested_regressors is None and not settings.needs_confounds:
+        return None if series is None else load_run_confounds(run, settings, series, None)
+    tables = [collect_error(errors, functools.partial(read_confounds, path)) for path in run.confounds_paths]
+    read = [table for table in tables if table is not None]
     if series is not None:
-        collect_error(errors, lambda: check_confounds_length(table, series.n_volumes, run.image_path))
-    confounds = collect_error(errors, lambda: choose_confounds(table, settings.requested_regressors, run.image_path))
+        for table in read:
+            collect_error(errors, functools.partial(check_confounds_length, table, series.n_volumes, run.image_path))
+    # Tables of different lengths cannot be joined; the columns of a single one are checked whatever its length.
+    joined = collect_error(errors, lambda: join_tables(read)) if len(read) == len(tables) else None
+    if joined is None or (len(read) > 1 and len(errors) > n_errors_before):
+        return None
+    confounds = collect_error(errors, lambda: choose_confounds(joined, settings.requested_regressors, run.image_path))
     return confounds if len(errors) == n_errors_before else None
 
 
@@ -128,11 +136,11 @@ def collect_error(errors: list[NiimaskerError], check: Callable[[], Value]) -> V
 
 def load_run_confounds(run: Run, settings: Settings, series: Series, timeline: Timeline | None) -> Confounds | None:
     """Return a run's confounds, None if it has no table; without a timeline, each volume needs a value."""
-    if run.confounds_path is None:
+    if not run.confounds_paths:
         return None
     try:
         return load_confounds(
-            run.confounds_path,
+            run.confounds_paths,
             settings.requested_regressors,
             n_volumes=series.n_volumes,
             image_path=run.image_path,

@@ -130,6 +130,7 @@ FOUND = [
     ("tables", "no UTF-8 text", f"--regressor_files {ATLAS_PATH}", "not UTF-8"),
     ("rows", "not as many", f"--regressor_files {SEEDS}", "10 rows"),
     ("columns used", "a gap", "--regressor_files gap.tsv --regressors b", "has no value in row 5"),
+    ("tables of one run", "that differs", "--regressor_files short.tsv other.tsv", "both have a column 'csf'"),
     ("all columns", "without a name", "--regressor_files gap.tsv --regressors", "has no name"),
     ("all columns", "more than", "--regressors", "more than a quarter"),
     ("words", "unknown", "--regressors motoin", "nearest: motion"),
@@ -178,6 +179,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     values = np.arange(240.0).reshape(120, 2)
     short = pd.DataFrame(values, columns=["csf", "white_matter"])
     short.to_csv(example.folder / "short.tsv", sep="\t", index=False)
+    (short + 1).to_csv(example.folder / "other.tsv", sep="\t", index=False)
     short.set_axis(["aroma_motion_01", "aroma_motion_02"], axis=1).to_csv(
         example.folder / "aroma.tsv", sep="\t", index=False
     )
@@ -373,7 +375,7 @@ def test_bound_of_all_columns_is_the_codes(tmp_path):
         values = np.random.default_rng(0).normal(size=(40, n_columns))
         pd.DataFrame(values).add_prefix("c").to_csv(tmp_path / "all.tsv", sep="\t", index=False)
         with record_warnings() as said:
-            load_confounds(tmp_path / "all.tsv", (), n_volumes=40, image_path=tmp_path / "bold.nii.gz")
+            load_confounds([tmp_path / "all.tsv"], (), n_volumes=40, image_path=tmp_path / "bold.nii.gz")
         assert bool(said) == (n_columns > n_most)
 
 

@@ -41,7 +41,7 @@ AROMA_IMAGE = Path("sub-1_space-MNI152NLin6Asym_desc-smoothAROMAnonaggr_bold.nii
 
 
 def choose(*words: str, names: Sequence[str] = NAMES, image_path: Path = IMAGE) -> tuple[str, ...]:
-    return choose_columns(words, Source(tuple(names), TABLE, image_path))
+    return choose_columns(words, Source(tuple(names), dict.fromkeys(names, TABLE), image_path))
 
 
 def refuse_words(*words: str, names: Sequence[str] = NAMES, image_path: Path = IMAGE) -> str:
