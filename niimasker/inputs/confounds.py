@@ -33,12 +33,15 @@ class VolumeMeasures:
         In mm and in standard deviations, of shape (n_volumes,); NaN in the first row, None without such a column.
     non_steady_state
         Which volumes fMRIPrep marks as acquired before the steady state, bool of shape (n_volumes,).
+    motion_path
+        The table of motion that framewise displacement comes from, if it is not one of the confounds tables.
     """
 
     tables: str
     framewise_displacement: np.ndarray | None = None
     std_dvars: np.ndarray | None = None
     non_steady_state: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    motion_path: Path | None = None
 
     @property
     def n_non_steady(self) -> int:
@@ -140,6 +143,36 @@ def load_confounds(
         check_confounds_length(table, n_volumes, image_path)
     confounds = choose_confounds(join_tables(tables), regressors, image_path)
     return confounds.complete(np.ones(n_volumes, dtype=bool) if kept is None else kept)
+
+
+def add_motion(confounds: Confounds | None, motion_path: Path, *, n_volumes: int, image_path: Path) -> Confounds | None:
+    """Return confounds with framewise displacement from a table of motion, if they have none.
+
+    Parameters
+    ----------
+    confounds : Confounds, optional
+        None if the run has no confounds table.
+    motion_path : Path
+        XCP-D's table of motion, with a column framewise_displacement.
+
+    Raises
+    ------
+    ConfoundsError
+        The table of motion cannot be read or does not fit the image.
+    """
+    measures = None if confounds is None else confounds.measures
+    if measures is not None and measures.framewise_displacement is not None:
+        return confounds
+    table = read_confounds(motion_path)
+    noun = "table of motion"
+    check_length(table, len(table.rows), ConfoundsError, n_volumes=n_volumes, image_path=image_path, noun=noun)
+    displacement = _read_measure(join_tables([table]), FRAMEWISE_DISPLACEMENT[:1])
+    if displacement is None:
+        return confounds
+    if measures is None:
+        measures = VolumeMeasures(str(motion_path), non_steady_state=np.zeros(n_volumes, dtype=bool))
+    measures = dataclasses.replace(measures, framewise_displacement=displacement, motion_path=motion_path)
+    return dataclasses.replace(confounds or Confounds((), np.empty((n_volumes, 0))), measures=measures)
 
 
 def read_confounds(table_path: Path) -> TextTable:

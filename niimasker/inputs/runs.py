@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from niimasker.errors import RunError, RunsError
-from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, AssociatedFiles
+from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, MOTION, AssociatedFiles
 from niimasker.inputs.input_images import find_images
 from niimasker.inputs.output_stems import name_outputs
 from niimasker.inputs.sidecars import Sidecars
@@ -41,6 +41,8 @@ class Run:
         The run's atlases and mask, if these differ between runs.
     further_tables
         The confounds tables that are joined to the right of the first.
+    motion_path
+        XCP-D's table of motion beside the image, which gives framewise displacement where no confounds table does.
     sidecar_paths
         The image's JSON files, the nearest first.
     faults
@@ -54,6 +56,7 @@ class Run:
     own_regions: RegionFiles | None = None
     further_tables: tuple[Path, ...] = ()
     sidecar_paths: tuple[Path, ...] = ()
+    motion_path: Path | None = None
     faults: tuple[str, ...] = ()
 
     @property
@@ -110,11 +113,15 @@ def has_own_mask(settings: Settings) -> bool:
 def _add_files(run: Run, settings: Settings, associated: AssociatedFiles, *, is_from_folder: bool) -> Run:
     """Return a run with the files that are found by its image's name; what is not found is recorded in its faults."""
     run, faults = _without_unfetched_tables(run)
+    if is_from_folder or settings.needs_confounds:
+        motion_path = _find_or_record(lambda: associated.find(run.image_path, MOTION), [])
+        run = dataclasses.replace(run, motion_path=motion_path)
     if not settings.regressor_files and (is_from_folder or settings.needs_confounds):
         missing: list[str] = []
         confounds_path = _find_or_record(lambda: associated.find(run.image_path, CONFOUNDS), missing)
         # If no option needs the table, a run without one only lacks its framewise displacement.
-        faults += missing if settings.needs_confounds else []
+        has_enough = run.motion_path is not None and settings.needs_only_motion
+        faults += missing if settings.needs_confounds and not has_enough else []
         run = dataclasses.replace(run, confounds_path=confounds_path)
     if has_own_atlases(settings) or has_own_mask(settings):
         own_regions = _find_or_record(lambda: _find_regions(run.image_path, settings, associated), faults)

@@ -499,6 +499,11 @@ class Settings:
         return bool(self.regressors) or self.scrub or self.discard_scans == "auto"
 
     @property
+    def needs_only_motion(self) -> bool:
+        """Whether a table of framewise displacement does in place of a confounds table."""
+        return not set(self.regressors) - {"scrub"} and self.discard_scans != "auto"
+
+    @property
     def scrubs(self) -> bool:
         """Whether volumes with excessive motion are censored."""
         return self.scrub or "scrub" in self.regressors

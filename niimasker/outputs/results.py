@@ -244,6 +244,9 @@ def run_sources(plan: Plan, extracted: Extracted) -> Sources:
     if plan.run.confounds_paths and extracted.confounds is not None:
         records = [source_record(path) for path in plan.run.confounds_paths]
         sources["Confounds"] = records if len(records) > 1 else records[0]
+    measures = None if extracted.confounds is None else extracted.confounds.measures
+    if measures is not None and measures.motion_path is not None:
+        sources["Motion"] = source_record(measures.motion_path)
     if plan.run.censor_path is not None:
         sources["CensorFile"] = source_record(plan.run.censor_path)
     return sources

@@ -81,6 +81,8 @@ def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
         if _TEDANA_MIXING in path.name:
             # This table says which components are rejected.
             paths[f"{role}' metrics"] = path.with_name(path.name.replace(_TEDANA_MIXING, _TEDANA_METRICS))
+    if run.motion_path is not None:
+        paths["motion"] = run.motion_path
     if run.censor_path is not None:
         paths["censor file"] = run.censor_path
     states = {role: _describe_file(path) for role, path in paths.items()}

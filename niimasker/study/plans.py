@@ -19,6 +19,7 @@ from niimasker.inputs.censoring import (
 )
 from niimasker.inputs.confounds import (
     Confounds,
+    add_motion,
     check_confounds_length,
     choose_confounds,
     load_confounds,
@@ -91,7 +92,7 @@ def _check_confounds(
     """Return a run's confounds, None if there are none or they are invalid; their errors are added to `errors`."""
     n_errors_before = len(errors)
     if not run.confounds_paths:
-        return None
+        return None if series is None else collect_error(errors, lambda: _add_run_motion(None, run, settings, series))
     if settings.requested_regressors is None and not settings.needs_confounds:
         return None if series is None else load_run_confounds(run, settings, series, None)
     tables = [collect_error(errors, functools.partial(read_confounds, path)) for path in run.confounds_paths]
@@ -104,7 +105,9 @@ def _check_confounds(
     if joined is None or (len(read) > 1 and len(errors) > n_errors_before):
         return None
     confounds = collect_error(errors, lambda: choose_confounds(joined, settings.requested_regressors, run.image_path))
-    return confounds if len(errors) == n_errors_before else None
+    if confounds is None or series is None or len(errors) > n_errors_before:
+        return None
+    return collect_error(errors, lambda: _add_run_motion(confounds, run, settings, series))
 
 
 def _check_censoring(
@@ -135,22 +138,39 @@ def collect_error(errors: list[NiimaskerError], check: Callable[[], Value]) -> V
 
 
 def load_run_confounds(run: Run, settings: Settings, series: Series, timeline: Timeline | None) -> Confounds | None:
-    """Return a run's confounds, None if it has no table; without a timeline, each volume needs a value."""
-    if not run.confounds_paths:
-        return None
+    """Return a run's confounds, None if it has neither a confounds table nor one of motion.
+
+    Without a timeline, each volume needs a value.
+    """
+    confounds = None
     try:
-        return load_confounds(
-            run.confounds_paths,
-            settings.requested_regressors,
-            n_volumes=series.n_volumes,
-            image_path=run.image_path,
-            kept=None if timeline is None else timeline.kept,
-        )
+        if run.confounds_paths:
+            confounds = load_confounds(
+                run.confounds_paths,
+                settings.requested_regressors,
+                n_volumes=series.n_volumes,
+                image_path=run.image_path,
+                kept=None if timeline is None else timeline.kept,
+            )
     except ConfoundsError as error:
         if settings.requested_regressors is not None or settings.needs_confounds:
             raise
         warn(f"the run's framewise displacement is not known: {error}")
         return None
+    return _add_run_motion(confounds, run, settings, series)
+
+
+def _add_run_motion(confounds: Confounds | None, run: Run, settings: Settings, series: Series) -> Confounds | None:
+    """Return a run's confounds, with framewise displacement from its table of motion if they have none."""
+    if run.motion_path is None:
+        return confounds
+    try:
+        return add_motion(confounds, run.motion_path, n_volumes=series.n_volumes, image_path=run.image_path)
+    except ConfoundsError as error:
+        if settings.scrubs and settings.fd_threshold:
+            raise
+        warn(f"the run's framewise displacement is not known: {error}")
+        return confounds
 
 
 def _check_own_regions(files: RegionFiles, settings: Settings, errors: list[NiimaskerError]) -> None:

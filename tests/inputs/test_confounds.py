@@ -315,7 +315,7 @@ def test_table_without_marks_marks_nothing(tmp_path):
     path = write_table(tmp_path, ["a"])
     measures = load(path, ["a"]).measures
     assert (measures.tables, measures.framewise_displacement, measures.std_dvars, measures.n_non_steady) == (
-        path,
+        str(path),
         None,
         None,
         0,
