@@ -40,8 +40,13 @@ TABLE, IMAGE = Path("run.tsv"), Path("sub-1_desc-preproc_bold.nii.gz")
 AROMA_IMAGE = Path("sub-1_space-MNI152NLin6Asym_desc-smoothAROMAnonaggr_bold.nii.gz")
 
 
+def of(names: Sequence[str], table: Path = TABLE, image_path: Path = IMAGE) -> Source:
+    """Return the columns of one table and an image as the source of regressors."""
+    return Source(tuple(names), dict.fromkeys(names, table), image_path)
+
+
 def choose(*words: str, names: Sequence[str] = NAMES, image_path: Path = IMAGE) -> tuple[str, ...]:
-    return choose_columns(words, Source(tuple(names), dict.fromkeys(names, TABLE), image_path))
+    return choose_columns(words, of(names, image_path=image_path))
 
 
 def refuse_words(*words: str, names: Sequence[str] = NAMES, image_path: Path = IMAGE) -> str:
@@ -144,21 +149,21 @@ def test_pattern_without_match_stands_for_no_column_and_is_found(pattern):
     names = ("csf", *COSINES)
     assert choose("csf", pattern, names=names) == ("csf",)
     assert choose(pattern, names=names) == ()
-    assert find_unmatched(["csf", pattern], Source(names, TABLE, IMAGE)) == (pattern,)
+    assert find_unmatched(["csf", pattern], of(names)) == (pattern,)
 
 
 def test_patterns_without_match_are_found_among_patterns_with_one_and_words():
     words = ["a[01]", "cosine*", "motion", "high_pass", "Params6", "b_comp_cor_*", "scrub", "n_compcor=5", "mine", "?"]
-    assert find_unmatched(words, Source(NAMES, TABLE, IMAGE)) == ("a[01]", "b_comp_cor_*", "?")
+    assert find_unmatched(words, of(NAMES)) == ("a[01]", "b_comp_cor_*", "?")
 
 
 def test_column_whose_name_is_a_pattern_matches():
     # As a pattern, a[01] would match a0 and a1 alone.
-    assert find_unmatched(["a[01]"], Source(("csf", "a[01]"), TABLE, IMAGE)) == ()
+    assert find_unmatched(["a[01]"], of(("csf", "a[01]"))) == ()
 
 
 def test_column_without_a_name_is_no_match():
-    assert find_unmatched(["*"], Source(("", ""), TABLE, IMAGE)) == ("*",)
+    assert find_unmatched(["*"], of(("", ""))) == ("*",)
 
 
 def test_pattern_leaves_columns_without_a_name_out():
@@ -245,7 +250,7 @@ def test_n_compcor_without_compcor_is_refused(tmp_path, words):
     components = write_components(tmp_path, {"a": 10})
     names = (*components.read_text().split("\n")[0].split("\t"), *FULL_MOTION)
     with pytest.raises(ConfoundsError, match=r"n_compcor .*add compcor"):
-        choose_columns(words, Source(names, components, IMAGE))
+        choose_columns(words, of(names, components))
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "few", "ALL", "", "=5"])
@@ -316,7 +321,7 @@ def test_compcor_beside_cosines_is_not_told_to_add_them(tmp_path, brings_cosines
     path = write_components(tmp_path, {"a": 10})
     names = path.read_text().split("\n")[0].split("\t")
     # A warning is an error in this test run.
-    assert "a_comp_cor_09" in choose_columns([brings_cosines, "compcor"], Source((*names, *TISSUES), path, IMAGE))
+    assert "a_comp_cor_09" in choose_columns([brings_cosines, "compcor"], of((*names, *TISSUES), path))
 
 
 def test_components_of_another_run_are_named_in_every_mask(tmp_path):
@@ -324,7 +329,7 @@ def test_components_of_another_run_are_named_in_every_mask(tmp_path):
     names = path.read_text().split("\n")[0].split("\t")
     fewer = [name for name in names if name not in {"w_comp_cor_02", "w_comp_cor_03"}]
     with pytest.raises(ConfoundsError, match=r"lists components that .* lacks: w_comp_cor_02, w_comp_cor_03"):
-        choose_columns(["compcor=anat_separated", "n_compcor=all", "high_pass"], Source(tuple(fewer), path, IMAGE))
+        choose_columns(["compcor=anat_separated", "n_compcor=all", "high_pass"], of(tuple(fewer), path))
 
 
 # Unknown words
