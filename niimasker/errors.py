@@ -57,6 +57,10 @@ class SignalsError(NiimaskerError):
     """The signals cannot be cleaned with the given options."""
 
 
+class TimingError(SignalsError, RunError):
+    """The times of a run's volumes do not allow the given options."""
+
+
 class TooFewVolumesError(SignalsError, RunError):
     """Too few volumes or degrees of freedom of a run are left."""
 

@@ -25,7 +25,7 @@ IMAGE = Path("sub-1_bold.nii.gz")
 
 
 def load(path: Path, regressors: Sequence[str] = (), n_volumes: int = 3) -> Confounds:
-    return load_confounds(path, regressors, n_volumes=n_volumes, image_path=IMAGE)
+    return load_confounds([path], regressors, n_volumes=n_volumes, image_path=IMAGE)
 
 
 def load_quietly(path: Path, regressors: Sequence[str], n_volumes: int) -> Confounds:

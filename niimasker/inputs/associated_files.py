@@ -31,11 +31,13 @@ class FileKind:
     noun: str
     option: str
     suffix: str
-    desc: str
+    desc: str | None
     extensions: tuple[str, ...]
     entities: tuple[str, ...]
 
 
+# XCP-D's table of motion, in which framewise displacement is a column.
+MOTION = FileKind("table of motion", "--regressor_files", "motion", None, (".tsv",), RUN_ENTITIES)
 CONFOUNDS = FileKind("confounds table", "--regressor_files", "timeseries", "confounds", (".tsv",), RUN_ENTITIES)
 BRAIN_MASK = FileKind("brain mask", "--mask_img", "mask", "brain", (".nii.gz", ".nii"), _SPATIAL)
 
@@ -73,7 +75,8 @@ class AssociatedFiles:
                 f"put it there, or give {kind.option}."
             )
         if not candidates:
-            expected = "_".join([*shared, f"desc-{kind.desc}", f"{kind.suffix}{kind.extensions[0]}"])
+            desc = [f"desc-{kind.desc}"] if kind.desc else []
+            expected = "_".join([*shared, *desc, f"{kind.suffix}{kind.extensions[0]}"])
             raise RunError(
                 f"{image_path}: no {kind.noun} beside it, expected {expected}; put it there, or give {kind.option}."
             )

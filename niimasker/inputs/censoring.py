@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
-from niimasker.errors import CensoringError
+from niimasker.errors import CensoringError, count, warn
 from niimasker.inputs.text_tables import (
     LOGICALS,
     ROW_NUMBERING,
@@ -15,6 +16,10 @@ from niimasker.inputs.text_tables import (
     parse_number,
     read_text_table,
 )
+
+# The column of XCP-D's _outliers.tsv for volumes with excessive motion, and those that choose volumes at random.
+_XCP_D, _RANDOM = "framewise_displacement", re.compile(r"exact_\d+")
+_ZEROS = ("0", "0.0")
 
 
 def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarray:
@@ -53,6 +58,13 @@ def read_censoring(path: Path) -> TextTable:
 def check_censoring_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
     """Raise CensoringError unless a file has one row per volume, or a single row with one value per volume."""
     is_row = len(table.rows) == 1 and n_volumes > 1
+    n_zero = sum(all(cell.strip() in _ZEROS for cell in cells) for cells in table.rows)
+    if n_zero == n_volumes < len(table.rows):
+        raise CensoringError(
+            f"{table.path} censors {count(len(table.rows) - n_volumes, 'volume')} of {len(table.rows)}, but "
+            f"{image_path} has the other {n_volumes} only: they are left out of the image already, as XCP-D does; "
+            "leave --censor_file out for it."
+        )
     n_found, unit = (len(table.names), "value") if is_row else (len(table.rows), "row")
     check_length(
         table, n_found, CensoringError, n_volumes=n_volumes, image_path=image_path, noun="--censor_file", unit=unit
@@ -60,14 +72,37 @@ def check_censoring_length(table: TextTable, n_volumes: int, image_path: Path) -
 
 
 def read_marks(table: TextTable) -> np.ndarray:
-    """Return which cells are 1, bool of shape (n_rows, n_columns); raise CensoringError for values but 0 and 1."""
+    """Return which cells are 1, bool of shape (n_rows, n_columns); raise CensoringError for values but 0 and 1.
+
+    XCP-D's columns exact_100, ... are left out: they choose some of the volumes that are kept at random.
+    """
+    is_random = [bool(_RANDOM.fullmatch(name)) and _XCP_D in table.names for name in table.names]
     rows = [[_read_mark(table, row, cell) for cell in cells] for row, cells in enumerate(table.rows, 1)]
-    return np.array(rows, dtype=bool)
+    return np.array(rows, dtype=bool)[:, ~np.array(is_random)]
 
 
 def find_censored(marks: np.ndarray, n_volumes: int) -> np.ndarray:
     """Return which volumes are censored, bool of shape (n_volumes,), from the marks of a file of the right length."""
     return np.asarray(marks[0] if len(marks) == 1 and n_volumes > 1 else marks.any(axis=1))
+
+
+def warn_of_many_censored(path: Path, censored: np.ndarray, *, means_kept: bool) -> None:
+    """Warn of a file that censors more than half of a run: perhaps its 1 has the other meaning.
+
+    Parameters
+    ----------
+    means_kept
+        Whether 1 was read as kept.
+    """
+    n_censored, n_volumes = np.count_nonzero(censored), len(censored)
+    if 2 * n_censored <= n_volumes:
+        return
+    meaning = (
+        "with --censor_keep 1 means kept, without it 1 means censored."
+        if means_kept
+        else "1 means censored, but AFNI, C-PAC and xcpEngine write 1 for kept volumes, which --censor_keep reads."
+    )
+    warn(f"{path}: {n_censored} of {n_volumes} volumes are censored, more than half; {meaning}")
 
 
 def _read_mark(table: TextTable, row: int, cell: str) -> bool:

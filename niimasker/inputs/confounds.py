@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from niimasker.errors import ConfoundsError, warn
+from niimasker.inputs.joined_tables import JoinedTable, join_tables
 from niimasker.inputs.regressor_words import Source, choose_columns, find_unmatched
 from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, parse_number, read_text_table
 
@@ -25,18 +27,21 @@ class VolumeMeasures:
 
     Parameters
     ----------
-    path
-        The table, for messages.
+    tables
+        The tables, for messages.
     framewise_displacement, std_dvars
         In mm and in standard deviations, of shape (n_volumes,); NaN in the first row, None without such a column.
     non_steady_state
         Which volumes fMRIPrep marks as acquired before the steady state, bool of shape (n_volumes,).
+    motion_path
+        The table of motion that framewise displacement comes from, if it is not one of the confounds tables.
     """
 
-    path: Path
+    tables: str
     framewise_displacement: np.ndarray | None = None
     std_dvars: np.ndarray | None = None
     non_steady_state: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    motion_path: Path | None = None
 
     @property
     def n_non_steady(self) -> int:
@@ -53,11 +58,11 @@ class Confounds:
     names : tuple of str
         The regressors' names, in the order of the columns of `values`.
     values : ndarray of shape (n_volumes, n_regressors), float64
-        Finite, in the table's units, not demeaned.
+        In the table's units, not demeaned; missing (NaN) or infinite where the table has no finite number.
     measures : VolumeMeasures, optional
         The table's measures of single volumes.
-    lacks_first_row : ndarray of shape (n_regressors,), bool, optional
-        Which regressors have no value in the table's first row.
+    paths : Mapping of str to Path
+        The table of each regressor, for messages.
     unmatched : tuple of str
         Patterns that match no column of this table; fMRIPrep writes some columns only for runs that need them.
     """
@@ -65,33 +70,53 @@ class Confounds:
     names: tuple[str, ...]
     values: np.ndarray
     measures: VolumeMeasures | None = None
-    lacks_first_row: np.ndarray | None = None
+    paths: Mapping[str, Path] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
 
-    def fill_first_row(self, kept: np.ndarray) -> np.ndarray:
-        """Return the values, with those missing in the first row taken from the next kept volume.
+    def complete(self, kept: np.ndarray) -> Confounds:
+        """Return the confounds with a finite value at every kept volume, NaN where another volume has none.
+
+        A value missing in the first row, as in derivatives, is taken from the next kept volume.
 
         Parameters
         ----------
         kept : ndarray of shape (n_volumes,), bool
+
+        Raises
+        ------
+        ConfoundsError
+            A value is missing or infinite at another kept volume.
         """
-        following = np.flatnonzero(kept[1:]) + 1
-        if self.lacks_first_row is None or not kept[0] or not len(following):
-            return self.values
-        first = np.where(self.lacks_first_row, self.values[following[0]], self.values[0])
-        return np.vstack([first, self.values[1:]])
+        values, following = self.values.copy(), np.flatnonzero(kept[1:]) + 1
+        if len(following):
+            values[0] = np.where(np.isnan(values[0]), values[following[0]], values[0])
+        is_finite = np.isfinite(values)
+        gaps = np.argwhere(~is_finite & kept[:, None]).tolist()
+        if gaps:
+            # A gap in the first row may come from the row that would fill it.
+            row, column = min(gaps, key=lambda gap: (gap[0] == 0, gap))
+            found = "has no value" if np.isnan(values[row, column]) else "is infinite"
+            name = self.names[column]
+            raise _make_cell_error(self.paths.get(name), name, row + 1, found)
+        return dataclasses.replace(self, values=np.where(is_finite, values, np.nan))
 
 
 def load_confounds(
-    table_path: Path, regressors: Sequence[str] | None, *, n_volumes: int, image_path: Path
+    table_paths: Sequence[Path],
+    regressors: Sequence[str] | None,
+    *,
+    n_volumes: int,
+    image_path: Path,
+    kept: np.ndarray | None = None,
 ) -> Confounds:
     """Return the regressors of one run, one row per volume of its image.
 
     Parameters
     ----------
-    table_path : Path
-        Table with a header: `.tsv` is split at tabs, `.csv` at commas, anything else at white space. fMRIPrep's JSON
-        file is read only for CompCor; it lies beside the table and has the same stem.
+    table_paths : sequence of Path
+        Tables with a header, which are joined side by side: `.tsv` is split at tabs, `.csv` at commas, anything else at
+        white space. fMRIPrep's JSON file is read only for CompCor; it lies beside the table of the components and has
+        the same stem.
     regressors : sequence of str, optional
         Columns, patterns of columns, strategies and words, as `choose_columns` takes them. An empty sequence selects
         all columns, None selects none.
@@ -99,20 +124,55 @@ def load_confounds(
         Volumes of the image, before any is discarded.
     image_path : Path
         The image, for messages.
+    kept : ndarray of shape (n_volumes,), bool, optional
+        The volumes that need a value; all by default.
 
     Returns
     -------
     Confounds
-        All rows of the table. A value missing in the first row, as in derivatives, is taken from the second row.
+        All rows of the table, with a value at every kept volume.
 
     Raises
     ------
     ConfoundsError
-        The table cannot be read, does not fit the image, or lacks columns that `regressors` select.
+        A table cannot be read, does not fit the image or another table, has a gap at a kept volume, or lacks columns
+        that `regressors` select.
     """
-    table = read_confounds(table_path)
-    check_confounds_length(table, n_volumes, image_path)
-    return choose_confounds(table, regressors, image_path)
+    tables = [read_confounds(path) for path in table_paths]
+    for table in tables:
+        check_confounds_length(table, n_volumes, image_path)
+    confounds = choose_confounds(join_tables(tables), regressors, image_path)
+    return confounds.complete(np.ones(n_volumes, dtype=bool) if kept is None else kept)
+
+
+def add_motion(confounds: Confounds | None, motion_path: Path, *, n_volumes: int, image_path: Path) -> Confounds | None:
+    """Return confounds with framewise displacement from a table of motion, if they have none.
+
+    Parameters
+    ----------
+    confounds : Confounds, optional
+        None if the run has no confounds table.
+    motion_path : Path
+        XCP-D's table of motion, with a column framewise_displacement.
+
+    Raises
+    ------
+    ConfoundsError
+        The table of motion cannot be read or does not fit the image.
+    """
+    measures = None if confounds is None else confounds.measures
+    if measures is not None and measures.framewise_displacement is not None:
+        return confounds
+    table = read_confounds(motion_path)
+    noun = "table of motion"
+    check_length(table, len(table.rows), ConfoundsError, n_volumes=n_volumes, image_path=image_path, noun=noun)
+    displacement = _read_measure(join_tables([table]), FRAMEWISE_DISPLACEMENT[:1])
+    if displacement is None:
+        return confounds
+    if measures is None:
+        measures = VolumeMeasures(str(motion_path), non_steady_state=np.zeros(n_volumes, dtype=bool))
+    measures = dataclasses.replace(measures, framewise_displacement=displacement, motion_path=motion_path)
+    return dataclasses.replace(confounds or Confounds((), np.empty((n_volumes, 0))), measures=measures)
 
 
 def read_confounds(table_path: Path) -> TextTable:
@@ -126,96 +186,80 @@ def check_confounds_length(table: TextTable, n_volumes: int, image_path: Path) -
     check_length(table, n_rows, ConfoundsError, n_volumes=n_volumes, image_path=image_path, noun=noun)
 
 
-def choose_confounds(table: TextTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:
-    """Return the regressors of a table, as `load_confounds` does, without checking the number of rows."""
+def choose_confounds(table: JoinedTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:
+    """Return the regressors of a run's tables, without checking their number of rows and gaps."""
     if regressors is None:
-        return Confounds((), np.empty((len(table.rows), 0)), _read_measures(table))
-    source = Source(table.names, table.path, image_path)
+        return Confounds((), np.empty((table.n_rows, 0)), _read_measures(table))
+    source = Source(table.names, table.paths, image_path)
     names = choose_columns(regressors, source) if regressors else _all_columns(table)
-    numbers = _read_numbers(table, names)
-    values = _check_and_fill(table, names, numbers)
+    values = _read_numbers(table, names)
     if not regressors:
         _warn_of_many_columns(table, names)
-    lacks_first_row = np.isnan(numbers[0]) if len(numbers) else None
-    return Confounds(names, values, _read_measures(table), lacks_first_row, find_unmatched(regressors, source))
+    return Confounds(names, values, _read_measures(table), table.paths, find_unmatched(regressors, source))
 
 
-def _read_measures(table: TextTable) -> VolumeMeasures:
-    non_steady_state = np.zeros(len(table.rows), dtype=bool)
+def _read_measures(table: JoinedTable) -> VolumeMeasures:
+    non_steady_state = np.zeros(table.n_rows, dtype=bool)
     for name in table.names:
         if name.startswith(_NON_STEADY_STATE):
             non_steady_state |= _read_leniently(table, name) == 1
     return VolumeMeasures(
-        table.path, _read_measure(table, FRAMEWISE_DISPLACEMENT), _read_measure(table, STD_DVARS), non_steady_state
+        str(table), _read_measure(table, FRAMEWISE_DISPLACEMENT), _read_measure(table, STD_DVARS), non_steady_state
     )
 
 
-def _read_measure(table: TextTable, spellings: Sequence[str]) -> np.ndarray | None:
+def _read_measure(table: JoinedTable, spellings: Sequence[str]) -> np.ndarray | None:
     name = next((name for name in spellings if name in table.names), None)
     return None if name is None else _read_leniently(table, name)
 
 
-def _read_leniently(table: TextTable, name: str) -> np.ndarray:
+def _read_leniently(table: JoinedTable, name: str) -> np.ndarray:
     """Return a column, NaN where it holds no finite number; gaps matter only to runs that censor by this column."""
-    values = np.full(len(table.rows), np.nan)
+    values = np.full(table.n_rows, np.nan)
     for row, cell in enumerate(table.column(name)):
         with contextlib.suppress(ValueError):
             values[row] = parse_number(cell)
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _read_numbers(table: TextTable, names: Sequence[str]) -> np.ndarray:
+def _read_numbers(table: JoinedTable, names: Sequence[str]) -> np.ndarray:
     """Return the named columns, NaN where the table has no value."""
     columns = [_read_column(table, name) for name in names]
-    return np.column_stack(columns) if columns else np.empty((len(table.rows), 0))
+    return np.column_stack(columns) if columns else np.empty((table.n_rows, 0))
 
 
-def _read_column(table: TextTable, name: str) -> np.ndarray:
-    position = table.names.index(name)
-    values = np.empty(len(table.rows))
-    for row, cells in enumerate(table.rows, start=1):
+def _read_column(table: JoinedTable, name: str) -> np.ndarray:
+    cells = table.column(name)
+    values = np.empty(len(cells))
+    for row, cell in enumerate(cells):
         try:
-            values[row - 1] = parse_number(cells[position])
+            values[row] = parse_number(cell)
         except ValueError as error:
-            raise _make_cell_error(
-                table, name, row, f"holds {cells[position][:40]!r}, which is not a number,"
-            ) from error
-        if np.isinf(values[row - 1]):
-            raise _make_cell_error(table, name, row, "is infinite")
+            found = f"holds {cell[:40]!r}, which is not a number,"
+            raise _make_cell_error(table.paths[name], name, row + 1, found) from error
     return values
 
 
-def _check_and_fill(table: TextTable, names: Sequence[str], values: np.ndarray) -> np.ndarray:
-    """Return the values, those missing in the first row taken from the second; raise where any other is missing."""
-    n_fillable = 1 if len(values) > 1 else 0
-    gaps = np.argwhere(np.isnan(values[n_fillable:]))
-    if len(gaps):
-        row, column = gaps[0]
-        raise _make_cell_error(table, names[column], row + n_fillable + 1, "has no value")
-    if not n_fillable:
-        return values
-    return np.vstack([np.where(np.isnan(values[0]), values[1], values[0]), values[1:]])
-
-
-def _make_cell_error(table: TextTable, name: str, row: int, found: str) -> ConfoundsError:
+def _make_cell_error(path: Path | None, name: str, row: int, found: str) -> ConfoundsError:
     return ConfoundsError(
-        f"{table.path}: column {name!r} {found} in row {row} ({ROW_NUMBERING}); "
+        f"{path}: column {name!r} {found} in row {row} ({ROW_NUMBERING}); "
         "correct the table or leave this column out of --regressors."
     )
 
 
-def _all_columns(table: TextTable) -> tuple[str, ...]:
+def _all_columns(table: JoinedTable) -> tuple[str, ...]:
     if "" in table.names:
+        nameless = table.origins[""]
         # A nameless column usually holds row numbers, which would act as a linear trend.
         raise ConfoundsError(
-            f"{table.path}: column {table.names.index('') + 1} has no name; save the table without row numbers, "
+            f"{nameless.path}: column {nameless.names.index('') + 1} has no name; save the table without row numbers, "
             "or name the columns to use in --regressors."
         )
     return table.names
 
 
-def _warn_of_many_columns(table: TextTable, names: Sequence[str]) -> None:
-    n_volumes = len(table.rows)
+def _warn_of_many_columns(table: JoinedTable, names: Sequence[str]) -> None:
+    n_volumes = table.n_rows
     if 4 * len(names) > n_volumes:
         warn(
             f"all {len(names)} columns of the confounds are used for {n_volumes} volumes, more than a quarter, which "

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import ConfoundsError, find_nearest, list_names, warn
+from niimasker.inputs.aroma import BASIC, FULL, ORTHOGONAL, choose_orthogonal, is_denoised, takes_components
+from niimasker.inputs.joined_tables import show_paths
 from niimasker.inputs.strategies import STRATEGIES, choose_by_strategy
 from niimasker.inputs.tedana import choose_rejected
 
@@ -23,7 +25,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "global_signal": _MODELS,
     "high_pass": (),
     "compcor": _COMPCOR,
-    "ica_aroma": ("basic", "full"),
+    "ica_aroma": (BASIC, FULL, ORTHOGONAL),
     "tedana": ("aggressive",),
 }
 
@@ -47,17 +49,19 @@ VOLUME_WORDS = ("scrub", "non_steady_state")
 # Parameters of nilearn's loader for which niimasker has separate options.
 _SEPARATE_OPTIONS = ("fd_threshold", "std_dvars_threshold", "scrub")
 
-# Part of the names of images that ICA-AROMA has denoised.
-_AROMA_IMAGE = "AROMAnonaggr"
-
 
 @dataclass(frozen=True)
 class Source:
-    """The table that columns are selected from: the names of its columns, its path, and its image's path."""
+    """What columns are selected from: the names of a run's columns, the table of each, and the image."""
 
     names: tuple[str, ...]
-    table_path: Path
+    paths: Mapping[str, Path]
     image_path: Path
+
+    @property
+    def tables(self) -> str:
+        """The tables, for messages."""
+        return show_paths(list(dict.fromkeys(self.paths.values())))
 
 
 def choose_columns(words: Sequence[str], source: Source) -> tuple[str, ...]:
@@ -117,7 +121,7 @@ def _choose_plain_word(word: str, source: Source) -> tuple[str, ...]:
     if word in source.names:
         return (word,)
     if word in STRATEGIES:
-        return choose_by_strategy(source.names, source.table_path, label=word, arguments=STRATEGIES[word])
+        return choose_by_strategy(source.names, source.paths, label=word, arguments=STRATEGIES[word])
     return _match_pattern(word, source)
 
 
@@ -149,7 +153,7 @@ def _collect_parameters(words: Sequence[str], source: Source) -> dict[str, str]:
 def _explain_parameter(key: str, value: str, source: Source) -> str:
     if key == "tedana" and value == "non-aggressive":
         return (
-            f"{source.table_path}: tedana=non-aggressive is not available: nilearn returns accepted and rejected "
+            f"{source.tables}: tedana=non-aggressive is not available: nilearn returns accepted and rejected "
             "components together, and regressing them out removes signal with the noise; give tedana=aggressive, or "
             "the image that tedana has denoised."
         )
@@ -169,7 +173,7 @@ def _read_n_compcor(value: str) -> int | str:
 
 def _default_parameter(key: str, source: Source) -> str:
     if key == "ica_aroma":
-        return "full" if _AROMA_IMAGE in source.image_path.name else "basic"
+        return FULL if is_denoised(source.image_path) else BASIC
     return DEFAULTS.get(key, "")
 
 
@@ -177,39 +181,30 @@ def _choose_components(parameters: Mapping[str, str], source: Source) -> tuple[s
     """Return the columns of all requested components."""
     if _N_COMPCOR in parameters and "compcor" not in parameters:
         raise ConfoundsError("--regressors: n_compcor is the number of components that compcor takes; add compcor.")
-    rejected = choose_rejected(source.names, source.table_path) if "tedana" in parameters else ()
+    chosen = choose_rejected(source.names, source.paths) if "tedana" in parameters else ()
     strategy = {key: value for key, value in parameters.items() if key not in ("tedana", "ica_aroma", _N_COMPCOR)}
-    if "ica_aroma" in parameters and _takes_aroma_columns(parameters["ica_aroma"], source):
-        strategy["ica_aroma"] = "basic"
+    aroma = parameters.get("ica_aroma", FULL)
+    if "ica_aroma" in parameters and takes_components(aroma, source.image_path):
+        if aroma == BASIC:
+            strategy["ica_aroma"] = BASIC
+        else:
+            chosen += choose_orthogonal(source.names, source.tables)
     if not strategy:
-        return rejected
+        return chosen
     arguments: dict[str, Any] = {key: value for key, value in strategy.items() if value}
     if "compcor" in strategy:
         arguments[_N_COMPCOR] = _read_n_compcor(parameters.get(_N_COMPCOR, DEFAULTS[_N_COMPCOR]))
     requested = {**strategy, **{key: value for key, value in parameters.items() if key == _N_COMPCOR}}
     label = " ".join(f"{key}={value}" if value else key for key, value in requested.items())
     arguments["strategy"] = tuple(strategy)
-    return rejected + choose_by_strategy(source.names, source.table_path, label=label, arguments=arguments)
-
-
-def _takes_aroma_columns(parameter: str, source: Source) -> bool:
-    """Return whether to take ICA-AROMA's columns: not with "full", whose images have been denoised already."""
-    is_denoised = _AROMA_IMAGE in source.image_path.name
-    if parameter == "full" and not is_denoised:
-        raise ConfoundsError(
-            f"{source.image_path}: ica_aroma=full is for images that ICA-AROMA has denoised "
-            f"(desc-smooth{_AROMA_IMAGE}); give ica_aroma=basic to regress the noise components out."
-        )
-    if parameter == "basic" and is_denoised:
-        warn(f"ica_aroma=basic regresses out what {_AROMA_IMAGE} has taken out of the image already.")
-    return parameter == "basic"
+    return chosen + choose_by_strategy(source.names, source.paths, label=label, arguments=arguments)
 
 
 def _explain_unknown(words: Iterable[str], source: Source) -> str:
     known = [*STRATEGIES, *WORDS, *ALIASES, _N_COMPCOR, *VOLUME_WORDS, *filter(None, source.names)]
     listed = ", ".join(_explain_word(word, known) for word in words)
     return (
-        f"{source.table_path}: --regressors has unknown words: {listed}; it takes columns "
+        f"{source.tables}: --regressors has unknown words: {listed}; it takes columns "
         f"({list_names(source.names)}), patterns of them, strategies ({', '.join(STRATEGIES)}), "
         f"and words ({', '.join([*WORDS, *VOLUME_WORDS])})."
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 
-from niimasker.errors import ImageError, warn
-from niimasker.inputs.images import VoxelStorage, describe_storage, first_line, has_known_space, image_stem, load_image
+from niimasker.errors import ImageError, RunError, warn
+from niimasker.inputs.images import VoxelStorage, describe_storage, has_known_space, load_image
+from niimasker.inputs.sidecars import Entry, Sidecars, read_sidecars
 from niimasker.inputs.spaces import Grid, Space
-from niimasker.options.json_files import read_json
-from niimasker.options.paths import describe_missing_file
 
 # By NIfTI's codes for units of time; the header's field adds a code below 8 for units of space.
 _SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
@@ -40,6 +41,11 @@ class Series:
         The repetition time that the header gives.
     has_known_space
         Whether the header says which template or scanner space its coordinates are in.
+    volume_times
+        The onset of each volume in seconds, where the JSON file gives VolumeTiming; there is no repetition time then.
+    start_time
+        The time of the first volume's data in seconds, by the JSON file's StartTime; fMRIPrep gives that to which it
+        corrects the times of slices.
     """
 
     path: Path
@@ -50,10 +56,38 @@ class Series:
     storage: VoxelStorage
     header_t_r: float | None = None
     has_known_space: bool = True
+    volume_times: tuple[float, ...] | None = None
+    start_time: float = 0.0
+
+    def times(self, t_r: float | None) -> np.ndarray | None:
+        """Return the time of each volume in seconds, None if it is not known.
+
+        Parameters
+        ----------
+        t_r
+            The repetition time that is used, in seconds.
+        """
+        if self.volume_times is not None:
+            return self.start_time + np.array(self.volume_times)
+        return None if t_r is None else self.start_time + t_r * np.arange(self.n_volumes)
 
 
-def open_series(image_path: Path) -> Series:
-    """Return a 4D image as its header describes it.
+@dataclass(frozen=True)
+class _Timing:
+    """Repetition time, onsets of volumes and start time in seconds, as JSON files give them."""
+
+    t_r: float | None
+    volume_times: tuple[float, ...] | None
+    start_time: float
+
+
+def open_series(image_path: Path, sidecar_paths: Sequence[Path] | None = None) -> Series:
+    """Return a 4D image as its header and its JSON files describe it.
+
+    Parameters
+    ----------
+    sidecar_paths
+        The image's JSON files, the nearest first; found by its name if not given.
 
     Raises
     ------
@@ -61,6 +95,8 @@ def open_series(image_path: Path) -> Series:
         The file is not a 4D NIfTI image.
     BrokenImageError
         The file is damaged.
+    RunError
+        The JSON files contradict each other or do not fit the image.
     """
     img = load_image(image_path)
     shown = f"a {img.ndim}D image ({'x'.join(map(str, img.shape))})"
@@ -69,10 +105,11 @@ def open_series(image_path: Path) -> Series:
     # Some converters write time as the fifth axis or leave empty axes behind it.
     if len([n for n in img.shape[3:] if n != 1]) > 1:
         raise ImageError(f"{image_path}: {shown}; split it into 4D series of volumes.")
-    sidecar_t_r, header_t_r = _sidecar_t_r(image_path), _header_t_r(img.header)
-    t_r = header_t_r if sidecar_t_r is None else sidecar_t_r
-    source = "sidecar" if sidecar_t_r is not None else "header" if header_t_r is not None else None
     storage = describe_storage(img, image_path)
+    timing = _read_timing(Sidecars().find(image_path) if sidecar_paths is None else sidecar_paths, storage.n_volumes)
+    header_t_r = None if timing.volume_times else _header_t_r(img.header)
+    t_r = header_t_r if timing.t_r is None else timing.t_r
+    source = "sidecar" if timing.t_r is not None else "header" if header_t_r is not None else None
     return Series(
         image_path,
         Grid.from_image(img),
@@ -82,23 +119,44 @@ def open_series(image_path: Path) -> Series:
         storage,
         header_t_r,
         has_known_space(img.header),
+        timing.volume_times,
+        timing.start_time,
     )
 
 
-def _sidecar_t_r(image_path: Path) -> float | None:
-    sidecar_path = image_path.with_name(image_stem(image_path) + ".json")
-    if describe_missing_file(sidecar_path):
+def _read_timing(paths: Sequence[Path], n_volumes: int) -> _Timing:
+    """Return what an image's JSON files say about its times."""
+    entries = read_sidecars(paths, ("RepetitionTime", "VolumeTiming", "StartTime"))
+    numbers = {key: _as_number(entry.value) for key, entry in entries.items()}
+    t_r, start_time = numbers.get("RepetitionTime"), numbers.get("StartTime") or 0.0
+    if "VolumeTiming" not in entries:
+        return _Timing(t_r if t_r is not None and t_r > 0 else None, None, start_time)
+    volume_times = _check_volume_times(entries["VolumeTiming"], n_volumes)
+    if t_r is not None:
+        name = entries["VolumeTiming"].path.name
+        warn(f"{name}: RepetitionTime is not used, because VolumeTiming gives the time of each volume.")
+    return _Timing(None, volume_times, start_time)
+
+
+def _check_volume_times(entry: Entry, n_volumes: int) -> tuple[float, ...]:
+    """Return the times of VolumeTiming; raise RunError unless there is one for each volume, in ascending order."""
+    items = entry.value if isinstance(entry.value, list) else []
+    times = [time for item in items if (time := _as_number(item)) is not None]
+    if not len(times) == len(items) == n_volumes or any(np.diff(times) <= 0):
+        found = f"{len(items)} values" if isinstance(entry.value, list) else "no list"
+        raise RunError(
+            f"{entry.path}: VolumeTiming holds {found}; expected {n_volumes}, a time in seconds for each volume of the "
+            "image, each later than the one before; correct it, or leave it out and give RepetitionTime."
+        )
+    return tuple(times)
+
+
+def _as_number(value: Any) -> float | None:
+    """Return a JSON value as a finite number, None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    try:
-        content = read_json(sidecar_path)
-    except (OSError, ValueError) as error:
-        warn(f"{sidecar_path.name} cannot be read ({first_line(error)}); its RepetitionTime is not used.")
-        return None
-    t_r = content.get("RepetitionTime") if isinstance(content, dict) else None
-    if isinstance(t_r, bool) or not isinstance(t_r, (int, float)):
-        return None
-    # An integer may be too large for a float.
-    return float(t_r) if 0 < t_r <= sys.float_info.max else None
+    # An integer may be too large for a float; NaN and infinite values fail the comparison.
+    return float(value) if abs(value) <= sys.float_info.max else None
 
 
 def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import ConfoundsError, list_names, warn
+from niimasker.inputs.aroma import NOISE, drop_orthogonal
+from niimasker.inputs.joined_tables import show_paths
+from niimasker.inputs.old_tables import check_old_table, is_old_table, translate_names
 from niimasker.options.json_files import read_json
 
 # load_confounds 0.6.5's strategies (Ciric et al. 2017, doi:10.1016/j.neuroimage.2017.03.020) as keyword arguments of
@@ -70,33 +73,40 @@ _COMPCOR: Mapping[str, tuple[tuple[tuple[str, ...], ...], int]] = {
     "temporal_anat_separated": ((_TEMPORAL, _ANAT), 3),
 }
 
-# fMRIPrep 1.0 and 1.1 on the left, 1.2 and later on the right.
-_OLD_NAMES = frozenset({"X", "RotX", "CSF", "WhiteMatter"})
-_NEW_NAMES = frozenset({"trans_x", "rot_x", "csf", "white_matter"})
-
 
 @dataclass(frozen=True)
 class _Request:
-    """A strategy to apply to a table: `names` are all columns of the table, `arguments` those of nilearn's loader."""
+    """A strategy to apply to a run's tables: all columns, the table of each, and the arguments of nilearn's loader."""
 
     names: tuple[str, ...]
-    path: Path
+    paths: Mapping[str, Path]
     label: str
     arguments: Mapping[str, Any]
 
+    @property
+    def tables(self) -> str:
+        """The tables, for messages."""
+        return show_paths(list(dict.fromkeys(self.paths.values())))
+
+    @property
+    def compcor_path(self) -> Path:
+        """The table with CompCor's components, else the first."""
+        having = [path for name, path in self.paths.items() if "_comp_cor_" in name]
+        return (having or list(self.paths.values()))[0]
+
 
 def choose_by_strategy(
-    names: Sequence[str], table_path: Path, *, label: str, arguments: Mapping[str, Any]
+    names: Sequence[str], paths: Mapping[str, Path], *, label: str, arguments: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Return the names of the columns that nilearn selects for a strategy.
 
     Parameters
     ----------
     names : sequence of str
-        The names of all columns of the table.
-    table_path : Path
-        The table, for messages. fMRIPrep's JSON file is read only for CompCor; it lies beside the table and has the
-        same stem.
+        The names of all columns of the run's tables.
+    paths : Mapping of str to Path
+        The table of each column, for messages. fMRIPrep's JSON file is read only for CompCor; it lies beside the table
+        of the components and has the same stem.
     label : str
         The strategy's words, for messages.
     arguments : Mapping
@@ -112,11 +122,16 @@ def choose_by_strategy(
     ConfoundsError
         The table, or fMRIPrep's JSON file, lacks columns that the strategy takes.
     """
-    request = _Request(tuple(names), table_path, label, arguments)
-    _check_version(request)
+    request = _Request(tuple(names), paths, label, arguments)
+    if is_old_table(names):
+        check_old_table(names, request.tables, label=label, arguments=arguments)
+        by_new_name = translate_names(names)
+        new_paths = {new: paths[old] for new, old in by_new_name.items()}
+        chosen = choose_by_strategy(tuple(by_new_name), new_paths, label=label, arguments=arguments)
+        return tuple(by_new_name[name] for name in chosen)
     description = _read_description(request) if "compcor" in arguments["strategy"] else {}
     try:
-        chosen = _ask_nilearn(request.names, json.dumps(description), tuple(arguments.items()))
+        chosen = _ask_nilearn(drop_orthogonal(request.names), json.dumps(description), tuple(arguments.items()))
     # nilearn raises KeyError for a table with only some of the columns, and for gaps in the JSON file.
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfoundsError(_explain_refusal(request, description)) from error
@@ -177,17 +192,9 @@ def _write_stand_in(path: Path, names: Iterable[str]) -> None:
         csv.writer(file, delimiter="\t").writerows([written, *[["0"] * len(written)] * 2])
 
 
-def _check_version(request: _Request) -> None:
-    if _OLD_NAMES & set(request.names) and not _NEW_NAMES & set(request.names):
-        raise ConfoundsError(
-            f"{request.path} is from a version of fMRIPrep that is too old (before 1.2) for {request.label}; "
-            f"name columns in --regressors instead: {', '.join(request.names)}."
-        )
-
-
 def _read_description(request: _Request) -> dict[str, Any]:
     """Return the content of fMRIPrep's JSON file beside the table."""
-    path = request.path.with_suffix(".json")
+    path = request.compcor_path.with_suffix(".json")
     try:
         description = read_json(path)
     except OSError as error:
@@ -205,14 +212,14 @@ def _read_description(request: _Request) -> dict[str, Any]:
 def _explain_refusal(request: _Request, description: Mapping[str, Any]) -> str:
     """Return the message that says why nilearn cannot select the columns."""
     lacking = [name for name in _list_component_columns(request.arguments) if name not in request.names]
-    if "ica_aroma" in request.arguments["strategy"] and not any("aroma" in name for name in request.names):
-        lacking.append("aroma_motion_01, ...")
+    if "ica_aroma" in request.arguments["strategy"] and not any(NOISE in name for name in request.names):
+        lacking.append(f"{NOISE}01, ...")
     takes, has = f"that {request.label} takes", f"it has {list_names(request.names)}."
     if lacking:
-        return f"{request.path} lacks columns {takes}: {list_names(lacking)}; {has}"
+        return f"{request.tables} lacks columns {takes}: {list_names(lacking)}; {has}"
     if "compcor" in request.arguments["strategy"]:
         return _explain_compcor(request, description)
-    return f"{request.path} has no columns {takes} (cosine00, ...); {has}"
+    return f"{request.tables} has no columns {takes} (cosine00, ...); {has}"
 
 
 def _list_component_columns(arguments: Mapping[str, Any]) -> list[str]:
@@ -227,7 +234,7 @@ def _list_component_columns(arguments: Mapping[str, Any]) -> list[str]:
 
 def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
     """Return the message that says how the JSON file's components do not fit the strategy."""
-    json_path = request.path.with_suffix(".json")
+    json_path = request.compcor_path.with_suffix(".json")
     kinds, _ = _COMPCOR[request.arguments["compcor"]]
     lacking = [name for name in description if name.startswith(sum(kinds, ())) and name not in request.names]
     unlisted = [spellings[0] for spellings in kinds if not any(name.startswith(spellings) for name in description)]
@@ -235,11 +242,11 @@ def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
     if unlisted:
         return (
             f"{json_path} lists no components {prefix}00, ..., which {request.label} takes; "
-            f"it must come with {request.path}."
+            f"it must come with {request.compcor_path}."
         )
     if lacking:
         return (
-            f"{json_path} lists components that {request.path} lacks: {list_names(lacking)}; "
+            f"{json_path} lists components that {request.compcor_path} lacks: {list_names(lacking)}; "
             f"for {request.label} both must come from the same run."
         )
     return (

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from niimasker.errors import ConfoundsError, list_names
+from niimasker.inputs.joined_tables import show_paths
 from niimasker.inputs.text_tables import read_text_table
 
 _MIXING, _METRICS = "desc-ICA_mixing", "desc-tedana_metrics"
 
 
-def choose_rejected(names: Sequence[str], table_path: Path) -> tuple[str, ...]:
+def choose_rejected(names: Sequence[str], paths: Mapping[str, Path]) -> tuple[str, ...]:
     """Return the columns of tedana's mixing table whose components are classified as rejected.
 
     Parameters
     ----------
     names : sequence of str
-        The names of the mixing table's columns.
-    table_path : Path
-        The mixing table; tedana's table of metrics, which classifies the components, lies beside it.
+        The names of a run's columns.
+    paths : Mapping of str to Path
+        The table of each column. Beside tedana's mixing table lies its table of metrics, which classifies the
+        components.
 
     Raises
     ------
     ConfoundsError
-        The table is not tedana's mixing table, or the table of metrics is missing or does not fit.
+        No table is tedana's mixing table, or the table of metrics is missing or does not fit.
     """
-    if _MIXING not in table_path.name:
+    tables = tuple(dict.fromkeys(paths.values()))
+    table_path = next((path for path in tables if _MIXING in path.name), None)
+    if table_path is None:
         raise ConfoundsError(
-            f"{table_path}: the word tedana takes tedana's mixing table, *{_MIXING}.tsv, in --regressor_files."
+            f"{show_paths(tables)}: the word tedana takes tedana's mixing table, *{_MIXING}.tsv, in --regressor_files."
         )
     metrics_path = table_path.with_name(table_path.name.replace(_MIXING, _METRICS))
     metrics = read_text_table(metrics_path, ConfoundsError, "tedana's table of metrics beside the mixing table")
@@ -41,7 +45,8 @@ def choose_rejected(names: Sequence[str], table_path: Path) -> tuple[str, ...]:
         for component, label in zip(metrics.column("Component"), metrics.column("classification"), strict=True)
         if label == "rejected"
     }
-    chosen = tuple(name for name in names if _drop_zeros(name) in rejected)
+    mixed = [name for name in names if paths[name] == table_path]
+    chosen = tuple(name for name in mixed if _drop_zeros(name) in rejected)
     if len(chosen) != len(rejected):
         raise ConfoundsError(
             f"{metrics_path} rejects {len(rejected)} components, of which {table_path} has {len(chosen)}; "

@@ -104,6 +104,7 @@ def _check_value(option: Option, value: Any) -> Any:
 def _check_combinations(settings: Settings) -> None:
     _check_required(settings)
     _check_running(settings)
+    _check_censoring(settings)
     _check_scrubbing(settings)
     _check_signals(settings)
     _check_connectivity(settings)
@@ -149,6 +150,11 @@ def _check_signals(settings: Settings) -> None:
             f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz; "
             "frequencies between the two are kept."
         )
+
+
+def _check_censoring(settings: Settings) -> None:
+    if settings.censor_keep and not settings.censor_file:
+        warn("--censor_keep is ignored without --censor_file.")
 
 
 def _check_scrubbing(settings: Settings) -> None:

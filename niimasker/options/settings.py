@@ -275,9 +275,9 @@ class Settings:
     regressor_files: tuple[str, ...] = _option(
         FILES,
         "confounds tables (default: beside each image); one for each image: .tsv, .csv or separated by white space, "
-        "with a header; patterns are expanded; paired with the images by the BIDS entities in their names, or by order "
-        "if there are none; without this option, *_desc-confounds_timeseries.tsv beside each image, of the same "
-        "entities",
+        "with a header; several patterns that each have a table for every image are joined side by side; patterns are "
+        "expanded; paired with the images by the BIDS entities in their names, or by order if there are none; without "
+        "this option, *_desc-confounds_timeseries.tsv beside each image, of the same entities",
         CONFOUNDS,
         default=(),
         affects_results=False,
@@ -338,10 +338,14 @@ class Settings:
     censor_file: tuple[str, ...] = _option(
         FILES,
         "files that say which volumes to censor, one for each image; a vector or table with a row per volume, 1 where "
-        "it is censored and 0 elsewhere; patterns and pairing as in --regressor_files",
+        "it is censored and 0 elsewhere, or the other way round with --censor_keep; patterns and pairing as in "
+        "--regressor_files",
         CENSORING,
         default=(),
         affects_results=False,
+    )
+    censor_keep: bool = _option(
+        FLAG, "read 1 in the files of --censor_file as kept and 0 as censored", CENSORING, default=False
     )
     censored: str = _option(
         choice(CENSORED_ROWS),
@@ -493,6 +497,11 @@ class Settings:
     def needs_confounds(self) -> bool:
         """Whether each run must have a confounds table."""
         return bool(self.regressors) or self.scrub or self.discard_scans == "auto"
+
+    @property
+    def needs_only_motion(self) -> bool:
+        """Whether a table of framewise displacement does in place of a confounds table."""
+        return not set(self.regressors) - {"scrub"} and self.discard_scans != "auto"
 
     @property
     def scrubs(self) -> bool:

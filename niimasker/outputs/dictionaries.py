@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 Dictionary = dict[str, Any]
 
 _INDEX = {
@@ -51,10 +53,16 @@ OUTLIERS: Dictionary = {
 }
 
 
-def describe_regressors(t_r: float | None) -> Dictionary:
-    """Return the JSON content beside the table of regressors, which has one row per volume of the image."""
+def describe_regressors(t_r: float | None, times: np.ndarray | None) -> Dictionary:
+    """Return the JSON content beside the table of regressors, which has one row per volume of the image.
+
+    Parameters
+    ----------
+    t_r, times
+        The repetition time, and the time of each volume, in seconds; None if not known.
+    """
     return {
         "Description": "Selected regressors with missing values filled in, before filtering and z-scoring.",
         "SamplingFrequency": "TR" if t_r is None else 1 / t_r,
-        "StartTime": 0.0,
+        "StartTime": 0.0 if times is None else float(times[0]),
     }

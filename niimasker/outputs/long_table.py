@@ -146,9 +146,7 @@ def _read_block(run: TidyRun, files: RunFiles, tables: Tables, entities: Sequenc
             f"{tables.signals_path} has {cells.shape[0]} rows of {cells.shape[1]} values, but its JSON file says "
             f"{len(volumes)} rows and its header has {len(regions)} names; process that run again without --resume."
         )
-    t_r = sidecar["RepetitionTime"]
-    # Rounded to the microsecond: further digits are rounding errors of the product.
-    times = None if t_r is None else np.round(volumes * t_r, 6)
+    times = _find_times(sidecar, volumes)
     texts = {"run": run.output_stem, **{name: run.entities.get(name) for name in entities}, "atlas": tables.atlas}
     return Block(texts, volumes, times, regions, cells)
 
@@ -162,6 +160,15 @@ def _find_volumes(sidecar: Mapping[str, Any], outliers_path: Path) -> np.ndarray
         return np.arange(counts["Discarded"], counts["Read"])
     outliers = np.loadtxt(outliers_path, delimiter="\t", skiprows=1, dtype=int, ndmin=2)
     return np.flatnonzero(~outliers.any(axis=1))
+
+
+def _find_times(sidecar: Mapping[str, Any], volumes: np.ndarray) -> np.ndarray | None:
+    """Return the time of each row in seconds, None if it is not known."""
+    times, start, t_r = sidecar.get("VolumeTiming"), sidecar["StartTime"], sidecar["RepetitionTime"]
+    if times is not None:
+        return np.array(times)
+    # Rounded to the microsecond: further digits are rounding errors of the product.
+    return None if t_r is None else np.round(start + (volumes - volumes[0]) * t_r, 6)
 
 
 def _read_cells(path: Path) -> tuple[list[str], np.ndarray]:

@@ -73,7 +73,7 @@ def summary_row(outcome: Outcome) -> dict[str, Any]:
     run, result = outcome.run, outcome.result
     return {
         "image": str(run.image_path),
-        "confounds": str(run.confounds_path) if run.confounds_path else None,
+        "confounds": ", ".join(map(str, run.confounds_paths)) or None,
         "output": run.output_stem,
         "status": outcome.status,
         "reason": outcome.reason,

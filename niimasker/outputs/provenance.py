@@ -11,6 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from niimasker.inputs.series import Series
 from niimasker.options.option_types import Shard
 from niimasker.options.settings import PER_CALL_OPTIONS, Settings
 from niimasker.regions.names.joining import NamesJoin
@@ -23,6 +26,7 @@ from niimasker.signals.timeline import Timeline
 PACKAGES = ("niimasker", "isal", "numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
 
 SourceRecord = dict[str, str | int]
+Sources = dict[str, SourceRecord | list[SourceRecord]]
 
 
 @cache
@@ -65,19 +69,22 @@ def _sha256(path: Path) -> str:
 def make_sidecar(
     *,
     settings: Settings,
+    series: Series,
     timeline: Timeline,
     cleaning: Cleaning,
     weights: RegionWeights,
     nuisance: Nuisance,
-    sources: Mapping[str, SourceRecord],
+    sources: Mapping[str, SourceRecord | list[SourceRecord]],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Return the JSON content beside a table of signals."""
+    times = _times_of_rows(series, timeline, cleaning.t_r, settings)
     return {
         "SamplingFrequency": None if cleaning.t_r is None else 1 / cleaning.t_r,
-        "StartTime": None if cleaning.t_r is None else round(_first_volume(timeline, settings) * cleaning.t_r, 9),
+        "StartTime": None if times is None else times[0],
         "RepetitionTime": cleaning.t_r,
         "RepetitionTimeSource": cleaning.t_r_source,
+        "VolumeTiming": times if series.volume_times is not None else None,
         "Volumes": {
             "Read": timeline.n_read,
             "Discarded": timeline.n_discarded,
@@ -96,9 +103,11 @@ def make_sidecar(
     }
 
 
-def _first_volume(timeline: Timeline, settings: Settings) -> int:
-    """Return the number of the image's volume in the first row of signals."""
-    return timeline.n_discarded if settings.censored == "nan" else int(timeline.kept.argmax())
+def _times_of_rows(series: Series, timeline: Timeline, t_r: float | None, settings: Settings) -> list[float] | None:
+    """Return the time in seconds of each row of signals, None if it is not known."""
+    times = series.times(t_r)
+    is_row = np.arange(timeline.n_read) >= timeline.n_discarded if settings.censored == "nan" else timeline.kept
+    return None if times is None else [round(time, 9) for time in times[is_row].tolist()]
 
 
 def describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, str | int]]:

@@ -19,6 +19,7 @@ from niimasker.outputs.files import check_output_dir, write_json
 from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files, sidecar_beside
 from niimasker.outputs.provenance import (
     SourceRecord,
+    Sources,
     describe_columns,
     make_relmat_sidecar,
     make_sidecar,
@@ -121,6 +122,7 @@ def write_run(
         for number, tables in enumerate(files.tables):
             sidecar = make_sidecar(
                 settings=settings,
+                series=plan.series,
                 timeline=plan.timeline,
                 cleaning=plan.cleaning,
                 weights=placement.weights[number],
@@ -223,8 +225,8 @@ def _write_run_files(plan: Plan, extracted: Extracted, files: RunFiles) -> list[
         paths += _write_table(files.outliers_path, outliers_table(timeline), files, OUTLIERS)
     if confounds is not None and confounds.names:
         # fMRIPrep writes ten significant digits.
-        dictionary = describe_regressors(plan.cleaning.t_r)
-        paths += _write_table(files.regressors_path, regressors_table(confounds, timeline), files, dictionary, "%.10g")
+        dictionary = describe_regressors(plan.cleaning.t_r, plan.series.times(plan.cleaning.t_r))
+        paths += _write_table(files.regressors_path, regressors_table(confounds), files, dictionary, "%.10g")
     return paths
 
 
@@ -235,12 +237,16 @@ def _insert_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
     return rows
 
 
-def run_sources(plan: Plan, extracted: Extracted) -> dict[str, SourceRecord]:
-    """Return the source files of a run, without those of its regions."""
-    sources = {"Image": source_record(plan.series.storage.path, extracted.image_sha256)}
+def run_sources(plan: Plan, extracted: Extracted) -> Sources:
+    """Return the source files of a run, without those of its regions; several confounds tables are a list."""
+    sources: Sources = {"Image": source_record(plan.series.storage.path, extracted.image_sha256)}
     # A table that is not needed may be unreadable; then it is not a source.
-    if plan.run.confounds_path is not None and extracted.confounds is not None:
-        sources["Confounds"] = source_record(plan.run.confounds_path)
+    if plan.run.confounds_paths and extracted.confounds is not None:
+        records = [source_record(path) for path in plan.run.confounds_paths]
+        sources["Confounds"] = records if len(records) > 1 else records[0]
+    measures = None if extracted.confounds is None else extracted.confounds.measures
+    if measures is not None and measures.motion_path is not None:
+        sources["Motion"] = source_record(measures.motion_path)
     if plan.run.censor_path is not None:
         sources["CensorFile"] = source_record(plan.run.censor_path)
     return sources

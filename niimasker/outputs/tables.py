@@ -98,9 +98,9 @@ def outliers_table(timeline: Timeline) -> pd.DataFrame:
     return pd.DataFrame(columns).astype(int)
 
 
-def regressors_table(confounds: Confounds, timeline: Timeline) -> pd.DataFrame:
+def regressors_table(confounds: Confounds) -> pd.DataFrame:
     """Return the selected regressors, one row per volume of the image."""
-    return pd.DataFrame(confounds.fill_first_row(timeline.kept), columns=list(confounds.names))
+    return pd.DataFrame(confounds.values, columns=list(confounds.names))
 
 
 def voxels_table(weights: RegionWeights) -> pd.DataFrame:

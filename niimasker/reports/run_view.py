@@ -151,7 +151,7 @@ def make_view(
 def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     if confounds is None:
         return (), np.empty((np.count_nonzero(kept), 0))
-    return confounds.names, confounds.fill_first_row(kept)[kept]
+    return confounds.names, confounds.values[kept]
 
 
 def _view_atlas(

@@ -69,6 +69,7 @@ def _make_columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:
     """Return the columns of the table of runs, without the columns of files that no run has."""
     statuses = {plan.run: _SKIP if plan.run in finished else _TO_DO for plan in study.plans}
     headers, runs = _format_headers(study), study.runs
+    kept = {plan.run: plan.timeline.n_kept for plan in study.plans}
     files = {
         "censor file": [_format_path(run.censor_path, run) for run in runs],
         "mask": [_format_path(run.own_regions.mask_path if run.own_regions else None, run) for run in runs],
@@ -77,8 +78,9 @@ def _make_columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:
     return {
         "image": [str(run.image_path) for run in runs],
         "volumes": [headers[run][0] for run in runs],
+        "kept": [_format_kept(kept.get(run)) for run in runs],
         "TR (s)": [headers[run][1] for run in runs],
-        "confounds": [_format_path(run.confounds_path, run) for run in runs],
+        "confounds": [" ".join(_format_path(path, run) for path in run.confounds_paths) or _NONE for run in runs],
         **{name: cells for name, cells in files.items() if set(cells) - {_NONE}},
         "output": [run.output_stem for run in runs],
         "status": [statuses.get(run, _ERROR) for run in runs],
@@ -106,6 +108,10 @@ def _format_headers(study: Study) -> dict[Run, tuple[str, str]]:
         t_r = study.settings.t_r or (series.t_r if series else None)
         headers[run] = ("?", "?") if series is None else (str(series.n_volumes), _format_t_r(t_r))
     return headers
+
+
+def _format_kept(n_kept: int | None) -> str:
+    return "?" if n_kept is None else str(n_kept)
 
 
 def _format_t_r(t_r: float | None) -> str:

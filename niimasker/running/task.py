@@ -18,7 +18,7 @@ from niimasker.errors import record_warnings
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
-from niimasker.outputs.provenance import SourceRecord
+from niimasker.outputs.provenance import SourceRecord, Sources
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.running.batch import attempt
@@ -146,12 +146,21 @@ def _write_report(
         extracted,
         result,
         keys=task.shared.keys,
-        sources={**run_sources(task.plan, extracted), **_name_sources(task.shared.keys, sources)},
+        sources={**_number_sources(run_sources(task.plan, extracted)), **_name_sources(task.shared.keys, sources)},
         settings=task.shared.settings,
         command=task.shared.command,
     )
     write_report(path, view, task.shared.settings.output_dir)
     return path
+
+
+def _number_sources(sources: Sources) -> dict[str, SourceRecord]:
+    """Return source files each under a name of its own: the second table of confounds is "Confounds (2)"."""
+    numbered: dict[str, SourceRecord] = {}
+    for part, source in sources.items():
+        for number, record in enumerate(source if isinstance(source, list) else [source], start=1):
+            numbered[part if number == 1 else f"{part} ({number})"] = record
+    return numbered
 
 
 def _name_sources(keys: Sequence[str], sources: Sequence[RegionSources]) -> dict[str, SourceRecord]:
@@ -173,7 +182,7 @@ def _compute_signals(task: Task, placement: Placement, placement_warnings: Seque
     reading = ReadOptions(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
     with record_warnings() as recorded:
         start = time.perf_counter()
-        confounds = load_run_confounds(plan.run, task.shared.settings, plan.series)
+        confounds = load_run_confounds(plan.run, task.shared.settings, plan.series, plan.timeline)
         signals = extract_signals(plan.series, plan.timeline, placement, reading)
         _log_step(task, "signals extracted", start)
         start = time.perf_counter()

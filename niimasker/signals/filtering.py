@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from niimasker.errors import SignalsError, TooFewVolumesError, warn
+from niimasker.errors import SignalsError, TimingError, TooFewVolumesError, warn
 from niimasker.inputs.series import T_R_MAX, T_R_MIN, Series
 from niimasker.options.settings import Settings
 from niimasker.signals.timeline import Timeline
@@ -68,9 +68,12 @@ def make_cleaning(settings: Settings, series: Series, timeline: Timeline | None)
     ------
     SignalsError
         The repetition time is not plausible, or is missing or too long for the filter.
+    TimingError
+        The run's volumes are at times that --t_r or the filter does not fit.
     TooFewVolumesError
         The run is shorter than the filter needs.
     """
+    _check_volume_times(settings, series)
     t_r, t_r_source = _choose_t_r(settings, series)
     standardize = settings.standardize_method if settings.standardize else None
     cleaning = Cleaning(settings.detrend, standardize, settings.high_pass, settings.low_pass, t_r, t_r_source)
@@ -79,6 +82,33 @@ def make_cleaning(settings: Settings, series: Series, timeline: Timeline | None)
         if timeline is not None:
             _check_length(cleaning, series, timeline)
     return cleaning
+
+
+def _check_volume_times(settings: Settings, series: Series) -> None:
+    """Check options that need a repetition time against the times of the volumes, where these are given."""
+    if series.volume_times is None or series.n_volumes < 2:
+        return
+    steps = np.diff(series.volume_times)
+    shortest, longest = steps.min(), steps.max()
+    if settings.t_r:
+        if max(abs(steps - settings.t_r)) > _T_R_TOLERANCE:
+            raise TimingError(
+                f"{series.path}: --t_r is {settings.t_r:g} s, but VolumeTiming in the image's JSON file places volumes "
+                f"{shortest:g} to {longest:g} s apart; leave --t_r out."
+            )
+        return
+    is_even = longest - shortest <= _T_R_TOLERANCE
+    if settings.high_pass or settings.low_pass:
+        way_out = f"give --t_r {steps.mean():g}" if is_even else "leave the filter out, or leave this run out"
+        raise TimingError(
+            f"{series.path}: VolumeTiming in the image's JSON file gives times of volumes ({shortest:g} to {longest:g} "
+            f"s apart) and no repetition time; --high_pass and --low_pass need evenly spaced volumes: {way_out}."
+        )
+    if settings.detrend and not is_even:
+        warn(
+            f"--detrend fits a line as if volumes were evenly spaced, but VolumeTiming places them {shortest:g} to "
+            f"{longest:g} s apart."
+        )
 
 
 def _choose_t_r(settings: Settings, series: Series) -> tuple[float | None, str | None]:

@@ -50,16 +50,14 @@ def prepare_nuisance(confounds: Confounds | None, timeline: Timeline, cleaning: 
     Parameters
     ----------
     confounds
-        With one row per volume of the image file.
+        With one row per volume of the image file, and a value at every kept volume.
 
     Raises
     ------
     TooFewVolumesError
         Regressors, mean, trend and filter leave no degree of freedom.
     """
-    names, values = (
-        (confounds.names, confounds.fill_first_row(timeline.kept)[timeline.kept]) if confounds else ((), None)
-    )
+    names, values = (confounds.names, confounds.values[timeline.kept]) if confounds else ((), None)
     if values is None or not names:
         nuisance = Nuisance((), np.empty((timeline.n_kept, 0)), {}, _count_degrees_of_freedom(0, timeline, cleaning))
     else:

@@ -16,6 +16,9 @@ from niimasker.options.settings import Settings
 # The reasons for censoring a volume, in the order of the columns of _outliers.tsv.
 REASONS = ("non_steady_state", "framewise_displacement", "std_dvars", "segment", "user")
 
+# The options with the thresholds of --scrub, by reason.
+_OPTIONS = {"framewise_displacement": "fd_threshold", "std_dvars": "std_dvars_threshold"}
+
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
@@ -78,12 +81,14 @@ def make_timeline(
         All volumes are censored.
     """
     n_discarded = _count_discarded(series, settings, measures)
-    outliers = {} if measures is None else _find_outliers(settings, measures, n_discarded)
+    outliers = {} if measures is None else _find_outliers(settings, measures)
     if user is not None:
         outliers["user"] = user
     after_discarded = np.arange(series.n_volumes) >= n_discarded
     outliers = {reason: censors & after_discarded for reason, censors in outliers.items()}
     timeline = Timeline(series.n_volumes, n_discarded, outliers)
+    if measures is not None:
+        _check_gaps(settings, measures, timeline.censored, n_discarded)
     if settings.scrubs:
         short = find_short_segments(timeline.censored[n_discarded:], settings.scrub_segment)
         in_full = np.concatenate([np.zeros(n_discarded, dtype=bool), short])
@@ -112,39 +117,55 @@ def _count_discarded(series: Series, settings: Settings, measures: VolumeMeasure
     return n_discarded
 
 
-def _find_outliers(settings: Settings, measures: VolumeMeasures, n_discarded: int) -> dict[str, np.ndarray]:
+def _find_outliers(settings: Settings, measures: VolumeMeasures) -> dict[str, np.ndarray]:
     outliers = {}
     if "non_steady_state" in settings.regressors:
         outliers["non_steady_state"] = measures.non_steady_state
-    if settings.scrubs:
-        for reason, values, threshold, spellings in (
-            ("framewise_displacement", measures.framewise_displacement, settings.fd_threshold, FRAMEWISE_DISPLACEMENT),
-            ("std_dvars", measures.std_dvars, settings.std_dvars_threshold, STD_DVARS),
-        ):
-            if threshold:
-                outliers[reason] = _check_measure(values, spellings, measures, n_discarded) > threshold
+    for measure in _list_measures(settings, measures):
+        outliers[measure.reason] = measure.values > measure.threshold
     return outliers
 
 
-def _check_measure(
-    values: np.ndarray | None, spellings: tuple[str, ...], measures: VolumeMeasures, n_discarded: int
-) -> np.ndarray:
-    option = "fd_threshold" if spellings == FRAMEWISE_DISPLACEMENT else "std_dvars_threshold"
-    if values is None:
-        raise ConfoundsError(
-            f"{measures.path} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2), which --scrub needs; "
-            f"--{option} 0 scrubs without it, --censor_file takes volumes of your own."
-        )
+@dataclass(frozen=True, eq=False)
+class _Measure:
+    """A measure that --scrub compares with a threshold, NaN where it is not known."""
+
+    reason: str
+    values: np.ndarray
+    threshold: float
+
+
+def _list_measures(settings: Settings, measures: VolumeMeasures) -> list[_Measure]:
+    """Return the measures that --scrub needs; raise ConfoundsError if the table has no such column."""
+    columns = {
+        FRAMEWISE_DISPLACEMENT: (measures.framewise_displacement, settings.fd_threshold),
+        STD_DVARS: (measures.std_dvars, settings.std_dvars_threshold),
+    }
+    listed = []
+    for spellings, (values, threshold) in columns.items():
+        if not (settings.scrubs and threshold):
+            continue
+        if values is None:
+            raise ConfoundsError(
+                f"{measures.tables} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2), which --scrub "
+                f"needs; --{_OPTIONS[spellings[0]]} 0 scrubs without it, --censor_file takes volumes of your own."
+            )
+        listed.append(_Measure(spellings[0], values, threshold))
+    return listed
+
+
+def _check_gaps(settings: Settings, measures: VolumeMeasures, censored: np.ndarray, n_discarded: int) -> None:
+    """Raise ConfoundsError where a measure is not known at a volume that nothing censors."""
     # The first volume has no volume before it to compare with.
-    n_without = max(1, n_discarded)
-    missing = np.flatnonzero(np.isnan(values[n_without:]))
-    if len(missing):
-        row = missing[0] + n_without + 1
-        raise ConfoundsError(
-            f"{measures.path}: column {spellings[0]} has no number in row {row} ({ROW_NUMBERING}), so --scrub cannot "
-            f"judge that volume; correct the table, or give --{option} 0 to scrub without this column."
-        )
-    return values
+    is_judged = ~censored & (np.arange(len(censored)) >= max(1, n_discarded))
+    for measure in _list_measures(settings, measures):
+        missing = np.flatnonzero(np.isnan(measure.values) & is_judged)
+        if len(missing):
+            raise ConfoundsError(
+                f"{measures.tables}: column {measure.reason} has no number in row {missing[0] + 1} ({ROW_NUMBERING}), "
+                f"so --scrub cannot judge that volume; correct the table, or give --{_OPTIONS[measure.reason]} 0 to "
+                "scrub without this column."
+            )
 
 
 def find_short_segments(censored: np.ndarray, min_length: int) -> np.ndarray:
@@ -167,7 +188,7 @@ def _check_kept(series: Series, timeline: Timeline) -> None:
         return
     ways_out = {
         "segment": "raise the thresholds, lower --scrub_segment",
-        "user": "correct its --censor_file (1 means censored)",
+        "user": "correct its --censor_file (1 means censored, with --censor_keep kept)",
     }
     helpful = [way_out for reason, way_out in ways_out.items() if reason in timeline.outliers]
     counts = ", ".join(f"{reason} {np.count_nonzero(is_censored)}" for reason, is_censored in timeline.outliers.items())

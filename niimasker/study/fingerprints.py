@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from niimasker.inputs.images import image_stem
 from niimasker.inputs.runs import RegionFiles
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import OPTIONS, Settings
@@ -75,17 +74,21 @@ def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
     paths = {
         "image": run.image_path,
         "voxels": plan.series.storage.path,
-        "image's JSON": run.image_path.with_name(f"{image_stem(run.image_path)}.json"),
     }
-    if run.confounds_path is not None:
-        paths |= {"confounds": run.confounds_path, "confounds' JSON": run.confounds_path.with_suffix(".json")}
-        if _TEDANA_MIXING in run.confounds_path.name:
+    for number, path in enumerate(run.confounds_paths, start=1):
+        role = "confounds" if number == 1 else f"confounds {number}"
+        paths |= {role: path, f"{role}' JSON": path.with_suffix(".json")}
+        if _TEDANA_MIXING in path.name:
             # This table says which components are rejected.
-            metrics = run.confounds_path.name.replace(_TEDANA_MIXING, _TEDANA_METRICS)
-            paths["confounds' metrics"] = run.confounds_path.with_name(metrics)
+            paths[f"{role}' metrics"] = path.with_name(path.name.replace(_TEDANA_MIXING, _TEDANA_METRICS))
+    if run.motion_path is not None:
+        paths["motion"] = run.motion_path
     if run.censor_path is not None:
         paths["censor file"] = run.censor_path
     states = {role: _describe_file(path) for role, path in paths.items()}
+    # By name: one that is added above or beside the image counts too.
+    sidecars = [f"{path.name}, {_describe_file(path)}" for path in run.sidecar_paths]
+    states["image's JSON"] = "; ".join(sidecars) or "missing"
     if run.own_regions is not None:
         # By position and name: the path of the same file may be given as relative or absolute.
         files = _list_region_files(run.own_regions, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,15 +10,23 @@ from typing import TypeVar
 import numpy as np
 
 from niimasker.errors import ConfoundsError, ImageError, NiimaskerError, RegionsError, RunError, record_warnings, warn
-from niimasker.inputs.censoring import check_censoring_length, find_censored, read_censoring, read_marks
+from niimasker.inputs.censoring import (
+    check_censoring_length,
+    find_censored,
+    read_censoring,
+    read_marks,
+    warn_of_many_censored,
+)
 from niimasker.inputs.confounds import (
     Confounds,
+    add_motion,
     check_confounds_length,
     choose_confounds,
     load_confounds,
     read_confounds,
 )
 from niimasker.inputs.images import load_image
+from niimasker.inputs.joined_tables import join_tables
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series, open_series
 from niimasker.options.paths import expand_home
@@ -56,10 +65,10 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
     """Return a run's plan, or all its errors: after an error in one file the others are still checked."""
     errors: list[NiimaskerError] = [RunError(fault) for fault in run.faults]
     with record_warnings() as warnings:
-        series = collect_error(errors, lambda: open_series(run.image_path))
+        series = collect_error(errors, lambda: open_series(run.image_path, run.sidecar_paths))
         # The worker reads the table again, which costs less than keeping all tables of a study in memory.
         confounds = _check_confounds(run, settings, series, errors)
-        censoring = _check_censoring(run, series, errors)
+        censoring = _check_censoring(run, settings, series, errors)
         if run.own_regions is not None:
             _check_own_regions(run.own_regions, settings, errors)
         if series is None:
@@ -67,6 +76,8 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
         # Without an invalid table, these checks may miss errors but report no false ones.
         measures = None if confounds is None else confounds.measures
         timeline = collect_error(errors, lambda: make_timeline(series, settings, measures, censoring))
+        if confounds is not None and timeline is not None:
+            collect_error(errors, lambda: confounds.complete(timeline.kept))
         cleaning = collect_error(errors, lambda: make_cleaning(settings, series, timeline))
         for regions in atlases:
             check_spaces(series, regions)
@@ -79,20 +90,30 @@ def _check_confounds(
     run: Run, settings: Settings, series: Series | None, errors: list[NiimaskerError]
 ) -> Confounds | None:
     """Return a run's confounds, None if there are none or they are invalid; their errors are added to `errors`."""
-    path, n_errors_before = run.confounds_path, len(errors)
-    if path is not None and settings.requested_regressors is None and not settings.needs_confounds:
-        return None if series is None else load_run_confounds(run, settings, series)
-    table = None if path is None else collect_error(errors, lambda: read_confounds(path))
-    if table is None:
-        return None
+    n_errors_before = len(errors)
+    if not run.confounds_paths:
+        return None if series is None else collect_error(errors, lambda: _add_run_motion(None, run, settings, series))
+    if settings.requested_regressors is None and not settings.needs_confounds:
+        return None if series is None else load_run_confounds(run, settings, series, None)
+    tables = [collect_error(errors, functools.partial(read_confounds, path)) for path in run.confounds_paths]
+    read = [table for table in tables if table is not None]
     if series is not None:
-        collect_error(errors, lambda: check_confounds_length(table, series.n_volumes, run.image_path))
-    confounds = collect_error(errors, lambda: choose_confounds(table, settings.requested_regressors, run.image_path))
-    return confounds if len(errors) == n_errors_before else None
+        for table in read:
+            collect_error(errors, functools.partial(check_confounds_length, table, series.n_volumes, run.image_path))
+    # Tables of different lengths cannot be joined; the columns of a single one are checked whatever its length.
+    joined = collect_error(errors, lambda: join_tables(read)) if len(read) == len(tables) else None
+    if joined is None or (len(read) > 1 and len(errors) > n_errors_before):
+        return None
+    confounds = collect_error(errors, lambda: choose_confounds(joined, settings.requested_regressors, run.image_path))
+    if confounds is None or series is None or len(errors) > n_errors_before:
+        return None
+    return collect_error(errors, lambda: _add_run_motion(confounds, run, settings, series))
 
 
-def _check_censoring(run: Run, series: Series | None, errors: list[NiimaskerError]) -> np.ndarray | None:
-    """Return which volumes a run's censor file marks, None if there is none or it is invalid; adds to `errors`."""
+def _check_censoring(
+    run: Run, settings: Settings, series: Series | None, errors: list[NiimaskerError]
+) -> np.ndarray | None:
+    """Return which volumes a run's censor file censors, None if there is none or it is invalid; adds to `errors`."""
     path, n_errors_before = run.censor_path, len(errors)
     table = None if path is None else collect_error(errors, lambda: read_censoring(path))
     if table is None:
@@ -102,7 +123,9 @@ def _check_censoring(run: Run, series: Series | None, errors: list[NiimaskerErro
     marks = collect_error(errors, lambda: read_marks(table))
     if series is None or marks is None or len(errors) > n_errors_before:
         return None
-    return find_censored(marks, series.n_volumes)
+    censored = find_censored(~marks if settings.censor_keep else marks, series.n_volumes)
+    warn_of_many_censored(table.path, censored, means_kept=settings.censor_keep)
+    return censored
 
 
 def collect_error(errors: list[NiimaskerError], check: Callable[[], Value]) -> Value | None:
@@ -114,19 +137,40 @@ def collect_error(errors: list[NiimaskerError], check: Callable[[], Value]) -> V
         return None
 
 
-def load_run_confounds(run: Run, settings: Settings, series: Series) -> Confounds | None:
-    """Return a run's confounds, None if it has no table."""
-    if run.confounds_path is None:
-        return None
+def load_run_confounds(run: Run, settings: Settings, series: Series, timeline: Timeline | None) -> Confounds | None:
+    """Return a run's confounds, None if it has neither a confounds table nor one of motion.
+
+    Without a timeline, each volume needs a value.
+    """
+    confounds = None
     try:
-        return load_confounds(
-            run.confounds_path, settings.requested_regressors, n_volumes=series.n_volumes, image_path=run.image_path
-        )
+        if run.confounds_paths:
+            confounds = load_confounds(
+                run.confounds_paths,
+                settings.requested_regressors,
+                n_volumes=series.n_volumes,
+                image_path=run.image_path,
+                kept=None if timeline is None else timeline.kept,
+            )
     except ConfoundsError as error:
         if settings.requested_regressors is not None or settings.needs_confounds:
             raise
         warn(f"the run's framewise displacement is not known: {error}")
         return None
+    return _add_run_motion(confounds, run, settings, series)
+
+
+def _add_run_motion(confounds: Confounds | None, run: Run, settings: Settings, series: Series) -> Confounds | None:
+    """Return a run's confounds, with framewise displacement from its table of motion if they have none."""
+    if run.motion_path is None:
+        return confounds
+    try:
+        return add_motion(confounds, run.motion_path, n_volumes=series.n_volumes, image_path=run.image_path)
+    except ConfoundsError as error:
+        if settings.scrubs and settings.fd_threshold:
+            raise
+        warn(f"the run's framewise displacement is not known: {error}")
+        return confounds
 
 
 def _check_own_regions(files: RegionFiles, settings: Settings, errors: list[NiimaskerError]) -> None:

@@ -22,6 +22,7 @@ from niimasker.errors import (
 )
 from niimasker.inputs.confounds import read_confounds
 from niimasker.inputs.descriptions import check_output_dataset
+from niimasker.inputs.joined_tables import join_tables, show_paths
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.inputs.spaces import Space
@@ -225,7 +226,8 @@ def _plan_all(
     plans: list[Plan] = []
     invalid_runs: dict[Run, InvalidRun] = {}
     for run in runs:
-        _log.debug("%s: confounds %s, outputs %s", run.image_path, run.confounds_path or "none", run.output_stem)
+        tables = show_paths(run.confounds_paths) or "none"
+        _log.debug("%s: confounds %s, outputs %s", run.image_path, tables, run.output_stem)
         checked = plan_run(run, settings, atlases)
         if isinstance(checked, InvalidRun):
             invalid_runs[run] = checked
@@ -245,16 +247,16 @@ def _check_patterns(study: Study) -> None:
     if unmatched:
         raise ConfoundsError(
             f"--regressors: no column of any table matches {', '.join(sorted(unmatched))}; "
-            f"see the columns of {study.all_runs[0].confounds_path}."
+            f"see the columns of {show_paths(study.all_runs[0].confounds_paths)}."
         )
 
 
 def _find_unmatched(words: Set[str], run: Run) -> set[str]:
     """Return the patterns that match no column of a run's table; an empty set if it cannot be read."""
-    if run.confounds_path is None:
+    if not run.confounds_paths:
         return set()
     try:
-        table = read_confounds(run.confounds_path)
+        table = join_tables([read_confounds(path) for path in run.confounds_paths])
     except ConfoundsError:
         return set()
-    return set(find_unmatched(tuple(words), Source(table.names, table.path, run.image_path)))
+    return set(find_unmatched(tuple(words), Source(table.names, table.paths, run.image_path)))

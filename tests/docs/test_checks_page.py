@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -36,6 +37,7 @@ PLAIN_RUN = {
     "--discard_scans": ["1"],
 }
 ATLAS_PATH, SEEDS = f"example_output/data/atlas/{ATLAS}", "example_output/data/atlas/seeds.tsv"
+TIMED = "-i timed/sub-{}_task-a_acq-b_bold.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 ODD = "-i odd.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 DENOISED = "-i sub-01_task-rest_space-MNI_desc-smoothAROMAnonaggr_bold.nii -r tpl-Odd_labels.nii"
 AROMA = "--regressor_files aroma.tsv --regressors ica_aroma=basic"
@@ -67,7 +69,12 @@ FOUND = [
     ("image", "can be corrected", ODD.replace("odd.nii", "corrected.nii"), "qform_code 99"),
     ("JSON files", "nested too deeply", "-c deep.json", "nested too deeply"),
     ("voxels of regions", "NaN", ODD, "1 of the voxels read"),
-    ("JSON file beside the image", "cannot be read", ODD, "odd.json cannot be read"),
+    ("JSON files of the image", "cannot be read", ODD, "odd.json cannot be read"),
+    ("JSON files of the image", "two that differ", TIMED.format("4"), "differ in RepetitionTime"),
+    ("JSON files of the image", "ascending", TIMED.format("3"), "expected 120"),
+    ("JSON files of the image", "both", TIMED.format("2"), "RepetitionTime is not used"),
+    ("VolumeTiming", "with a filter", f"{TIMED.format('1')} --low_pass 0.1", "need evenly spaced volumes"),
+    ("VolumeTiming", "unevenly", f"{TIMED.format('1')} --detrend", "as if volumes were evenly spaced"),
     ("tables of a run", "cannot be written", "taken_output", "cannot be written"),
     ("files in `niimasker_data`", "cannot be written", "blocked_output", "cannot be written"),
     ("parcellation", "no whole numbers", "-r halves.nii", "cannot be a region's index"),
@@ -123,6 +130,7 @@ FOUND = [
     ("tables", "no UTF-8 text", f"--regressor_files {ATLAS_PATH}", "not UTF-8"),
     ("rows", "not as many", f"--regressor_files {SEEDS}", "10 rows"),
     ("columns used", "a gap", "--regressor_files gap.tsv --regressors b", "has no value in row 5"),
+    ("tables of one run", "that differs", "--regressor_files short.tsv other.tsv", "both have a column 'csf'"),
     ("all columns", "without a name", "--regressor_files gap.tsv --regressors", "has no name"),
     ("all columns", "more than", "--regressors", "more than a quarter"),
     ("words", "unknown", "--regressors motoin", "nearest: motion"),
@@ -144,6 +152,7 @@ FOUND = [
     ("`--connectivity`", "fewer than 20", "--discard_scans 104 --connectivity pearson", "14 degrees of freedom, fewer"),
     ("`--connectivity`", "more regions", "--discard_scans 91 --connectivity precision", "fewer than 30 regions"),
     ("`--censor_file`", "anything but 0 and 1", "--censor_file short.tsv", "expected 0, or 1"),
+    ("`--censor_file`", "more than half", "--censor_file kept.txt", "which --censor_keep reads"),
     ("kept volumes", "none", "--scrub --fd_threshold 0.001", "all 119 volumes"),
     ("kept volumes", "a single one", "--discard_scans 119 --standardize", "found 1 volume"),
     ("repetition time", "given by `--t_r`", "--t_r 2000", "milliseconds"),
@@ -170,11 +179,13 @@ def spoilt(example, tmp_path_factory) -> Example:
     values = np.arange(240.0).reshape(120, 2)
     short = pd.DataFrame(values, columns=["csf", "white_matter"])
     short.to_csv(example.folder / "short.tsv", sep="\t", index=False)
+    (short + 1).to_csv(example.folder / "other.tsv", sep="\t", index=False)
     short.set_axis(["aroma_motion_01", "aroma_motion_02"], axis=1).to_csv(
         example.folder / "aroma.tsv", sep="\t", index=False
     )
     values[4, 1] = np.nan
     pd.DataFrame(values, columns=["", "b"]).to_csv(example.folder / "gap.tsv", sep="\t", index=False)
+    (example.folder / "kept.txt").write_text("1\n" * 100 + "0\n" * 20, "utf-8")
     (example.folder / "taken_output" / f"{IMAGE}_timeseries.tsv").mkdir(parents=True)
     (example.folder / "described_output").mkdir()
     description = '{"Name": "a", "BIDSVersion": "1.11.0", "GeneratedBy": [{"Name": "fMRIPrep"}]}'
@@ -185,6 +196,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     write_odd_images(example.folder)
     write_odd_tables(example.folder)
     write_folders(example.folder)
+    write_timed_images(example.folder)
     return example
 
 
@@ -257,6 +269,23 @@ def write_folders(folder: Path) -> None:
         for name in file_names:
             (func / name).symlink_to("nowhere" if study == "links" else folder / "odd.nii")
     (folder / "tpl-mni_labels.nii").symlink_to("tpl-Odd_labels.nii")
+
+
+def write_timed_images(folder: Path) -> None:
+    """Write images with JSON files: uneven times, such beside a repetition time, too few times, and two files."""
+    times = [2 * volume + (volume > 60) for volume in range(120)]
+    contents = {
+        "sub-1_task-a_bold": {"VolumeTiming": times},
+        "sub-2_task-a_bold": {"VolumeTiming": times, "RepetitionTime": 2},
+        "sub-3_task-a_bold": {"VolumeTiming": times[1:]},
+        "sub-4_task-a_bold": {"RepetitionTime": 2},
+        "sub-4_acq-b_bold": {"RepetitionTime": 3},
+    }
+    (folder / "timed").mkdir()
+    for name, content in contents.items():
+        (folder / f"timed/{name}.json").write_text(json.dumps(content), "utf-8")
+    for number in range(1, 5):
+        (folder / f"timed/sub-{number}_task-a_acq-b_bold.nii").symlink_to(folder / "odd.nii")
 
 
 def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
@@ -346,7 +375,7 @@ def test_bound_of_all_columns_is_the_codes(tmp_path):
         values = np.random.default_rng(0).normal(size=(40, n_columns))
         pd.DataFrame(values).add_prefix("c").to_csv(tmp_path / "all.tsv", sep="\t", index=False)
         with record_warnings() as said:
-            load_confounds(tmp_path / "all.tsv", (), n_volumes=40, image_path=tmp_path / "bold.nii.gz")
+            load_confounds([tmp_path / "all.tsv"], (), n_volumes=40, image_path=tmp_path / "bold.nii.gz")
         assert bool(said) == (n_columns > n_most)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from confounds_tables import write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from images import make_labels, make_series, save
 
+from niimasker.cli import main
 from niimasker.errors import ConfoundsError
 from niimasker.inputs.censoring import load_censoring
 
@@ -222,3 +226,64 @@ def test_any_bytes_are_marks_or_refused_in_one_line(tmp_path, content, n):
         censored, message = None, str(error)
     assert len(message.splitlines()) == (censored is None)
     assert censored is None or (censored.dtype, censored.shape) == (bool, (n,))
+
+
+class TestMeaningOfOne:
+    """What 1 means, and what is said where it seems to mean the opposite."""
+
+    @pytest.fixture(autouse=True)
+    def run_of_12_volumes(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        save(tmp_path / "bold.nii.gz", make_series(make_labels()), t_r=2.0)
+        save(tmp_path / "atlas.nii.gz", make_labels())
+
+    def extract(self, *words: str) -> int:
+        return main(["out", "-i", "bold.nii.gz", "-r", "atlas.nii.gz", "--no_report", *words])
+
+    def read_volumes(self) -> list[int]:
+        """Return the volumes in the table: the signal of roi 1 is 10 + volume."""
+        table = pd.read_csv("out/bold_timeseries.tsv", sep="\t")
+        return [round(value) - 10 for value in table["roi 1"]]
+
+    @pytest.mark.parametrize("text", ["1\n1\n0\n" + "1\n" * 9, "a\tb\n1\t1\n1\t1\n1\t0\n" + "1\t1\n" * 9])
+    def test_censor_keep_reads_one_as_kept(self, text, capsys):
+        Path("censor.tsv").write_text(text)
+        assert self.extract("--censor_file", "censor.tsv", "--censor_keep") == 0
+        assert "more than half" not in capsys.readouterr().err
+        assert self.read_volumes() == [0, 1, *range(3, 12)]
+        assert json.loads(Path("out/bold_timeseries.json").read_text())["Settings"]["censor_keep"] is True
+
+    def test_file_that_censors_more_than_half_warns(self, capsys):
+        Path("censor.txt").write_text("1\n" * 7 + "0\n" * 5)
+        assert self.extract("--censor_file", "censor.txt") == 0
+        assert self.read_volumes() == [7, 8, 9, 10, 11]
+        assert capsys.readouterr().err.splitlines()[0] == (
+            "niimasker: warning: censor.txt: 7 of 12 volumes are censored, more than half; 1 means censored, but AFNI, "
+            "C-PAC and xcpEngine write 1 for kept volumes, which --censor_keep reads. (bold)"
+        )
+
+    def test_file_that_keeps_less_than_half_warns_with_censor_keep(self, capsys):
+        Path("censor.txt").write_text("1\n" * 5 + "0\n" * 7)
+        assert self.extract("--censor_file", "censor.txt", "--censor_keep") == 0
+        assert self.read_volumes() == [0, 1, 2, 3, 4]
+        assert capsys.readouterr().err.splitlines()[0] == (
+            "niimasker: warning: censor.txt: 7 of 12 volumes are censored, more than half; with --censor_keep 1 means "
+            "kept, without it 1 means censored. (bold)"
+        )
+
+    def test_file_that_censors_half_does_not_warn(self, capsys):
+        Path("censor.txt").write_text("1\n" * 6 + "0\n" * 6)
+        assert self.extract("--censor_file", "censor.txt") == 0
+        assert "more than half" not in capsys.readouterr().err
+
+    def test_censor_keep_without_a_file_is_ignored_with_a_warning(self, capsys):
+        assert self.extract("--censor_keep") == 0
+        assert capsys.readouterr().err == "niimasker: warning: --censor_keep is ignored without --censor_file.\n"
+
+    def test_run_of_which_all_is_censored_is_told_of_both_meanings(self, capsys):
+        Path("censor.txt").write_text("1\n" * 12)
+        assert self.extract("--censor_file", "censor.txt") == 1
+        assert (
+            "bold.nii.gz: all 12 volumes that are not discarded are censored (user 12); correct its --censor_file (1 "
+            "means censored, with --censor_keep kept), or leave this run out."
+        ) in capsys.readouterr().err

@@ -314,8 +314,8 @@ def test_only_leading_volumes_are_counted_as_before_the_steady_state(tmp_path):
 def test_table_without_marks_marks_nothing(tmp_path):
     path = write_table(tmp_path, ["a"])
     measures = load(path, ["a"]).measures
-    assert (measures.path, measures.framewise_displacement, measures.std_dvars, measures.n_non_steady) == (
-        path,
+    assert (measures.tables, measures.framewise_displacement, measures.std_dvars, measures.n_non_steady) == (
+        str(path),
         None,
         None,
         0,

@@ -40,8 +40,13 @@ TABLE, IMAGE = Path("run.tsv"), Path("sub-1_desc-preproc_bold.nii.gz")
 AROMA_IMAGE = Path("sub-1_space-MNI152NLin6Asym_desc-smoothAROMAnonaggr_bold.nii.gz")
 
 
+def of(names: Sequence[str], table: Path = TABLE, image_path: Path = IMAGE) -> Source:
+    """Return the columns of one table and an image as the source of regressors."""
+    return Source(tuple(names), dict.fromkeys(names, table), image_path)
+
+
 def choose(*words: str, names: Sequence[str] = NAMES, image_path: Path = IMAGE) -> tuple[str, ...]:
-    return choose_columns(words, Source(tuple(names), TABLE, image_path))
+    return choose_columns(words, of(names, image_path=image_path))
 
 
 def refuse_words(*words: str, names: Sequence[str] = NAMES, image_path: Path = IMAGE) -> str:
@@ -144,21 +149,21 @@ def test_pattern_without_match_stands_for_no_column_and_is_found(pattern):
     names = ("csf", *COSINES)
     assert choose("csf", pattern, names=names) == ("csf",)
     assert choose(pattern, names=names) == ()
-    assert find_unmatched(["csf", pattern], Source(names, TABLE, IMAGE)) == (pattern,)
+    assert find_unmatched(["csf", pattern], of(names)) == (pattern,)
 
 
 def test_patterns_without_match_are_found_among_patterns_with_one_and_words():
     words = ["a[01]", "cosine*", "motion", "high_pass", "Params6", "b_comp_cor_*", "scrub", "n_compcor=5", "mine", "?"]
-    assert find_unmatched(words, Source(NAMES, TABLE, IMAGE)) == ("a[01]", "b_comp_cor_*", "?")
+    assert find_unmatched(words, of(NAMES)) == ("a[01]", "b_comp_cor_*", "?")
 
 
 def test_column_whose_name_is_a_pattern_matches():
     # As a pattern, a[01] would match a0 and a1 alone.
-    assert find_unmatched(["a[01]"], Source(("csf", "a[01]"), TABLE, IMAGE)) == ()
+    assert find_unmatched(["a[01]"], of(("csf", "a[01]"))) == ()
 
 
 def test_column_without_a_name_is_no_match():
-    assert find_unmatched(["*"], Source(("", ""), TABLE, IMAGE)) == ("*",)
+    assert find_unmatched(["*"], of(("", ""))) == ("*",)
 
 
 def test_pattern_leaves_columns_without_a_name_out():
@@ -245,7 +250,7 @@ def test_n_compcor_without_compcor_is_refused(tmp_path, words):
     components = write_components(tmp_path, {"a": 10})
     names = (*components.read_text().split("\n")[0].split("\t"), *FULL_MOTION)
     with pytest.raises(ConfoundsError, match=r"n_compcor .*add compcor"):
-        choose_columns(words, Source(names, components, IMAGE))
+        choose_columns(words, of(names, components))
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "few", "ALL", "", "=5"])
@@ -316,7 +321,7 @@ def test_compcor_beside_cosines_is_not_told_to_add_them(tmp_path, brings_cosines
     path = write_components(tmp_path, {"a": 10})
     names = path.read_text().split("\n")[0].split("\t")
     # A warning is an error in this test run.
-    assert "a_comp_cor_09" in choose_columns([brings_cosines, "compcor"], Source((*names, *TISSUES), path, IMAGE))
+    assert "a_comp_cor_09" in choose_columns([brings_cosines, "compcor"], of((*names, *TISSUES), path))
 
 
 def test_components_of_another_run_are_named_in_every_mask(tmp_path):
@@ -324,7 +329,7 @@ def test_components_of_another_run_are_named_in_every_mask(tmp_path):
     names = path.read_text().split("\n")[0].split("\t")
     fewer = [name for name in names if name not in {"w_comp_cor_02", "w_comp_cor_03"}]
     with pytest.raises(ConfoundsError, match=r"lists components that .* lacks: w_comp_cor_02, w_comp_cor_03"):
-        choose_columns(["compcor=anat_separated", "n_compcor=all", "high_pass"], Source(tuple(fewer), path, IMAGE))
+        choose_columns(["compcor=anat_separated", "n_compcor=all", "high_pass"], of(tuple(fewer), path))
 
 
 # Unknown words
@@ -432,13 +437,60 @@ def test_only_the_images_name_says_that_it_is_denoised():
 
 
 def test_ica_aroma_full_is_refused_for_an_image_that_is_not_denoised():
-    message = refuse_words("ica_aroma=full")
-    assert all(part in message for part in (str(IMAGE), "AROMAnonaggr", "ica_aroma=basic"))
+    assert refuse_words("ica_aroma=full") == (
+        f"{IMAGE}: ica_aroma=full is for images that ICA-AROMA has denoised (desc-smoothAROMAnonaggr, or "
+        "desc-nonaggrDenoised, desc-aggrDenoised, desc-orthaggrDenoised of fMRIPost-AROMA); give ica_aroma=basic to "
+        "regress the noise components out."
+    )
 
 
 def test_ica_aroma_basic_of_an_image_that_is_denoised_warns():
-    with pytest.warns(NiimaskerWarning, match=r"ica_aroma=basic .*AROMAnonaggr.* already"):
+    with pytest.warns(NiimaskerWarning) as caught:
         assert choose("ica_aroma=basic", image_path=AROMA_IMAGE) == AROMA
+    assert [str(warning.message) for warning in caught] == [
+        "ica_aroma=basic regresses out what ICA-AROMA has taken out of the image already."
+    ]
+
+
+FMRIPOST = ("aroma_motion_02", "aroma_motion_11", "aroma_orth_motion_02", "aroma_orth_motion_11")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("ica_aroma", FMRIPOST[:2]), ("ica_aroma=basic", FMRIPOST[:2]), ("ica_aroma=orthogonal", FMRIPOST[2:])],
+)
+def test_fmripost_aromas_two_kinds_of_components_are_taken_apart(word, expected):
+    assert choose(word, names=(*FMRIPOST, "csf")) == expected
+
+
+def test_orthogonal_components_are_taken_beside_other_words():
+    words = ("ica_aroma=orthogonal", "wm_csf", "csf")
+    assert choose(*words, names=(*FMRIPOST, "csf", "white_matter")) == (*FMRIPOST[2:], "csf", "white_matter")
+
+
+def test_table_without_orthogonal_components_is_refused_for_them():
+    assert refuse_words("ica_aroma=orthogonal", names=(*AROMA, "csf")) == (
+        f"{TABLE} lacks columns that ica_aroma=orthogonal takes: aroma_orth_motion_01, ...; "
+        f"it has {', '.join(AROMA)}, csf."
+    )
+
+
+def test_table_of_orthogonal_components_alone_is_refused_for_ica_aroma():
+    assert refuse_words("ica_aroma", names=FMRIPOST[2:]) == (
+        f"{TABLE} lacks columns that ica_aroma=basic takes: aroma_motion_01, ...; it has {', '.join(FMRIPOST[2:])}."
+    )
+
+
+@pytest.mark.parametrize("desc", ["nonaggrDenoised", "aggrDenoised", "orthaggrDenoised", "orthAggrDenoised"])
+def test_images_of_fmripost_aroma_are_denoised_already(desc):
+    image_path = Path(f"sub-1_task-rest_space-MNI152NLin6Asym_res-2_desc-{desc}_bold.nii.gz")
+    assert choose("ica_aroma", "csf", names=(*FMRIPOST, "csf"), image_path=image_path) == ("csf",)
+    assert choose("ica_aroma=full", names=FMRIPOST, image_path=image_path) == ()
+    with pytest.warns(NiimaskerWarning) as caught:
+        assert choose("ica_aroma=orthogonal", names=FMRIPOST, image_path=image_path) == FMRIPOST[2:]
+    assert [str(warning.message) for warning in caught] == [
+        "ica_aroma=orthogonal regresses out what ICA-AROMA has taken out of the image already."
+    ]
 
 
 def test_table_without_noise_components_is_refused_for_ica_aroma():
@@ -552,13 +604,22 @@ HAXBY = "bold/haxby/run-01/motion.tsv"
 OF_FMRIPREP = [("motion",), ("wm_csf",), ("global",), ("high_pass",), ("compcor",), ("ica_aroma",)]
 
 
-@pytest.mark.parametrize("words", [*[(name,) for name in STRATEGIES], *ASKED, *OF_FMRIPREP], ids=" ".join)
-def test_table_of_fmriprep_1_1_is_refused_for_every_word(data_dir, words):
-    message = refuse(data_dir / "confounds" / OLD, words, N_VOLUMES[OLD])
-    assert "is from a version of fMRIPrep that is too old (before 1.2) for " in message
-    assert "name columns in --regressors instead: " in message
-    key = words[0].partition("=")[0]
-    assert {"global": "global_signal"}.get(key, key) in message.partition(" for ")[2].partition(";")[0]
+SERVED = {"Params2", "Params6", "Params9", "motion=basic", "wm_csf", "wm_csf=basic", "global_signal", "global"}
+SERVED |= {"global_signal=basic", "high_pass"}
+WORDS_OF_ALL = [*[(name,) for name in STRATEGIES], *ASKED, *OF_FMRIPREP]
+
+
+@pytest.mark.parametrize("words", [words for words in WORDS_OF_ALL if not SERVED.issuperset(words)], ids=" ".join)
+def test_table_of_fmriprep_1_1_is_refused_for_what_it_does_not_have(data_dir, words):
+    path = data_dir / "confounds" / OLD
+    message = refuse(path, words, N_VOLUMES[OLD])
+    assert message.startswith(f"{path} is from fMRIPrep before 1.2, whose tables have no ")
+
+
+@pytest.mark.parametrize("words", [words for words in WORDS_OF_ALL if SERVED.issuperset(words)], ids=" ".join)
+def test_table_of_fmriprep_1_1_serves_words_of_basic_columns(data_dir, words):
+    path = data_dir / "confounds" / OLD
+    assert set(load(path, words, N_VOLUMES[OLD]).names) <= set(pd.read_csv(path, sep="\t"))
 
 
 def test_table_of_fmriprep_1_1_serves_patterns_of_columns(data_dir):

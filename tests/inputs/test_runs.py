@@ -10,7 +10,8 @@ from niimasker.errors import NiimaskerWarning, RunsError
 from niimasker.inputs import runs as inputs
 from niimasker.inputs.entities import RUN_ENTITIES
 from niimasker.inputs.file_patterns import expand_patterns
-from niimasker.inputs.runs import name_outputs, pair_tables
+from niimasker.inputs.runs import name_outputs
+from niimasker.inputs.table_pairs import pair_tables
 from niimasker.options.merging import make_settings
 
 

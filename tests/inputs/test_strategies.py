@@ -9,6 +9,7 @@ from pathlib import Path
 
 import load_confounds as oracle
 import numpy as np
+import pandas as pd
 import pytest
 from confounds_tables import (
     FULL_MOTION,
@@ -133,18 +134,63 @@ def test_strategy_without_cosines_warns_and_goes_on(tmp_path):
     ]
 
 
-def test_old_camel_case_names_are_refused_for_strategies(tmp_path):
-    path = write_table(tmp_path, ["CSF", "WhiteMatter", "X", "RotX"])
-    assert refuse(path, ["Params2"]) == (
-        f"{path} is from a version of fMRIPrep that is too old (before 1.2) for Params2; "
-        "name columns in --regressors instead: CSF, WhiteMatter, X, RotX."
+@pytest.mark.parametrize(
+    ("words", "label", "missing"),
+    [
+        (["Params24"], "Params24", "derivatives and squares"),
+        (["motion"], "motion=full", "derivatives and squares"),
+        (["wm_csf=power2"], "wm_csf=power2", "squares"),
+        (["global_signal=derivatives"], "global_signal=derivatives", "derivatives"),
+        (["ica_aroma"], "ica_aroma=basic", "columns aroma_motion_01, ..."),
+        (
+            ["AnatCompCor"],
+            "AnatCompCor",
+            "JSON file that says where CompCor's components come from and no derivatives and squares",
+        ),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_old_tables_are_refused_for_what_they_do_not_have(tmp_path, words, label, missing):
+    path = write_table(tmp_path, ["CSF", "WhiteMatter", "X", "RotX", ""])
+    assert refuse(path, words) == (
+        f"{path} is from fMRIPrep before 1.2, whose tables have no {missing}, which {label} takes; give motion=basic, "
+        "wm_csf=basic, global_signal=basic, high_pass, Params2, Params6 or Params9, or name columns in --regressors: "
+        "CSF, WhiteMatter, X, RotX."
     )
 
 
-def test_real_table_of_fmriprep_1_1_is_refused_for_strategies(data_dir):
-    message = refuse(data_dir / "confounds" / OLD, ["AnatCompCor"], N_VOLUMES[OLD])
-    assert "is from a version of fMRIPrep that is too old (before 1.2) for AnatCompCor; name columns" in message
-    assert message.endswith("NonSteadyStateOutlier00, X, Y, Z, RotX, RotY, RotZ.")
+def test_old_table_without_a_column_is_refused_by_its_own_names(tmp_path):
+    path = write_table(tmp_path, ["CSF", "X", "RotX"])
+    assert refuse(path, ["motion=basic", "wm_csf"]) == (
+        f"{path} lacks columns that motion=basic wm_csf=basic takes: Y, Z, RotY, RotZ, WhiteMatter; "
+        "it has CSF, X, RotX."
+    )
+
+
+OLD_COSINES = tuple(f"Cosine0{number}" for number in range(6))
+OLD_MOTION = ("RotX", "RotY", "RotZ", "X", "Y", "Z")
+
+
+@pytest.mark.parametrize(
+    ("words", "columns"),
+    [
+        (["motion=basic"], OLD_MOTION),
+        (["wm_csf"], ("CSF", "WhiteMatter")),
+        (["global"], ("GlobalSignal",)),
+        (["high_pass"], OLD_COSINES),
+        (["Params2"], (*OLD_COSINES, "CSF", "WhiteMatter")),
+        (["Params6"], (*OLD_COSINES, *OLD_MOTION)),
+        (["Params9"], (*OLD_COSINES, *OLD_MOTION, "CSF", "WhiteMatter", "GlobalSignal")),
+        (["stdDVARS", "motion=basic"], ("stdDVARS", *OLD_MOTION)),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_real_table_of_fmriprep_1_1_serves_words_whose_columns_it_has(data_dir, words, columns):
+    path = data_dir / "confounds" / OLD
+    confounds = load(path, words, N_VOLUMES[OLD])
+    assert sorted(confounds.names) == sorted(columns)
+    expected = pd.read_csv(path, sep="\t")[list(confounds.names)].bfill(limit=1)
+    np.testing.assert_allclose(confounds.values, expected, rtol=1e-12)
 
 
 # CompCor

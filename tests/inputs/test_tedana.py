@@ -34,22 +34,26 @@ def write_metrics(folder: Path, labels: Mapping[str, str] = LABELS) -> Path:
     return write(folder / METRICS, "\n".join([header, *rows]) + "\n")
 
 
+def choose(names: Sequence[str], path: Path) -> tuple[str, ...]:
+    return choose_rejected(names, dict.fromkeys(names, path))
+
+
 def refuse_choice(names: Sequence[str], path: Path) -> str:
     """Return the message of the error that choosing raises, in one line."""
     with pytest.raises(ConfoundsError) as caught:
-        choose_rejected(names, path)
+        choose(names, path)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_rejected_components_are_chosen(tmp_path):
     write_metrics(tmp_path)
-    assert choose_rejected(tuple(LABELS), tmp_path / MIXING) == ("ICA_01", "ICA_10")
+    assert choose(tuple(LABELS), tmp_path / MIXING) == ("ICA_01", "ICA_10")
 
 
 def test_components_come_in_the_mixing_tables_order(tmp_path):
     write_metrics(tmp_path)
-    assert choose_rejected(("ICA_10", "ICA_00", "ICA_01"), tmp_path / MIXING) == ("ICA_10", "ICA_01")
+    assert choose(("ICA_10", "ICA_00", "ICA_01"), tmp_path / MIXING) == ("ICA_10", "ICA_01")
 
 
 @pytest.mark.parametrize(
@@ -57,17 +61,17 @@ def test_components_come_in_the_mixing_tables_order(tmp_path):
 )
 def test_leading_zeros_tell_no_components_apart(tmp_path, in_mixing, in_metrics):
     write_metrics(tmp_path, {in_metrics: "rejected"})
-    assert choose_rejected((in_mixing, "ICA_40"), tmp_path / MIXING) == (in_mixing,)
+    assert choose((in_mixing, "ICA_40"), tmp_path / MIXING) == (in_mixing,)
 
 
 def test_trailing_zeros_tell_components_apart(tmp_path):
     write_metrics(tmp_path, {"ICA_1": "rejected", "ICA_10": "accepted", "ICA_100": "accepted"})
-    assert choose_rejected(("ICA_001", "ICA_010", "ICA_100"), tmp_path / MIXING) == ("ICA_001",)
+    assert choose(("ICA_001", "ICA_010", "ICA_100"), tmp_path / MIXING) == ("ICA_001",)
 
 
 def test_nothing_rejected_chooses_nothing(tmp_path):
     write_metrics(tmp_path, {"ICA_00": "accepted"})
-    assert choose_rejected(("ICA_00",), tmp_path / MIXING) == ()
+    assert choose(("ICA_00",), tmp_path / MIXING) == ()
 
 
 @pytest.mark.parametrize("name", ["confounds.tsv", "sub-1_desc-tedana_metrics.tsv"])

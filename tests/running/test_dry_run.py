@@ -44,12 +44,22 @@ def test_runs_are_listed_and_nothing_is_written(dry_run):
     code, printed, said = dry_run()
     assert (code, said) == (0, "")
     assert rows_of(printed) == [
-        [f"sub-0{n}_bold.nii.gz", "12", "2", f"sub-0{n}_confounds.tsv", f"sub-0{n}_bold", "to", "do"]
+        [f"sub-0{n}_bold.nii.gz", "12", "12", "2", f"sub-0{n}_confounds.tsv", f"sub-0{n}_bold", "to", "do"]
         for n in range(N_RUNS)
     ]
     assert printed.splitlines()[0] == "atlas.nii.gz: 3 regions"
     assert printed.splitlines()[-1].startswith("4 runs: 4 to do, 0 to skip, 0 with errors.")
     assert not Path("out").exists()
+
+
+def test_kept_volumes_of_each_run_are_listed(dry_run):
+    for number in range(N_RUNS):
+        Path(f"sub-{number:02}_censor.txt").write_text("1\n" * number + "0\n" * (12 - number))
+    Path("sub-03_confounds.tsv").write_text("y\n" + "1\n" * 12)
+    code, printed, _ = dry_run("--censor_file", "sub-*_censor.txt", "--discard_scans", "2")
+    assert code == 2
+    assert "  volumes  kept  TR (s)  " in printed
+    assert [row[1:3] for row in rows_of(printed)] == [["12", "10"], ["12", "10"], ["12", "10"], ["12", "?"]]
 
 
 def test_reader_that_has_seen_enough_ends_nothing(study):
@@ -123,9 +133,14 @@ def test_header_of_a_run_whose_confounds_do_not_fit_is_shown(dry_run):
     Path("sub-01_confounds.tsv").write_text("x\n1\n")
     save(Path("sub-02_bold.nii.gz"), make_series(LABELS, 9))
     _, printed, _ = dry_run()
-    assert [row[1:3] for row in rows_of(printed)] == [["?", "?"], ["12", "2"], ["9", "unknown"], ["12", "2"]]
+    assert [row[1:4] for row in rows_of(printed)] == [
+        ["?", "?", "?"],
+        ["12", "?", "2"],
+        ["9", "?", "unknown"],
+        ["12", "12", "2"],
+    ]
     _, printed, _ = dry_run("--t_r", "1.5")
-    assert [row[2] for row in rows_of(printed)] == ["?", "1.5", "1.5", "1.5"]
+    assert [row[3] for row in rows_of(printed)] == ["?", "1.5", "1.5", "1.5"]
 
 
 def test_mistake_that_is_the_same_for_all_runs_is_told_once(dry_run):

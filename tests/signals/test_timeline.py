@@ -49,7 +49,7 @@ def test_censoring_all_volumes_is_refused_with_the_ways_out_of_what_censors(tmp_
     with pytest.raises(TooFewVolumesError) as caught:
         make_timeline(series, make_settings({**minimal, **given}), measures, user)
     counts, ways_out = {
-        True: ("user 12", "correct its --censor_file (1 means censored),"),
+        True: ("user 12", "correct its --censor_file (1 means censored, with --censor_keep kept),"),
         False: (
             "framewise_displacement 12, std_dvars 12, segment 0",
             "raise the thresholds, lower --scrub_segment,",

@@ -676,14 +676,14 @@ def test_dry_run_shows_the_study_as_a_table(files, niimasker):
     assert (code, said) == (0, "")
     table = [line.split() for line in printed.splitlines()]
     header = next(words for words in table if words[:1] == ["image"])
-    assert header == ["image", "volumes", "TR", "(s)", "confounds", "mask", "atlas", "output", "status"]
+    assert header == ["image", "volumes", "kept", "TR", "(s)", "confounds", "mask", "atlas", "output", "status"]
     for each, words in zip(
         files, [words for words in table if words[:1] and words[0].startswith("prep/")], strict=True
     ):
         sub = each.image.name[4:6]
         stem = each.image.name.removesuffix(".nii.gz")
         atlas = f"prep/sub-{sub}/anat/{OWN_ATLAS.format(sub=sub)}"
-        assert words == [str(each.image), "60", "2", each.confounds.name, each.mask.name, atlas, stem, "to", "do"]
+        assert words == [str(each.image), "60", "60", "2", each.confounds.name, each.mask.name, atlas, stem, "to", "do"]
     assert printed.splitlines()[-1].startswith("3 runs: 3 to do, 0 to skip, 0 with errors.")
     assert not Path("out").exists()
 
