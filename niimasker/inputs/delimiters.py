@@ -14,6 +14,7 @@ from niimasker.inputs.text_tables import ROW_NUMBERING, parse_number
 DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
 # A file of this ending whose rows differ in length is a broken table, and not a list with one name a line.
 _EXPECTED = {".tsv": "\t", ".csv": ","}
+_DECIMAL_ZEROS = re.compile(r"(?<=\d),0{1,2}\s*$")
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ class Split:
 
 
 def parse_whole(cell: str) -> int | None:
-    """Return a cell's whole number, None where it holds anything else."""
+    """Return a cell's whole number, None where it holds anything else; 3,0 is 3, as Excel may write it."""
     try:
-        number = parse_number(cell)
+        # 3,000 may be three thousand.
+        number = parse_number(_DECIMAL_ZEROS.sub("", cell))
     except ValueError:
         return None
     return int(number) if number.is_integer() else None

@@ -40,6 +40,7 @@ _OTHER_HEADINGS = frozenset(_OTHER_HEADINGS_TEXT.split())
 _COLORS = (("r", "g", "b"), ("red", "green", "blue"), ("colorr", "colorg", "colorb"))
 _ALPHAS = ("a", "alpha", "colora")
 _MISSING = ("", "n/a", "na")
+_LAST_NUMBER = re.compile(r"\d+$")
 _COLOR_CELL = re.compile(r"#?[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?|[\[(]?\d+(?:[ ,]+\d+){2,3}[\])]?")
 
 
@@ -131,7 +132,7 @@ def make_label_table(
     columns = read_columns(rows, headings)
     names = find_names(columns)
     if names is None:
-        raise RegionsError(_why_no_names(path, columns, form))
+        raise RegionsError(_describe_missing_names(path, columns, form))
     colors = _find_colors(columns, names)
     others = [column for column in columns if column not in (names, *colors)]
     has_colors = bool(colors) or any(column.is_color for column in others)
@@ -140,8 +141,15 @@ def make_label_table(
         for column in others
         if (found := _check_index(column, path)) is not None
     )
-    note = ROW_NUMBERING if headings is not None else ""
-    return LabelTable(path, form, names.cells, numbers, row_note=note, has_colors=has_colors)
+    return LabelTable(
+        path,
+        form,
+        names.cells,
+        numbers,
+        row_note=ROW_NUMBERING if headings is not None else "",
+        has_colors=has_colors,
+        numbered_words=_find_numbered_words(others),
+    )
 
 
 def _known_names(texts: Sequence[Column]) -> list[Column]:
@@ -150,7 +158,7 @@ def _known_names(texts: Sequence[Column]) -> list[Column]:
     return known or [column for column in texts if "name" in spelt[column.place]]
 
 
-def _why_no_names(path: Path, columns: Sequence[Column], form: str) -> str:
+def _describe_missing_names(path: Path, columns: Sequence[Column], form: str) -> str:
     texts = [column for column in columns if column.is_text and not column.is_color]
     headings = [column.heading or column.title for column in columns]
     if not texts and all(column.numbers is not None for column in columns) and len(columns) > 1:
@@ -190,6 +198,16 @@ def _check_index(column: Column, path: Path) -> tuple[int | None, ...] | None:
         if wrong is not None:
             raise RegionsError(f"{path}: {wrong!r} in column index is no whole number; give a region's index.")
     return column.numbers
+
+
+def _find_numbered_words(columns: Sequence[Column]) -> tuple[NumberColumn, ...]:
+    """Return the numbers at the end of words, of columns in which each word ends in one."""
+    found = {column: [_LAST_NUMBER.search(cell) for cell in column.cells] for column in columns if column.is_text}
+    return tuple(
+        NumberColumn(column.title, tuple(int(match[0]) for match in matches if match), column.heading)
+        for column, matches in found.items()
+        if all(matches)
+    )
 
 
 def _is_number(cell: str) -> bool:

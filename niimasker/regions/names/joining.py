@@ -103,7 +103,7 @@ def join_names(table: LabelTable, indices: Sequence[int], source: str, *, are_ma
     for column in blocking:
         _check_once(column, table, indices)
     if blocking and not _are_row_numbers(blocking, table, indices):
-        raise RegionsError(_why_not_covered(blocking, table, indices, source))
+        raise RegionsError(_describe_missing_indices(blocking, table, indices, source))
     return _join_by_order(table, indices, source)
 
 
@@ -252,7 +252,9 @@ def _are_row_numbers(columns: Sequence[NumberColumn], table: LabelTable, indices
     return fit and all(column.counts_rows for column in columns)
 
 
-def _why_not_covered(blocking: Sequence[NumberColumn], table: LabelTable, indices: Sequence[int], source: str) -> str:
+def _describe_missing_indices(
+    blocking: Sequence[NumberColumn], table: LabelTable, indices: Sequence[int], source: str
+) -> str:
     lacks = {column.title: next(index for index in indices if index not in column.numbers) for column in blocking}
     if len(blocking) > 1:
         shown = list_names([f"{title} lacks {index}" for title, index in lacks.items()])
@@ -269,8 +271,20 @@ def _why_not_covered(blocking: Sequence[NumberColumn], table: LabelTable, indice
     )
 
 
+def _check_numbered_words(table: LabelTable, indices: Sequence[int]) -> None:
+    """Refuse to join by order where the words of a column hold the indices in another order, as ROI3, ROI1, ROI2."""
+    for column in table.numbered_words:
+        numbers = [number for number in column.numbers if number is not None]
+        if set(indices) <= set(numbers) and numbers != sorted(numbers):
+            raise RegionsError(
+                f"{table.path}, {table.format}: the words of {column.title} end in the image's indices, in another "
+                f"order ({list_names(list(map(str, numbers)))}); give the indices as whole numbers, in a column index."
+            )
+
+
 def _join_by_order(table: LabelTable, indices: Sequence[int], source: str) -> Joined:
     names = match_in_order(table.names, indices, f"{table.path.name}, {table.format},", source)
+    _check_numbered_words(table, indices)
     numbers = [re.search(r"\d+$", name) for name in names]
     found = [int(number[0]) for number in numbers if number is not None]
     if len(found) == len(names) > 1 and len(set(found)) == len(found) and found != sorted(found):

@@ -88,6 +88,8 @@ class LabelTable:
         How its rows are counted, for messages.
     has_colors
         Whether it gives a colour to each name too.
+    numbered_words
+        The numbers at the end of the words of other columns, such as ROI3.
     """
 
     path: Path
@@ -97,3 +99,4 @@ class LabelTable:
     order: str = "the order of its rows"
     row_note: str = ""
     has_colors: bool = False
+    numbered_words: tuple[NumberColumn, ...] = ()

@@ -151,7 +151,7 @@ _INDEX_NAME = LineFormat(
     "index, name",
     # A name that begins or ends with several numbers would be other columns.
     re.compile(
-        rf"\s*(?P<index>\d+)(?:\s*[:=]\s*|\s+)"
+        rf"\s*(?P<index>\d+)(?:\s*[:=]\s*|[.)]\s+|\s+)"
         rf"(?P<name>(?!{_NUMBER}\s+{_NUMBER}\s)(?!.*\s{_NUMBER}\s+{_NUMBER}\s*$)(?=.*[^\W\d])[^\s,;][^\t]*?)\s*"
     ),
 )

@@ -100,9 +100,9 @@ def name_by_lookup_table(
 def finish_names(names: Sequence[str], join: NamesJoin, indices: Sequence[int], source: str) -> Named:
     """Return names that can be columns, with how they were joined."""
     unique = make_unique(names, indices, source)
-    told = join.with_names(indices, unique)
-    _log.debug("%s: names from %s, %s", source, told.path, told.words)
-    return Named(unique, told)
+    named_join = join.with_names(indices, unique)
+    _log.debug("%s: names from %s, %s", source, named_join.path, named_join.words)
+    return Named(unique, named_join)
 
 
 def _serves_many(table: LabelTable, joined: Joined) -> bool:

@@ -88,6 +88,17 @@ class TestIndex:
     def test_same_row_twice_is_one(self, tmp_path):
         assert choose(tmp_path, "1,Amygdala\n2,Caudate\n1,Amygdala\n", indices=(1, 2)).names == NAMES[:2]
 
+    @pytest.mark.parametrize(
+        ("file_name", "text"),
+        [
+            ("a.csv", "number;name\n2,0;Caudate\n1,00;Amygdala\n"),
+            ("a.txt", "2. Caudate\n1. Amygdala\n"),
+            ("a.txt", "2) Caudate\n1) Amygdala\n"),
+        ],
+    )
+    def test_numbers_that_people_write_otherwise_are_indices_too(self, tmp_path, file_name, text):
+        assert choose(tmp_path, text, indices=(1, 2), file_name=file_name).names == NAMES[:2]
+
 
 class TestRefused:
     def test_two_columns_that_disagree(self, tmp_path):
@@ -147,6 +158,16 @@ class TestRefused:
             "a.txt, a list with one name a line: its names end in numbers that are not in order (Area 3, Area 1, Area "
             "2), and no column says which index each belongs to; add a column index."
         )
+
+    @pytest.mark.parametrize("word", ["ROI{}", "L_{}", "0x{}"])
+    def test_words_that_end_in_the_indices_out_of_order(self, tmp_path, word):
+        rows = [f"{word.format(n)},{name}" for n, name in zip((3, 1, 2), "HAC", strict=True)]
+        assert said(tmp_path, "\n".join(["id,name", *rows]), indices=(1, 2, 3)) == (
+            "names.csv, a table separated by commas: the words of column id end in the image's indices, in another "
+            "order (3, 1, 2); give the indices as whole numbers, in a column index."
+        )
+        in_order = "\n".join(["id,name", *sorted(rows)])
+        assert choose(tmp_path, in_order, indices=(1, 2, 3)).names == ("A", "C", "H")
 
     def test_counted_rows_that_begin_with_background(self, tmp_path):
         assert "index 3 of the image is the first without" in said(
