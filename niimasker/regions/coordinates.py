@@ -22,7 +22,7 @@ from niimasker.regions.names.label_table import spell
 SEED_SUFFIXES = (".tsv", ".csv")
 
 _EXPECTED = "a table with columns x, y, z in mm"
-_RADII = frozenset(["radius", "radii", "radiusmm", "radiimm", "sphereradius", "sphereradiusmm"])
+_RADII = ("radius", "radii")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read_seeds(table_path: Path) -> SeedTable:
     if not rows:
         raise RegionsError(f"{table_path}: no coordinates below its header; give one row per sphere.")
     coordinates = [_read_column(rows, header, place, table_path) for place in axes]
-    radius = next((place for place, heading in enumerate(header) if spell(heading) in _RADII), None)
+    radius = _find_radii(header, table_path)
     names = _find_names(rows, header, table_path)
     return SeedTable(
         np.column_stack(coordinates),
@@ -102,6 +102,21 @@ def _choose_axes(header: Sequence[str], table_path: Path) -> tuple[int, int, int
             f"{table_path}: no column {', '.join(missing)}; expected columns x, y, z in mm, found {list_names(header)}."
         )
     return found[0]
+
+
+def _find_radii(header: Sequence[str], table_path: Path) -> int | None:
+    """Return the place of the column of radii in mm, None where there is none; refuse diameters and radii in voxels."""
+    for place, heading in enumerate(header):
+        spelt = spell(heading)
+        is_radius = any(word in spelt for word in _RADII)
+        if is_radius and "vox" not in spelt:
+            return place
+        if is_radius or "diameter" in spelt:
+            raise RegionsError(
+                f"{table_path}: column {heading} is not used: all spheres have one radius, that of --radius, in mm; "
+                "remove the column."
+            )
+    return None
 
 
 def _find_names(rows: Sequence[Sequence[str]], header: Sequence[str], table_path: Path) -> Column | None:

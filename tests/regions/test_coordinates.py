@@ -107,7 +107,7 @@ class TestNames:
 
 
 class TestRadii:
-    @pytest.mark.parametrize("heading", ["radius", "Radius (mm)", "sphere_radius"])
+    @pytest.mark.parametrize("heading", ["radius", "Radius (mm)", "sphere_radius", "ROI radius [mm]"])
     def test_column_of_radii_is_not_passed_over(self, tmp_path, heading):
         path = write(tmp_path, f"x,y,z,{heading}\n1,2,3,4\n4,5,6,8\n")
         assert said(path, radius=None) == (
@@ -117,6 +117,14 @@ class TestRadii:
         assert said(path, radius=4.0) == (
             f"{path}: its column of radii (4, 8 mm) is not used: all spheres have one radius, that of --radius; remove "
             "the column, which is not 4."
+        )
+
+    @pytest.mark.parametrize("heading", ["diameter", "Diameter (mm)", "radius_vox"])
+    def test_diameters_and_radii_in_voxels_are_refused(self, tmp_path, heading):
+        path = write(tmp_path, f"x,y,z,{heading}\n1,2,3,4\n4,5,6,4\n")
+        assert said(path, radius=4.0) == (
+            f"{path}: column {heading} is not used: all spheres have one radius, that of --radius, in mm; remove the "
+            "column."
         )
 
     def test_radii_that_are_that_of_the_option_do_no_harm(self, tmp_path):
