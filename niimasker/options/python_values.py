@@ -25,7 +25,8 @@ def to_json_value(value: Any) -> Any:
     if isinstance(value, (list, tuple, range)):
         return [to_json_value(item) for item in value]
     if isinstance(value, numbers.Integral):
-        return int(value)
+        # A duration of NumPy's counts as an integer but has no number.
+        return int(value) if hasattr(value, "__index__") else str(value)
     if isinstance(value, (numbers.Real, Decimal)):
         return _to_float(value)
     return _from_array(value) if hasattr(value, "tolist") else value

@@ -74,6 +74,11 @@ IMAGE = nib.Nifti1Image(np.zeros((2, 2, 2)), np.eye(4))
     [
         ("t_r", np.array([1.0, 2.0]), "--t_r: expected a number above 0, in seconds, found [1.0, 2.0]."),
         ("t_r", np.float32("nan"), "--t_r: expected a number above 0, in seconds, found NaN."),
+        (
+            "t_r",
+            np.timedelta64(2, "s"),
+            '--t_r: expected a number above 0, in seconds, found "2 seconds".',
+        ),
         ("t_r", 1j, '--t_r: expected a number above 0, in seconds, found "1j".'),
         ("t_r", np.bool_(True), "--t_r: expected a number above 0, in seconds, found true."),
         ("n_jobs", np.float64(1.5), "--n_jobs: expected a whole number, 1 or above, or -1, found 1.5."),
