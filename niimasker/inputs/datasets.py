@@ -63,20 +63,26 @@ def list_images(folder: Path) -> list[DatasetImage]:
     Raises
     ------
     RunsError
-        There is none.
+        There is none, or all have a prefix before sub-.
     """
     func_folders = _find_func_folders(folder)
     images = [image for func in func_folders for image in _list_images(func)]
     if not images:
         explanation = _explain_absence(folder, func_folders)
         raise RunsError(f"--input_files: {folder} holds no BOLD images in sub-*/ses-*/func{explanation}")
+    return _without_prefixed(images, folder)
+
+
+def _without_prefixed(images: Sequence[DatasetImage], folder: Path) -> list[DatasetImage]:
+    """Return the images without those that have a prefix before sub-, with a warning."""
     prefixed = [image for image in images if _has_prefix(image)]
-    if prefixed:
-        names = list_names([image.path.name for image in prefixed])
-        warn(
-            f"{folder} has {count(len(prefixed), 'image')} with a prefix before sub-, left out: {names}; give such "
-            "images by a pattern to process them."
-        )
+    if not prefixed:
+        return list(images)
+    names = list_names([image.path.name for image in prefixed])
+    way_out = "give such images by a pattern to process them."
+    if len(prefixed) == len(images):
+        raise RunsError(f"--input_files: all BOLD images in {folder} have a prefix before sub- ({names}); {way_out}")
+    warn(f"{folder} has {count(len(prefixed), 'image')} with a prefix before sub-, left out: {names}; {way_out}")
     return [image for image in images if not _has_prefix(image)]
 
 

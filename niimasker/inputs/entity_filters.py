@@ -142,7 +142,9 @@ def _apply_filters(
     run_filters = [each for each in filters if each.entity in RUN_ENTITIES_WITHOUT_ECHO]
     version_filters = [each for each in filters if each.entity not in RUN_ENTITIES_WITHOUT_ECHO]
     for n_before, entity_filter in enumerate(run_filters):
-        images = _apply_filter(images, entity_filter, folder, run_filters[:n_before])
+        selected = _apply_filter(images, entity_filter, folder, run_filters[:n_before])
+        _warn_of_runs_without(images, selected, entity_filter, folder)
+        images = selected
     _warn_of_missing_labels(images, run_filters, folder)
     for n_before, entity_filter in enumerate(version_filters):
         selected = _apply_filter(images, entity_filter, folder, [*run_filters, *version_filters[:n_before]])
@@ -198,6 +200,23 @@ def _warn_of_dropped_runs(lost: Set[Entities], entity_filter: EntityFilter, fold
     if lost:
         names = list_names(natsorted(map(show_entities, lost)))
         warn(f"{entity_filter}: {count(len(lost), 'run')} of {folder} without such an image, left out: {names}.")
+
+
+def _warn_of_runs_without(
+    images: Sequence[DatasetImage], selected: Sequence[DatasetImage], entity_filter: EntityFilter, folder: Path
+) -> None:
+    """Warn of runs left out for lack of an entity, such as the only run of a subject, whose name has no run-."""
+    entity = entity_filter.entity
+    others = tuple(name for name in RUN_ENTITIES_WITHOUT_ECHO if name != entity)
+    kept = {image.name.identity(others) for image in selected}
+    left_out = [image for image in images if entity not in image.name.entities and not entity_filter.fits(image)]
+    lost = {image.name.identity(others) for image in left_out} - kept
+    if lost:
+        names = list_names(natsorted(map(show_entities, lost)))
+        warn(
+            f"{entity_filter}: {count(len(lost), 'run')} of {folder} without {entity}-, left out: {names}; "
+            f"add {entity_filter.show([NONE])} to process {'it' if len(lost) == 1 else 'them'}."
+        )
 
 
 def _without_single_echoes(images: Sequence[DatasetImage]) -> list[DatasetImage]:

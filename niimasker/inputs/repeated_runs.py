@@ -17,6 +17,9 @@ from niimasker.inputs.entities import NONE, RUN_ENTITIES, Entities, read_name
 _CONCATENATED = ("run", "dir")
 _BASE_ENTITIES = tuple(entity for entity in RUN_ENTITIES if entity not in _CONCATENATED)
 
+_PERHAPS_COUNTED = (
+    "each is processed; if one of them is the concatenation of the others, tables of all runs count these twice"
+)
 _COUNTED = "each is processed, and tables of all runs count the run several times"
 
 
@@ -65,8 +68,8 @@ def check_single_images(
     differing = set(repeats.entities)
     if not differing or not differing <= on_purpose:
         raise RunsError(f"{folder} has {repeats}; {_way_out(repeats, options)}.")
-    if not differing <= set(_CONCATENATED):
-        warn(f"{folder} has {repeats}; {_COUNTED}.")
+    is_certain = not differing <= set(_CONCATENATED)
+    warn(f"{folder} has {repeats}; {_COUNTED if is_certain else _PERHAPS_COUNTED}.")
 
 
 def warn_of_repeats(image_paths: Sequence[Path]) -> None:

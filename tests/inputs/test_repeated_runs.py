@@ -1,4 +1,4 @@
-"""Two images of one run are told, in a folder and among files, with how to choose one."""
+"""Two images of one run are reported, in a folder and among files, with how to choose one."""
 
 from __future__ import annotations
 
@@ -121,12 +121,39 @@ def test_concatenated_image_beside_its_runs_is_an_error(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("run", "kept"), [("none", [0]), (["1", "2"], [1, 2]), ("*", [1, 2]), ("0*", [1, 2]), (["none", "1"], [0, 1])]
-)
+@pytest.mark.parametrize(("run", "kept"), [("none", [0]), (["1", "2"], [1, 2]), ("*", [1, 2]), ("0*", [1, 2])])
 def test_concatenated_image_or_its_runs_are_chosen_by_run(tmp_path, run, kept):
     touch_images(tmp_path, *CONCATENATED)
     assert listed(tmp_path, desc="denoised", run=run) == [CONCATENATED[place] for place in kept]
+
+
+def test_concatenated_image_and_its_runs_are_taken_with_a_warning(tmp_path):
+    touch_images(tmp_path, *CONCATENATED)
+    with pytest.warns(NiimaskerWarning) as caught:
+        assert listed(tmp_path, desc="denoised", run=["none", "1"]) == CONCATENATED[:2]
+    assert [str(each.message) for each in caught] == [
+        f"{tmp_path} has 2 images of one run ({CONCATENATED[0]}_bold.nii.gz, {CONCATENATED[1]}_bold.nii.gz); they "
+        "differ in run: 01 (1 image), none (1 image without run-); each is processed; if one of them is the "
+        "concatenation of the others, tables of all runs count these twice."
+    ]
+
+
+@pytest.mark.parametrize("run", ["1", "*", ["1", "2"]])
+def test_subject_whose_only_run_has_no_number_is_warned_of(tmp_path, run):
+    names = [f"sub-01_task-rest_run-{number}_desc-preproc" for number in (1, 2)]
+    touch_images(tmp_path, *names, "sub-02_task-rest_desc-preproc")
+    with pytest.warns(NiimaskerWarning) as caught:
+        assert listed(tmp_path, run=run) == names[: 1 if run == "1" else 2]
+    shown = " ".join(run)
+    assert [str(each.message) for each in caught] == [
+        f"--run {shown}: 1 run of {tmp_path} without run-, left out: sub-02 task-rest; add none to process it."
+    ]
+
+
+def test_run_without_an_entity_of_entities_is_warned_of(tmp_path):
+    touch_images(tmp_path, "sub-01_task-rest_dir-AP_desc-preproc", "sub-02_task-rest_desc-preproc")
+    with pytest.warns(NiimaskerWarning, match="left out: sub-02 task-rest; add dir=none to process it"):
+        assert len(listed(tmp_path, entities="dir=AP")) == 1
 
 
 def test_image_concatenated_over_directions_is_told(tmp_path):
@@ -249,3 +276,8 @@ def test_image_with_a_prefix_is_no_image_of_the_subject(tmp_path):
         f"{tmp_path} has 1 image with a prefix before sub-, left out: u{files.image.name}; give such images by a "
         "pattern to process them."
     ]
+    files.image.unlink()
+    assert refused(tmp_path) == (
+        f"--input_files: all BOLD images in {tmp_path} have a prefix before sub- (u{files.image.name}); give such "
+        "images by a pattern to process them."
+    )
