@@ -55,6 +55,9 @@ FOUND = [
     ("images in a folder", "several of one run", "-i twice", "2 images of one run"),
     ("images by name or pattern", "several of one run", TWICE, "2 images of one run"),
     ("images in a folder", "a prefix", f"-i prefixed {NOTHING}", "a prefix"),
+    ("images that options choose", "several of one run", f"-i twice --entities reg=a reg=b {NOTHING}", "2 images of"),
+    ("runs that options choose", "lacks the entity", f"-i unnumbered --run 1 {NOTHING}", "without run-, left out"),
+    ("folder of images", "only images with a prefix", "-i only_prefixed", "have a prefix before sub-"),
     ("folder of images", "only surfaces", "-i surfaces", "only 1 file of surfaces"),
     ("images", "links", f"-i links {NOTHING}", "no image has been fetched"),
     ("`--exclude`", "fits no image", "--exclude sub-99", "has the entities of sub-99"),
@@ -84,6 +87,7 @@ FOUND = [
     ("mask of `-m`", "one other value", f"-m {ATLAS_PATH}", "not a mask"),
     ("coordinates", "no columns x, y, z", f"-r {ATLAS_PATH.replace('.nii.gz', '.tsv')}", "no column x, y, z"),
     ("coordinates", "a column of radii", "-r radii.csv --radius 5", "its column of radii (8 mm) is not used"),
+    ("coordinates", "diameters", "-r diameters.csv --radius 5", "column diameter is not used"),
     ("coordinates", "no `--radius`", f"-r {SEEDS}", "no --radius"),
     ("spheres", "share voxels", f"-r {SEEDS} --radius 30", "spheres overlap"),
     ("`--as_voxels`", "coordinates", f"-r {SEEDS} --as_voxels", "holds coordinates"),
@@ -93,6 +97,7 @@ FOUND = [
     ("names", "two columns of indices that disagree", f"{ODD} --labels two.csv", "both hold the indices of"),
     ("names", "not the image's indices", f"{ODD} --labels other.csv", "is the first without a name"),
     ("names", "out of order", f"{ODD} --labels order.txt", "not in order"),
+    ("names", "words of another column", f"{ODD} --labels words.csv", "in another order"),
     ("names", "a line that does not fit", f"{ODD} --labels broken.label", "line 2, '2 b', does not fit"),
     (
         "names joined by index",
@@ -250,16 +255,20 @@ def write_odd_tables(folder: Path) -> None:
         "order.txt": "Area 2\nArea 1\nArea 4\nArea 3\n",
         "broken.label": '1 0 0 0 1 1 1 "a"\n2 b\n3 0 0 0 1 1 1 "c"\n4 0 0 0 1 1 1 "d"\n',
         "radii.csv": "x,y,z,radius\n0,0,0,8\n",
+        "diameters.csv": "x,y,z,diameter\n0,0,0,8\n",
+        "words.csv": "id,name\nROI2,a\nROI1,b\nROI4,c\nROI3,d\n",
     }
     for name, text in tables.items():
         (folder / name).write_text(text, "utf-8")
 
 
 def write_folders(folder: Path) -> None:
-    """Write folders with two images of one run, with an image that has a prefix, of surfaces, and of links."""
+    """Write folders with two images of one run, with prefixes, with and without run-, of surfaces, and of links."""
     names = {
         "twice": ["sub-01_reg-a_desc-preproc_bold.nii", "sub-01_reg-b_desc-preproc_bold.nii"],
         "prefixed": ["sub-01_space-MNI_desc-preproc_bold.nii", "usub-01_space-MNI_desc-preproc_bold.nii"],
+        "only_prefixed": ["usub-01_space-MNI_desc-preproc_bold.nii"],
+        "unnumbered": ["sub-01_task-a_run-1_desc-preproc_bold.nii", "sub-01_task-b_desc-preproc_bold.nii"],
         "surfaces": ["sub-01_space-fsLR_den-91k_bold.dtseries.nii"],
         "links": ["sub-01_desc-preproc_bold.nii"],
     }
