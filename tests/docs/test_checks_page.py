@@ -97,7 +97,7 @@ FOUND = [
     ("names", "two columns of indices that disagree", f"{ODD} --labels two.csv", "both hold the indices of"),
     ("names", "not the image's indices", f"{ODD} --labels other.csv", "is the first without a name"),
     ("names", "out of order", f"{ODD} --labels order.txt", "not in order"),
-    ("names", "words of another column", f"{ODD} --labels words.csv", "in another order"),
+    ("names", "words that hold", f"{ODD} --labels words.csv", "in another order"),
     ("names", "a line that does not fit", f"{ODD} --labels broken.label", "line 2, '2 b', does not fit"),
     (
         "names joined by index",

@@ -11,7 +11,7 @@ from niimasker.errors import RegionsError, list_names
 from niimasker.inputs.delimiters import parse_decimal, parse_whole
 from niimasker.inputs.text_tables import ROW_NUMBERING
 from niimasker.regions.axes import find_axes
-from niimasker.regions.names.label_table import LabelTable, NumberColumn, spell
+from niimasker.regions.names.label_table import LabelTable, NumberColumn, find_numbered_words, spell
 
 # The first of these that holds text counts, whatever its case and with _, - or a blank between its words.
 NAME_COLUMNS = (
@@ -40,7 +40,6 @@ _OTHER_HEADINGS = frozenset(_OTHER_HEADINGS_TEXT.split())
 _COLORS = (("r", "g", "b"), ("red", "green", "blue"), ("colorr", "colorg", "colorb"))
 _ALPHAS = ("a", "alpha", "colora")
 _MISSING = ("", "n/a", "na")
-_LAST_NUMBER = re.compile(r"\d+$")
 _COLOR_CELL = re.compile(r"#?[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?|[\[(]?\d+(?:[ ,]+\d+){2,3}[\])]?")
 
 
@@ -148,7 +147,12 @@ def make_label_table(
         numbers,
         row_note=ROW_NUMBERING if headings is not None else "",
         has_colors=has_colors,
-        numbered_words=_find_numbered_words(others),
+        numbered_words=tuple(
+            numbered
+            for column in others
+            if column.is_text and not column.is_color
+            for numbered in find_numbered_words(column.title, column.cells)
+        ),
     )
 
 
@@ -198,16 +202,6 @@ def _check_index(column: Column, path: Path) -> tuple[int | None, ...] | None:
         if wrong is not None:
             raise RegionsError(f"{path}: {wrong!r} in column index is no whole number; give a region's index.")
     return column.numbers
-
-
-def _find_numbered_words(columns: Sequence[Column]) -> tuple[NumberColumn, ...]:
-    """Return the numbers at the end of words, of columns in which each word ends in one."""
-    found = {column: [_LAST_NUMBER.search(cell) for cell in column.cells] for column in columns if column.is_text}
-    return tuple(
-        NumberColumn(column.title, tuple(int(match[0]) for match in matches if match), column.heading)
-        for column, matches in found.items()
-        if all(matches)
-    )
 
 
 def _is_number(cell: str) -> bool:

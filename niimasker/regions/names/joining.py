@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RegionsError, count, list_names, shorten_text
-from niimasker.regions.names.label_table import LabelTable, NumberColumn, is_background
+from niimasker.regions.names.label_table import LabelTable, NumberColumn, find_numbered_words, is_background
 
 _SIDES = ("left", "right", "lh", "rh", "l", "r")
 _N_SHOWN = 3
@@ -272,26 +272,27 @@ def _describe_missing_indices(
 
 
 def _check_numbered_words(table: LabelTable, indices: Sequence[int]) -> None:
-    """Refuse to join by order where the words of a column hold the indices in another order, as ROI3, ROI1, ROI2."""
-    for column in table.numbered_words:
+    """Refuse to join by order where words hold the indices in another order, as ROI3, ROI1, ROI2."""
+    for column in (*table.numbered_words, *find_numbered_words("its names", table.names)):
         numbers = [number for number in column.numbers if number is not None]
         if set(indices) <= set(numbers) and numbers != sorted(numbers):
+            found = list_names(list(map(str, numbers)))
             raise RegionsError(
-                f"{table.path}, {table.format}: the words of {column.title} end in the image's indices, in another "
-                f"order ({list_names(list(map(str, numbers)))}); give the indices as whole numbers, in a column index."
+                f"{table.path}, {table.format}: the numbers in the words of {column.title} are the image's indices, "
+                f"in another order ({found}); give the indices as whole numbers, in a column index."
             )
 
 
 def _join_by_order(table: LabelTable, indices: Sequence[int], source: str) -> Joined:
     names = match_in_order(table.names, indices, f"{table.path.name}, {table.format},", source)
-    _check_numbered_words(table, indices)
-    numbers = [re.search(r"\d+$", name) for name in names]
+    numbers = [re.search(r"\d{1,9}$", name) for name in names]
     found = [int(number[0]) for number in numbers if number is not None]
     if len(found) == len(names) > 1 and len(set(found)) == len(found) and found != sorted(found):
         raise RegionsError(
             f"{table.path}, {table.format}: its names end in numbers that are not in order ({list_names(names)}), and "
             "no column says which index each belongs to; add a column index."
         )
+    _check_numbered_words(table, indices)
     if "" in names:
         note = f" ({table.row_note})" if table.row_note else ""
         raise RegionsError(f"{table.path}: no name in row {table.names.index('') + 1}{note}; give it one.")

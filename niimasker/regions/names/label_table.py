@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,9 @@ _OTHER_NUMBERS = frozenset(_OTHER_NUMBERS_TEXT.split())
 _BACKGROUND = frozenset(
     ["background", "unclassified", "unknown", "unlabeled", "undefined", "clearlabel", "nolabel", "none", "null", "bg"]
 )
+
+# Python refuses to read a number of thousands of digits.
+_NUMBER = r"\d{1,9}"
 
 
 def is_background(name: str) -> bool:
@@ -72,6 +77,14 @@ class NumberColumn:
         return min(known) >= 0 and 2 * len(set(known)) > len(known)
 
 
+def find_numbered_words(title: str, words: Sequence[str]) -> list[NumberColumn]:
+    """Return the first number in each word, and the last one; nothing where a word has none."""
+    found = [re.findall(_NUMBER, word) for word in words]
+    if not all(found):
+        return []
+    return [NumberColumn(title, tuple(int(numbers[place]) for numbers in found)) for place in (0, -1)]
+
+
 @dataclass(frozen=True)
 class LabelTable:
     """The names that a file gives, in its order.
@@ -89,7 +102,7 @@ class LabelTable:
     has_colors
         Whether it gives a colour to each name too.
     numbered_words
-        The numbers at the end of the words of other columns, such as ROI3.
+        The numbers within the words of other columns, such as ROI3.
     """
 
     path: Path

@@ -58,9 +58,13 @@ class LineFormat:
         match = self.pattern.fullmatch(line)
         assert match is not None
         numbers = tuple(int(text) for group, text in match.groupdict().items() if group != "name")
-        name = match["name"].strip()
-        quoted = re.fullmatch(r"""(["'])((?:(?!\1).)*)\1""", name)
-        return name if quoted is None else quoted[2], numbers
+        return without_quotes(match["name"].strip()), numbers
+
+
+def without_quotes(name: str) -> str:
+    """Return a name without the quotation marks around it."""
+    quoted = re.fullmatch(r"""(["'])((?:(?!\1).)*)\1""", name)
+    return name if quoted is None else quoted[2]
 
 
 def _are_unlike(matches: Sequence[re.Match[str]], *groups: str) -> bool:
@@ -92,7 +96,7 @@ class _ShortNames(LineFormat):
     def read(self, line: str) -> Row:
         match = self.pattern.fullmatch(line)
         assert match is not None
-        return match["name"], (int(match["index"]),)
+        return without_quotes(match["name"]), (int(match["index"]),)
 
 
 _ITK_SNAP = LineFormat(

@@ -20,7 +20,12 @@ from niimasker.inputs.text_tables import read_lines
 from niimasker.regions.names.columns import Column, is_header, is_known_heading, make_label_table
 from niimasker.regions.names.documents import read_json, read_xml
 from niimasker.regions.names.label_table import LabelTable
-from niimasker.regions.names.line_formats import read_below_header, read_line_format, refuse_broken_format
+from niimasker.regions.names.line_formats import (
+    read_below_header,
+    read_line_format,
+    refuse_broken_format,
+    without_quotes,
+)
 
 # A word of --labels with one of these endings is a table, whether it exists or not; any other file is one too.
 TABLE_SUFFIXES = (".tsv", ".csv", ".txt", ".ctab", ".ctbl", ".lut", ".label", ".xml", ".json", ".tab")
@@ -117,7 +122,7 @@ def _check_headings(headings: Sequence[str], path: Path) -> None:
 
 def _read_list(lines: Sequence[str], path: Path) -> LabelTable:
     # In an empty line of a list a name is missing only where others follow it, which the counts tell.
-    names = [line.strip().strip('"') for line in lines if line.strip() and not is_comment(line)]
+    names = [without_quotes(line.strip()) for line in lines if line.strip() and not is_comment(line)]
     if is_known_heading(names[0]):
         names = names[1:]
     if not names:

@@ -159,15 +159,24 @@ class TestRefused:
             "2), and no column says which index each belongs to; add a column index."
         )
 
-    @pytest.mark.parametrize("word", ["ROI{}", "L_{}", "0x{}"])
-    def test_words_that_end_in_the_indices_out_of_order(self, tmp_path, word):
+    @pytest.mark.parametrize("word", ["ROI{}", "L_{}", "0x{}", "[{}]", "{}L"])
+    def test_words_that_hold_the_indices_out_of_order(self, tmp_path, word):
         rows = [f"{word.format(n)},{name}" for n, name in zip((3, 1, 2), "HAC", strict=True)]
         assert said(tmp_path, "\n".join(["id,name", *rows]), indices=(1, 2, 3)) == (
-            "names.csv, a table separated by commas: the words of column id end in the image's indices, in another "
-            "order (3, 1, 2); give the indices as whole numbers, in a column index."
+            "names.csv, a table separated by commas: the numbers in the words of column id are the image's indices, "
+            "in another order (3, 1, 2); give the indices as whole numbers, in a column index."
         )
         in_order = "\n".join(["id,name", *sorted(rows)])
         assert choose(tmp_path, in_order, indices=(1, 2, 3)).names == ("A", "C", "H")
+
+    @pytest.mark.parametrize("name", ["({}) a", "{}-a", "{}_a", "a ({})"])
+    def test_names_that_hold_the_indices_out_of_order(self, tmp_path, name):
+        text = "\n".join(name.format(n) for n in (3, 1, 2))
+        assert said(tmp_path, text, indices=(1, 2, 3), file_name="a.txt") == (
+            "a.txt, a list with one name a line: the numbers in the words of its names are the image's indices, in "
+            "another order (3, 1, 2); give the indices as whole numbers, in a column index."
+        )
+        assert choose(tmp_path, text, indices=(11, 12, 13), file_name="a.txt").names == tuple(text.split("\n"))
 
     def test_counted_rows_that_begin_with_background(self, tmp_path):
         assert "index 3 of the image is the first without" in said(
@@ -200,6 +209,10 @@ class TestOrder:
     @pytest.mark.parametrize("word", ["Background", "Unknown", "???", "*.*.*.*.*"])
     def test_leading_background_is_dropped(self, tmp_path, word):
         assert choose(tmp_path, f"name\n{word}\na\nb\n", indices=(1, 2)).names == ("a", "b")
+
+    def test_names_may_hold_numbers_of_thousands_of_digits(self, tmp_path):
+        names = (f"a{'7' * 5000}", f"b{'8' * 5000}")
+        assert choose(tmp_path, "\n".join(names), indices=(1, 2), file_name="a.txt").names == names
 
 
 class TestSides:

@@ -174,6 +174,12 @@ FORMATS = {
     ),
     "a row": ("a.tsv", "\t".join(NAMES) + "\n", "a row of names separated by tabs", "the order of its cells"),
     "a name a line": ("a.txt", "\n".join(NAMES), "a list with one name a line", "the order of its rows"),
+    "a name a line in quotes": (
+        "a.txt",
+        "\n".join(f"'{name}'" for name in NAMES),
+        "a list with one name a line",
+        "the order of its rows",
+    ),
     "a name a line below a header": (
         "a.csv",
         "\n".join(("Label", *NAMES)),
