@@ -117,11 +117,13 @@ def _dry_run(settings: Settings) -> int:
     from niimasker.running.dry_run import describe_study, list_errors, predict_outcomes
     from niimasker.running.task import share
     from niimasker.running.warning_groups import group_warnings
+    from niimasker.study.own_regions import check_own_regions
     from niimasker.study.preparation import inspect_study
     from niimasker.workflow import find_finished
 
     study = inspect_study(settings)
     finished = {outcome.run for outcome in find_finished(study, share(study, ()))}
+    study = check_own_regions(study, finished)
     if not settings.quiet:
         for line in describe_study(study, finished):
             _print_line(line)

@@ -476,7 +476,8 @@ class Settings:
     )
     dry_run: bool = _option(
         FLAG,
-        "check the inputs, list the runs, write nothing; headers and tables are read, and every problem is reported",
+        "check the inputs, list the runs, write nothing; headers, tables and each run's own regions are read, and "
+        "every problem is reported",
         RUNNING,
         default=False,
         affects_results=False,

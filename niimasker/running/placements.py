@@ -18,12 +18,11 @@ from niimasker.inputs.series import Series
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import remove_leftovers, temporary_prefix
-from niimasker.regions.atlas_images import load_mask
 from niimasker.regions.definitions import Mask, Regions
 from niimasker.regions.placing.placement import Placement, make_placement
-from niimasker.regions.placing.template_spaces import check_spaces
+from niimasker.study.own_regions import load_own_regions
 from niimasker.study.plans import Plan
-from niimasker.study.preparation import Study, check_spheres, load_atlases
+from niimasker.study.preparation import Study
 
 Value = TypeVar("Value")
 Atlases = tuple[Regions, ...]
@@ -80,12 +79,8 @@ class OwnPlacement:
         NiimaskerError
             A file cannot be used, or spheres overlap.
         """
-        shared = None if self.atlases is None else self.atlases.load()
-        atlases = load_atlases(self.files.roi_files, self.settings) if shared is None else shared
-        mask = None if self.files.mask_path is None else load_mask(self.files.mask_path)
-        for regions in atlases:
-            check_spaces(self.series, regions)
-        check_spheres(atlases, self.series.space, mask, self.settings)
+        shared = () if self.atlases is None else self.atlases.load()
+        atlases, mask = load_own_regions(self.files, self.series, self.settings, shared)
         return place_atlases(atlases, self.series.space, mask, self.settings)
 
 

@@ -176,7 +176,7 @@ def _add_run_motion(confounds: Confounds | None, run: Run, settings: Settings, s
 def _check_own_regions(files: RegionFiles, settings: Settings, errors: list[NiimaskerError]) -> None:
     """Check that the images of a run's own regions open, and that the look-up tables of their names can be read.
 
-    Their voxels are read when the run is processed.
+    Their voxels are read when the run is processed, and by --dry_run.
     """
     images = [expand_home(roi_file) for roi_file in files.roi_files if is_image(roi_file)]
     for path in [*images, *([files.mask_path] if files.mask_path else [])]:

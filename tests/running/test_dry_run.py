@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,28 @@ def test_errors_that_differ_in_more_than_names_are_lines_of_their_own(dry_run):
     _, _, said = dry_run()
     assert [line.split(": ")[2] for line in said.splitlines()] == ["sub-00_bold.nii.gz", "sub-02_bold.nii.gz"]
     assert said.endswith("(similar in 2 runs, first sub-02_bold)\n")
+
+
+def test_own_atlases_masks_and_names_of_each_run_are_read(dry_run):
+    for number in range(N_RUNS):
+        shutil.copy("atlas.nii.gz", f"sub-{number:02}_dseg.nii.gz")
+        shutil.copy("atlas.nii.gz", f"sub-{number:02}_mask.nii.gz")
+        rows = [f"{index}\t{name}\n" for index, name in zip((1, 2, 5), "abc", strict=True)]
+        Path(f"sub-{number:02}_dseg.tsv").write_text("".join(["index\tname\n", *rows[: 2 if number == 1 else 3]]))
+    code, printed, said = dry_run("-r", "sub-{sub}_dseg.nii.gz")
+    assert code == 2
+    assert [row[-1] for row in rows_of(printed)[1:]] == ["do", "error", "do", "do"]
+    assert said == (
+        "niimasker: error: sub-01_dseg.tsv, a table separated by tabs, names 2 indices in column index but "
+        "sub-01_dseg.nii.gz has 3 regions; index 5 of the image is the first without a name. It is the look-up table "
+        "of sub-01_dseg.nii.gz; give other names with --labels.\n"
+    )
+    code, _, said = dry_run("-m", "sub-{sub}_mask.nii.gz")
+    assert code == 2
+    assert said == (
+        "niimasker: error: sub-00_mask.nii.gz: not a mask; expected 0 and one other value, found 0, 1, 2, 5. (similar "
+        f"in {N_RUNS} runs, first sub-00_bold)\n"
+    )
 
 
 def test_unknown_regions_end_it(dry_run):
