@@ -20,7 +20,10 @@ def read_sources(roi_files: Sequence[str], settings: Settings, mask_path: Path |
     mask = {} if mask_path is None else {"Mask": source_record(mask_path)}
     names_paths = find_names_paths(roi_files, settings.labels)
     names = [{} if path is None else {"Names": source_record(path)} for path in names_paths]
-    return tuple({"Regions": _atlas_source(each), **of, **mask} for each, of in zip(roi_files, names, strict=True))
+    return tuple(
+        {"Regions": _atlas_source(roi_file), **of_names, **mask}
+        for roi_file, of_names in zip(roi_files, names, strict=True)
+    )
 
 
 def read_run_sources(
@@ -39,8 +42,8 @@ def read_run_sources(
 def with_joins(sources: Sequence[RegionSources], joins: Sequence[NamesJoin | None]) -> tuple[RegionSources, ...]:
     """Return sources with the table of each atlas's names, and how it was joined."""
     return tuple(
-        its if join is None else {**its, "Names": {**_names_source(its, join), **join_record(join)}}
-        for its, join in zip(sources, joins, strict=True)
+        of_atlas if join is None else {**of_atlas, "Names": {**_names_source(of_atlas, join), **join_record(join)}}
+        for of_atlas, join in zip(sources, joins, strict=True)
     )
 
 
