@@ -275,11 +275,13 @@ def _check_numbered_words(table: LabelTable, indices: Sequence[int]) -> None:
     """Refuse to join by order where words hold the indices in another order, as ROI3, ROI1, ROI2."""
     for column in (*table.numbered_words, *find_numbered_words("its names", table.names)):
         numbers = [number for number in column.numbers if number is not None]
-        if set(indices) <= set(numbers) and numbers != sorted(numbers):
+        holds, holds_from_0 = set(indices) <= set(numbers), {index - 1 for index in indices} <= set(numbers)
+        if (holds or holds_from_0) and numbers != sorted(numbers):
             found = list_names(list(map(str, numbers)))
             raise RegionsError(
-                f"{table.path}, {table.format}: the numbers in the words of {column.title} are the image's indices, "
-                f"in another order ({found}); give the indices as whole numbers, in a column index."
+                f"{table.path}, {table.format}: the numbers in the words of {column.title} are the image's indices"
+                f"{'' if holds else ' counted from 0'}, in another order ({found}); give the indices as whole "
+                "numbers, in a column index."
             )
 
 

@@ -166,6 +166,9 @@ class TestRefused:
             "names.csv, a table separated by commas: the numbers in the words of column id are the image's indices, "
             "in another order (3, 1, 2); give the indices as whole numbers, in a column index."
         )
+        assert "indices counted from 0, in another order (3, 1, 2)" in said(
+            tmp_path, "\n".join(["id,name", *rows]), indices=(2, 3, 4)
+        )
         in_order = "\n".join(["id,name", *sorted(rows)])
         assert choose(tmp_path, in_order, indices=(1, 2, 3)).names == ("A", "C", "H")
 
