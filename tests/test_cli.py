@@ -281,7 +281,7 @@ def prepare_wrong_files() -> None:
         (["--labels", "names.tsv"], ["names.tsv", "index 5"]),
         (["-r", "seeds.tsv", "--radius", "1", "--as_voxels"], ["--as_voxels", "seeds.tsv", "coordinates"]),
         (["--regressor_files", "nope.tsv"], ["--regressor_files", "nope.tsv", "does not exist"]),
-        (["--regressor_files", "confounds.tsv", "short.tsv"], ["1 image", "2 confounds tables"]),
+        (["--regressor_files", "*.tsv"], ["1 image", "confounds tables"]),
         (["--regressor_files", "short.tsv"], ["short.tsv", "10 rows", "bold.nii.gz", "12 volumes"]),
         (["--regressor_files", "confounds.tsv", "--regressors", "z"], ["confounds.tsv", "'z'", "x, y"]),
         (["--regressors", "x"], ["bold.nii.gz", "confounds table", "--regressor_files"]),

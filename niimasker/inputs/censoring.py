@@ -78,7 +78,8 @@ def read_marks(table: TextTable) -> np.ndarray:
     """
     is_random = [bool(_RANDOM.fullmatch(name)) and _XCP_D in table.names for name in table.names]
     rows = [[_read_mark(table, row, cell) for cell in cells] for row, cells in enumerate(table.rows, 1)]
-    return np.array(rows, dtype=bool)[:, ~np.array(is_random)]
+    marks = np.array(rows, dtype=bool).reshape(len(rows), len(table.names))
+    return np.asarray(marks[:, ~np.array(is_random)])
 
 
 def find_censored(marks: np.ndarray, n_volumes: int) -> np.ndarray:

@@ -87,7 +87,9 @@ class Confounds:
         ConfoundsError
             A value is missing or infinite at another kept volume.
         """
-        values, following = self.values.copy(), np.flatnonzero(kept[1:]) + 1
+        values = self.values.copy()
+        # Where the first volume is not used, its row is filled for the table of regressors only.
+        following = np.flatnonzero(kept[1:]) + 1 if kept[:1].any() else np.arange(1, len(values))
         if len(following):
             values[0] = np.where(np.isnan(values[0]), values[following[0]], values[0])
         is_finite = np.isfinite(values)

@@ -586,10 +586,16 @@ CASES = [
         "--regressor_files: bad.tsv cannot be used (Too many levels of symbolic links); give files or patterns.",
     ),
     use(
-        "--regressor_files: two for one image",
+        "--regressor_files: a pattern of two for one image",
+        nothing,
+        "--regressor_files c[oe]n*.t[sx]*",
+        "1 image but 2 confounds tables; give one per image.",
+    ),
+    use(
+        "--regressor_files: two for one image, of which one has no header",
         nothing,
         "--regressor_files confounds.tsv censor.txt",
-        "1 image but 2 confounds tables; give one per image.",
+        "censor.txt has no header: its first row holds no names (0); put a row with the columns' names above it.",
     ),
     # JSON beside confounds
     use(

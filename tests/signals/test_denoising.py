@@ -712,7 +712,8 @@ class TestDegreesOfFreedom:
 
     def test_one_volume_left_by_censoring_alone_is_written(self, done):
         np.savetxt("censor.txt", np.arange(N_VOLUMES) != 7, fmt="%d")
-        (line,) = done("--censor_file", "censor.txt")
+        meaning, line = done("--censor_file", "censor.txt")
+        assert "censor.txt: 39 of 40 volumes are censored, more than half; 1 means censored" in meaning
         assert "0 degrees of freedom are left of 1 volume after the mean; " in line
         np.testing.assert_allclose(signals(), regional_means()[[7]], atol=1e-7)
 
