@@ -48,6 +48,14 @@ class AssociatedFiles:
     def __init__(self) -> None:
         self._files: dict[tuple[Path, FileKind], dict[Entities, list[str]]] = {}
         self._images: dict[tuple[Path, FileKind], set[Entities]] = {}
+        # Of the last folder only: the names of all files of a study take much memory.
+        self._names: tuple[Path, list[str]] | None = None
+
+    def find_optional(self, image_path: Path, kind: FileKind) -> Path | None:
+        """Return the one file of a kind that belongs to an image, None if there is none or more than one."""
+        name = read_name(image_path.name)
+        candidates = choose_closest(name, self._find_candidates(image_path, name, kind))
+        return candidates[0] if len(candidates) == 1 and candidates[0].exists() else None
 
     def find(self, image_path: Path, kind: FileKind) -> Path:
         """Return the one file of a kind that belongs to an image.
@@ -104,7 +112,7 @@ class AssociatedFiles:
     def _list_images(self, folder: Path, kind: FileKind) -> set[Entities]:
         """Return the entities of a folder's BOLD images, leading zeros kept."""
         if (folder, kind) not in self._images:
-            names = [read_name(file) for file in _list_names(folder) if file.endswith(IMAGE_EXTENSIONS)]
+            names = [read_name(file) for file in self._list_names(folder) if file.endswith(IMAGE_EXTENSIONS)]
             self._images[folder, kind] = {
                 name.identity(kind.entities, keeps_zeros=True) for name in names if name.suffix == "bold"
             }
@@ -114,7 +122,7 @@ class AssociatedFiles:
         """Return the names of a folder's files of a kind by their entities."""
         if (folder, kind) not in self._files:
             by_entities: dict[Entities, list[str]] = defaultdict(list)
-            for file_name in _list_names(folder):
+            for file_name in self._list_names(folder):
                 may_match = file_name.endswith(kind.extensions) and not is_hidden(file_name)
                 name = read_name(file_name) if may_match else None
                 if name and (name.suffix, name.entities.get("desc")) == (kind.suffix, kind.desc):
@@ -122,15 +130,16 @@ class AssociatedFiles:
             self._files[folder, kind] = by_entities
         return self._files[folder, kind]
 
-
-def _list_names(folder: Path) -> list[str]:
-    try:
-        # Names, not paths: 10,000 paths take 0.1 s to make and 0.3 s to sort.
-        return sorted(os.listdir(folder))  # noqa: PTH208
-    except OSError as error:
-        raise RunError(
-            f"{folder} cannot be listed ({error.strerror}); make it readable, or give the files by name."
-        ) from error
+    def _list_names(self, folder: Path) -> list[str]:
+        if self._names is None or self._names[0] != folder:
+            try:
+                # Names, not paths: 10,000 paths take 0.1 s to make and 0.3 s to sort.
+                self._names = folder, sorted(os.listdir(folder))  # noqa: PTH208
+            except OSError as error:
+                raise RunError(
+                    f"{folder} cannot be listed ({error.strerror}); make it readable, or give the files by name."
+                ) from error
+        return self._names[1]
 
 
 def _check_exists(path: Path, image_path: Path, kind: FileKind) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,8 +115,8 @@ def _add_files(run: Run, settings: Settings, associated: AssociatedFiles, *, is_
     """Return a run with the files that are found by its image's name; what is not found is recorded in its faults."""
     run, faults = _without_unfetched_tables(run)
     if is_from_folder or settings.needs_confounds:
-        motion_path = _find_or_record(lambda: associated.find(run.image_path, MOTION), [])
-        run = dataclasses.replace(run, motion_path=motion_path)
+        with contextlib.suppress(RunError):
+            run = dataclasses.replace(run, motion_path=associated.find_optional(run.image_path, MOTION))
     if not settings.regressor_files and (is_from_folder or settings.needs_confounds):
         missing: list[str] = []
         confounds_path = _find_or_record(lambda: associated.find(run.image_path, CONFOUNDS), missing)
