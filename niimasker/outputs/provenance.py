@@ -16,7 +16,7 @@ import numpy as np
 from niimasker.inputs.series import Series
 from niimasker.options.option_types import Shard
 from niimasker.options.settings import PER_CALL_OPTIONS, Settings
-from niimasker.regions.names.joining import NamesJoin
+from niimasker.regions.names.joins import NamesJoin
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.connectivity import DESCRIPTIONS, ESTIMATED_FROM, Connectivity
 from niimasker.signals.filtering import Cleaning

@@ -15,7 +15,7 @@ from niimasker.inputs.delimiters import Split, check_rectangular, parse_decimal,
 from niimasker.inputs.text_tables import ROW_NUMBERING, read_lines
 from niimasker.regions.axes import find_axes, find_axis
 from niimasker.regions.names.columns import Column, find_names, read_columns
-from niimasker.regions.names.joining import NamesJoin
+from niimasker.regions.names.joins import NamesJoin
 from niimasker.regions.names.label_table import spell
 
 # A --roi_file with one of these endings holds coordinates.

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.inputs.spaces import Grid
-from niimasker.regions.names.joining import NamesJoin
+from niimasker.regions.names.joins import NamesJoin
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
 from niimasker.outputs.provenance import SourceRecord, join_record, source_record
 from niimasker.regions.loading import find_names_paths
-from niimasker.regions.names.joining import NamesJoin
+from niimasker.regions.names.joins import NamesJoin
 
 RegionSources = Mapping[str, SourceRecord]
 

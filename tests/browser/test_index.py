@@ -87,16 +87,20 @@ def pager(browser, label):
 
 def pixels(browser, place, colour):
     """How many pixels of a strip have a colour, about."""
+    # A strip is drawn once its size is known, which is before the frame after the next one.
     script = """
-      const canvas = document.querySelectorAll("figure.strip canvas")[arguments[0]];
-      const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      const near = (at, value) => Math.abs(data[at] - value) < 30;
-      const [red, green, blue] = arguments[1];
-      let count = 0;
-      for (let at = 0; at < data.length; at += 4)
-        count += data[at + 3] > 100 && near(at, red) && near(at + 1, green) && near(at + 2, blue);
-      return count;"""
-    return browser.execute_script(script, place, colour)
+      const [place, [red, green, blue], done] = arguments;
+      const count = () => {
+        const canvas = document.querySelectorAll("figure.strip canvas")[place];
+        const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const near = (at, value) => Math.abs(data[at] - value) < 30;
+        let counted = 0;
+        for (let at = 0; at < data.length; at += 4)
+          counted += data[at + 3] > 100 && near(at, red) && near(at + 1, green) && near(at + 2, blue);
+        return counted;
+      };
+      requestAnimationFrame(() => requestAnimationFrame(() => done(count())));"""
+    return browser.execute_async_script(script, place, colour)
 
 
 BLUE, VERMILLION = (0, 114, 178), (213, 94, 0)

@@ -12,7 +12,7 @@ import nibabel as nib
 from niimasker.errors import RegionsError, count, warn
 from niimasker.inputs.images import read_extensions
 from niimasker.regions.names.documents import read_xml
-from niimasker.regions.names.joining import NamesJoin
+from niimasker.regions.names.joins import NamesJoin
 from niimasker.regions.names.label_table import LabelTable, NumberColumn
 from niimasker.regions.names.matching import Named, finish_names
 

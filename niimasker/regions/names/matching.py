@@ -11,7 +11,8 @@ from pathlib import Path
 
 from niimasker.errors import RegionsError, count, list_names, warn
 from niimasker.options.paths import describe_missing_file, expand_home
-from niimasker.regions.names.joining import Joined, NamesJoin, join_names, match_in_order
+from niimasker.regions.names.joining import join_names, match_in_order
+from niimasker.regions.names.joins import Joined, NamesJoin
 from niimasker.regions.names.label_table import LabelTable
 from niimasker.regions.names.tables import TABLE_SUFFIXES, WORKBOOK_SUFFIXES, read_label_table
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from niimasker.inputs.spaces import Grid, Space
 from niimasker.regions.definitions import Mask, Regions
-from niimasker.regions.names.joining import NamesJoin
+from niimasker.regions.names.joins import NamesJoin
 from niimasker.regions.placing.grids import place_on_grid
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
 from niimasker.regions.placing.weights import RegionWeights
