@@ -485,6 +485,7 @@ def test_file_name_that_is_not_utf_8_is_read_or_refused(niimasker):
 
 
 @pytest.mark.parametrize("options", [[], ["--n_jobs", "2", "--no_report"]])
+@pytest.mark.long
 def test_interrupt_leaves_what_is_complete(options):
     write_truncated("run-0.nii.gz")
     copy_runs(*(f"run-{n}.nii.gz" for n in range(1, 100)))

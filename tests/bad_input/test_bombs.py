@@ -25,6 +25,8 @@ from commands import RUN, write_study
 from images import OBLIQUE
 from studies import environment
 
+pytestmark = pytest.mark.long
+
 ZEROS = bytes(2**25)
 MOST_SECONDS = 10
 

@@ -21,7 +21,7 @@ from images import N_VOLUMES, make_series
 from niimasker.options.settings import OPTIONS
 
 # What other libraries warn of is shown to nobody; the tests' rule that makes it an error would hide what happens next.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("default")]
 
 # NIIMASKER_FUZZ=100 draws a hundred times as many examples, and others at each call.
 _TIMES = int(os.environ.get("NIIMASKER_FUZZ", "0"))

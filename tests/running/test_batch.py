@@ -255,6 +255,7 @@ def held(tmp_path, study) -> Held:
     return Held(tmp_path, study)
 
 
+@pytest.mark.long
 def test_killed_process_fails_one_run_of_12_and_resume_processes_it(held, capsys):
     process = held.start("--n_jobs", "2")
     wait_until(held.pid_path.exists, "the run is under way")
@@ -283,6 +284,7 @@ def test_killed_process_fails_one_run_of_12_and_resume_processes_it(held, capsys
 
 
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
+@pytest.mark.long
 def test_killed_parent_leaves_complete_files_and_resume_processes_the_rest(held, capsys, n_jobs):
     process = held.start("--n_jobs", n_jobs)
     wait_until(lambda: len(held.finished()) == (11 if n_jobs == "2" else 3), "others are done")
@@ -323,6 +325,7 @@ workers.Worker.attempt = attempt_first_without_limit
 """
 
 
+@pytest.mark.long
 def test_run_that_takes_too_long_fails_alone_with_one_process_too(held):
     process = held.start("--timeout", "3", before=FIRST_WITHOUT_LIMIT)
     _, said = process.communicate(timeout=120)
@@ -334,6 +337,7 @@ def test_run_that_takes_too_long_fails_alone_with_one_process_too(held):
 @pytest.mark.parametrize(
     ("by", "n_jobs", "n_done"), [(signal.SIGINT, "2", 11), (signal.SIGTERM, "1", 3), (signal.SIGHUP, "1", 3)]
 )
+@pytest.mark.long
 def test_interrupt_leaves_what_is_finished_listed(held, by, n_jobs, n_done):
     process = held.start("--n_jobs", n_jobs)
     wait_until(lambda: n_jobs == "1" or held.pid_path.exists(), "the run is under way")
@@ -370,6 +374,7 @@ Worker.attempt, Worker.end = attempt_and_interrupt, note_end
 """
 
 
+@pytest.mark.long
 def test_run_that_is_finished_as_the_interrupt_comes_is_listed_as_done(tmp_path, study, monkeypatch, capsys):
     def extract_and_interrupt(task):
         result = extract_run(task)
@@ -382,6 +387,7 @@ def test_run_that_is_finished_as_the_interrupt_comes_is_listed_as_done(tmp_path,
     assert_listed_as_done(tmp_path / "out", capsys.readouterr().err)
 
 
+@pytest.mark.long
 def test_run_that_is_finished_as_the_interrupt_comes_to_processes_is_listed_as_done(tmp_path, study):
     process = start(tmp_path / "out", *study, "--n_jobs", "2", code=IN_OTHERS)
     said = process.communicate(timeout=60)[1]
