@@ -115,6 +115,8 @@ def _write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> bool:
 
 def _dry_run(settings: Settings) -> int:
     from niimasker.running.dry_run import describe_study, list_errors, predict_outcomes
+    from niimasker.running.folder import plan_folder
+    from niimasker.running.study_files import list_study_files
     from niimasker.running.task import share
     from niimasker.running.warning_groups import group_warnings
     from niimasker.study.own_regions import check_own_regions
@@ -122,14 +124,18 @@ def _dry_run(settings: Settings) -> int:
     from niimasker.workflow import find_finished
 
     study = inspect_study(settings)
-    finished = {outcome.run for outcome in find_finished(study, share(study, ()))}
+    shared = share(study, ())
+    finished = {outcome.run for outcome in find_finished(study, shared)}
     study = check_own_regions(study, finished)
+    folder = plan_folder(study, shared.analysis, list_study_files(study), finished)
     if not settings.quiet:
         for line in describe_study(study, finished):
             _print_line(line)
         for group in group_warnings(predict_outcomes(study)):
             _print_message("warning", str(group))
-    errors = list_errors(study)
+        for note in folder.notes:
+            _print_message("warning", note)
+    errors = [*list_errors(study), *map(str, folder.errors)]
     for error in errors:
         _print_message("error", error)
     return EXIT_WRONG_USE if errors else EXIT_DONE
@@ -225,14 +231,13 @@ def _summarise_failures(outcomes: Sequence[Outcome], settings: Settings) -> Iter
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if not failed:
         return
-    from niimasker.outputs.files import DATA_FOLDER, summary_name
+    from niimasker.outputs.naming import summary_path
 
     is_out_of_sight = settings.verbose or len(outcomes) > _MAX_RUNS_ON_SCREEN
     shown = failed[:_MAX_REASONS] if is_out_of_sight else []
     yield from (f"failed: {_format_reason(outcome)}" for outcome in shown)
     if len(failed) > len(shown):
-        summary_path = settings.output_dir / DATA_FOLDER / summary_name(settings.shard)
-        yield f"reasons: {summary_path}"
+        yield f"reasons: {summary_path(settings.output_dir)}"
 
 
 def _format_reason(outcome: Outcome) -> str:

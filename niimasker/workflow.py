@@ -12,11 +12,18 @@ from niimasker.errors import OutputError, SettingsError, warn
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
-from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, summary_name
+from niimasker.outputs.files import remove_leftovers
 from niimasker.outputs.outcomes import Outcome
 from niimasker.running.execution import extract_plans
+from niimasker.running.folder import Occupied, occupy, remove_incomplete
 from niimasker.running.late_imports import wait_for_imports
-from niimasker.running.study_files import begin_study_files, output_folders, write_study_files, write_tidy_table
+from niimasker.running.study_files import (
+    begin_study_files,
+    list_study_files,
+    output_folders,
+    write_study_files,
+    write_tidy_table,
+)
 from niimasker.running.task import Shared, share
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.preparation import Study, prepare
@@ -82,12 +89,16 @@ def run_study(
         One per run, in the order of the study.
     """
     # Connect before anything is written: a wrong address must leave no files behind.
-    with _cluster(study.settings) as client:
-        begin_study_files(study)
+    with _cluster(study.settings) as client, contextlib.ExitStack() as stack:
+        shared = share(study, command)
+        finished = {outcome.run: outcome for outcome in find_finished(study, shared)}
+        occupied = occupy(study, shared.analysis, list_study_files(study), finished.keys(), stack)
         outcomes = {run: Outcome(run) for run in study.runs}
         underway: dict[Run, Fingerprint] = {}
         try:
-            with contextlib.closing(_extract_runs(study, command, client, underway, on_start)) as extracted:
+            begin_study_files(study, occupied)
+            extracting = _extract_runs(study, shared, client, occupied, finished, underway, on_start)
+            with contextlib.closing(extracting) as extracted:
                 for outcome in extracted:
                     outcomes[outcome.run] = outcome
                     # Only now: whenever Ctrl-C arrives, a run is in one of the two.
@@ -103,7 +114,7 @@ def run_study(
             outcomes |= removed
             is_reported = any(outcome.ends_all for outcome in outcomes.values())
             with contextlib.suppress(OutputError) if is_reported else contextlib.nullcontext():
-                write_study_files(study, list(outcomes.values()), command)
+                write_study_files(study, list(outcomes.values()), command, occupied)
     for outcome in removed.values():
         on_outcome(outcome)
     return list(outcomes.values())
@@ -136,7 +147,6 @@ def _settle_interrupted(study: Study, underway: Mapping[Run, Fingerprint]) -> It
     """Yield the interrupted runs whose files are complete; the files of the others are removed."""
     if not underway:
         return
-    from niimasker.outputs.results import remove_incomplete
     from niimasker.running.resume import find_result
 
     # Only the tables count: --resume makes a missing report.
@@ -162,8 +172,10 @@ def find_finished(study: Study, shared: Shared) -> list[Outcome]:
 
 def _extract_runs(
     study: Study,
-    command: Sequence[str],
+    shared: Shared,
     client: Client | None,
+    occupied: Occupied,
+    finished: Mapping[Run, Outcome],
     underway: dict[Run, Fingerprint],
     on_start: Callable[[Run], None],
 ) -> Generator[Outcome, None, None]:
@@ -173,15 +185,10 @@ def _extract_runs(
         yield outcome
         if study.settings.fail_fast:
             return
-    shared = share(study, command)
-    finished = {outcome.run: outcome for outcome in find_finished(study, shared)}
-    if study.settings.shard is not None:
-        # The last shard to end merges all summaries, so that the old summary of this shard must not count.
-        shard_path = study.settings.output_dir / DATA_FOLDER / summary_name(study.settings.shard)
-        shard_path.unlink(missing_ok=True)
     yield from finished.values()
     plans = [plan for plan in study.plans if plan.run not in finished]
-    with contextlib.closing(extract_plans(study, plans, shared, client, underway, on_start)) as extracted:
+    extracting = extract_plans(study, plans, shared, client, occupied.record_path, underway, on_start)
+    with contextlib.closing(extracting) as extracted:
         for outcome in extracted:
             yield outcome
             if outcome.ends_all or (study.settings.fail_fast and outcome.reason):

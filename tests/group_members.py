@@ -44,6 +44,7 @@ def write_member(
         voxels_path=None,
         relmat_paths=(folder / f"{name}_connectivity-pearson_relmat.tsv",),
     )
+    tables.relmat_paths[0].parent.mkdir(parents=True, exist_ok=True)
     write_relmat(tables.relmat_paths[0], matrix_of(edges, len(names)), names)
     x, y, z = centres.T
     write_records(tables.regions_path, pd.DataFrame({"name": names, "x": x, "y": y, "z": z}))

@@ -81,6 +81,12 @@ def summary(output_dir: Path) -> pd.DataFrame:
     return pd.read_csv(output_dir / "niimasker_data/summary.tsv", sep="\t").set_index("output")
 
 
+def statuses(output_dir: Path) -> pd.Series:
+    """Return how each run ended, by its output name: as in summary.tsv, but "skipped" where this call did not do it."""
+    table = summary(output_dir)
+    return table["status"].mask(table["skipped"] == 1, "skipped")
+
+
 def results_in(output_dir: Path) -> dict[str, bytes]:
     """Return the content of every file of the runs, without the files of the study and the pages."""
     return {

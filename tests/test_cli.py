@@ -354,13 +354,13 @@ def test_file_in_the_place_of_the_output_dir_is_one_line(niimasker, output_dir):
 
 
 def test_table_that_cannot_be_written_fails_its_run_alone(niimasker):
-    Path("out/bold_timeseries.tsv/taken").mkdir(parents=True)
-    copy_runs("other.nii.gz")
-    result = niimasker(*RUN[:3], "other.nii.gz", *RUN[3:])
+    long_name = "x" * 245
+    copy_runs(f"{long_name}.nii.gz")
+    result = niimasker(*RUN[:3], f"{long_name}.nii.gz", *RUN[3:])
     assert result.code == 1
     assert len(result.lines) == 1
-    assert "bold_timeseries.tsv cannot be written" in result.err
-    assert Path("out/other_timeseries.tsv").is_file()
+    assert f"{long_name}_timeseries.tsv cannot be written (File name too long)" in result.err
+    assert Path("out/bold_timeseries.tsv").is_file()
 
 
 # A run that fails
@@ -957,7 +957,7 @@ def test_spheres_are_kept_as_an_image_and_a_table(niimasker):
 def test_parameters_hold_command_and_settings(niimasker):
     niimasker(*RUN, "--labels", "a", "b", "mid line", "--t_r", "2.5")
     content = read_json("out/niimasker_data/parameters.json")
-    assert set(content) == {"command", "parameters", "meta_data", "runs"}
+    assert set(content) == {"command", "parameters", "meta_data", "runs", "files"}
     assert content["command"] == "niimasker " + " ".join(RUN) + " --labels a b 'mid line' --t_r 2.5"
     assert set(content["parameters"]) == {option.name for option in OPTIONS}
     assert (content["parameters"]["t_r"], content["parameters"]["labels"]) == (2.5, ["a", "b", "mid line"])

@@ -19,7 +19,7 @@ from niimasker.group.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.inputs.entities import read_name
 from niimasker.options.settings import Settings
 from niimasker.outputs.naming import Tables, name_files
-from niimasker.outputs.summaries import FINISHED
+from niimasker.outputs.outcomes import DONE
 from niimasker.signals.correlations import upper_triangle
 
 Names = tuple[str, ...]
@@ -119,7 +119,7 @@ def find_members(settings: Settings, rows: Iterable[Mapping[str, Any]], keys: Se
     keys
         The key of each atlas in file names.
     """
-    return [_find_member(settings, row, keys) for row in rows if row["status"] in FINISHED]
+    return [_find_member(settings, row, keys) for row in rows if row["status"] == DONE]
 
 
 def _find_member(settings: Settings, row: Mapping[str, Any], keys: Sequence[str]) -> Member:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from niimasker.group.connectivity import Group
+from niimasker.outputs.files import replacing
 from niimasker.outputs.naming import GroupFiles
 from niimasker.outputs.tables import text_column, write_records
 
@@ -19,8 +20,10 @@ _DIGITS = "%.12g"
 
 def write_group_tables(files: GroupFiles, groups: Sequence[Group]) -> None:
     """Write the table of edges and the table of group numbers."""
-    write_records(files.edges_path, edges_table(groups), _DIGITS)
-    write_records(files.numbers_path, groups_table(groups), _DIGITS)
+    with replacing(files.edges_path) as temporary:
+        write_records(temporary, edges_table(groups), _DIGITS)
+    with replacing(files.numbers_path) as temporary:
+        write_records(temporary, groups_table(groups), _DIGITS)
 
 
 def groups_table(groups: Sequence[Group]) -> pd.DataFrame:

@@ -474,6 +474,14 @@ class Settings:
         affects_results=False,
         is_common=True,
     )
+    overwrite: bool = _option(
+        FLAG,
+        "remove runs of other analyses from the output folder; that is, those that were made with other settings, "
+        "regions or versions and would stay beside this call's; default: that is an error",
+        RUNNING,
+        default=False,
+        affects_results=False,
+    )
     dry_run: bool = _option(
         FLAG,
         "check the inputs, list the runs, write nothing; headers, tables and each run's own regions are read, and "

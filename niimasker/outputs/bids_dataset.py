@@ -14,7 +14,7 @@ from niimasker.inputs.runs import Run
 from niimasker.options.settings import TIDY_FORMATS
 from niimasker.outputs.dictionaries import ATLAS
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, replacing, write_json
-from niimasker.outputs.naming import long_table_path
+from niimasker.outputs.naming import list_atlas_files, long_table_path
 from niimasker.outputs.tables import text_column, write_records
 from niimasker.regions.definitions import Maps, Regions, Seeds
 
@@ -73,9 +73,10 @@ def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Mapping[str, R
         with replacing(output_dir / "README") as temporary:
             temporary.write_text(README, encoding="utf-8")
     for key, regions in atlases.items():
-        stem = f"atlas-{key}_dseg"
-        write_records(output_dir / f"{stem}.tsv", _atlas_table(regions))
-        write_json(output_dir / f"{stem}.json", {**_describe_atlas(regions), **ATLAS})
+        table_path, sidecar_path = list_atlas_files(output_dir, key)
+        with replacing(table_path) as temporary:
+            write_records(temporary, _atlas_table(regions))
+        write_json(sidecar_path, {**_describe_atlas(regions), **ATLAS})
 
 
 def describe_dataset(runs: Sequence[Run]) -> dict[str, Any]:

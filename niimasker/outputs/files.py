@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import math
 import os
-import platform
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -20,25 +19,19 @@ from typing import Any
 import nibabel as nib
 
 from niimasker.errors import OutputError, OutputLostError
-from niimasker.options.option_types import Shard
+from niimasker.outputs.locks import is_abandoned, is_same_file, lock, open_for_locking
 
 DATA_FOLDER = "niimasker_data"
 REPORTS_FOLDER = "reports"
 
 # After one of these errors no other file of the study can be written either.
 _FATAL_ERRNOS = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", None), getattr(errno, "ESTALE", None)}
-_TEMPORARY_NAME = re.compile(r"\.niimasker-([0-9a-f]{8})-(\d+)-")
-_MAX_SECONDS_ON_OTHER_MACHINES = 86400.0
-
-
-def summary_name(shard: Shard | None) -> str:
-    """Return the file name of the summary of a study, or of one of its shards."""
-    return "summary.tsv" if shard is None else f"summary_shard-{shard.number}-of-{shard.n_shards}.tsv"
-
-
-def shard_summaries(folder: Path) -> list[Path]:
-    """Return the paths of the shards' summaries that exist."""
-    return sorted(folder.glob("summary_shard-*.tsv"))
+_PREFIX = ".niimasker-"
+_TEMPORARY_NAME = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{32}(\..*)?")
+# The file in a temporary folder whose lock says that the folder is in use.
+_FOLDER_LOCK = ".in-use"
+# Where there are no locks, temporary files of this age are left over.
+_MAX_SECONDS_WITHOUT_LOCKS = 86400.0
 
 
 @contextlib.contextmanager
@@ -52,19 +45,60 @@ def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
     OutputLostError
         The file cannot be written, nor can any other file.
     """
-    # A temporary file in the same folder can replace the file in one step of the file system.
-    temporary = path.with_name(f"{temporary_prefix()}{uuid.uuid4().hex}{suffix}")
-    try:
+    with reporting_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with temporary_file(path.parent, suffix) as temporary:
             yield temporary
+            flush(temporary)
             temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        flush(path.parent)
+
+
+@contextlib.contextmanager
+def reporting_errors(path: Path) -> Iterator[None]:
+    """Raise OutputError for an OSError at writing a file, OutputLostError if no other file can be written either."""
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or error
         kind = OutputLostError if error.errno in _FATAL_ERRNOS else OutputError
         raise kind(f"{path} cannot be written ({reason}); fix that, or give another output_dir.") from error
+
+
+@contextlib.contextmanager
+def temporary_file(folder: Path, suffix: str = ".tmp") -> Iterator[Path]:
+    """Yield the path of a new file in a folder; it is removed at the end, unless it has been moved away.
+
+    As long as this process lives, the kernel keeps a lock on the file: others tell by it that it is in use.
+    """
+    # A temporary file in the same folder can replace the file in one step of the file system.
+    while True:
+        path = folder / f"{_PREFIX}{uuid.uuid4().hex}{suffix}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+        # Another process may have taken the file for a leftover before it was locked.
+        if lock(descriptor, shared=True) is not False and is_same_file(descriptor, path):
+            break
+        os.close(descriptor)
+    try:
+        yield path
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Have the disk keep what was written to a file, or the names in a folder, before anything that follows."""
+    if os.name != "posix":
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems keep folders at once and refuse to flush them.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:
@@ -75,20 +109,36 @@ def make_folder(path: Path) -> None:
     OutputError
         The folder cannot be made.
     """
-    try:
+    with reporting_errors(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"{path} cannot be written ({reason}); fix that, or give another output_dir.") from error
 
 
-def temporary_prefix() -> str:
-    """Return the prefix of this process's temporary files, which names its machine and its process id."""
-    return f".niimasker-{_machine_id()}-{os.getpid()}-"
+@contextlib.contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Provide a new folder that only this user may enter; it is removed at the end.
 
+    Folders that killed processes have left beside it are removed first.
 
-def _machine_id() -> str:
-    return hashlib.sha256(platform.node().encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    Raises
+    ------
+    OutputLostError
+        No folder can be made there.
+    """
+    remove_leftovers([parent])
+    folder = parent.absolute() / f"{_PREFIX}{uuid.uuid4().hex}"
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(mode=0o700)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            descriptor = os.open(folder / _FOLDER_LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            stack.callback(os.close, descriptor)
+            lock(descriptor)
+        except OSError as error:
+            raise OutputLostError(
+                f"{parent}: no temporary folder can be created there ({error.strerror or error}); "
+                "check its permissions and free space."
+            ) from error
+        yield folder
 
 
 def remove_leftovers(folders: Iterable[Path]) -> None:
@@ -96,38 +146,27 @@ def remove_leftovers(folders: Iterable[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             for entry in list(os.scandir(folder)):
-                if _is_left_over(entry):
-                    _remove(Path(entry.path))
+                if _TEMPORARY_NAME.fullmatch(entry.name):
+                    # What belongs to others, or is no file of niimasker in spite of its name, stays.
+                    with contextlib.suppress(OSError):
+                        _remove_leftover(Path(entry.path), entry.stat(follow_symlinks=False))
 
 
-def _is_left_over(entry: os.DirEntry[str]) -> bool:
-    match = _TEMPORARY_NAME.match(entry.name)
-    if match is None:
-        return False
-    machine, pid = match.groups()
-    if machine == _machine_id():
-        return not _is_alive(int(pid))
-    # A process on another machine of a cluster may still be writing it.
-    return time.time() - entry.stat().st_mtime > _MAX_SECONDS_ON_OTHER_MACHINES
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name != "posix":
-        return True  # on Windows, signal 0 would end the process
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # the process belongs to another user
-    return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _remove_leftover(path: Path, status: os.stat_result) -> None:
+    is_old = time.time() - status.st_mtime > _MAX_SECONDS_WITHOUT_LOCKS
+    if stat.S_ISDIR(status.st_mode):
+        # The lock is made right after the folder.
+        is_left_over = is_abandoned(path / _FOLDER_LOCK) if (path / _FOLDER_LOCK).exists() else is_old
+        if is_left_over or (is_left_over is None and is_old):
+            shutil.rmtree(path, ignore_errors=True)
+    elif stat.S_ISREG(status.st_mode):
+        descriptor = open_for_locking(path)
+        try:
+            is_left_over = lock(descriptor)
+            if is_left_over or (is_left_over is None and is_old):
+                path.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def check_output_dir(output_dir: Path) -> None:
@@ -141,11 +180,16 @@ def check_output_dir(output_dir: Path) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Replace a file by a JSON object, as `save_json` writes it."""
+    with replacing(path) as temporary:
+        save_json(temporary, content)
+
+
+def save_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON object, in UTF-8 and indented; NaN and infinity, which JSON does not have, become null."""
     text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False) + "\n"
-    with replacing(path) as temporary:
-        # A file name that is not valid Unicode becomes \udcXX, which Python's JSON reader restores.
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    # A file name that is not valid Unicode becomes \udcXX, which Python's JSON reader restores.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _without_nan(content: Any) -> Any:

@@ -15,8 +15,8 @@ import numpy as np
 
 from niimasker.errors import OutputError
 from niimasker.inputs.entities import read_name
-from niimasker.options.settings import TIDY_FORMATS, Settings
-from niimasker.outputs.files import DATA_FOLDER, replacing
+from niimasker.options.settings import Settings
+from niimasker.outputs.files import replacing
 from niimasker.outputs.naming import RunFiles, Tables, long_table_path, name_files
 
 _COLUMNS_BEFORE_ENTITIES, _COLUMNS_AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
@@ -64,30 +64,6 @@ class Block:
         for start in range(0, len(self.regions), step):
             columns = slice(start, start + step)
             yield Block(self.texts, self.volumes, self.times, self.regions[columns], self.cells[:, columns])
-
-
-def remove_long_tables(settings: Settings) -> None:
-    """Remove the long table that this call will write, and that of an earlier call, whose runs may be done again.
-
-    Raises
-    ------
-    OutputError
-        A table cannot be removed.
-    """
-    for tidy in set(TIDY_FORMATS) & {settings.tidy, _earlier_format(settings)}:
-        path = long_table_path(settings.output_dir, tidy)
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path} of an earlier call cannot be removed ({error.strerror}); remove it.") from error
-
-
-def _earlier_format(settings: Settings) -> str | None:
-    # A file of that name that niimasker did not write belongs to the user.
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        record = json.loads((settings.output_dir / DATA_FOLDER / "parameters.json").read_text("utf-8"))
-        return str(record["parameters"]["tidy"])
-    return None
 
 
 def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: Sequence[str], *, tidy: str) -> Path:

@@ -26,6 +26,12 @@ STATISTICS = {
 }
 
 
+# The files that all pages share.
+ASSETS_FOLDER = "assets"
+PLOTLY = "plotly.min.js"
+OWN_ASSETS = ("style.css", "report.js", "table.js", "index.js")
+
+
 @dataclass(frozen=True)
 class Tables:
     """The files of a run for one atlas; `voxels_path` only with --as_voxels.
@@ -144,6 +150,27 @@ def sidecar_beside(table_path: Path) -> Path:
 def report_path(output_dir: Path, output_stem: str) -> Path:
     """Return the path of a run's page; the stem may contain folders."""
     return Path(f"{output_dir / REPORTS_FOLDER / output_stem}_report.html")
+
+
+def summary_path(output_dir: Path) -> Path:
+    """Return the path of the summary of all runs."""
+    return output_dir / DATA_FOLDER / "summary.tsv"
+
+
+def parameters_path(output_dir: Path) -> Path:
+    """Return the path of the record of the last call."""
+    return output_dir / DATA_FOLDER / "parameters.json"
+
+
+def list_pages(output_dir: Path) -> list[Path]:
+    """Return the paths of the index page, and of the files that all pages share."""
+    folder = output_dir / REPORTS_FOLDER
+    return [folder / "index.html", *(folder / ASSETS_FOLDER / name for name in (*OWN_ASSETS, PLOTLY))]
+
+
+def list_atlas_files(output_dir: Path, key: str) -> list[Path]:
+    """Return the paths of the files that describe an atlas in a BIDS derivative."""
+    return [output_dir / f"atlas-{key}_dseg{ending}" for ending in (".tsv", ".json")]
 
 
 def name_group_files(output_dir: Path) -> GroupFiles:

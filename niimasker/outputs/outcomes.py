@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from niimasker.inputs.entities import read_name
 from niimasker.inputs.runs import Run
 
 if TYPE_CHECKING:
@@ -12,6 +15,24 @@ if TYPE_CHECKING:
     from niimasker.outputs.results import Result
 
 DONE, SKIPPED, FAILED, NOT_STARTED = "done", "skipped", "failed", "not started"
+
+# The entities of an image's name that are columns of summary.tsv.
+NAMED_ENTITIES = ("sub", "ses", "task", "run")
+
+# The numbers of a run in summary.tsv, by their names in `niimasker.outputs.results.Result`.
+SUMMARY_NUMBERS = (
+    "n_volumes",
+    "n_discarded",
+    "n_censored",
+    "degrees_of_freedom",
+    "mean_fd",
+    "n_regions",
+    "n_regions_without_signal",
+    "median_tsnr",
+    "min_coverage",
+)
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,24 +89,59 @@ class Outcome:
         return () if self.result is None else self.result.tables
 
 
-def summary_row(outcome: Outcome) -> dict[str, Any]:
-    """Return a run's row of summary.tsv."""
+def summary_row(outcome: Outcome, analysis: str) -> Row:
+    """Return a run's row of summary.tsv.
+
+    Parameters
+    ----------
+    analysis
+        The checksum of what the tables of the folder are made with.
+    """
     run, result = outcome.run, outcome.result
+    numbers = {name: getattr(result, name) if result else None for name in SUMMARY_NUMBERS}
     return {
-        "image": str(run.image_path),
-        "confounds": ", ".join(map(str, run.confounds_paths)) or None,
-        "output": run.output_stem,
-        "status": outcome.status,
+        **_name_columns(str(run.image_path), ", ".join(map(str, run.confounds_paths)) or None, run.output_stem),
+        "status": DONE if outcome.status == SKIPPED else outcome.status,
+        "skipped": int(outcome.status == SKIPPED),
         "reason": outcome.reason,
         "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
-        "n_volumes": result.n_volumes if result else None,
-        "n_discarded": result.n_discarded if result else None,
-        "n_censored": result.n_censored if result else None,
-        "degrees_of_freedom": result.degrees_of_freedom if result else None,
-        "mean_fd": result.mean_fd if result else None,
-        "n_regions": result.n_regions if result else None,
-        "n_regions_without_signal": result.n_regions_without_signal if result else None,
-        "median_tsnr": result.median_tsnr if result else None,
-        "min_coverage": result.min_coverage if result else None,
+        **numbers,
         "n_warnings": None if outcome.status == NOT_STARTED else len(outcome.warnings),
+        "analysis": analysis,
     }
+
+
+def row_of_sidecar(sidecar: Mapping[str, Any], analysis: str) -> Row:
+    """Return the row of summary.tsv of a run that is known by its JSON file alone."""
+    sources = sidecar.get("Sources")
+    sources = sources if isinstance(sources, Mapping) else {}
+    tables = sources.get("Confounds", [])
+    confounds = [_read_path(source) for source in (tables if isinstance(tables, list) else [tables])]
+    return {
+        **_name_columns(_read_path(sources.get("Image")), ", ".join(confounds) or None, sidecar["Output"]),
+        "status": DONE,
+        "skipped": 0,
+        "reason": None,
+        "seconds": None,
+        **{name: _read_number(sidecar["Summary"].get(name)) for name in SUMMARY_NUMBERS},
+        "n_warnings": len(sidecar["Warnings"]),
+        "analysis": analysis,
+    }
+
+
+def _name_columns(image: str, confounds: str | None, output: str) -> Row:
+    entities = read_name(Path(image).name).entities
+    return {
+        "image": image,
+        "confounds": confounds,
+        "output": output,
+        **{name: entities.get(name) for name in NAMED_ENTITIES},
+    }
+
+
+def _read_path(source: Any) -> str:
+    return str(source.get("Path", "")) if isinstance(source, Mapping) else ""
+
+
+def _read_number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) else None

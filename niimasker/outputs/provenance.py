@@ -42,6 +42,11 @@ def settings_record(settings: Settings) -> dict[str, Any]:
     return {field.name: _plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
 
 
+def shaping_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings that JSON files of runs record: all but those about how one call runs."""
+    return {name: value for name, value in settings_record(settings).items() if name not in PER_CALL_OPTIONS}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, (Path, Shard)):
         return str(value)
@@ -96,7 +101,7 @@ def make_sidecar(
         "ConfoundsLeftOut": dict(nuisance.left_out),
         "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
         "Columns": {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)},
-        "Settings": {name: value for name, value in settings_record(settings).items() if name not in PER_CALL_OPTIONS},
+        "Settings": shaping_settings(settings),
         "Software": dict(software_versions()),
         "Warnings": list(warnings),
         "Sources": dict(sources),

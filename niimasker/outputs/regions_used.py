@@ -15,6 +15,16 @@ from niimasker.regions.placing.label_volumes import label_volume
 from niimasker.regions.placing.placement import place_regions
 
 
+def list_regions_used(folder: Path, roi_file: str, regions: Regions, *, spheres_name: str) -> list[Path]:
+    """Return the paths of the files that `write_regions_used` may write."""
+    roi_path, paths = expand_home(roi_file), []
+    if roi_path.is_file():
+        paths.append(folder / roi_path.name)
+    elif isinstance(regions.definition, (Parcellation, Maps)):
+        paths.append(folder / f"{roi_file.replace(':', '-')}.nii.gz")
+    return [*paths, folder / f"{spheres_name}.nii.gz"] if isinstance(regions.definition, Seeds) else paths
+
+
 def write_regions_used(
     folder: Path, roi_file: str, regions: Regions, spaces: Sequence[Space], *, spheres_name: str
 ) -> None:

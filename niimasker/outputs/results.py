@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import pandas as pd
 from niimasker.inputs.confounds import Confounds
 from niimasker.options.settings import Settings
 from niimasker.outputs.dictionaries import OUTLIERS, REGIONS, VOXELS, Dictionary, describe_regressors
-from niimasker.outputs.files import check_output_dir, write_json
-from niimasker.outputs.naming import RunFiles, Tables, name_files, possible_files, sidecar_beside
+from niimasker.outputs.files import check_output_dir, reporting_errors, save_json
+from niimasker.outputs.naming import RunFiles, Tables, name_files, sidecar_beside
+from niimasker.outputs.outcomes import SUMMARY_NUMBERS
 from niimasker.outputs.provenance import (
     SourceRecord,
     Sources,
@@ -25,6 +25,8 @@ from niimasker.outputs.provenance import (
     make_sidecar,
     source_record,
 )
+from niimasker.outputs.run_sidecars import list_files
+from niimasker.outputs.staging import StagedFiles, staging
 from niimasker.outputs.tables import (
     outliers_table,
     regions_table,
@@ -81,9 +83,6 @@ class Result:
     report_path: Path | None = None
 
 
-NUMBERS = tuple(field.name for field in dataclasses.fields(Result) if field.type in ("int", "float"))
-
-
 def write_run(
     plan: Plan,
     placement: Placement,
@@ -93,6 +92,7 @@ def write_run(
     sources: Sequence[Mapping[str, SourceRecord]],
     fingerprint: Mapping[str, str],
     settings: Settings,
+    publishing: contextlib.AbstractContextManager[None],
 ) -> Result:
     """Write all files of a run, or none if one fails, and return what was written.
 
@@ -102,20 +102,30 @@ def write_run(
         The key of each atlas in file names, and the source files of its regions.
     fingerprint
         Fingerprint of the inputs and settings, from `niimasker.study.fingerprints`.
+    publishing
+        Entered when all files are written and take their final names; it raises if they must not.
     """
     check_output_dir(settings.output_dir)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
     files = name_files(settings, plan.run.output_stem, keys)
     result = _make_result(files.tables, pd.concat(facts), extracted, plan.timeline)
-    with _all_or_nothing(settings, plan.run.output_stem, keys):
-        paths = _write_run_files(plan, extracted, files)
+    with staging() as staged:
+        _write_run_files(staged, plan, extracted, files)
         for number, atlas_facts in enumerate(facts):
-            paths += _write_atlas_files(
-                number, atlas_facts, files, plan=plan, placement=placement, extracted=extracted, settings=settings
+            _write_atlas_files(
+                staged,
+                number,
+                atlas_facts,
+                files,
+                plan=plan,
+                placement=placement,
+                extracted=extracted,
+                settings=settings,
             )
         records = {
+            "Output": plan.run.output_stem,
             "Summary": summary_numbers(result),
-            "Files": {path.relative_to(settings.output_dir).as_posix(): path.stat().st_size for path in paths},
+            "Files": {_relative(path, settings): staged.describe(path) for path in staged.paths},
             "Fingerprint": dict(fingerprint),
         }
         shared = run_sources(plan, extracted)
@@ -131,13 +141,26 @@ def write_run(
                 warnings=extracted.warnings,
             )
             columns = describe_columns(tables.atlas, placement.weights[number])
-            # Sidecars are written last: a run that has them is complete. A column named like another key of the sidecar
-            # is left out here; Columns has all of them.
-            write_json(tables.sidecar_path, {**sidecar, **records, **_without_keys(columns, [*sidecar, *records])})
+            # A column named like another key of the sidecar is left out here; Columns has all of them.
+            _write_json(
+                staged,
+                tables.sidecar_path,
+                {**sidecar, **records, **_without_keys(columns, [*sidecar, *records])},
+            )
+        check_output_dir(settings.output_dir)
+        with publishing:
+            sidecar_paths = [tables.sidecar_path for tables in files.tables]
+            earlier = [files.report_path, *sidecar_paths, *list_files(sidecar_paths, settings.output_dir)]
+            staged.publish(last=sidecar_paths, removed=earlier)
     return result
 
 
+def _relative(path: Path, settings: Settings) -> str:
+    return path.relative_to(settings.output_dir).as_posix()
+
+
 def _write_atlas_files(
+    staged: StagedFiles,
     number: int,
     facts: pd.DataFrame,
     files: RunFiles,
@@ -146,14 +169,14 @@ def _write_atlas_files(
     placement: Placement,
     extracted: Extracted,
     settings: Settings,
-) -> list[Path]:
-    """Write a run's files for one atlas, except the sidecar of the signals, and return their paths."""
+) -> None:
+    """Write a run's files for one atlas, except the sidecar of the signals."""
     tables, weights = files.tables[number], placement.weights[number]
-    paths = _write_signals(tables, weights, extracted.values[number], plan.timeline, settings)
-    paths += _write_table(tables.regions_path, facts, files, REGIONS)
+    _write_signals(staged, tables, weights, extracted.values[number], plan.timeline, settings)
+    _write_table(staged, tables.regions_path, facts, files, REGIONS)
     if tables.voxels_path is not None:
-        paths += _write_table(tables.voxels_path, voxels_table(weights), files, VOXELS)
-    return paths + _write_relmats(tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
+        _write_table(staged, tables.voxels_path, voxels_table(weights), files, VOXELS)
+    _write_relmats(staged, tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
 
 
 def _without_keys(columns: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -161,73 +184,66 @@ def _without_keys(columns: Mapping[str, Any], names: Collection[str]) -> dict[st
 
 
 def _write_signals(
-    tables: Tables, weights: RegionWeights, values: np.ndarray, timeline: Timeline, settings: Settings
-) -> list[Path]:
+    staged: StagedFiles,
+    tables: Tables,
+    weights: RegionWeights,
+    values: np.ndarray,
+    timeline: Timeline,
+    settings: Settings,
+) -> None:
     if settings.censored == "nan":
         values = _insert_censored(values, timeline)
-    write_signals(tables.signals_path, values, weights.names, n_decimals=settings.n_decimals)
-    return [tables.signals_path]
+    path = tables.signals_path
+    with reporting_errors(path):
+        write_signals(staged.add(path), values, weights.names, n_decimals=settings.n_decimals)
 
 
 def _write_table(
-    path: Path, facts: pd.DataFrame, files: RunFiles, dictionary: Dictionary, float_format: str = "%.6g"
-) -> list[Path]:
-    """Write a table, and its data dictionary if the layout has one, and return their paths."""
-    write_records(path, facts, float_format)
-    if not files.have_dictionaries:
-        return [path]
-    write_json(sidecar_beside(path), dictionary)
-    return [path, sidecar_beside(path)]
+    staged: StagedFiles,
+    path: Path,
+    facts: pd.DataFrame,
+    files: RunFiles,
+    dictionary: Dictionary,
+    float_format: str = "%.6g",
+) -> None:
+    """Write a table, and its data dictionary if the layout has one."""
+    with reporting_errors(path):
+        write_records(staged.add(path), facts, float_format)
+    if files.have_dictionaries:
+        _write_json(staged, sidecar_beside(path), dictionary)
 
 
 def _write_relmats(
-    tables: Tables, names: Sequence[str], matrices: Sequence[Connectivity], plan: Plan, nuisance: Nuisance
-) -> list[Path]:
-    paths = []
+    staged: StagedFiles,
+    tables: Tables,
+    names: Sequence[str],
+    matrices: Sequence[Connectivity],
+    plan: Plan,
+    nuisance: Nuisance,
+) -> None:
     for path, connectivity in zip(tables.relmat_paths, matrices, strict=True):
-        write_relmat(path, connectivity.matrix, names)
+        with reporting_errors(path):
+            write_relmat(staged.add(path), connectivity.matrix, names)
         sidecar = make_relmat_sidecar(
             connectivity, tables.signals_path, cleaning=plan.cleaning, timeline=plan.timeline, nuisance=nuisance
         )
-        write_json(sidecar_beside(path), sidecar)
-        paths += [path, sidecar_beside(path)]
-    return paths
+        _write_json(staged, sidecar_beside(path), sidecar)
 
 
-@contextlib.contextmanager
-def _all_or_nothing(settings: Settings, output_stem: str, keys: Sequence[str]) -> Iterator[None]:
-    paths = possible_files(settings, output_stem, keys)
-    # Files of an earlier call are removed, sidecars first, so that a mixture never looks complete.
-    _remove(paths)
-    with contextlib.ExitStack() as undo:
-        undo.callback(_remove, paths)
-        yield
-        undo.pop_all()
+def _write_json(staged: StagedFiles, path: Path, content: dict[str, Any]) -> None:
+    with reporting_errors(path):
+        save_json(staged.add(path), content)
 
 
-def remove_incomplete(settings: Settings, output_stem: str, keys: Sequence[str]) -> None:
-    """Remove the files of a run whose process was ended before all of them were written."""
-    if not all(tables.sidecar_path.is_file() for tables in name_files(settings, output_stem, keys).tables):
-        _remove(possible_files(settings, output_stem, keys))
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _write_run_files(plan: Plan, extracted: Extracted, files: RunFiles) -> list[Path]:
-    """Write the files that a run has once, whatever the number of atlases, and return their paths."""
+def _write_run_files(staged: StagedFiles, plan: Plan, extracted: Extracted, files: RunFiles) -> None:
+    """Write the files that a run has once, whatever the number of atlases."""
     timeline, confounds = plan.timeline, extracted.confounds
-    paths: list[Path] = []
     if timeline.n_kept < timeline.n_read or timeline.outliers:
-        paths += _write_table(files.outliers_path, outliers_table(timeline), files, OUTLIERS)
+        _write_table(staged, files.outliers_path, outliers_table(timeline), files, OUTLIERS)
     if confounds is not None and confounds.names:
         # fMRIPrep writes ten significant digits.
         dictionary = describe_regressors(plan.cleaning.t_r, plan.series.times(plan.cleaning.t_r))
-        paths += _write_table(files.regressors_path, regressors_table(confounds), files, dictionary, "%.10g")
-    return paths
+        _write_table(staged, files.regressors_path, regressors_table(confounds), files, dictionary, "%.10g")
 
 
 def _insert_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
@@ -254,7 +270,7 @@ def run_sources(plan: Plan, extracted: Extracted) -> Sources:
 
 def summary_numbers(result: Result) -> dict[str, float]:
     """Return the numbers that summarise a run, by their names in `Result`."""
-    return {name: getattr(result, name) for name in NUMBERS}
+    return {name: getattr(result, name) for name in SUMMARY_NUMBERS}
 
 
 def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted, timeline: Timeline) -> Result:

@@ -10,16 +10,14 @@ from typing import Any
 import pandas as pd
 
 from niimasker.options.settings import Settings
-from niimasker.outputs.files import summary_name, write_json
+from niimasker.outputs.files import replacing, write_json
+from niimasker.outputs.naming import parameters_path, summary_path
+from niimasker.outputs.outcomes import NAMED_ENTITIES, Row
 from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.outputs.tables import text_column, write_records
 
-Row = dict[str, Any]
-
-# Statuses of runs that have outputs; those of skipped runs are from an earlier call.
-FINISHED = ("done", "skipped")
-
-TEXTS = ("image", "confounds", "output", "status", "reason")
+TEXTS = ("image", "confounds", "output", *NAMED_ENTITIES, "status", "reason", "analysis")
+_RECORDED = ("image", "confounds", "output", "status", "reason")
 
 
 def make_summary(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -56,21 +54,31 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
-    """Write parameters.json and summary.tsv; `rows` are the runs' rows of the summary."""
-    keys = ("image", "confounds", "output", "status", "reason")
+def write_parameters(
+    settings: Settings, rows: Sequence[Mapping[str, Any]], command: Sequence[str], files: Sequence[str]
+) -> None:
+    """Write parameters.json.
+
+    Parameters
+    ----------
+    rows
+        The rows of summary.tsv.
+    files
+        The files of the study, relative to the output folder.
+    """
     write_json(
-        folder / "parameters.json",
+        parameters_path(settings.output_dir),
         {
             "command": shlex.join(command),
             "parameters": settings_record(settings),
             "meta_data": software_versions(),
-            "runs": [{key: row[key] for key in keys} for row in rows],
+            "runs": [{key: row[key] for key in _RECORDED} for row in rows],
+            "files": list(files),
         },
     )
-    write_summary(folder / summary_name(None), rows)
 
 
-def write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the summary, one row per run."""
-    write_records(path, make_summary(rows))
+def write_summary(output_dir: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write summary.tsv, one row per run."""
+    with replacing(summary_path(output_dir)) as temporary:
+        write_records(temporary, make_summary(rows))

@@ -1,4 +1,7 @@
-"""Tables of signals, matrices, and facts about regions, voxels and volumes, and how they are written."""
+"""Tables of signals, matrices, and facts about regions, voxels and volumes, and how they are written.
+
+The functions write to the path that they get, which is that of a temporary file; see `niimasker.outputs.files`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
-from niimasker.outputs.files import replacing
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.extraction import Signals
 from niimasker.signals.timeline import REASONS, Timeline
@@ -23,7 +25,7 @@ def write_signals(path: Path, values: np.ndarray, names: Sequence[str], *, n_dec
     Each row is formatted at once; pandas takes nine times as long for tens of thousands of columns.
     """
     row_format = "\t".join([f"%.{n_decimals}f"] * len(names)) + "\n"
-    with replacing(path) as temporary, _open_text(temporary) as file:
+    with _open_text(path) as file:
         csv.writer(file, delimiter="\t", lineterminator="\n").writerow(names)
         for row in values:
             file.write((row_format % tuple(row.tolist())).replace("nan", "n/a"))
@@ -36,7 +38,7 @@ def write_relmat(path: Path, matrix: np.ndarray, names: Sequence[str]) -> None:
     precisions in the inverse of these.
     """
     row_format = "\t".join(["%.10g"] * len(names))
-    with replacing(path) as temporary, _open_text(temporary) as file:
+    with _open_text(path) as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(["node", *names])
         for name, row in zip(names, matrix, strict=True):
@@ -50,16 +52,15 @@ def _open_text(path: Path) -> TextIO:
 
 def write_records(path: Path, table: pd.DataFrame, float_format: str = "%.6g") -> None:
     """Write a table of facts, with six significant digits by default and n/a for missing values."""
-    with replacing(path) as temporary:
-        table.to_csv(
-            temporary,
-            sep="\t",
-            index=False,
-            na_rep="n/a",
-            float_format=float_format,
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
+    table.to_csv(
+        path,
+        sep="\t",
+        index=False,
+        na_rep="n/a",
+        float_format=float_format,
+        encoding="utf-8",
+        errors="backslashreplace",
+    )
 
 
 def text_column(values: Sequence[str | None]) -> pd.Series:

@@ -16,13 +16,13 @@ import numpy as np
 
 from niimasker.group.connectivity import GroupNote
 from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED
 from niimasker.outputs.provenance import software_versions
-from niimasker.outputs.summaries import FINISHED
 from niimasker.reports.pages import render, write_assets, write_page
 
 Row = Mapping[str, Any]
 
-STATUSES = ("failed", "not started", "done", "skipped")
+STATUSES = (FAILED, NOT_STARTED, DONE)
 
 # Factors that scale the median and the mean absolute deviation to the standard deviation of a normal distribution: Leys
 # et al. 2013, https://doi.org/10.1016/j.jesp.2013.03.013, and Iglewicz and Hoaglin 1993. The mean is used where more
@@ -178,7 +178,7 @@ def _find_axis_range(known: np.ndarray, measure: Measure, *, is_limited: bool) -
 def _value(row: Row, measure: Measure) -> float:
     value = row[measure.key]
     # A failed run has only the seconds until it failed, which are not comparable.
-    return float(value) if value is not None and row["status"] in FINISHED else math.nan
+    return float(value) if value is not None and row["status"] == DONE else math.nan
 
 
 def find_outliers(values: np.ndarray) -> tuple[int, ...]:

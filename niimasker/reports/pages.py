@@ -11,10 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from niimasker.outputs.files import replacing
-
-_ASSETS_FOLDER = "assets"
-_OWN_ASSETS = ("style.css", "report.js", "table.js", "index.js")
-_PLOTLY = "plotly.min.js"
+from niimasker.outputs.naming import ASSETS_FOLDER, OWN_ASSETS, PLOTLY
 
 
 def render(template: str, **values: Any) -> str:
@@ -44,10 +41,10 @@ def write_page(path: Path, text: str) -> None:
 def write_assets(reports_folder: Path) -> None:
     """Write the style sheet and scripts of all pages that are missing or differ from this version's."""
     source = files("niimasker.reports") / "assets"
-    contents = {name: (source / name).read_bytes() for name in _OWN_ASSETS}
-    contents[_PLOTLY] = get_plotlyjs().encode("utf-8")
+    contents = {name: (source / name).read_bytes() for name in OWN_ASSETS}
+    contents[PLOTLY] = get_plotlyjs().encode("utf-8")
     for name, content in contents.items():
-        path = reports_folder / _ASSETS_FOLDER / name
+        path = reports_folder / ASSETS_FOLDER / name
         if not path.is_file() or path.read_bytes() != content:
             _replace(path, content)
 
@@ -55,7 +52,7 @@ def write_assets(reports_folder: Path) -> None:
 def link_to_assets(page_path: Path, reports_folder: Path) -> str:
     """Return the link from a page to the folder of assets."""
     depth = len(page_path.relative_to(reports_folder).parts) - 1
-    return "../" * depth + _ASSETS_FOLDER
+    return "../" * depth + ASSETS_FOLDER
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,10 @@ from threadpoolctl import threadpool_limits
 from niimasker.inputs.runs import Run
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
-from niimasker.outputs.files import DATA_FOLDER
+from niimasker.outputs.files import DATA_FOLDER, temporary_folder
 from niimasker.outputs.outcomes import Outcome
 from niimasker.running.batch import Attempt, attempt, attempt_here
-from niimasker.running.placements import AnyPlacement, OnDisk, OwnPlacement, Placements, temporary_folder
+from niimasker.running.placements import AnyPlacement, OnDisk, OwnPlacement, Placements
 from niimasker.running.task import Shared, Task, extract_run
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.plans import Plan
@@ -35,6 +36,7 @@ def extract_plans(
     plans: Sequence[Plan],
     shared: Shared,
     client: Client | None,
+    record_path: Path,
     underway: dict[Run, Fingerprint],
     on_start: Callable[[Run], None],
 ) -> Generator[Outcome, None, None]:
@@ -44,6 +46,8 @@ def extract_plans(
     ----------
     client
         The client of the cluster that processes the runs; None for processes of this machine.
+    record_path
+        The record of this call in the output folder.
     underway
         Receives each run that starts on this machine, and each run that lost its worker, with its fingerprint.
     on_start
@@ -56,7 +60,7 @@ def extract_plans(
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_shared_folder(study.settings))
         placements = Placements(study, plans, folder)
-        tasks = _make_tasks(plans, placements, unplaced, shared)
+        tasks = _make_tasks(plans, placements, unplaced, shared, record_path)
 
         def start(task: Task) -> None:
             underway[task.plan.run] = task.fingerprint
@@ -81,7 +85,7 @@ def _shared_folder(settings: Settings) -> contextlib.AbstractContextManager[Path
     """Return a folder that all processes can read; None when this is the only process."""
     if settings.scheduler:
         return temporary_folder(settings.output_dir / DATA_FOLDER)
-    return temporary_folder() if _uses_processes(settings) else contextlib.nullcontext()
+    return temporary_folder(Path(tempfile.gettempdir())) if _uses_processes(settings) else contextlib.nullcontext()
 
 
 def _uses_processes(settings: Settings) -> bool:
@@ -155,7 +159,11 @@ def _make_outcome(study: Study, plan: Plan, attempted: Attempt[Any]) -> Outcome:
 
 
 def _make_tasks(
-    plans: Sequence[Plan], placements: Placements, unplaced: list[tuple[Plan, Attempt[Any]]], shared: Shared
+    plans: Sequence[Plan],
+    placements: Placements,
+    unplaced: list[tuple[Plan, Attempt[Any]]],
+    shared: Shared,
+    record_path: Path,
 ) -> Iterator[Task]:
     """Yield the task of each plan; plans on whose space the regions cannot be placed are added to `unplaced`."""
     failures: dict[Space, Attempt[AnyPlacement]] = {}
@@ -166,4 +174,5 @@ def _make_tasks(
             failures[space] = placed
             unplaced.append((plan, placed))
         else:
-            yield Task(plan, placed.value, {**shared.fingerprint, **fingerprint_run(plan, shared.settings)}, shared)
+            fingerprint = {**shared.fingerprint, **fingerprint_run(plan, shared.settings)}
+            yield Task(plan, placed.value, fingerprint, shared, record_path)

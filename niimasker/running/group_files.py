@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,15 +18,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Rows = Sequence[Mapping[str, Any]]
-
-
-def remove_group_files(settings: Settings, *, keeps_page: bool) -> None:
-    """Remove the group files of an earlier call, which describe other runs."""
-    files = name_group_files(settings.output_dir)
-    pages = () if keeps_page else (files.page_path,)
-    for path in (*pages, files.numbers_path, files.edges_path):
-        with contextlib.suppress(OSError):
-            path.unlink()
 
 
 def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> GroupNote:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,6 @@ from niimasker.inputs.runs import RegionFiles
 from niimasker.inputs.series import Series
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
-from niimasker.outputs.files import remove_leftovers, temporary_prefix
 from niimasker.regions.definitions import Mask, Regions
 from niimasker.regions.placing.placement import Placement, make_placement
 from niimasker.study.own_regions import load_own_regions
@@ -164,26 +162,3 @@ class Placements:
                 # On Windows a file that a process has open stays until the folder is removed.
                 with contextlib.suppress(OSError):
                     placement.path.unlink()
-
-
-@contextlib.contextmanager
-def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
-    """Provide a temporary folder; at the start, folders that killed processes have left are removed.
-
-    Parameters
-    ----------
-    parent
-        The folder to create it in; None for the system's folder of temporary files.
-    """
-    remove_leftovers([parent or Path(tempfile.gettempdir())])
-    if parent is not None:
-        parent = parent.absolute()  # the workers of a cluster start in other folders
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=temporary_prefix(), dir=parent, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise OutputLostError(
-            f"{parent or tempfile.gettempdir()}: no temporary folder can be created there ({error.strerror or error}); "
-            "check its permissions and free space."
-        ) from error
-    with folder as path:
-        yield Path(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +11,10 @@ from typing import Any
 
 from niimasker.options.json_files import read_json
 from niimasker.options.settings import Settings
-from niimasker.outputs.files import DATA_FOLDER, shard_summaries, summary_name
-from niimasker.outputs.naming import Tables, name_files
-from niimasker.outputs.outcomes import Outcome
-from niimasker.outputs.results import NUMBERS, Result
+from niimasker.outputs.naming import Tables, name_files, summary_path
+from niimasker.outputs.outcomes import SUMMARY_NUMBERS, Outcome
+from niimasker.outputs.results import Result
+from niimasker.outputs.staging import FileRecord
 from niimasker.outputs.summaries import read_summary
 from niimasker.running.task import Shared
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
@@ -27,9 +28,8 @@ _KEY_TYPES = {"Fingerprint": dict, "Files": dict, "Summary": dict, "Warnings": l
 
 def find_outcomes(study: Study, shared: Shared) -> Iterator[Outcome]:
     """Yield the outcomes of the runs that an earlier call has finished."""
-    folder = study.settings.output_dir / DATA_FOLDER
-    paths = [*shard_summaries(folder), folder / summary_name(None)]
-    seconds = {row["output"]: row.get("seconds") for path in paths for row in read_summary(path) or []}
+    rows = read_summary(summary_path(study.settings.output_dir)) or []
+    seconds = {row["output"]: row.get("seconds") for row in rows}
     for plan in study.plans:
         stem = plan.run.output_stem
         result = find_result(
@@ -76,21 +76,22 @@ def _describe_change(sidecar: Mapping[str, Any], fingerprint: Fingerprint, outpu
     changed = [part for part in {**fingerprint, **recorded} if fingerprint.get(part) != recorded.get(part)]
     if changed:
         return f"its {', '.join(changed)} changed"
-    for name, n_bytes in sidecar["Files"].items():
-        if _file_size(output_dir / name) != n_bytes:
+    for name, record in sidecar["Files"].items():
+        if _describe_content(output_dir / name) != record:
             return f"{name} is missing or changed"
     return None
 
 
-def _file_size(path: Path) -> int | None:
+def _describe_content(path: Path) -> FileRecord | None:
     try:
-        return path.stat().st_size
+        content = path.read_bytes()
     except (OSError, ValueError):  # ValueError: no file can have such a name
         return None
+    return {"Bytes": len(content), "SHA256": hashlib.sha256(content).hexdigest()}
 
 
 def _make_result(tables: Sequence[Tables], sidecar: Mapping[str, Any], page_path: Path | None) -> Result:
-    numbers: dict[str, Any] = {name: _number_or_nan(sidecar["Summary"].get(name)) for name in NUMBERS}
+    numbers: dict[str, Any] = {name: _number_or_nan(sidecar["Summary"].get(name)) for name in SUMMARY_NUMBERS}
     return Result(tuple(tables), tuple(map(str, sidecar["Warnings"])), **numbers, report_path=page_path)
 
 

@@ -2,42 +2,76 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from niimasker.errors import warn
-from niimasker.options.settings import BIDS
-from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder, remove_leftovers, summary_name
-from niimasker.outputs.long_table import remove_long_tables, write_long_table
-from niimasker.outputs.naming import report_path
-from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
-from niimasker.outputs.regions_used import write_regions_used
+from niimasker.options.settings import BIDS, TIDY_FORMATS
+from niimasker.outputs.calls import find_calls
+from niimasker.outputs.contents import read_rows
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder, remove_leftovers
+from niimasker.outputs.long_table import write_long_table
+from niimasker.outputs.naming import (
+    list_atlas_files,
+    list_pages,
+    long_table_path,
+    name_group_files,
+    parameters_path,
+    report_path,
+    summary_path,
+)
+from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, Row, summary_row
+from niimasker.outputs.regions_used import list_regions_used, write_regions_used
+from niimasker.outputs.staging import remove_files
 from niimasker.running.batch import attempt
-from niimasker.running.group_files import remove_group_files, try_group_files
+from niimasker.running.folder import Occupied, locked_folder, sort_rows
+from niimasker.running.group_files import try_group_files
 from niimasker.study.preparation import Study
 
 _log = logging.getLogger(__name__)
 
 
-def begin_study_files(study: Study) -> None:
+def list_study_files(study: Study) -> list[Path]:
+    """Return the files that a study may write once, and that must not be the user's."""
+    settings = study.settings
+    output_dir, group = settings.output_dir, name_group_files(settings.output_dir)
+    paths = [parameters_path(output_dir), summary_path(output_dir)]
+    paths += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
+    paths += [group.numbers_path, group.edges_path] if settings.connectivity else []
+    if not settings.no_report:
+        paths += list_pages(output_dir)
+        paths += [group.page_path] if settings.connectivity else []
+    for roi_file, (key, regions) in zip(settings.roi_file, study.atlases_by_key.items(), strict=False):
+        paths += list_regions_used(output_dir / DATA_FOLDER, roi_file, regions, spheres_name=_spheres_name(study, key))
+        # The other files of a BIDS derivative are kept as they are, or are refused by themselves.
+        paths += list_atlas_files(output_dir, key) if settings.output_layout == BIDS else []
+    return paths
+
+
+def begin_study_files(study: Study, occupied: Occupied) -> None:
     """Write the regions used and the description of a BIDS data set, and remove leftovers of earlier calls."""
-    remove_long_tables(study.settings)
-    folder = study.settings.output_dir / DATA_FOLDER
-    # Needed here: if each run has its own regions, nothing else is written before the tables of the first run.
-    make_folder(folder)
-    if study.settings.output_layout == BIDS:
+    settings = study.settings
+    remove_files(_select_known(occupied, [long_table_path(settings.output_dir, tidy) for tidy in TIDY_FORMATS]))
+    folder = settings.output_dir / DATA_FOLDER
+    if settings.output_layout == BIDS:
         from niimasker.outputs.bids_dataset import write_dataset
 
-        write_dataset(study.settings.output_dir, study.all_runs, study.atlases_by_key)
+        write_dataset(settings.output_dir, study.all_runs, study.atlases_by_key)
     # Atlases of single runs are not copied: the sidecar of each run names them.
-    for roi_file, (key, regions) in zip(study.settings.roi_file, study.atlases_by_key.items(), strict=False):
-        spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
-        write_regions_used(folder, roi_file, regions, study.spaces, spheres_name=spheres_name)
+    for roi_file, (key, regions) in zip(settings.roi_file, study.atlases_by_key.items(), strict=False):
+        write_regions_used(folder, roi_file, regions, study.spaces, spheres_name=_spheres_name(study, key))
     remove_leftovers(output_folders(study))
+
+
+def _spheres_name(study: Study, key: str) -> str:
+    return "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
+
+
+def _select_known(occupied: Occupied, paths: Iterable[Path]) -> list[Path]:
+    """Return the files among these that a niimasker has written."""
+    return [path for path in paths if path in occupied.study_files]
 
 
 def output_folders(study: Study) -> set[Path]:
@@ -48,39 +82,60 @@ def output_folders(study: Study) -> set[Path]:
     return of_study | {root / parent for root in (output_dir, output_dir / REPORTS_FOLDER) for parent in parents}
 
 
-def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
-    """Write the summary and, once all shards have ended, the index page and the files of the group."""
-    from niimasker.outputs.summaries import write_summary
-    from niimasker.running.shards import merge_shards, remove_shard_summaries
-
-    folder, shard = study.settings.output_dir / DATA_FOLDER, study.settings.shard
-    rows = [summary_row(outcome) for outcome in outcomes]
-    if shard is None:
-        _write_whole_study(study, rows, command)
-        remove_shard_summaries(folder)
-        return
-    write_summary(folder / summary_name(shard), rows)
-    if all(outcome.status != NOT_STARTED for outcome in outcomes):
-        merge_shards(folder, shard, study.all_runs, lambda merged: _write_whole_study(study, merged, command))
-
-
-def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command: Sequence[str]) -> None:
-    from niimasker.outputs.summaries import write_study
+def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequence[str], occupied: Occupied) -> None:
+    """Write the summary of all runs in the folder and, unless other calls are still at work there, pages and group."""
+    from niimasker.outputs.summaries import write_parameters, write_summary
 
     settings = study.settings
-    write_study(settings.output_dir / DATA_FOLDER, settings, rows, command)
-    keeps_pages = _keeps_pages(study, rows)
-    remove_group_files(settings, keeps_page=keeps_pages)
+    output_dir, analysis = settings.output_dir, occupied.analysis
+    # The folder may have been removed in the meantime; what was found out is written nevertheless.
+    make_folder(output_dir / DATA_FOLDER)
+    with locked_folder(output_dir):
+        own = {outcome.run.output_stem: summary_row(outcome, analysis.checksum) for outcome in outcomes}
+        others = read_rows(settings, study.keys, analysis, without=own.keys())
+        not_started = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
+        rows = sort_rows(study, {**not_started, **others, **own})
+        write_summary(output_dir, rows)
+        occupied.record_path.unlink(missing_ok=True)
+        # The last call to end describes the runs of all.
+        if not _is_anybody_at_work(output_dir):
+            is_skipped = all(outcome.status == SKIPPED for outcome in outcomes)
+            _describe_study(study, rows, occupied, keeps_pages=settings.no_report and is_skipped)
+        written = [path for path in {*occupied.study_files, *list_study_files(study)} if path.exists()]
+        # These come later.
+        written.append(parameters_path(output_dir))
+        written += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
+        files = sorted({path.relative_to(output_dir).as_posix() for path in written})
+        write_parameters(settings, rows, command, files)
+
+
+def _is_anybody_at_work(output_dir: Path) -> bool:
+    return any(call.is_abandoned is False for call in find_calls(output_dir / DATA_FOLDER))
+
+
+def _describe_study(study: Study, rows: Sequence[Row], occupied: Occupied, *, keeps_pages: bool) -> None:
+    """Write the group files and the index.
+
+    Parameters
+    ----------
+    keeps_pages
+        Whether pages of an earlier call stay with --no_report. Unless every run is skipped, they would link to pages of
+        runs that have been removed.
+    """
+    settings = study.settings
+    group_files = name_group_files(settings.output_dir)
+    remove_files(_select_known(occupied, [group_files.numbers_path, group_files.edges_path]))
+    if not keeps_pages:
+        remove_files(_select_known(occupied, [group_files.page_path]))
     group = try_group_files(settings, rows, study.keys) if settings.connectivity else None
     if settings.no_report:
         if not keeps_pages:
-            with contextlib.suppress(OSError):
-                (settings.output_dir / REPORTS_FOLDER / "index.html").unlink()
+            remove_files(_select_known(occupied, [settings.output_dir / REPORTS_FOLDER / "index.html"]))
         return
     from niimasker.reports.index_page import write_index
 
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
-    has_page = [row["status"] in (DONE, SKIPPED) and path.is_file() for row, path in zip(rows, paths, strict=True)]
+    has_page = [row["status"] == DONE and path.is_file() for row, path in zip(rows, paths, strict=True)]
     links = [path if exists else None for path, exists in zip(paths, has_page, strict=True)]
     written = attempt(lambda output_dir: write_index(output_dir, rows, links, group), settings.output_dir)
     if written.reason:
@@ -90,37 +145,31 @@ def _write_whole_study(study: Study, rows: Sequence[Mapping[str, Any]], command:
 
 
 def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
-    """Write the long table of --tidy over all finished runs, and return its path.
+    """Write the long table of --tidy over all finished runs in the folder, and return its path.
 
-    Nothing is written and None is returned without --tidy, before the last shard has ended, and if no run is finished.
+    Nothing is written and None is returned without --tidy, as long as other calls are at work in the folder or other
+    shards have not begun, and if no run is finished.
 
     Raises
     ------
     OutputError
         The table cannot be written; the tables of the runs are complete.
     """
-    from niimasker.running.shards import read_shards
+    from niimasker.outputs.summaries import read_summary
 
     settings = study.settings
     # If outputs can no longer be written, that has been reported already.
     if settings.tidy is None or any(outcome.ends_all for outcome in outcomes):
         return None
-    if settings.shard is None:
-        rows = [summary_row(outcome) for outcome in outcomes]
-    else:
-        rows = read_shards(settings.output_dir / DATA_FOLDER, settings.shard, study.all_runs) or []
-    runs = [(row["image"], row["output"]) for row in rows if row["status"] in (DONE, SKIPPED)]
+    if _is_anybody_at_work(settings.output_dir):
+        return None
+    rows = read_summary(summary_path(settings.output_dir)) or []
+    if settings.shard is not None and any(row["status"] == NOT_STARTED for row in rows):
+        return None
+    runs = [(row["image"], row["output"]) for row in rows if row["status"] == DONE]
     if not runs:
         return None
     start = time.perf_counter()
     path = write_long_table(settings, runs, study.keys, tidy=settings.tidy)
     _log.debug("%s: written in %.3f s", path, time.perf_counter() - start)
     return path
-
-
-def _keeps_pages(study: Study, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether --no_report keeps the index and group pages of an earlier call.
-
-    It does if every run is skipped. Otherwise these pages would link to run pages that have been removed.
-    """
-    return study.settings.no_report and all(row["status"] == SKIPPED for row in rows)

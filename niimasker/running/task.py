@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -16,9 +15,11 @@ import numpy as np
 
 from niimasker.errors import record_warnings
 from niimasker.options.settings import Settings
+from niimasker.outputs.analyses import Analysis
+from niimasker.outputs.calls import publishing
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
-from niimasker.outputs.provenance import SourceRecord, Sources
+from niimasker.outputs.provenance import SourceRecord, Sources, shaping_settings
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.running.batch import attempt
@@ -69,15 +70,27 @@ class Shared:
     study_warnings: tuple[str, ...]
     command: tuple[str, ...]
 
+    @property
+    def analysis(self) -> Analysis:
+        """What the tables of the output folder are made with."""
+        return Analysis(self.fingerprint, shaping_settings(self.settings))
+
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker receives for one run: its plan, the placement of its regions, and the fingerprint of its inputs."""
+    """What a worker receives for one run: its plan, the placement of its regions, and the fingerprint of its inputs.
+
+    Parameters
+    ----------
+    record_path
+        The record of the call; a run is not written without it.
+    """
 
     plan: Plan
     placement: AnyPlacement
     fingerprint: Fingerprint
     shared: Shared
+    record_path: Path
 
 
 def extract_run(task: Task) -> Result:
@@ -88,9 +101,6 @@ def extract_run(task: Task) -> Result:
     NiimaskerError
         The run cannot be extracted; none of its files is written.
     """
-    # The page of an earlier call would describe other tables.
-    with contextlib.suppress(OSError):
-        report_path(task.shared.settings.output_dir, task.plan.run.output_stem).unlink()
     with record_warnings() as recorded:
         placement = task.placement.load()
     extracted = _compute_signals(task, placement, recorded)
@@ -107,6 +117,7 @@ def extract_run(task: Task) -> Result:
         sources=sources,
         fingerprint=task.fingerprint,
         settings=task.shared.settings,
+        publishing=publishing(task.record_path),
     )
     _log_step(task, "tables written", start)
     return result if task.shared.settings.no_report else _add_report(task, placement, extracted, result, sources)
@@ -253,5 +264,5 @@ def share(study: Study, command: Sequence[str]) -> Shared:
     # A mask of the run's own is part of that run's fingerprint.
     mask_path = settings.mask_img if study.mask else None
     sources = read_sources(settings.roi_file, settings, mask_path) if study.atlases else ()
-    fingerprint = fingerprint_study(settings, study.atlases, sources)
+    fingerprint = fingerprint_study(settings, study.keys, study.atlases, sources)
     return Shared(settings, study.keys, sources, fingerprint, study.warnings, tuple(command))

@@ -24,18 +24,25 @@ _TEDANA_MIXING, _TEDANA_METRICS = "desc-ICA_mixing", "desc-tedana_metrics"
 
 
 def fingerprint_study(
-    settings: Settings, atlases: Sequence[Regions], sources: Sequence[Mapping[str, Mapping[str, Any]]]
+    settings: Settings,
+    keys: Sequence[str],
+    atlases: Sequence[Regions],
+    sources: Sequence[Mapping[str, Mapping[str, Any]]],
 ) -> Fingerprint:
-    """Return the fingerprint that all runs of a study share: settings, software and regions.
+    """Return the fingerprint that all runs of a study share: settings, software, regions and names of outputs.
 
     Parameters
     ----------
+    keys
+        The names of the atlases in file names.
     sources
         For each atlas, the files of its regions, names and mask, with checksums.
     """
     # Where regions differ between runs, their names are not known yet; the values of --labels count instead.
-    names = [] if atlases else settings.labels
+    names = [] if atlases else [*settings.labels, *map(_name_of, [*settings.roi_file, settings.mask_img or ""])]
     values = {option.name: getattr(settings, option.name) for option in OPTIONS if option.affects_results}
+    # All columns of --regressor_files, or none.
+    values["regresses"] = settings.requested_regressors is not None
     regions = [
         {
             "content": _hash_regions(atlas, atlas_sources["Regions"]),
@@ -49,7 +56,13 @@ def fingerprint_study(
         "settings": _checksum(values),
         "software": ", ".join(f"{package} {version(package)}" for package in ("niimasker", "nilearn")),
         "regions": _checksum([*regions, *names]),
+        "outputs": f"{settings.output_layout}: {', '.join(keys)}",
     }
+
+
+def _name_of(path: str | Path) -> str:
+    # The same file may be given by a relative or an absolute path.
+    return Path(path).name
 
 
 def _hash_regions(regions: Regions, source: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -38,6 +39,8 @@ PLAIN_RUN = {
 }
 ATLAS_PATH, SEEDS = f"example_output/data/atlas/{ATLAS}", "example_output/data/atlas/seeds.tsv"
 TIMED = "-i timed/sub-{}_task-a_acq-b_bold.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
+# The longest name that a file may have; its outputs cannot have a longer one.
+LONG = "x" * 245
 ODD = "-i odd.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 DENOISED = "-i sub-01_task-rest_space-MNI_desc-smoothAROMAnonaggr_bold.nii -r tpl-Odd_labels.nii"
 AROMA = "--regressor_files aroma.tsv --regressors ica_aroma=basic"
@@ -78,7 +81,20 @@ FOUND = [
     ("JSON files of the image", "both", TIMED.format("2"), "RepetitionTime is not used"),
     ("VolumeTiming", "with a filter", f"{TIMED.format('1')} --low_pass 0.1", "need evenly spaced volumes"),
     ("VolumeTiming", "unevenly", f"{TIMED.format('1')} --detrend", "as if volumes were evenly spaced"),
-    ("tables of a run", "cannot be written", "taken_output", "cannot be written"),
+    (
+        "tables of a run",
+        "cannot be written",
+        ODD.replace("odd", LONG),
+        "cannot be written",
+    ),
+    ("files in the output folder", "has the name", "taken_output", "was not written by niimasker"),
+    ("runs in the output folder", "not among", "other_output", "would stay there"),
+    (
+        "runs in the output folder",
+        "all among",
+        "same_output",
+        "replaces 1 run made with detrend by no detrend",
+    ),
     ("files in `niimasker_data`", "cannot be written", "blocked_output", "cannot be written"),
     ("parcellation", "no whole numbers", "-r halves.nii", "cannot be a region's index"),
     ("parcellation, mask or maps of `-r`", "NaN", "-r nan_labels.nii", "are NaN and counted as 0"),
@@ -202,6 +218,9 @@ def spoilt(example, tmp_path_factory) -> Example:
     write_odd_tables(example.folder)
     write_folders(example.folder)
     write_timed_images(example.folder)
+    (example.folder / f"{LONG}.nii").symlink_to(example.folder / "odd.nii")
+    what_happens(example, f"other_output {ODD}", None)
+    what_happens(example, "same_output --detrend", None)
     return example
 
 
@@ -297,7 +316,7 @@ def write_timed_images(folder: Path) -> None:
         (folder / f"timed/sub-{number}_task-a_acq-b_bold.nii").symlink_to(folder / "odd.nii")
 
 
-def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str] | None) -> tuple[str, str]:
     """What the plain run does with other options, in the page's words, and what it says."""
     given: dict[str, list[str]] = {"": []}
     for word in options.split():
@@ -306,11 +325,12 @@ def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[s
         else:
             given[[*given][-1]].append(word)
     output = given.pop("") or ["checks_output"]
+    shutil.rmtree(example.folder / "checks_output", ignore_errors=True)
     # An option of the plain run that is given without a value is left out.
     asked = {**PLAIN_RUN, **given}
     words = [word for flag, values in asked.items() if values or flag not in PLAIN_RUN for word in (flag, *values)]
     code = example.run([*output, "--no_report", *words])
-    said = capsys.readouterr().err
+    said = capsys.readouterr().err if capsys else ""
     done = "warning" if "niimasker: warning:" in said else "nothing"
     return {EXIT_WRONG_USE: "error", EXIT_RUN_FAILED: "run fails", EXIT_DONE: done}[code], said
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from answers import Result
-from studies import environment, summary
+from studies import environment, statuses, summary
 
 from niimasker.cli import main
 from niimasker.errors import EXIT_DONE
@@ -201,7 +201,7 @@ def test_recipe_of_resuming_does_only_the_subject_that_is_added(example, tmp_pat
         shutil.copy(path, added)
     answer = run_in(tmp_path, words_of("Again, after adding subjects"))
     assert answer.code == EXIT_DONE
-    assert list(summary(tmp_path / "example_output")["status"]) == ["skipped", "skipped", "done"]
+    assert list(statuses(tmp_path / "example_output")) == ["skipped", "skipped", "done"]
 
 
 def test_recipe_of_an_array_does_all_runs_when_its_jobs_run_at_once(example):

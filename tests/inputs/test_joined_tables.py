@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from images import SHAPE, make_labels, save
+from studies import statuses
 
 from niimasker.cli import main
 
@@ -142,7 +143,7 @@ class TestRecords:
         path = Path(changed.format(RUNS[1]))
         path.write_text(path.read_text() + "\n")
         assert extract("out", *words) == 0
-        assert pd.read_csv("out/niimasker_data/summary.tsv", sep="\t")["status"].tolist() == ["skipped", "done"]
+        assert statuses(Path("out")).tolist() == ["skipped", "done"]
 
 
 class TestColumnsInBothTables:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from images import N_VOLUMES, make_labels, make_series, save
-from studies import results_in, summary
+from studies import results_in, statuses
 
 from niimasker.cli import main
 from niimasker.outputs.naming import long_table_path, name_group_files
@@ -318,7 +318,7 @@ class TestRunning:
         run("--no_report")
         before = results_in(Path("out"))
         run("--no_report", "--resume")
-        assert summary(Path("out"))["status"].to_dict() == dict.fromkeys(RUNS, "skipped")
+        assert statuses(Path("out")).to_dict() == dict.fromkeys(RUNS, "skipped")
         assert results_in(Path("out")) == before
 
     @pytest.mark.parametrize(
@@ -330,13 +330,13 @@ class TestRunning:
         before = results_in(Path("out"))
         Path(f"{FIRST}_{name}").unlink()
         run("--no_report", "--resume")
-        assert summary(Path("out"))["status"].tolist() == ["done", "skipped", "skipped"]
+        assert statuses(Path("out")).tolist() == ["done", "skipped", "skipped"]
         assert results_in(Path("out")) == before
 
     def test_other_name_of_the_atlas_redoes_all(self, study):
         run("--no_report")
         run("--no_report", "--resume", "--atlas_name", "Other")
-        assert set(summary(Path("out"))["status"]) == {"done"}
+        assert set(statuses(Path("out"))) == {"done"}
 
     def test_shards_and_processes_write_what_one_call_writes(self, study):
         run("--no_report")
@@ -345,7 +345,7 @@ class TestRunning:
         run("--no_report", "--shard", "1/2", "--n_jobs", "2")
         run("--no_report", "--shard", "2/2")
         assert results_in(Path("out")) == whole
-        assert summary(Path("out"))["status"].to_dict() == dict.fromkeys(RUNS, "done")
+        assert statuses(Path("out")).to_dict() == dict.fromkeys(RUNS, "done")
 
     def test_dry_run_shows_the_names_and_writes_nothing(self, study, capsys):
         run("--dry_run")

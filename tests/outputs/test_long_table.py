@@ -272,7 +272,7 @@ class TestFailure:
         Path("out/timeseries.parquet").mkdir(parents=True)
         assert main([*RUN, "--tidy", "parquet"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert "out/timeseries.parquet of an earlier call cannot be removed" in line
+        assert "out/timeseries.parquet exists and was not written by niimasker" in line
         assert not list(Path("out").glob("*_timeseries.tsv"))
 
     def test_truncated_table_of_a_run_is_reported(self, capsys):
@@ -287,11 +287,13 @@ class TestFailure:
         assert not Path("out/timeseries.parquet").exists()
         assert not list(Path("out").glob(".niimasker-*"))
 
-    def test_missing_file_of_a_run_is_reported(self, capsys):
+    def test_part_whose_file_is_removed_has_to_be_done_again(self, capsys):
         main([*RUN, "--tidy", "tsv.gz", "--shard", "1/2"])
         Path(f"out/{IMAGES[0]}_timeseries.json").unlink()
-        assert main([*RUN, "--tidy", "tsv.gz", "--shard", "2/2"]) == 1
-        assert f"out/{IMAGES[0]}_timeseries.tsv and the files beside it cannot be read" in capsys.readouterr().err
+        assert main([*RUN, "--tidy", "tsv.gz", "--shard", "2/2"]) == 0
+        assert "one table of all runs" not in capsys.readouterr().out
+        assert main([*RUN, "--tidy", "tsv.gz", "--resume"]) == 0
+        assert Path("out/timeseries.tsv.gz").is_file()
 
     def test_python_gets_an_error(self):
         main([*RUN, "--shard", "1/2"])

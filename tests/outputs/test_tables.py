@@ -25,8 +25,6 @@ from niimasker.signals.extraction import Signals
 GRID = Grid.from_image(nib.Nifti1Image(np.zeros(SHAPE), LAS))
 
 WRITERS = {
-    "signals": lambda path: write_signals(path, np.ones((2, 1)), ["a"], n_decimals=8),
-    "records": lambda path: write_records(path, pd.DataFrame({"a": [1.5]})),
     "json": lambda path: write_json(path, {"a": 1}),
     "image": lambda path: write_image(path, nib.Nifti1Image(np.ones(SHAPE), OBLIQUE)),
     "copy": lambda path: copy_file(save(path.parents[1] / "source.nii", np.ones(SHAPE)), path),

@@ -15,12 +15,11 @@ import pandas as pd
 import pytest
 from images import LAS, make_series, save
 from small_tasks import end_itself, log, print_noise, raise_for_3, read_environment, square, wait_for, warn_and_fail
-from studies import LABELS, children_of, kill, results_in, start, summary, wait_until, write_study
+from studies import LABELS, children_of, kill, results_in, start, statuses, summary, wait_until, write_study
 
 from niimasker import extract
 from niimasker.cli import main
 from niimasker.errors import OutputError, OutputLostError, SettingsError, record_warnings
-from niimasker.outputs.files import temporary_prefix
 from niimasker.running import execution, placements
 from niimasker.running.batch import attempt, attempt_here
 from niimasker.running.task import extract_run
@@ -276,10 +275,10 @@ def test_killed_process_fails_one_run_of_12_and_resume_processes_it(held, capsys
     assert said == ""
     assert "1 run done, 11 skipped" in printed
     rows = summary(held.out)
-    assert rows["status"].value_counts().to_dict() == {"skipped": 11, "done": 1}
+    assert statuses(held.out).value_counts().to_dict() == {"skipped": 11, "done": 1}
     disturbed = results_in(held.out)
     assert disturbed == held.undisturbed()
-    compared = [name for name in rows.columns if name not in ("status", "seconds")]
+    compared = [name for name in rows.columns if name not in ("skipped", "seconds")]
     pd.testing.assert_frame_equal(rows[compared], summary(held.out)[compared])
 
 
@@ -331,7 +330,7 @@ def test_run_that_takes_too_long_fails_alone_with_one_process_too(held):
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert f"{HELD}.nii.gz: it took longer than the 3 s of --timeout" in said
-    assert summary(held.out)["status"].value_counts().to_dict() == {"done": 11, "failed": 1}
+    assert statuses(held.out).value_counts().to_dict() == {"done": 11, "failed": 1}
 
 
 @pytest.mark.parametrize(
@@ -348,7 +347,7 @@ def test_interrupt_leaves_what_is_finished_listed(held, by, n_jobs, n_done):
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("niimasker: interrupted: ")
     assert "Traceback" not in said
-    assert summary(held.out)["status"].value_counts().to_dict() == {"done": n_done, "not started": 12 - n_done}
+    assert statuses(held.out).value_counts().to_dict() == {"done": n_done, "not started": 12 - n_done}
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert not list(held.out.rglob(".*"))
 
@@ -430,13 +429,13 @@ def test_interrupt_while_a_thread_imports_meets_no_import_here(tmp_path, study):
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert len(said.splitlines()) == 1
-    assert summary(tmp_path / "out")["status"].eq("not started").all()
+    assert statuses(tmp_path / "out").eq("not started").all()
 
 
 def test_fail_fast_stops_at_the_first(tmp_path, study):
     (tmp_path / "sub-03_bold.nii.gz").write_bytes(b"no image")
     assert main([str(tmp_path / "out"), *study, "--fail_fast"]) == 1
-    assert summary(tmp_path / "out")["status"].value_counts().to_dict() == {"not started": 11, "failed": 1}
+    assert statuses(tmp_path / "out").value_counts().to_dict() == {"not started": 11, "failed": 1}
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -494,19 +493,3 @@ def test_extract_refuses_dry_run(tmp_path, study):
     with pytest.raises(SettingsError, match="dry_run is for the command line"):
         extract(tmp_path / "out", input_files=study[1], roi_file=study[3], dry_run=True)
     assert not (tmp_path / "out").exists()
-
-
-def test_leftovers_of_a_killed_process_are_removed(tmp_path, study):
-    out = tmp_path / "out"
-    out.mkdir()
-    worker = Worker()
-    pid = worker.attempt(os.getpgid, 0) and worker.pid
-    worker.end()
-    own = temporary_prefix()
-    left = out / f"{own.replace(str(os.getpid()), str(pid))}0.tmp"
-    others = [out / f".niimasker-00000000-{pid}-0.tmp", out / f"{own}0.tmp", out / ".niimasker-notes"]
-    for path in [left, *others]:
-        path.touch()
-    assert main([str(out), *study]) == 0
-    assert not left.exists()
-    assert all(path.exists() for path in others)

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from studies import kill, results_in, summary, write_study
+from studies import kill, results_in, statuses, write_study
 
 from niimasker import extract
 from niimasker.cli import main
@@ -140,12 +140,12 @@ def test_killed_worker_fails_one_run_of_12_and_resume_processes_it(study, monkey
     assert "11 runs done" in printed
     (line,) = [line for line in said.splitlines() if line.startswith("niimasker: failed")]
     assert "sub-03_bold.nii.gz: its worker was lost" in line
-    assert summary(Path("out"))["status"].drop("sub-03_bold").eq("done").all()
+    assert statuses(Path("out")).drop("sub-03_bold").eq("done").all()
     assert not list(Path("out").glob("sub-03*"))
     assert not list(Path("out").rglob(".niimasker-*"))
     assert (held.read_bytes(), held.stat().st_mtime_ns) == (content, before.st_mtime_ns)
     assert main([*study, "--resume"]) == 0
-    assert summary(Path("out"))["status"].value_counts().to_dict() == {"skipped": 11, "done": 1}
+    assert statuses(Path("out")).value_counts().to_dict() == {"skipped": 11, "done": 1}
     disturbed = results_in(Path("out"))
     Path("out").rename("disturbed")
     assert main(study) == 0

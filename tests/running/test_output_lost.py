@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from studies import results_in, summary, write_study
+from studies import results_in, statuses, write_study
 
 from niimasker.cli import main
 from niimasker.outputs import files, results
@@ -96,7 +96,7 @@ def test_tables_that_are_removed_meanwhile_are_not_listed_as_done(study, failing
     assert main(study) == 1
     printed, said = capsys.readouterr()
     stems = finished(Path("out"))
-    assert summary(Path("out"))["status"].eq("done").sum() == len(stems) == int(printed.split()[0])
+    assert statuses(Path("out")).eq("done").sum() == len(stems) == int(printed.split()[0])
     gone = [
         line
         for line in said.splitlines()

@@ -183,9 +183,9 @@ def test_first_reasons_are_in_the_summary_where_lines_lie_between(study, capsys,
     assert lines[4:] == ["reasons: out/niimasker_data/summary.tsv"]
 
 
-def test_summary_of_a_part_names_its_own_file(study, capsys):
+def test_summary_of_a_part_names_the_file_of_all(study, capsys):
     assert main([*study, "--shard", "1/2"]) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "reasons: out/niimasker_data/summary_shard-1-of-2.tsv"
+    assert capsys.readouterr().out.splitlines()[-1] == "reasons: out/niimasker_data/summary.tsv"
 
 
 def test_summary_tells_where_the_reports_are(study, capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from images import make_series, save
-from studies import LABELS, results_in, summary, write_study
+from studies import LABELS, results_in, statuses, summary, write_study
 
 from niimasker.cli import main
 from niimasker.options.merging import make_settings
@@ -53,7 +53,7 @@ def study(finished, tmp_path, monkeypatch) -> Path:
 def resume(*words: str) -> list[str]:
     """Resume, and return what became of each run."""
     assert main(["out", *WORDS, "--resume", *words]) == 0
-    return summary(Path("out"))["status"].tolist()
+    return statuses(Path("out")).tolist()
 
 
 def test_finished_runs_are_skipped(study):
@@ -64,13 +64,13 @@ def test_finished_runs_are_skipped(study):
 
 def test_without_resume_all_is_done_again(study):
     assert main(["out", *WORDS]) == 0
-    assert summary(Path("out"))["status"].tolist() == ["done"] * N_RUNS
+    assert statuses(Path("out")).tolist() == ["done"] * N_RUNS
 
 
 def test_numbers_of_skipped_runs_are_complete(study):
-    before = summary(study / "out").drop(columns="status")
+    before = summary(study / "out").drop(columns="skipped")
     resume()
-    assert summary(study / "out").drop(columns="status").equals(before)
+    assert summary(study / "out").drop(columns="skipped").equals(before)
     assert before["mean_fd"].tolist() == [6.5] * N_RUNS
 
 
@@ -177,7 +177,9 @@ def test_edited_record_makes_its_run_again(study, key, value):
 
 def test_file_that_no_disk_can_hold_is_missing(study):
     path = Path("out/sub-01_bold_timeseries.json")
-    path.write_text(json.dumps({**json.loads(path.read_bytes()), "Files": {"a\0b": 1}}))
+    sidecar = json.loads(path.read_bytes())
+    sidecar["Files"]["a\0b"] = {"Bytes": 1, "SHA256": ""}
+    path.write_text(json.dumps(sidecar))
     assert resume() == ["skipped", "done", "skipped"]
 
 
@@ -197,10 +199,10 @@ def test_wanted_report_that_is_missing_is_made(study):
     words = [word for word in WORDS if word != "--no_report"]
     for expected in ("done", "skipped"):
         assert main(["out", *words, "--resume"]) == 0
-        assert summary(Path("out"))["status"].tolist() == [expected] * N_RUNS
+        assert statuses(Path("out")).tolist() == [expected] * N_RUNS
     Path("out/reports/sub-01_bold_report.html").unlink()
     assert main(["out", *words, "--resume"]) == 0
-    assert summary(Path("out"))["status"].tolist() == ["skipped", "done", "skipped"]
+    assert statuses(Path("out")).tolist() == ["skipped", "done", "skipped"]
     assert resume() == ["skipped"] * N_RUNS
     page = Path("out/reports/index.html").read_text("utf-8")
     assert "sub-01_bold_report.html" in page
@@ -213,7 +215,7 @@ def test_page_that_tells_of_other_tables_is_no_report(study):
     assert main(["out", *words, "--detrend", "--no_report"]) == 0
     assert not Path("out/reports/index.html").exists()
     assert main(["out", *words, "--detrend", "--resume"]) == 0
-    assert summary(Path("out"))["status"].tolist() == ["done"] * N_RUNS
+    assert statuses(Path("out")).tolist() == ["done"] * N_RUNS
 
 
 def test_several_atlases_are_one_run(study):
@@ -222,7 +224,7 @@ def test_several_atlases_are_one_run(study):
     assert main(words) == 0
     Path("both/sub-01_bold_atlas-other_regions.tsv").unlink()
     assert main([*words, "--resume"]) == 0
-    assert summary(Path("both"))["status"].tolist() == ["skipped", "done", "skipped"]
+    assert statuses(Path("both")).tolist() == ["skipped", "done", "skipped"]
 
 
 def test_verbose_says_why_a_run_is_not_skipped(study, capsys):

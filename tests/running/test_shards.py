@@ -1,19 +1,15 @@
-"""--shard does a part of the runs; the last part to end, or a later call, puts the summaries together."""
+"""--shard does a part of the runs; each part adds its runs to the summary of all."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from studies import results_in, start, summary, write_study
+from studies import results_in, start, statuses, summary, write_study
 
 from niimasker.cli import main
-from niimasker.inputs.runs import Run
-from niimasker.options.option_types import Shard
-from niimasker.outputs.summaries import write_summary
-from niimasker.running.shards import merge_shards
 
 N_RUNS = 7
 DATA = Path("out/niimasker_data")
@@ -29,18 +25,14 @@ def study(tmp_path, monkeypatch) -> list[str]:
     return ["out", "-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "--no_report"]
 
 
-def read(name: str) -> pd.DataFrame:
-    return pd.read_csv(DATA / name, sep="\t")
-
-
 def test_each_part_does_every_nth_run(study):
     assert main([*study, "--shard", "2/3"]) == 1
-    assert read("summary_shard-2-of-3.tsv")["output"].tolist() == ["sub-01_bold", "sub-04_bold"]
-    assert not (DATA / "summary.tsv").exists()
+    ends = dict.fromkeys((f"sub-0{n}_bold" for n in range(N_RUNS)), "not started")
+    assert statuses(Path("out")).to_dict() == ends | {"sub-01_bold": "done", "sub-04_bold": "failed"}
     assert [path.name for path in sorted(Path("out").glob("*.json"))] == ["sub-01_bold_timeseries.json"]
 
 
-def test_last_part_merges(study):
+def test_all_parts_together_make_one_summary(study):
     codes = [main([*study, "--shard", f"{part}/3"]) for part in (3, 1, 2)]
     assert codes == [0, 0, 1]
     merged = summary(Path("out"))
@@ -49,24 +41,23 @@ def test_last_part_merges(study):
     assert merged["status"].value_counts().to_dict() == {"done": 6, "failed": 1}
 
 
-def test_merged_is_what_one_call_writes(study):
+def test_together_they_write_what_one_call_writes(study):
     for part in (1, 2, 3):
         main([*study, "--shard", f"{part}/3"])
     merged, results = summary(Path("out")).drop(columns="seconds"), results_in(Path("out"))
     main(study)
     assert summary(Path("out")).drop(columns="seconds").equals(merged)
     assert results_in(Path("out")) == results
-    assert not list(DATA.glob("summary_shard-*"))
 
 
-def test_resume_without_shard_merges(study):
+def test_resume_without_shard_does_the_rest(study):
     main([*study, "--shard", "1/2"])
     assert main([*study, "--resume"]) == 1
     expected = ["skipped", "done", "skipped", "done", "failed", "done", "skipped"]
-    assert summary(Path("out"))["status"].tolist() == expected
+    assert statuses(Path("out")).tolist() == expected
 
 
-def test_more_parts_than_runs_are_merged_too(study):
+def test_more_parts_than_runs_make_one_summary_too(study):
     for part in range(1, 10):
         main([*study, "--shard", f"{part}/9"])
     assert len(summary(Path("out"))) == N_RUNS
@@ -79,7 +70,7 @@ def test_index_page_has_all_runs(study):
     assert all(f"sub-0{n}_bold_report.html" in page for n in range(N_RUNS) if n != 4)
 
 
-def test_parts_that_run_at_the_same_time_are_merged(study, tmp_path):
+def test_parts_that_run_at_the_same_time_make_one_summary(study, tmp_path):
     words = [str(tmp_path / "out"), *study[1:]]
     processes = [
         start(*words, "--shard", f"{part}/3", code=f"import os; os.chdir({str(tmp_path)!r})") for part in (1, 2, 3)
@@ -89,26 +80,27 @@ def test_parts_that_run_at_the_same_time_are_merged(study, tmp_path):
     assert sum(len(each.splitlines()) for each in said) == 1
     assert summary(Path("out"))["status"].value_counts().to_dict() == {"done": 6, "failed": 1}
     assert not list(Path("out").rglob(".niimasker-*"))
+    assert not list(DATA.glob(".call-*"))
 
 
-def test_summary_that_changes_while_it_is_merged_is_merged_again(tmp_path):
-    runs = [Run(Path("a.nii"), None, "a"), Run(Path("b.nii"), None, "b")]
-    for number, run in enumerate(runs, start=1):
-        write_summary(tmp_path / f"summary_shard-{number}-of-2.tsv", [{"output": run.output_stem, "status": "failed"}])
-    written = []
-
-    def write(rows):
-        if not written:
-            write_summary(tmp_path / "summary_shard-2-of-2.tsv", [{"output": "b", "status": "done"}])
-        written.append([row["status"] for row in rows])
-
-    merge_shards(tmp_path, Shard(1, 2), runs, write)
-    assert written == [["failed", "failed"], ["failed", "done"]]
+def test_parts_of_a_second_submission_with_other_settings_forget_the_first(study):
+    for part in (1, 2, 3):
+        main([*study, "--shard", f"{part}/3"])
+    for part in (1, 2, 3):
+        assert main([*study, "--detrend", "--shard", f"{part}/3", "--resume"]) == (1 if part == 2 else 0)
+        sidecars = sorted(Path("out").glob("*.json"))
+        assert all(json.loads(path.read_text())["Settings"]["detrend"] for path in sidecars)
+        assert summary(Path("out"))["status"].tolist().count("done") == len(sidecars)
+    parts = results_in(Path("out"))
+    shutil.rmtree("out")
+    main([*study, "--detrend"])
+    assert results_in(Path("out")) == parts
 
 
 def test_part_of_very_many_ends(study):
     assert main([*study, "--shard", "1/1000000000"]) == 0
-    assert read("summary_shard-1-of-1000000000.tsv")["output"].tolist() == ["sub-00_bold"]
+    ended = statuses(Path("out"))
+    assert ended[ended != "not started"].to_dict() == {"sub-00_bold": "done"}
 
 
 @pytest.mark.parametrize("value", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1.5/3", ""])

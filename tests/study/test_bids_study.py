@@ -29,6 +29,7 @@ from bids_trees import (
 )
 from images import OBLIQUE, save
 from studies import results_in, summary
+from studies import statuses as statuses_in
 
 from niimasker.cli import main
 
@@ -72,9 +73,10 @@ def niimasker(capsys):
 def done(niimasker):
     """Return a function that runs a study that succeeds and returns what it wrote."""
 
-    def run(output_dir, *words):
+    def run(output_dir, *words, replaces=False):
         code, _, said = niimasker(output_dir, *words)
-        assert (code, [line for line in said.splitlines() if line.startswith(TROUBLE)]) == (0, [])
+        lines = [line for line in said.splitlines() if line.startswith(TROUBLE)]
+        assert (code, ["this call replaces" in line for line in lines]) == (0, [True] * replaces)
         return tables_in(output_dir)
 
     return run
@@ -95,7 +97,7 @@ def sidecar_of(output_dir, files):
 
 
 def statuses(output_dir):
-    return summary(Path(output_dir))["status"].tolist()
+    return statuses_in(Path(output_dir)).tolist()
 
 
 # Tables.
@@ -453,7 +455,7 @@ def test_repetition_time_too_long_for_the_filter_fails_its_runs(files, niimasker
     slow_down(slow, 8)
     code, _, said = niimasker("out", "--low_pass", "0.1")
     assert code == 1
-    assert summary(Path("out"))["status"].value_counts().to_dict() == {"done": 3, "failed": 1}
+    assert statuses_in(Path("out")).value_counts().to_dict() == {"done": 3, "failed": 1}
     assert [line for line in said.splitlines() if line.startswith("niimasker: failed: ")] == [
         f"niimasker: failed: {slow.image}: --low_pass 0.1 Hz is not below 0.0625 Hz, the Nyquist frequency at a "
         "repetition time of 8 s; give a lower cut-off."
@@ -523,7 +525,7 @@ def test_names_that_changed_redo_all(files, done, atlas):
     Path("names.tsv").write_text("index\tname\n1\ta\n2\tb\n5\tc\n")
     done("out", *words)
     Path("names.tsv").write_text("index\tname\n1\ta\n2\tx\n5\tc\n")
-    done("out", *words, "--resume")
+    done("out", *words, "--resume", replaces=atlas == "atlas.nii.gz")
     assert statuses("out") == ["done"] * 3
     assert list(signals_of("out", files[0])) == ["a", "x", "c"]
     done("out", *words, "--resume")
@@ -562,7 +564,7 @@ def test_names_that_cannot_be_read_stop_the_study(files, niimasker, labels, expe
 def test_words_for_names_that_changed_redo_all(files, done):
     words = ["-r", OWN_ATLAS, "--labels"]
     done("out", *words, "a", "b", "c")
-    done("out", *words, "a", "x", "c", "--resume")
+    done("out", *words, "a", "x", "c", "--resume", replaces=True)
     assert statuses("out") == ["done"] * 3
 
 
@@ -571,7 +573,7 @@ def test_other_own_atlas_redoes_all(files, done):
     for sub in ("01", "02"):
         path = Path("prep", f"sub-{sub}", "anat", OWN_ATLAS.format(sub=sub))
         shutil.copy2(path, path.with_name(f"sub-{sub}_dseg.nii.gz"))
-    done("out", "-r", "sub-{sub}_dseg.nii.gz", "--resume")
+    done("out", "-r", "sub-{sub}_dseg.nii.gz", "--resume", replaces=True)
     assert statuses("out") == ["done"] * 3
 
 

@@ -6,9 +6,8 @@
     failed: ["bad", "✕ failed"],
     "not started": ["warn", "○ not started"],
     done: ["good", "✓ done"],
-    skipped: ["good", "✓ skipped"],
   };
-  const hasNumbers = (run) => run.status === "done" || run.status === "skipped";
+  const hasNumbers = (run) => run.status === "done";
   const STATUSES = Object.keys(STATUS_LABELS);
   const FIRST_MEASURE = 2;
   const EDGE = 10; // pixels beside the outermost points

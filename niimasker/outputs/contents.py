@@ -1,0 +1,195 @@
+"""What lies in an output folder already: runs of this analysis, runs of others, and files of whole studies."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from niimasker.options.json_files import read_json
+from niimasker.options.settings import Settings
+from niimasker.outputs.analyses import Analysis
+from niimasker.outputs.calls import Call, find_calls
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
+from niimasker.outputs.naming import name_files, parameters_path, report_path, summary_path
+from niimasker.outputs.outcomes import DONE, NOT_STARTED, Row, row_of_sidecar
+from niimasker.outputs.run_sidecars import Sidecar, listed_files, read_analysis, read_sidecar
+from niimasker.outputs.summaries import read_summary
+
+_SIDECAR_END = "_timeseries.json"
+_VERSION_0_0_4 = Analysis({"software": "niimasker 0.0.4"}, {})
+
+
+@dataclass(frozen=True)
+class OtherRun:
+    """A run in the folder that belongs to another analysis, with its files: those that list the others come last."""
+
+    output: str
+    analysis: Analysis
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an output folder holds before a call begins.
+
+    Parameters
+    ----------
+    rows
+        The rows of summary.tsv, by output name, of runs of this analysis: complete ones, and those that failed or did
+        not start.
+    listed
+        The output names of all runs that summary.tsv lists.
+    others
+        Runs of other analyses, by output name.
+    calls
+        Calls that are at work in the folder, or were when they were killed.
+    study_files
+        Files of whole studies that niimasker has written.
+    listing
+        The names in each folder that was looked at.
+    """
+
+    rows: Mapping[str, Row]
+    listed: frozenset[str]
+    others: Mapping[str, OtherRun]
+    calls: tuple[Call, ...]
+    study_files: frozenset[Path]
+    listing: Mapping[Path, frozenset[str]]
+
+    def has(self, path: Path) -> bool:
+        """Return whether there is anything at a path in one of the folders."""
+        return path.name in self.listing.get(path.parent, ())
+
+
+def read_contents(settings: Settings, keys: Sequence[str], analysis: Analysis, outputs: Iterable[str]) -> Contents:
+    """Return what an output folder holds.
+
+    Parameters
+    ----------
+    keys
+        The names of the atlases in file names.
+    analysis
+        The analysis of this call.
+    outputs
+        The output names of the runs of this call.
+    """
+    output_dir = settings.output_dir
+    calls = tuple(find_calls(output_dir / DATA_FOLDER))
+    same = read_rows(settings, keys, analysis)
+    listed = [str(row["output"]) for row in read_summary(summary_path(output_dir)) or []]
+    listing = _list_folders(output_dir, [*outputs, *listed, *(name for call in calls for name in call.runs)])
+    # The files of these need not be read.
+    known = {
+        tables.sidecar_path
+        for name, row in same.items()
+        if row["status"] == DONE
+        for tables in name_files(settings, name, keys).tables
+    }
+    unknown: dict[str, list[tuple[Path, Sidecar]]] = defaultdict(list)
+    for path in _find_sidecars(listing):
+        if path not in known and (sidecar := read_sidecar(path)):
+            unknown[sidecar["Output"]].append((path, sidecar))
+    other_runs = dict(_sort_others(unknown, settings, keys, analysis, same))
+    record = _read_record(output_dir)
+    if record is not None and "files" not in record:
+        other_runs |= {run.output: run for run in _find_runs_of_0_0_4(output_dir, outputs, listing)}
+    return Contents(same, frozenset(listed), other_runs, calls, _find_study_files(output_dir, record, calls), listing)
+
+
+def _list_folders(output_dir: Path, names: Iterable[str]) -> dict[Path, frozenset[str]]:
+    folders = {output_dir, output_dir / DATA_FOLDER, output_dir / REPORTS_FOLDER}
+    for parent in {Path(name).parent for name in names}:
+        folders |= {output_dir / parent, output_dir / REPORTS_FOLDER / parent}
+    return {folder: frozenset(_list_names(folder)) for folder in folders}
+
+
+def _list_names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _find_sidecars(listing: Mapping[Path, Set[str]]) -> Iterator[Path]:
+    for folder, names in listing.items():
+        yield from (folder / name for name in sorted(names) if name.endswith(_SIDECAR_END))
+
+
+def read_rows(
+    settings: Settings, keys: Sequence[str], analysis: Analysis, *, without: Set[str] = frozenset()
+) -> dict[str, Row]:
+    """Return the rows of summary.tsv that are of an analysis, by output name, except those of some runs.
+
+    A run that is done, but whose files have been removed since, is left out; one that is done, but not in the summary
+    yet, gets the row that its JSON file gives.
+    """
+    rows: dict[str, Row] = {}
+    for row in read_summary(summary_path(settings.output_dir)) or []:
+        name = str(row["output"])
+        if row.get("analysis") != analysis.checksum or name in without:
+            continue
+        paths = [tables.sidecar_path for tables in name_files(settings, name, keys).tables]
+        is_complete = all(path.is_file() for path in paths)
+        if is_complete and row["status"] == NOT_STARTED:
+            sidecar = read_sidecar(paths[0])
+            theirs = read_analysis(sidecar)
+            is_complete = theirs is not None and theirs.checksum == analysis.checksum
+            row = row_of_sidecar(sidecar, analysis.checksum) if is_complete else row
+        if is_complete or row["status"] != DONE:
+            rows[name] = row
+    return rows
+
+
+def _sort_others(
+    found: Mapping[str, Sequence[tuple[Path, Sidecar]]],
+    settings: Settings,
+    keys: Sequence[str],
+    analysis: Analysis,
+    same: dict[str, Row],
+) -> Iterator[tuple[str, OtherRun]]:
+    """Yield the runs of other analyses; rows of runs of this analysis that the summary does not list are added."""
+    for name, pairs in found.items():
+        theirs = [(path, sidecar, read_analysis(sidecar)) for path, sidecar in pairs]
+        expected = {tables.sidecar_path for tables in name_files(settings, name, keys).tables}
+        mine = {path: sidecar for path, sidecar, each in theirs if each and each.checksum == analysis.checksum}
+        if mine.keys() == expected:
+            same.setdefault(name, row_of_sidecar(next(iter(mine.values())), analysis.checksum))
+        rest = [(path, sidecar, each) for path, sidecar, each in theirs if path not in mine and each is not None]
+        if rest:
+            listed = (path for _, sidecar, _ in rest for path in listed_files(sidecar, settings.output_dir))
+            page = report_path(settings.output_dir, name)
+            yield name, OtherRun(name, rest[0][2], (page, *dict.fromkeys(listed), *(path for path, _, _ in rest)))
+
+
+def _read_record(output_dir: Path) -> dict[str, Any] | None:
+    try:
+        record = read_json(parameters_path(output_dir))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and "parameters" in record else None
+
+
+def _find_runs_of_0_0_4(
+    output_dir: Path, outputs: Iterable[str], listing: Mapping[Path, Set[str]]
+) -> Iterator[OtherRun]:
+    """Yield the runs of this call whose tables version 0.0.4 has written, without any JSON file beside them."""
+    for name in outputs:
+        path = Path(f"{output_dir / name}_timeseries.tsv")
+        if path.name in listing[path.parent] and f"{path.stem}.json" not in listing[path.parent]:
+            yield OtherRun(name, _VERSION_0_0_4, (path, report_path(output_dir, name)))
+
+
+def _find_study_files(output_dir: Path, record: Mapping[str, Any] | None, calls: Sequence[Call]) -> frozenset[Path]:
+    listed = {name for call in calls for name in call.files}
+    if record is not None:
+        files = record.get("files", [])
+        listed |= set(map(str, files)) if isinstance(files, list) else set()
+    paths = {output_dir / name for name in listed}
+    if record is not None and "files" not in record:
+        # Written by version 0.0.4, which listed no files: the two folders are its own.
+        paths |= {path for folder in (DATA_FOLDER, REPORTS_FOLDER) for path in (output_dir / folder).rglob("*")}
+    return frozenset(paths)

@@ -1,0 +1,228 @@
+"""What a call does to its output folder before the first run: what it refuses, what it removes, and what it records.
+
+An output folder is of one analysis. niimasker replaces and removes only what a niimasker has written, and no input of
+the call; everything else is an error before the first run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from natsort import natsorted
+
+from niimasker.errors import NiimaskerError, OutputError, warn
+from niimasker.inputs.runs import Run
+from niimasker.options.paths import describe_missing_file
+from niimasker.options.settings import Settings
+from niimasker.outputs.analyses import Analysis
+from niimasker.outputs.calls import Call, recorded, take_over
+from niimasker.outputs.contents import Contents, read_contents
+from niimasker.outputs.files import DATA_FOLDER, make_folder
+from niimasker.outputs.locks import holding
+from niimasker.outputs.naming import name_files, possible_files
+from niimasker.outputs.outcomes import Outcome, Row, summary_row
+from niimasker.outputs.run_sidecars import list_files, read_sidecar
+from niimasker.outputs.staging import remove_files
+from niimasker.outputs.summaries import write_summary
+from niimasker.running.refusals import describe_gone, describe_removed, refuse_calls, refuse_files, refuse_others
+from niimasker.study.input_files import InputFiles, list_inputs
+from niimasker.study.preparation import Study
+
+_LOCK_NAME = ".lock"
+_MAX_LISTED_RUNS = 3
+
+
+@dataclass(frozen=True)
+class FolderPlan:
+    """What a call finds in its output folder, and what it does about it before the first run.
+
+    Parameters
+    ----------
+    errors
+        Why the call is refused.
+    notes
+        What is replaced, and what stays beside the runs of this call.
+    removed
+        Files to remove, in this order.
+    abandoned
+        Calls that were killed.
+    """
+
+    contents: Contents
+    errors: tuple[NiimaskerError, ...]
+    notes: tuple[str, ...]
+    removed: tuple[Path, ...]
+    abandoned: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
+class Occupied:
+    """An output folder in which this call is at work.
+
+    Parameters
+    ----------
+    record_path
+        The record of the call, without which none of its processes writes.
+    analysis
+        What the tables of the folder are made with.
+    study_files
+        The files of whole studies in the folder that niimasker has written.
+    """
+
+    record_path: Path
+    analysis: Analysis
+    study_files: frozenset[Path]
+
+
+def plan_folder(study: Study, analysis: Analysis, targets: Sequence[Path], finished: Set[Run]) -> FolderPlan:
+    """Return what this call would do to its output folder; nothing is written.
+
+    Parameters
+    ----------
+    targets
+        The files of the study that the call may write.
+    finished
+        The runs that --resume skips.
+    """
+    outputs = [run.output_stem for run in study.all_runs]
+    contents = read_contents(study.settings, study.keys, analysis, outputs)
+    abandoned = tuple(call for call in contents.calls if call.is_abandoned)
+    to_do = [run for run in study.runs if run not in finished]
+    staying = {name: run for name, run in contents.others.items() if name not in set(outputs)}
+    replaced = {name: run for name, run in contents.others.items() if name not in staying}
+    existing = [path for run in to_do for path in _list_existing(study, contents, run)]
+    existing += [path for path in targets if os.path.lexists(path)]
+    removed = _list_removed(study, contents, abandoned, targets)
+    # Most folders are new; then the inputs of thousands of runs need not be listed.
+    inputs = list_inputs(study) if existing or removed else InputFiles(())
+    known = _list_known(study, contents, abandoned, to_do) if existing else set()
+    errors = [
+        *refuse_calls(study.settings.output_dir, contents.calls, analysis, to_do),
+        *([] if study.settings.overwrite else refuse_others(study.settings.output_dir, staying, analysis)),
+        *refuse_files(existing, removed, known=known, inputs=inputs),
+    ]
+    notes = [*describe_removed(study.settings.output_dir, replaced, staying, analysis)]
+    notes += describe_gone(study.settings.output_dir, contents, set(outputs))
+    return FolderPlan(contents, tuple(errors), tuple(notes), tuple(removed), abandoned)
+
+
+def _list_known(study: Study, contents: Contents, abandoned: Sequence[Call], to_do: Sequence[Run]) -> set[Path]:
+    """Return the files of the study and of the runs to process that niimasker has written."""
+    known = {*contents.study_files, *(path for other in contents.others.values() for path in other.files)}
+    killed = {name for call in abandoned for name in call.runs}
+    for run in to_do:
+        name = run.output_stem
+        files = name_files(study.settings, name, study.keys)
+        sidecar_paths = [tables.sidecar_path for tables in files.tables]
+        if all(map(read_sidecar, sidecar_paths)):
+            known.update([*sidecar_paths, *list_files(sidecar_paths, study.settings.output_dir), files.report_path])
+            known.update(path for tables in files.tables for path in (tables.signals_path, tables.regions_path))
+        elif name in killed or name in contents.listed:
+            # Written by an earlier call, whose JSON files have been removed or damaged since.
+            known.update(possible_files(study.settings, name, study.keys))
+    return known
+
+
+def _list_existing(study: Study, contents: Contents, run: Run) -> list[Path]:
+    """Return the files in the folder that a run would write with these or other options."""
+    files = name_files(study.settings, run.output_stem, study.keys)
+    folders = {files.outliers_path.parent, files.report_path.parent}
+    if not any(contents.listing.get(folder) for folder in folders):
+        return []
+    return [path for path in possible_files(study.settings, run.output_stem, study.keys) if contents.has(path)]
+
+
+def _list_removed(study: Study, contents: Contents, abandoned: Sequence[Call], targets: Sequence[Path]) -> list[Path]:
+    """Return the files of other analyses, and those of runs that a killed call has not completed."""
+    removed = [path for other in contents.others.values() for path in other.files]
+    for call in abandoned:
+        layout = call.analysis.settings.get("output_layout", study.settings.output_layout)
+        settings = dataclasses.replace(study.settings, output_layout=layout)
+        for name in call.runs:
+            if name not in contents.rows and name not in contents.others:
+                removed += [path for path in possible_files(settings, name, call.keys) if contents.has(path)]
+    if contents.others:
+        removed += [path for path in contents.study_files if path not in targets and path.is_file()]
+    return removed
+
+
+@contextlib.contextmanager
+def locked_folder(output_dir: Path) -> Iterator[None]:
+    """Keep other calls from beginning or ending in an output folder at the same time."""
+
+    def note() -> None:
+        warn(f"{output_dir}: waiting for another niimasker, which is writing its summary there.")
+
+    with holding(output_dir / DATA_FOLDER / _LOCK_NAME, note):
+        yield
+
+
+def occupy(
+    study: Study,
+    analysis: Analysis,
+    targets: Sequence[Path],
+    finished: Set[Run],
+    stack: contextlib.ExitStack,
+) -> Occupied:
+    """Make the output folder one of this analysis, and record this call in it until the stack is closed.
+
+    Raises
+    ------
+    NiimaskerError
+        The folder holds what this call must not replace, or another call is at work there; nothing was changed.
+    """
+    output_dir = study.settings.output_dir
+    if describe_missing_file(output_dir / DATA_FOLDER) != "a folder":
+        # Before anything is made, it must be known that the call can go on.
+        _raise_first(plan_folder(study, analysis, targets, finished))
+    make_folder(output_dir / DATA_FOLDER)
+    with locked_folder(output_dir):
+        plan = plan_folder(study, analysis, targets, finished)
+        _raise_first(plan)
+        for call in plan.abandoned:
+            if not take_over(call):
+                raise OutputError(f"{output_dir}: {call.words} is still writing there; try again when it has ended.")
+        study_files = plan.contents.study_files
+        record_path = stack.enter_context(
+            recorded(
+                output_dir / DATA_FOLDER,
+                analysis,
+                keys=study.keys,
+                runs=[run.output_stem for run in study.runs],
+                files=[path.relative_to(output_dir).as_posix() for path in {*study_files, *targets}],
+            )
+        )
+        remove_files(plan.removed)
+        write_summary(output_dir, _begin_rows(study, analysis, plan.contents, finished))
+    for note in plan.notes:
+        warn(note)
+    return Occupied(record_path, analysis, study_files)
+
+
+def _raise_first(plan: FolderPlan) -> None:
+    if plan.errors:
+        raise plan.errors[0]
+
+
+def _begin_rows(study: Study, analysis: Analysis, contents: Contents, finished: Set[Run]) -> list[Row]:
+    """Return the rows of summary.tsv before the first run: of runs that stay as they are, and of those to be done."""
+    to_do = {run.output_stem for run in study.runs if run not in finished}
+    rows = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
+    return sort_rows(study, {**rows, **{name: row for name, row in contents.rows.items() if name not in to_do}})
+
+
+def sort_rows(study: Study, rows: Mapping[str, Row]) -> list[Row]:
+    """Return the rows of a summary in the order of the study's runs; together with others, in that of their names."""
+    names = [run.output_stem for run in study.all_runs]
+    return [rows[name] for name in (names if rows.keys() == set(names) else natsorted(rows))]
+
+
+def remove_incomplete(settings: Settings, output_stem: str, keys: Sequence[str]) -> None:
+    """Remove the files of a run whose process was ended while they took their final names."""
+    if not all(tables.sidecar_path.is_file() for tables in name_files(settings, output_stem, keys).tables):
+        remove_files(possible_files(settings, output_stem, keys))

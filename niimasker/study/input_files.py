@@ -1,0 +1,58 @@
+"""All files that a study reads, to tell whether an output would replace one of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from niimasker.inputs.runs import Run
+from niimasker.options.paths import expand_home
+from niimasker.regions.loading import find_names_paths
+from niimasker.study.preparation import Study
+
+
+class InputFiles:
+    """Files, each found by any path that leads to it."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._places = {place for path in paths for place in _find_places(path)}
+
+    def __contains__(self, path: Path) -> bool:
+        return os.path.join(_resolve(str(path.parent)), path.name) in self._places  # noqa: PTH118
+
+
+def _find_places(path: Path) -> Iterator[str]:
+    yield os.path.join(_resolve(str(path.parent)), path.name)  # noqa: PTH118
+    if path.is_symlink():
+        yield os.path.realpath(path)
+
+
+@cache
+def _resolve(folder: str) -> str:
+    # Cached: the files of thousands of runs lie in a few folders.
+    return os.path.realpath(folder)
+
+
+def list_inputs(study: Study) -> InputFiles:
+    """Return all files that a study reads."""
+    settings = study.settings
+    paths = [expand_home(text) for text in settings.roi_file]
+    paths += [path for path in find_names_paths(settings.roi_file, settings.labels) if path is not None]
+    paths += [] if settings.mask_img is None else [settings.mask_img]
+    paths += [path for run in study.all_runs for path in _list_files(run)]
+    # Of a pair of .hdr and .img, the file that holds the voxels.
+    paths += [plan.series.storage.path for plan in study.plans]
+    return InputFiles(paths)
+
+
+def _list_files(run: Run) -> Iterator[Path]:
+    yield run.image_path
+    yield from run.confounds_paths
+    yield from (path.with_suffix(".json") for path in run.confounds_paths)
+    yield from run.sidecar_paths
+    yield from (path for path in (run.censor_path, run.motion_path) if path is not None)
+    if run.own_regions is not None:
+        yield from map(expand_home, run.own_regions.roi_files)
+        yield from () if run.own_regions.mask_path is None else (run.own_regions.mask_path,)
