@@ -78,7 +78,8 @@ def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> Run
     output_stem
         Stem of the run's file names, relative to the output directory; it may contain folders.
     keys
-        The key of each atlas in file names.
+        The key of each atlas in file names, from `niimasker.regions.atlas_names`. In BIDS names it may hold
+        the entities that follow atlas, as in 4S_scale-156.
     """
     stem, as_bids = settings.output_dir / output_stem, settings.output_layout == BIDS
     return RunFiles(
