@@ -17,7 +17,7 @@ from niimasker.errors import OutputError
 from niimasker.inputs.entities import read_name
 from niimasker.options.settings import TIDY_FORMATS, Settings
 from niimasker.outputs.files import DATA_FOLDER, replacing
-from niimasker.outputs.naming import RunFiles, Tables, long_table_path, name_files
+from niimasker.outputs.naming import RECORD_NAME, RunFiles, Tables, long_table_path, name_files
 
 _COLUMNS_BEFORE_ENTITIES, _COLUMNS_AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
 _MISSING = b"n/a"
@@ -85,7 +85,7 @@ def remove_long_tables(settings: Settings) -> None:
 def _earlier_format(settings: Settings) -> str | None:
     # A file of that name that niimasker did not write belongs to the user.
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        record = json.loads((settings.output_dir / DATA_FOLDER / "parameters.json").read_text("utf-8"))
+        record = json.loads((settings.output_dir / DATA_FOLDER / RECORD_NAME).read_text("utf-8"))
         return str(record["parameters"]["tidy"])
     return None
 

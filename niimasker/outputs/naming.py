@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, CONNECTIVITY_KINDS, Settings
-from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, summary_name
+from niimasker.regions.atlases.queries import is_atlas_query
+from niimasker.regions.loading import is_image
 
 # The entities that follow atlas (in the BIDS standard) and stat (in the proposal that defines it).
 _LATER_ENTITIES = {
     "atlas": ("seg", "scale", "res", "den", "label", "stat", "desc"),
     "stat": ("desc",),
 }
+
+# The record of the call, in the folder of the summary.
+RECORD_NAME = "parameters.json"
+_SHARD_SUMMARY = re.compile(r"summary_shard-.*\.tsv")
 
 # Values of the BIDS entity stat, by the kind of connectivity.
 STATISTICS = {
@@ -68,6 +79,22 @@ class GroupFiles:
     page_path: Path
     numbers_path: Path
     edges_path: Path
+
+
+@dataclass(frozen=True)
+class RegionsUsed:
+    """Where the regions of an atlas are kept beside the results, whether the files exist or not.
+
+    Parameters
+    ----------
+    copy_path
+        The copy of the file, or the image of an atlas that nilearn provides.
+    spheres_path
+        The image of the spheres around coordinates; None for other regions.
+    """
+
+    copy_path: Path
+    spheres_path: Path | None
 
 
 def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> RunFiles:
@@ -151,6 +178,67 @@ def name_group_files(output_dir: Path) -> GroupFiles:
     """Return the paths of the files of a group of runs."""
     folder = output_dir / DATA_FOLDER
     return GroupFiles(output_dir / REPORTS_FOLDER / "group.html", folder / "group.tsv", folder / "group_edges.tsv")
+
+
+def name_regions_used(settings: Settings, keys: Sequence[str]) -> tuple[RegionsUsed, ...]:
+    """Return where the regions of each atlas that all runs share are kept.
+
+    A copy has the name of its file where no other file in the folder has it. Otherwise `atlas-<key>_` comes first.
+
+    Parameters
+    ----------
+    keys
+        The key of each atlas in file names.
+    """
+    folder = settings.output_dir / DATA_FOLDER
+    spheres = [
+        None if is_image(roi_file) or is_atlas_query(roi_file) else _spheres_name(key, keys)
+        for roi_file, key in zip(settings.roi_file, keys, strict=True)
+    ]
+    copies = _distinct_names(list(map(_copy_name, settings.roi_file)), keys, list(filter(None, spheres)))
+    return tuple(
+        RegionsUsed(folder / copy, None if sphere is None else folder / sphere)
+        for copy, sphere in zip(copies, spheres, strict=True)
+    )
+
+
+def _spheres_name(key: str, keys: Sequence[str]) -> str:
+    return "spheres_img.nii.gz" if len(keys) == 1 else f"spheres_img_{key}.nii.gz"
+
+
+def _copy_name(roi_file: str) -> str:
+    return f"{roi_file.replace(':', '-')}.nii.gz" if is_atlas_query(roi_file) else expand_home(roi_file).name
+
+
+def _distinct_names(names: Sequence[str], keys: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Return the names; the key comes first where a name is not unique, is taken or is one of niimasker's own."""
+    counts = Counter(map(_fold, [*names, *taken]))
+    is_free = [counts[_fold(name)] == 1 and not _is_own_name(name) for name in names]
+    used = {_fold(name) for name in [*names, *taken]}
+    distinct = []
+    for name, key, free in zip(names, keys, is_free, strict=True):
+        if not free:
+            name = next(each for each in _candidates(name, key) if _fold(each) not in used)
+            used.add(_fold(name))
+        distinct.append(name)
+    return distinct
+
+
+def _candidates(name: str, key: str) -> Iterator[str]:
+    # None of niimasker's own files is called atlas-.
+    yield f"atlas-{key}_{name}"
+    yield from (f"atlas-{key}-{number}_{name}" for number in itertools.count(2))
+
+
+def _fold(name: str) -> str:
+    """Return what names have in common that are one file on some disks."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _is_own_name(name: str) -> bool:
+    """Return whether niimasker gives this name to a file of its own beside the copies."""
+    own = (summary_name(None), RECORD_NAME, *(path.name for path in dataclasses.astuple(name_group_files(Path()))))
+    return _fold(name) in own or name.startswith(".") or _SHARD_SUMMARY.fullmatch(_fold(name)) is not None
 
 
 def long_table_path(output_dir: Path, tidy: str) -> Path:

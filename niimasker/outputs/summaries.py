@@ -11,6 +11,7 @@ import pandas as pd
 
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import summary_name, write_json
+from niimasker.outputs.naming import RECORD_NAME
 from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.outputs.tables import text_column, write_records
 
@@ -60,7 +61,7 @@ def write_study(folder: Path, settings: Settings, rows: Sequence[Mapping[str, An
     """Write parameters.json and summary.tsv; `rows` are the runs' rows of the summary."""
     keys = ("image", "confounds", "output", "status", "reason")
     write_json(
-        folder / "parameters.json",
+        folder / RECORD_NAME,
         {
             "command": shlex.join(command),
             "parameters": settings_record(settings),

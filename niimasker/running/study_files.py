@@ -13,7 +13,7 @@ from niimasker.errors import warn
 from niimasker.options.settings import BIDS
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder, remove_leftovers, summary_name
 from niimasker.outputs.long_table import remove_long_tables, write_long_table
-from niimasker.outputs.naming import report_path
+from niimasker.outputs.naming import name_regions_used, report_path
 from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, summary_row
 from niimasker.outputs.regions_used import write_regions_used
 from niimasker.running.batch import attempt
@@ -34,9 +34,10 @@ def begin_study_files(study: Study) -> None:
 
         write_dataset(study.settings.output_dir, study.all_runs, study.atlases_by_key)
     # Atlases of single runs are not copied: the sidecar of each run names them.
-    for roi_file, (key, regions) in zip(study.settings.roi_file, study.atlases_by_key.items(), strict=False):
-        spheres_name = "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
-        write_regions_used(folder, roi_file, regions, study.spaces, spheres_name=spheres_name)
+    if study.atlases:
+        files = name_regions_used(study.settings, study.keys)
+        for atlas_files, roi_file, regions in zip(files, study.settings.roi_file, study.atlases, strict=True):
+            write_regions_used(atlas_files, roi_file, regions, study.spaces)
     remove_leftovers(output_folders(study))
 
 
