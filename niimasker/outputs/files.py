@@ -21,9 +21,9 @@ import nibabel as nib
 
 from niimasker.errors import OutputError, OutputLostError
 from niimasker.options.option_types import Shard
-
-DATA_FOLDER = "niimasker_data"
-REPORTS_FOLDER = "reports"
+from niimasker.options.paths import DATA_FOLDER as DATA_FOLDER
+from niimasker.options.paths import REPORTS_FOLDER as REPORTS_FOLDER
+from niimasker.options.paths import SUMMARY_NAME
 
 # After one of these errors no other file of the study can be written either.
 _FATAL_ERRNOS = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", None), getattr(errno, "ESTALE", None)}
@@ -33,7 +33,7 @@ _MAX_SECONDS_ON_OTHER_MACHINES = 86400.0
 
 def summary_name(shard: Shard | None) -> str:
     """Return the file name of the summary of a study, or of one of its shards."""
-    return "summary.tsv" if shard is None else f"summary_shard-{shard.number}-of-{shard.n_shards}.tsv"
+    return SUMMARY_NAME if shard is None else f"summary_shard-{shard.number}-of-{shard.n_shards}.tsv"
 
 
 def shard_summaries(folder: Path) -> list[Path]:

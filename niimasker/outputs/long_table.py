@@ -15,9 +15,10 @@ import numpy as np
 
 from niimasker.errors import OutputError
 from niimasker.inputs.entities import read_name
+from niimasker.options.paths import RECORD_NAME
 from niimasker.options.settings import TIDY_FORMATS, Settings
 from niimasker.outputs.files import DATA_FOLDER, replacing
-from niimasker.outputs.naming import RECORD_NAME, RunFiles, Tables, long_table_path, name_files
+from niimasker.outputs.naming import RunFiles, Tables, long_table_path, name_files
 
 _COLUMNS_BEFORE_ENTITIES, _COLUMNS_AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
 _MISSING = b"n/a"

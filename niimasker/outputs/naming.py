@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.options.paths import expand_home
+from niimasker.options.paths import RECORD_NAME, expand_home
 from niimasker.options.settings import BIDS, CONNECTIVITY_KINDS, Settings
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, summary_name
 from niimasker.regions.atlases.queries import is_atlas_query
@@ -23,8 +23,6 @@ _LATER_ENTITIES = {
     "stat": ("desc",),
 }
 
-# The record of the call, in the folder of the summary.
-RECORD_NAME = "parameters.json"
 _SHARD_SUMMARY = re.compile(r"summary_shard-.*\.tsv")
 
 # Values of the BIDS entity stat, by the kind of connectivity.

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from niimasker.options.paths import RECORD_NAME
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import summary_name, write_json
-from niimasker.outputs.naming import RECORD_NAME
 from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.outputs.tables import text_column, write_records
 

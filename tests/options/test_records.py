@@ -245,7 +245,7 @@ class TestCommand:
     def test_record_of_a_shard_runs_the_whole_study(self, study):
         assert main(["first", *WORDS, "--no_report"]) == 0
         assert main(["shards", *WORDS, "--no_report", "--shard", "1/2", "-q"]) == 0
-        assert main(["shards", *WORDS, "--no_report", "--shard", "2/2", "--n_jobs", "2", "-q"]) == 0
+        assert main(["shards", *WORDS, "--no_report", "--shard", "2/2", "-q"]) == 0
         assert main(["second", "-c", "shards/niimasker_data/parameters.json"]) == 0
         assert tables_in("second") == tables_in("first")
 
