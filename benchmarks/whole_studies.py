@@ -19,7 +19,8 @@ import numpy as np
 
 from niimasker.inputs.runs import find_runs
 from niimasker.options.merging import make_settings
-from niimasker.outputs.naming import name_files, name_group_files
+from niimasker.outputs.naming import name_files
+from niimasker.outputs.study_names import name_group_files
 from niimasker.outputs.tables import write_relmat
 from niimasker.running.group_files import try_group_files
 

@@ -231,7 +231,7 @@ def _summarise_failures(outcomes: Sequence[Outcome], settings: Settings) -> Iter
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if not failed:
         return
-    from niimasker.outputs.naming import summary_path
+    from niimasker.outputs.study_names import summary_path
 
     is_out_of_sight = settings.verbose or len(outcomes) > _MAX_RUNS_ON_SCREEN
     shown = failed[:_MAX_REASONS] if is_out_of_sight else []

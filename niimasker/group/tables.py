@@ -11,7 +11,7 @@ import pandas as pd
 
 from niimasker.group.connectivity import Group
 from niimasker.outputs.files import replacing
-from niimasker.outputs.naming import GroupFiles
+from niimasker.outputs.study_names import GroupFiles
 from niimasker.outputs.tables import text_column, write_records
 
 # Enough digits for further computation.

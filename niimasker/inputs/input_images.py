@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,10 @@ from natsort import natsorted
 
 from niimasker.errors import RunsError, count
 from niimasker.inputs.datasets import DatasetImage, list_images
+from niimasker.inputs.earlier_outputs import expand_images, leave_out_folders
 from niimasker.inputs.entities import read_name
 from niimasker.inputs.entity_filters import EntityFilter, make_filters, select_images
 from niimasker.inputs.exclusions import Exclusion, check_used, exclude, read_exclusions
-from niimasker.inputs.file_patterns import expand_patterns
 from niimasker.inputs.repeated_runs import warn_of_repeats
 from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.options.settings import Settings
@@ -36,7 +37,7 @@ def find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
     from_folders: set[Path] = set()
     used: set[Exclusion] = set()
     for text in settings.input_files:
-        folders = _find_folders(text)
+        folders = leave_out_folders(text, _find_folders(text), settings.output_dir, _holds_images)
         for folder in folders:
             _check_output_dir(folder, settings.output_dir)
             images, excluding = exclude(list_images(folder), exclusions)
@@ -45,7 +46,7 @@ def find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
             image_paths += selected
             used |= excluding
         if not folders:
-            paths = expand_patterns([text], "--input_files")
+            paths = expand_images(text, settings.output_dir)
             images, excluding = exclude([DatasetImage(path, read_name(path.name)) for path in paths], exclusions)
             image_paths += [image.path for image in images]
             used |= excluding
@@ -69,6 +70,12 @@ def _find_folders(text: str) -> list[Path]:
     matches = map(Path, glob.glob(str(path)))  # noqa: PTH207
     folders: list[Path] = natsorted(match for match in matches if describe_missing_file(match) == "a folder")
     return folders
+
+
+def _holds_images(folder: Path) -> bool:
+    with contextlib.suppress(RunsError):
+        return bool(list_images(folder))
+    return False
 
 
 def _check_output_dir(folder: Path, output_dir: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from niimasker.errors import RunsError
 from niimasker.inputs.entities import read_name
 from niimasker.inputs.images import image_stem
+from niimasker.options.paths import DATA_FOLDER, REPORTS_FOLDER
 from niimasker.options.settings import BIDS, FLAT, MIRROR
 
 # The entity of fMRIPrep's preprocessed images; it does not apply to outputs derived from them.
@@ -22,9 +23,17 @@ def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
     Raises
     ------
     RunsError
-        Two images would share a name, or an image has no subject in the BIDS layout.
+        Two images would share a name, an image has no subject in the BIDS layout, or outputs would leave the output
+        directory or lie among niimasker's own files.
     """
+    nameless = [path for path in image_paths if not image_stem(path).strip(".")]
+    if nameless:
+        raise RunsError(
+            f"--input_files: outputs are named after their image, but {list_paths(nameless)} has no name before its "
+            "ending; rename it."
+        )
     stems = _STEMS[output_layout](image_paths)
+    _check_folders(stems, image_paths)
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for stem, path in zip(stems, image_paths, strict=True):
         by_stem[stem].append(path)
@@ -36,6 +45,19 @@ def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
         )
         raise RunsError(f"these images would write outputs of the same name: {list_paths(shared)}; {way_out}.")
     return stems
+
+
+def _check_folders(stems: Sequence[str], image_paths: Sequence[Path]) -> None:
+    for stem, path in zip(stems, image_paths, strict=True):
+        first, *others = PurePosixPath(stem).parts
+        # Some disks take Reports for the same folder.
+        if others and first.casefold() in (DATA_FOLDER, REPORTS_FOLDER):
+            raise RunsError(
+                f"the outputs of {path} would lie in the folder {first} of the output directory, which holds "
+                f"niimasker's own files; rename the folder of the image, or use --output_layout {FLAT}."
+            )
+        if ".." in others or first in ("..", "/"):
+            raise RunsError(f"the outputs of {path} would lie outside the output directory; rename the image.")
 
 
 def _flat_stems(image_paths: Sequence[Path]) -> list[str]:

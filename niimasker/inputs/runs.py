@@ -14,7 +14,7 @@ from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, MOTION, Ass
 from niimasker.inputs.input_images import find_images
 from niimasker.inputs.output_stems import name_outputs
 from niimasker.inputs.sidecars import Sidecars
-from niimasker.inputs.table_pairs import pair_confounds, pair_option
+from niimasker.inputs.table_pairs import pair_censor_files, pair_confounds
 from niimasker.inputs.templates import is_template, resolve_template
 from niimasker.options.settings import Settings
 
@@ -79,10 +79,9 @@ def find_runs(settings: Settings) -> list[Run]:
     """
     image_paths, from_folders = find_images(settings)
     output_stems = name_outputs(image_paths, settings.output_layout)
-    confounds_paths = pair_confounds(image_paths, settings.regressor_files, allow_unused=bool(from_folders))
-    censor_paths = pair_option(
-        image_paths, settings.censor_file, "--censor_file", "censor file", allow_unused=bool(from_folders)
-    )
+    output_dir, allow_unused = settings.output_dir, bool(from_folders)
+    confounds_paths = pair_confounds(image_paths, settings.regressor_files, output_dir, allow_unused=allow_unused)
+    censor_paths = pair_censor_files(image_paths, settings.censor_file, output_dir, allow_unused=allow_unused)
     associated, sidecars = AssociatedFiles(), Sidecars()
     runs = [
         _add_files(

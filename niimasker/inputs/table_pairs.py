@@ -10,8 +10,8 @@ from pathlib import Path
 from niimasker.errors import RunsError, count, shorten_text
 from niimasker.inputs.associated_files import CONFOUNDS
 from niimasker.inputs.closest_files import choose_closest
+from niimasker.inputs.earlier_outputs import expand_tables
 from niimasker.inputs.entities import RUN_ENTITIES_WITHOUT_ECHO, Entities, read_name, run_entities, show_entities
-from niimasker.inputs.file_patterns import expand_patterns
 from niimasker.inputs.output_stems import list_paths
 
 # The largest number of confounds tables that are joined for one run.
@@ -19,7 +19,7 @@ _MAX_JOINED = 8
 
 
 def pair_confounds(
-    image_paths: Sequence[Path], patterns: Sequence[str], *, allow_unused: bool
+    image_paths: Sequence[Path], patterns: Sequence[str], output_dir: Path, *, allow_unused: bool
 ) -> Sequence[tuple[Path, ...]]:
     """Return the confounds tables of each image.
 
@@ -27,11 +27,15 @@ def pair_confounds(
     with the images.
     """
     option = "--regressor_files"
-    paired, refused = _pair_items(image_paths, patterns, option, allow_unused=allow_unused)
+    if not patterns:
+        return [()] * len(image_paths)
+    files = {pattern: expand_tables(pattern, option, output_dir) for pattern in dict.fromkeys(patterns)}
+    paired, refused = _pair_items(image_paths, files, allow_unused=allow_unused)
     if len(paired) > 1 and not refused:
         return _join_pairs(image_paths, paired)
+    tables = [path for pattern in patterns for path in files[pattern]]
     try:
-        tables = pair_option(image_paths, patterns, option, "confounds table", allow_unused=allow_unused)
+        return [(table,) for table in pair_tables(image_paths, tables, allow_unused=allow_unused)]
     except RunsError as error:
         if not (paired and refused):
             raise
@@ -40,20 +44,18 @@ def pair_confounds(
             f"{option}: {shorten_text(next(iter(paired)))} has a table for every image, but {shorten_text(item)} has "
             f"not: {why} Files that are joined side by side must each be there for every image."
         ) from error
-    return [() if table is None else (table,) for table in tables]
 
 
 def _pair_items(
-    image_paths: Sequence[Path], patterns: Sequence[str], option: str, *, allow_unused: bool
+    image_paths: Sequence[Path], files: Mapping[str, Sequence[Path]], *, allow_unused: bool
 ) -> tuple[dict[str, list[Path]], dict[str, RunsError]]:
     """Return the tables of each item that has one for every image, and the errors of the others."""
     paired: dict[str, list[Path]] = {}
     refused: dict[str, RunsError] = {}
     # Trying each of thousands of single files would take long, and no run has as many tables.
-    for pattern in patterns if 1 < len(patterns) <= _MAX_JOINED else ():
-        files = expand_patterns([pattern], option)
+    for pattern in files if 1 < len(files) <= _MAX_JOINED else ():
         try:
-            paired[pattern] = pair_tables(image_paths, files, allow_unused=allow_unused)
+            paired[pattern] = pair_tables(image_paths, files[pattern], allow_unused=allow_unused)
         except RunsError as error:
             refused[pattern] = error
     return paired, refused
@@ -71,13 +73,14 @@ def _join_pairs(image_paths: Sequence[Path], paired: Mapping[str, Sequence[Path]
     return [tuple(dict.fromkeys(tables)) for tables in zip(*paired.values(), strict=True)]
 
 
-def pair_option(
-    image_paths: Sequence[Path], patterns: Sequence[str], option: str, noun: str, *, allow_unused: bool
+def pair_censor_files(
+    image_paths: Sequence[Path], patterns: Sequence[str], output_dir: Path, *, allow_unused: bool
 ) -> Sequence[Path | None]:
-    """Return the file of each image that an option gives, None without the option."""
+    """Return the file of each image that --censor_file gives, None without the option."""
     if not patterns:
         return [None] * len(image_paths)
-    return pair_tables(image_paths, expand_patterns(patterns, option), noun, allow_unused=allow_unused)
+    files = [path for pattern in patterns for path in expand_tables(pattern, "--censor_file", output_dir)]
+    return pair_tables(image_paths, files, "censor file", allow_unused=allow_unused)
 
 
 def pair_tables(

@@ -1,23 +1,33 @@
-"""Read the JSON file of options; `niimasker.options.settings` says what each option means."""
+"""Read the JSON file of options, or the record of an earlier call; `options.settings` says what each option means."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, shorten_text
 from niimasker.options.json_files import parse_json, read_json_text
 from niimasker.options.merging import suggest
-from niimasker.options.settings import COMMAND_LINE_OPTIONS, DEPRECATED, OPTIONS, config_template
+from niimasker.options.settings import (
+    COMMAND_LINE_OPTIONS,
+    DEPRECATED,
+    OPTIONS,
+    PER_CALL_OPTIONS,
+    config_template,
+)
 
 _ONLY_COMMAND_LINE = {option.name for option in (*OPTIONS, *COMMAND_LINE_OPTIONS) if option.only_command_line}
 
 
 def read_config(config_path: Path) -> dict[str, Any]:
     """Return the options in a JSON file; null, "", [] and {} count as not given.
+
+    Of a parameters.json that niimasker wrote, these are the recorded options that shape the results, with None for
+    those that had no value. The output directory and the options about how one call runs are those of the new call.
 
     Raises
     ------
@@ -35,9 +45,32 @@ def read_config(config_path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise SettingsError(f"{config_path}: not a configuration: {error}; give a JSON object of options.") from error
     config = _parse_json(text, config_path)
+    if _is_record(config):
+        return _read_record(config["parameters"], config_path)
     for key in config:
         _check_key(key, config_path)
-    return {key: value for key, value in config.items() if value is not None and value not in ("", [], {})}
+    return {key: value for key, value in config.items() if not _is_empty(value)}
+
+
+def _is_record(config: Mapping[str, Any]) -> bool:
+    """Return whether the content of a JSON file is that of a parameters.json that niimasker wrote."""
+    return all(isinstance(config.get(key), dict) for key in ("parameters", "meta_data"))
+
+
+def _read_record(parameters: Mapping[str, Any], config_path: Path) -> dict[str, Any]:
+    """Return the options of a record; what had no value has none again, whatever the command line says."""
+    defaults = config_template()
+    left_out = _ONLY_COMMAND_LINE | PER_CALL_OPTIONS
+    # A name that is deprecated or of another version is in each record of its version, with or without a value.
+    known = {key: value for key, value in parameters.items() if key in defaults or not _is_empty(value)}
+    recorded = {key: value for key, value in known.items() if key not in left_out}
+    for key in recorded:
+        _check_key(key, config_path)
+    return {key: defaults[key] if _is_empty(value) else value for key, value in recorded.items()}
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], {})
 
 
 def _parse_json(text: str, config_path: Path) -> dict[str, Any]:

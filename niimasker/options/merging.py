@@ -28,7 +28,8 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
         Options from the command line as JSON values, or from a Python call, where NumPy's scalars and arrays, tuples
         and paths work too.
     config
-        Options from the JSON file, as `niimasker.options.config_file.read_config` returns them.
+        Options from the JSON file, as `niimasker.options.config_file.read_config` returns them; None stands for no
+        value, whatever is given.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any
                 f"--{name} is {_format_value(given[name])} on the command line and {_format_value(config[name])} "
                 "in the JSON file; the JSON file wins."
             )
-    return {**given, **config}
+    return {name: value for name, value in {**given, **config}.items() if value is not None}
 
 
 def _is_empty(value: Any) -> bool:

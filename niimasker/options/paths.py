@@ -1,10 +1,16 @@
-"""Expand paths as a user writes them, and tell whether there is a file."""
+"""Expand paths as a user writes them, tell whether there is a file, and name the folders of the output directory."""
 
 from __future__ import annotations
 
 import contextlib
 import stat
 from pathlib import Path
+
+# Folders of the output directory, and files in the first of them.
+DATA_FOLDER = "niimasker_data"
+REPORTS_FOLDER = "reports"
+RECORD_NAME = "parameters.json"
+SUMMARY_NAME = "summary.tsv"
 
 
 def describe_missing_file(path: Path) -> str | None:

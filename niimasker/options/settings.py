@@ -543,7 +543,11 @@ def _command_line_option(
 
 COMMAND_LINE_OPTIONS: tuple[Option, ...] = (
     _command_line_option(
-        "config", FILE, "JSON file with any of these options; it overrides the command line", short="-c"
+        "config",
+        FILE,
+        "JSON file of options, or a parameters.json; the parameters.json of an earlier call gives that call's options; "
+        "the file overrides the command line",
+        short="-c",
     ),
     _command_line_option("example", FLAG, "process a small made-up data set; it is written to output_dir/data first"),
     _command_line_option("help", FLAG, "show the most common options and exit", short="-h", is_common=False),

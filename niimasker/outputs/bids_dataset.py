@@ -14,7 +14,7 @@ from niimasker.inputs.runs import Run
 from niimasker.options.settings import TIDY_FORMATS
 from niimasker.outputs.dictionaries import ATLAS
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, replacing, write_json
-from niimasker.outputs.naming import list_atlas_files, long_table_path
+from niimasker.outputs.study_names import list_atlas_files, long_table_path
 from niimasker.outputs.tables import text_column, write_records
 from niimasker.regions.definitions import Maps, Regions, Seeds
 

@@ -14,9 +14,10 @@ from niimasker.options.settings import Settings
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import Call, find_calls
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
-from niimasker.outputs.naming import name_files, parameters_path, report_path, summary_path
+from niimasker.outputs.naming import name_files, report_path
 from niimasker.outputs.outcomes import DONE, NOT_STARTED, Row, row_of_sidecar
 from niimasker.outputs.run_sidecars import Sidecar, listed_files, read_analysis, read_sidecar
+from niimasker.outputs.study_names import parameters_path, summary_path
 from niimasker.outputs.summaries import read_summary
 
 _SIDECAR_END = "_timeseries.json"

@@ -19,10 +19,9 @@ from typing import Any
 import nibabel as nib
 
 from niimasker.errors import OutputError, OutputLostError
+from niimasker.options.paths import DATA_FOLDER as DATA_FOLDER
+from niimasker.options.paths import REPORTS_FOLDER as REPORTS_FOLDER
 from niimasker.outputs.locks import is_abandoned, is_same_file, lock, open_for_locking
-
-DATA_FOLDER = "niimasker_data"
-REPORTS_FOLDER = "reports"
 
 # After one of these errors no other file of the study can be written either.
 _FATAL_ERRNOS = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", None), getattr(errno, "ESTALE", None)}

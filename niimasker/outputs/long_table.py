@@ -17,7 +17,8 @@ from niimasker.errors import OutputError
 from niimasker.inputs.entities import read_name
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import replacing
-from niimasker.outputs.naming import RunFiles, Tables, long_table_path, name_files
+from niimasker.outputs.naming import RunFiles, Tables, name_files
+from niimasker.outputs.study_names import long_table_path
 
 _COLUMNS_BEFORE_ENTITIES, _COLUMNS_AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
 _MISSING = b"n/a"

@@ -1,4 +1,4 @@
-"""File names of a run and of a study; no other module makes them."""
+"""File names of a run; no other module makes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.options.settings import BIDS, CONNECTIVITY_KINDS, Settings
-from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
+from niimasker.outputs.files import REPORTS_FOLDER
 
 # The entities that follow atlas (in the BIDS standard) and stat (in the proposal that defines it).
 _LATER_ENTITIES = {
@@ -24,12 +24,6 @@ STATISTICS = {
     "covariance": "covariance",
     "precision": "precision",
 }
-
-
-# The files that all pages share.
-ASSETS_FOLDER = "assets"
-PLOTLY = "plotly.min.js"
-OWN_ASSETS = ("style.css", "report.js", "table.js", "index.js")
 
 
 @dataclass(frozen=True)
@@ -67,15 +61,6 @@ class RunFiles:
     have_dictionaries: bool
 
 
-@dataclass(frozen=True)
-class GroupFiles:
-    """The files of a group of runs, whether they exist or not."""
-
-    page_path: Path
-    numbers_path: Path
-    edges_path: Path
-
-
 def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> RunFiles:
     """Return the paths of a run's files.
 
@@ -84,7 +69,8 @@ def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> Run
     output_stem
         Stem of the run's file names, relative to the output directory; it may contain folders.
     keys
-        The key of each atlas in file names.
+        The key of each atlas in file names, from `niimasker.regions.atlas_names`. In BIDS names it may hold
+        the entities that follow atlas, as in 4S_scale-156.
     """
     stem, as_bids = settings.output_dir / output_stem, settings.output_layout == BIDS
     return RunFiles(
@@ -150,38 +136,6 @@ def sidecar_beside(table_path: Path) -> Path:
 def report_path(output_dir: Path, output_stem: str) -> Path:
     """Return the path of a run's page; the stem may contain folders."""
     return Path(f"{output_dir / REPORTS_FOLDER / output_stem}_report.html")
-
-
-def summary_path(output_dir: Path) -> Path:
-    """Return the path of the summary of all runs."""
-    return output_dir / DATA_FOLDER / "summary.tsv"
-
-
-def parameters_path(output_dir: Path) -> Path:
-    """Return the path of the record of the last call."""
-    return output_dir / DATA_FOLDER / "parameters.json"
-
-
-def list_pages(output_dir: Path) -> list[Path]:
-    """Return the paths of the index page, and of the files that all pages share."""
-    folder = output_dir / REPORTS_FOLDER
-    return [folder / "index.html", *(folder / ASSETS_FOLDER / name for name in (*OWN_ASSETS, PLOTLY))]
-
-
-def list_atlas_files(output_dir: Path, key: str) -> list[Path]:
-    """Return the paths of the files that describe an atlas in a BIDS derivative."""
-    return [output_dir / f"atlas-{key}_dseg{ending}" for ending in (".tsv", ".json")]
-
-
-def name_group_files(output_dir: Path) -> GroupFiles:
-    """Return the paths of the files of a group of runs."""
-    folder = output_dir / DATA_FOLDER
-    return GroupFiles(output_dir / REPORTS_FOLDER / "group.html", folder / "group.tsv", folder / "group_edges.tsv")
-
-
-def long_table_path(output_dir: Path, tidy: str) -> Path:
-    """Return the path of the long table that --tidy writes in a format."""
-    return output_dir / f"timeseries.{tidy}"
 
 
 def possible_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -48,7 +49,10 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (Path, Shard)):
+    if isinstance(value, Path):
+        # A home directory is already filled in: this is a file whose name begins with ~.
+        return os.path.join(".", value) if str(value).startswith("~") else str(value)  # noqa: PTH118
+    if isinstance(value, Shard):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import replacing, write_json
-from niimasker.outputs.naming import parameters_path, summary_path
 from niimasker.outputs.outcomes import NAMED_ENTITIES, Row
 from niimasker.outputs.provenance import settings_record, software_versions
+from niimasker.outputs.study_names import parameters_path, summary_path
 from niimasker.outputs.tables import text_column, write_records
 
 TEXTS = ("image", "confounds", "output", *NAMED_ENTITIES, "status", "reason", "analysis")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from niimasker.errors import RegionsError
-from niimasker.inputs.entities import read_name
+from niimasker.inputs.entities import RUN_ENTITIES
 from niimasker.inputs.images import image_stem
 from niimasker.inputs.templates import is_template, name_of_template
 from niimasker.options.paths import expand_home
@@ -15,12 +15,22 @@ from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.coordinates import SEED_SUFFIXES
 
-# Entities that distinguish several files of one atlas, in the standard's order.
-_DISTINGUISHING = ("seg", "scale", "desc")
+# Entities of a file that name its atlas, the first that it has; fMRIPrep names its parcellations by desc alone.
+_NAMING = ("atlas", "seg", "desc", "label")
+# Entities that the standard has for the variants of an atlas, in its order.
+_VARIANTS = ("seg", "scale")
+# Entities about the space, its sampling, the person and the scan, which are not part of an atlas's name.
+_SPATIAL = ("tpl", "cohort", "space", "res", "den")
+_NOT_NAMING = (*_SPATIAL, *RUN_ENTITIES)
+# The suffix of most atlases, which names none.
+_COMMON_SUFFIX = "dseg"
 
 
 def name_atlases(settings: Settings) -> tuple[str, ...]:
-    """Return the name of each --roi_file for its outputs; in the BIDS layout it has letters and digits only.
+    """Return the name of each --roi_file for its outputs, which does not depend on the other files.
+
+    In the BIDS layout it is what follows `atlas-` in the names of the outputs: a label of letters and digits and,
+    if the atlas has them, its entities seg and scale, as in 4S_scale-156.
 
     Raises
     ------
@@ -28,16 +38,24 @@ def name_atlases(settings: Settings) -> tuple[str, ...]:
         Two atlases have the same name, or an atlas has none.
     """
     roi_files = settings.roi_file
-    names = list(settings.atlas_name) or list(map(_file_or_query_name, roi_files))
-    if settings.output_layout == BIDS and not settings.atlas_name:
-        names = _bids_names(names, roi_files)
-    repeated = next((name for name in names if names.count(name) > 1), None)
+    make_name = _bids_name if settings.output_layout == BIDS else _file_or_query_name
+    names = list(settings.atlas_name) or list(map(make_name, roi_files))
+    nameless = next((roi_file for roi_file, name in zip(roi_files, names, strict=True) if not name), None)
+    if nameless is not None:
+        raise RegionsError(f"--roi_file: the name of {nameless} has no letter or digit; name it with --atlas_name.")
+    _check_distinct(names)
+    return tuple(names)
+
+
+def _check_distinct(names: Sequence[str]) -> None:
+    # Some disks take a.tsv and A.tsv for the same file.
+    folded = [name.casefold() for name in names]
+    repeated = next((name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1), None)
     if repeated is not None:
         raise RegionsError(
             f"--roi_file: more than one atlas is named {repeated!r}, and so would be their outputs; "
             "rename one of them, or name each with --atlas_name."
         )
-    return tuple(names)
 
 
 def _file_or_query_name(roi_file: str) -> str:
@@ -48,30 +66,36 @@ def _file_or_query_name(roi_file: str) -> str:
     return path.stem if path.suffix.lower() in SEED_SUFFIXES else image_stem(path)
 
 
-def _bids_names(names: Sequence[str], roi_files: Sequence[str]) -> list[str]:
-    """Return names for BIDS entities: the value of each file's atlas entity, or its name, without punctuation."""
-    parsed = [{} if is_atlas_query(text) else read_name(name_of_template(text)).entities for text in roi_files]
-    values = [
-        _keep_alphanumeric(_find_atlas_entity(entities) or name) for entities, name in zip(parsed, names, strict=True)
-    ]
-    nameless = next((roi_file for roi_file, value in zip(roi_files, values, strict=True) if not value), None)
-    if nameless is not None:
-        raise RegionsError(f"--roi_file: the name of {nameless} has no letter or digit; name it with --atlas_name.")
-    return [
-        value + _join_details(entities) if values.count(value) > 1 else value
-        for value, entities in zip(values, parsed, strict=True)
-    ]
+def _bids_name(roi_file: str) -> str:
+    """Return what follows `atlas-` in BIDS names; an empty text if the file's name has no letter or digit."""
+    name = _file_or_query_name(roi_file)
+    if is_atlas_query(roi_file):
+        return _keep_alphanumeric(name)
+    parts = [_read_part(part) for part in name.split("_")]
+    entities = {key: value for key, value in parts if key and value}
+    base = next((key for key in _NAMING if key in entities), None)
+    if base is None:
+        return _keep_alphanumeric(_without_space(name))
+    details = [value for key, value in parts if key not in (base, *_VARIANTS, *_NOT_NAMING)]
+    if not parts[-1][0] and parts[-1][1] == _COMMON_SUFFIX:
+        details.pop()
+    variants = [f"{key}-{entities[key]}" for key in _VARIANTS if key in entities and key != base]
+    return "_".join(["".join([entities[base], *details]), *variants])
 
 
-def _find_atlas_entity(entities: Mapping[str, str]) -> str | None:
-    """Return the atlas's name among a file's entities; fMRIPrep names its parcellations by desc alone."""
-    return next((entities[key] for key in ("atlas", "seg", "desc") if key in entities), None)
+def _read_part(part: str) -> tuple[str, str]:
+    """Return the entity and the value of a part of a file's name; a part such as the suffix has no entity."""
+    key, hyphen, value = part.partition("-")
+    # A template may be a pattern too, as in *desc-aparcaseg.
+    return (_keep_alphanumeric(key), _keep_alphanumeric(value)) if hyphen else ("", _keep_alphanumeric(part))
 
 
-def _join_details(entities: Mapping[str, str]) -> str:
-    """Return the entities' values that distinguish atlases of the same name."""
-    words = [entities.get(key, "") for key in _DISTINGUISHING if key != "seg" or "atlas" in entities]
-    return "".join(map(_keep_alphanumeric, words))
+def _without_space(name: str) -> str:
+    """Return a name without the parts that name a space or its sampling; the whole name if only a suffix is left."""
+    parts = name.split("_")
+    kept = [part for part in parts if _read_part(part)[0] not in _SPATIAL]
+    is_suffix = kept == parts[-1:] and len(parts) > 1
+    return name if is_suffix else "_".join(kept)
 
 
 def _keep_alphanumeric(text: str) -> str:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from niimasker.outputs.files import replacing
-from niimasker.outputs.naming import ASSETS_FOLDER, OWN_ASSETS, PLOTLY
+from niimasker.outputs.study_names import ASSETS_FOLDER, OWN_ASSETS, PLOTLY
 
 
 def render(template: str, **values: Any) -> str:

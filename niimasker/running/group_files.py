@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from niimasker.errors import count, warn
 from niimasker.options.settings import Settings
-from niimasker.outputs.naming import name_group_files
 from niimasker.outputs.outcomes import NOT_STARTED
+from niimasker.outputs.study_names import name_group_files
 from niimasker.running.batch import attempt
 
 if TYPE_CHECKING:

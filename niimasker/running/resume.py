@@ -11,10 +11,11 @@ from typing import Any
 
 from niimasker.options.json_files import read_json
 from niimasker.options.settings import Settings
-from niimasker.outputs.naming import Tables, name_files, summary_path
+from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.outcomes import SUMMARY_NUMBERS, Outcome
 from niimasker.outputs.results import Result
 from niimasker.outputs.staging import FileRecord
+from niimasker.outputs.study_names import summary_path
 from niimasker.outputs.summaries import read_summary
 from niimasker.running.task import Shared
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run

@@ -13,18 +13,19 @@ from niimasker.outputs.calls import find_calls
 from niimasker.outputs.contents import read_rows
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder, remove_leftovers
 from niimasker.outputs.long_table import write_long_table
-from niimasker.outputs.naming import (
+from niimasker.outputs.naming import report_path
+from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, Row, summary_row
+from niimasker.outputs.regions_used import write_regions_used
+from niimasker.outputs.staging import remove_files
+from niimasker.outputs.study_names import (
     list_atlas_files,
     list_pages,
     long_table_path,
     name_group_files,
+    name_regions_used,
     parameters_path,
-    report_path,
     summary_path,
 )
-from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, Row, summary_row
-from niimasker.outputs.regions_used import list_regions_used, write_regions_used
-from niimasker.outputs.staging import remove_files
 from niimasker.running.batch import attempt
 from niimasker.running.folder import Occupied, locked_folder, sort_rows
 from niimasker.running.group_files import try_group_files
@@ -43,10 +44,13 @@ def list_study_files(study: Study) -> list[Path]:
     if not settings.no_report:
         paths += list_pages(output_dir)
         paths += [group.page_path] if settings.connectivity else []
-    for roi_file, (key, regions) in zip(settings.roi_file, study.atlases_by_key.items(), strict=False):
-        paths += list_regions_used(output_dir / DATA_FOLDER, roi_file, regions, spheres_name=_spheres_name(study, key))
+    if study.atlases:
+        used = name_regions_used(settings, study.keys)
+        paths += [path for each in used for path in (each.copy_path, each.spheres_path) if path is not None]
         # The other files of a BIDS derivative are kept as they are, or are refused by themselves.
-        paths += list_atlas_files(output_dir, key) if settings.output_layout == BIDS else []
+        paths += [
+            path for key in study.keys for path in list_atlas_files(output_dir, key) if settings.output_layout == BIDS
+        ]
     return paths
 
 
@@ -54,19 +58,16 @@ def begin_study_files(study: Study, occupied: Occupied) -> None:
     """Write the regions used and the description of a BIDS data set, and remove leftovers of earlier calls."""
     settings = study.settings
     remove_files(_select_known(occupied, [long_table_path(settings.output_dir, tidy) for tidy in TIDY_FORMATS]))
-    folder = settings.output_dir / DATA_FOLDER
     if settings.output_layout == BIDS:
         from niimasker.outputs.bids_dataset import write_dataset
 
         write_dataset(settings.output_dir, study.all_runs, study.atlases_by_key)
     # Atlases of single runs are not copied: the sidecar of each run names them.
-    for roi_file, (key, regions) in zip(settings.roi_file, study.atlases_by_key.items(), strict=False):
-        write_regions_used(folder, roi_file, regions, study.spaces, spheres_name=_spheres_name(study, key))
+    if study.atlases:
+        files = name_regions_used(settings, study.keys)
+        for atlas_files, roi_file, regions in zip(files, settings.roi_file, study.atlases, strict=True):
+            write_regions_used(atlas_files, roi_file, regions, study.spaces)
     remove_leftovers(output_folders(study))
-
-
-def _spheres_name(study: Study, key: str) -> str:
-    return "spheres_img" if len(study.atlases) == 1 else f"spheres_img_{key}"
 
 
 def _select_known(occupied: Occupied, paths: Iterable[Path]) -> list[Path]:

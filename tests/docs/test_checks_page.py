@@ -55,6 +55,9 @@ FOUND = [
     ("options", "without effect", "--standardize_method psc", "is ignored"),
     ("files", "does not exist", "-i missing.nii.gz", "does not exist"),
     ("files", "a pattern matches none", "-i missing*.nii.gz", "no file matches"),
+    ("files", "none but files", "-i earlier_output/niimasker_data/*.nii", "but 1 file that niimasker wrote"),
+    ("matches of a pattern", "in the `niimasker_data`", f"-i earlier_output/**/*.nii {NOTHING}", "which is left out"),
+    ("matches of a pattern", "region signals", "--regressor_files earlier_output/*.tsv", "such as the region signals"),
     ("images in a folder", "several of one run", "-i twice", "2 images of one run"),
     ("images by name or pattern", "several of one run", TWICE, "2 images of one run"),
     ("images in a folder", "a prefix", f"-i prefixed {NOTHING}", "a prefix"),
@@ -66,6 +69,7 @@ FOUND = [
     ("`--exclude`", "fits no image", "--exclude sub-99", "has the entities of sub-99"),
     ("`--space`", "upper and lower case", f"-i prefixed --space mni {NOTHING}", "read as MNI"),
     ("output names", "two atlases", f"-r {ATLAS_PATH} {ATLAS_PATH}", "more than one atlas"),
+    ("output names", "before its ending", "-i .nii", "no name before its ending"),
     ("`--output_layout bids`", "no `sub-`", "-i odd.nii --output_layout bids", "some have no sub-"),
     ("`--output_layout bids`", "another program", "described_output --output_layout bids", "was written by fMRIPrep"),
     ("pairs of image and table", "not as many tables", f"--censor_file {SEEDS} {SEEDS}", "give one per image"),
@@ -213,6 +217,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     (example.folder / "described_output/dataset_description.json").write_text(description, "utf-8")
     (example.folder / "blocked_output").mkdir()
     (example.folder / "blocked_output/niimasker_data").write_text("a file", "utf-8")
+    (example.folder / ".nii").symlink_to("odd.nii")
     (example.folder / "deep.json").write_text('{"labels": ' + "[" * 99_999 + "]" * 99_999 + "}", "utf-8")
     write_odd_images(example.folder)
     write_odd_tables(example.folder)
@@ -221,6 +226,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     (example.folder / f"{LONG}.nii").symlink_to(example.folder / "odd.nii")
     what_happens(example, f"other_output {ODD}", None)
     what_happens(example, "same_output --detrend", None)
+    write_earlier_output(example.folder)
     return example
 
 
@@ -314,6 +320,18 @@ def write_timed_images(folder: Path) -> None:
         (folder / f"timed/{name}.json").write_text(json.dumps(content), "utf-8")
     for number in range(1, 5):
         (folder / f"timed/sub-{number}_task-a_acq-b_bold.nii").symlink_to(folder / "odd.nii")
+
+
+def write_earlier_output(folder: Path) -> None:
+    """Write what a call leaves, beside an image: the copy of an atlas, and a table of signals with its JSON file."""
+    data_folder = folder / "earlier_output/niimasker_data"
+    data_folder.mkdir(parents=True)
+    (data_folder / "summary.tsv").touch()
+    for path in (data_folder / "atlas.nii", data_folder.parent / "odd.nii"):
+        path.symlink_to(folder / "odd.nii")
+    signals = data_folder.with_name("sub-01_task-rest_bold_timeseries.tsv")
+    signals.symlink_to(folder / "short.tsv")
+    signals.with_suffix(".json").write_text(json.dumps({"Files": {signals.name: 1}, "Fingerprint": {}}), "utf-8")
 
 
 def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[str] | None) -> tuple[str, str]:

@@ -10,7 +10,14 @@ import pytest
 from documentation import PAGES, ROOT, code_in, table
 
 from niimasker.options.command_line import make_parser
-from niimasker.options.settings import COMMAND_LINE_OPTIONS, DEPRECATED, GROUPS, OPTIONS, config_template
+from niimasker.options.settings import (
+    COMMAND_LINE_OPTIONS,
+    DEPRECATED,
+    GROUPS,
+    OPTIONS,
+    PER_CALL_OPTIONS,
+    config_template,
+)
 
 NAMED = sorted((option for option in OPTIONS if not option.positional), key=lambda option: GROUPS.index(option.group))
 ROWS = table("option", "value", "default", "meaning")
@@ -53,3 +60,8 @@ def test_options_of_the_command_line_alone_are_described_with_their_help():
 @pytest.mark.parametrize(("old", "new"), DEPRECATED.items())
 def test_deprecated_names_are_named_with_what_replaces_them(old, new):
     assert re.search(rf"`{old}` for `{new}`", PAGES["options"])
+
+
+def test_options_that_a_record_does_not_give_are_named():
+    (item,) = re.findall(r"^- \*\*What is not taken\*\*.*?Give", PAGES["options"], re.M | re.S)
+    assert set(code_in(item)) == {"output_dir", *PER_CALL_OPTIONS}

@@ -14,10 +14,13 @@ from niimasker import errors
 from niimasker.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_RUN_FAILED, EXIT_WRONG_USE
 from niimasker.group.connectivity import make_groups
 from niimasker.group.tables import edges_table, groups_table
+from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS
-from niimasker.outputs.naming import STATISTICS, Tables, name_group_files
+from niimasker.outputs.naming import STATISTICS, Tables
 from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED, SKIPPED, Outcome
 from niimasker.outputs.results import Result
+from niimasker.outputs.study_names import name_group_files
+from niimasker.regions.atlas_names import name_atlases
 from niimasker.regions.placing.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
 from niimasker.signals.coverage import NO_PERCENT
 
@@ -66,6 +69,15 @@ def test_tree_of_a_bids_derivative_is_what_is_written(example):
     assert set(paths_in_tree()) == shown | closed
     both = [{path.name[6:] for path in files if path.parts[0] == subject} for subject in ("sub-01", "sub-02")]
     assert both[0] == both[1]
+
+
+def test_names_of_atlases_are_the_codes():
+    for row in table("`--roi_file`", "in the names of outputs"):
+        (roi_file,), (name,) = map(code_in, row)
+        settings = make_settings(
+            {"output_dir": "out", "input_files": "a.nii", "roi_file": roi_file, "output_layout": "bids"}
+        )
+        assert name_atlases(settings) == (name.removeprefix("atlas-"),)
 
 
 def test_statistics_of_connectivity_are_the_codes():

@@ -20,7 +20,7 @@ from images import N_VOLUMES, make_labels, make_series, save
 from studies import results_in, statuses
 
 from niimasker.cli import main
-from niimasker.outputs.naming import long_table_path, name_group_files
+from niimasker.outputs.study_names import long_table_path, name_group_files
 
 LABELS = make_labels((1, 2, 5))
 SPACE = "space-MNI152NLin2009cAsym"
@@ -144,6 +144,34 @@ class TestAtlases:
         assert read(f"{FIRST}_atlas-mymaskv2_res-2_stat-mean_timeseries.tsv").columns.tolist() == ["roi 1"]
         assert read(f"{FIRST}_atlas-Slabs_res-2_stat-mean_timeseries.tsv").shape == (N_VOLUMES, 3)
         assert read("out/atlas-mymaskv2_dseg.tsv")["index"].tolist() == [1]
+
+    def test_seg_and_scale_are_entities_in_the_standards_order(self, study):
+        atlases = [f"atlases/tpl-A_atlas-4S_seg-a_scale-{scale}_dseg.nii.gz" for scale in (156, 256)]
+        for path in atlases:
+            shutil.copy(ATLAS, path)
+        run("-r", *atlases, "--connectivity", "pearson", "--tidy", "tsv.gz")
+        keys = [f"4S_seg-a_scale-{scale}" for scale in (156, 256)]
+        assert {name for name in files_in() if name.startswith(f"{FIRST[4:]}_atlas-") and name.endswith(".tsv")} == {
+            f"{FIRST[4:]}_atlas-{key}_res-2_{suffix}.tsv"
+            for key in keys
+            for suffix in ("stat-mean_timeseries", "stat-coverage_bold", "stat-pearsoncorrelation_relmat")
+        }
+        assert {name for name in files_in() if name.startswith("atlas-")} == {
+            f"atlas-{key}_dseg.{extension}" for key in keys for extension in ("tsv", "json")
+        }
+        sidecar = read_json(f"{FIRST}_atlas-{keys[0]}_res-2_stat-mean_timeseries.json")
+        assert sidecar["roi 5"] == {"Atlas": keys[0], "ROI": 5}
+        assert read("out/timeseries.tsv.gz")["atlas"].unique().tolist() == keys
+        assert keys[1] in Path(f"out/reports/{RUNS[0]}_report.html").read_text("utf-8")
+
+    def test_atlases_of_one_family_have_the_same_names_alone_and_together(self, study):
+        atlases = {n: f"atlases/tpl-A_atlas-S_desc-{n}Parcels_dseg.nii.gz" for n in (100, 200)}
+        for path in atlases.values():
+            shutil.copy(ATLAS, path)
+        run("-r", *atlases.values(), "--no_report", output="together")
+        for n, path in atlases.items():
+            run("-r", path, "--no_report", output=f"alone{n}")
+        assert files_in("alone100") | files_in("alone200") == files_in("together")
 
     def test_given_names_come_first(self, study):
         run("--atlas_name", "Mine", "--no_report")
@@ -376,11 +404,13 @@ class TestValidator:
             ["--discard_scans", "1", "--connectivity", "pearson", "precision", "--tidy", "parquet"],
             ["--as_voxels", "--scrub", "--scrub_segment", "0", "--std_dvars_threshold", "0", "--tidy", "tsv.gz"],
             ["-r", ATLAS, "seeds.tsv", "maps.nii.gz", "--radius", "3", "--allow_overlap"],
+            ["-r", "tpl-A_atlas-B_seg-c_scale-1_desc-d_dseg.nii.gz", "--connectivity", "pearson"],
         ],
-        ids=["connectivity", "voxels", "several atlases"],
+        ids=["connectivity", "voxels", "several atlases", "seg and scale"],
     )
     def test_no_error_is_found(self, study, words):
         Path("seeds.tsv").write_text("x\ty\tz\n0\t0\t10\n0\t6\t10\n")
+        shutil.copy(ATLAS, "tpl-A_atlas-B_seg-c_scale-1_desc-d_dseg.nii.gz")
         save(Path("maps.nii.gz"), np.stack([LABELS == 1, LABELS == 2], axis=-1).astype(np.float32))
         run(*words)
         assert self.validate() == []

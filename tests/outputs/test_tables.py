@@ -16,6 +16,7 @@ from niimasker.errors import OutputError
 from niimasker.inputs.spaces import Grid
 from niimasker.outputs.files import copy_file, replacing, write_image, write_json
 from niimasker.outputs.regions_used import write_regions_used
+from niimasker.outputs.study_names import RegionsUsed
 from niimasker.outputs.tables import regions_table, write_records, write_signals
 from niimasker.regions.definitions import Mask
 from niimasker.regions.loading import load_regions
@@ -292,26 +293,24 @@ class TestRegionsTable:
 
 
 class TestRegionsUsed:
-    def test_roi_file_is_copied_under_its_name(self, tmp_path):
+    def test_roi_file_is_copied(self, tmp_path):
         roi_path = save(tmp_path / "in" / "atlas.v2.nii.gz", make_labels())
-        write_regions_used(tmp_path / "out", str(roi_path), load(roi_path), [GRID], spheres_name="spheres_img")
+        write_regions_used(RegionsUsed(tmp_path / "out/atlas.v2.nii.gz", None), str(roi_path), load(roi_path), [GRID])
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["atlas.v2.nii.gz"]
         assert (tmp_path / "out" / "atlas.v2.nii.gz").read_bytes() == roi_path.read_bytes()
 
     def test_seeds_are_kept_as_table_and_image(self, tmp_path):
         roi_path = write_seeds(tmp_path / "seeds.tsv", (0, 0, 9))
-        write_regions_used(
-            tmp_path / "out", str(roi_path), load(roi_path, radius=3.0), [GRID], spheres_name="spheres_img"
-        )
+        files = RegionsUsed(tmp_path / "out/seeds.tsv", tmp_path / "out/spheres_img.nii.gz")
+        write_regions_used(files, str(roi_path), load(roi_path, radius=3.0), [GRID])
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seeds.tsv", "spheres_img.nii.gz"]
 
     def test_spheres_are_labels_from_1_around_their_centres(self, tmp_path):
         # On a grid of 3 mm a radius of 3 mm takes a voxel and its six neighbours.
         centres = [(LAS @ [i, 3, 4, 1])[:3] for i in (2, 5)]
         roi_path = write_seeds(tmp_path / "seeds.tsv", *centres)
-        write_regions_used(
-            tmp_path / "out", str(roi_path), load(roi_path, radius=3.0), [GRID], spheres_name="spheres_img"
-        )
+        files = RegionsUsed(tmp_path / "out/seeds.tsv", tmp_path / "out/spheres_img.nii.gz")
+        write_regions_used(files, str(roi_path), load(roi_path, radius=3.0), [GRID])
         img = nib.load(tmp_path / "out" / "spheres_img.nii.gz")
         labels = np.asarray(img.dataobj)
         assert [np.count_nonzero(labels == n) for n in (1, 2)] == [7, 7]

@@ -1,0 +1,52 @@
+"""The names of outputs stay in the output directory, and apart from niimasker's own files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from images import make_labels, make_series, save
+
+from niimasker.cli import main
+from niimasker.errors import RunsError
+from niimasker.inputs.output_stems import name_outputs
+
+LABELS = make_labels((1, 2, 5))
+
+
+@pytest.mark.parametrize("layout", ["flat", "mirror", "bids"])
+@pytest.mark.parametrize("name", [".nii.gz", ".nii", "..nii.gz", "...nii.gz", "sub-01/.nii.gz", "sub-01/...nii.gz"])
+def test_image_without_a_name_is_refused(name, layout):
+    with pytest.raises(RunsError, match="has no name before its ending; rename it"):
+        name_outputs([Path("study/sub-02_bold.nii.gz"), Path("study", name)], layout)
+
+
+@pytest.mark.parametrize("folder", ["niimasker_data", "reports", "Reports"])
+def test_folders_of_niimaskers_own_files_are_refused(folder):
+    images = [Path("study/a.nii"), Path(f"study/{folder}/sub/b.nii")]
+    with pytest.raises(RunsError, match=rf"outputs of {images[1]} would lie in the folder {folder} of .*; rename"):
+        name_outputs(images, "mirror")
+    assert name_outputs(images, "flat") == ["a", "b"]
+
+
+def test_names_as_those_of_niimaskers_own_files_are_taken():
+    images = [Path(f"study/{name}.nii") for name in ("reports", "niimasker_data", ".hidden")]
+    assert name_outputs(images, "flat") == name_outputs(images, "mirror") == ["reports", "niimasker_data", ".hidden"]
+    images = [Path("study/a.nii"), Path("study/sub/reports/b.nii")]
+    assert name_outputs(images, "mirror") == ["a", "sub/reports/b"]
+
+
+@pytest.mark.parametrize("layout", ["flat", "mirror"])
+def test_nothing_beside_the_output_folder_is_touched(layout, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.nii.gz", ".nii.gz"):
+        save(Path("in/sub-01", name), make_series(LABELS), t_r=2.0)
+    shutil.move("in/sub-01/a.nii.gz", "in/a.nii.gz")
+    save(Path("atlas.nii.gz"), LABELS)
+    Path("out_timeseries.tsv").write_text("mine\n")
+    words = ["-i", "in/a.nii.gz", "in/sub-01/.nii.gz", "-r", "atlas.nii.gz", "--output_layout", layout]
+    assert main(["out", *words]) == 2
+    assert "in/sub-01/.nii.gz has no name before its ending" in capsys.readouterr().err
+    assert Path("out_timeseries.tsv").read_text() == "mine\n"
+    assert not Path("out").exists()
