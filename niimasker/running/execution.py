@@ -16,7 +16,8 @@ from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER
 from niimasker.outputs.outcomes import Outcome
 from niimasker.running.batch import Attempt, attempt, attempt_here
-from niimasker.running.placements import AnyPlacement, OnDisk, OwnPlacement, Placements, temporary_folder
+from niimasker.running.handover import OnDisk
+from niimasker.running.placements import AnyPlacement, OwnPlacement, Placements, temporary_folder
 from niimasker.running.task import Shared, Task, extract_run
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.plans import Plan
