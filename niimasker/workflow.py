@@ -14,7 +14,7 @@ from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, summary_name
 from niimasker.outputs.outcomes import Outcome
-from niimasker.running.execution import extract_plans
+from niimasker.running.execution import extract_plans, find_complete
 from niimasker.running.late_imports import wait_for_imports
 from niimasker.running.study_files import begin_study_files, output_folders, write_study_files, write_tidy_table
 from niimasker.running.task import Shared, share
@@ -97,7 +97,7 @@ def run_study(
         finally:
             wait_for_imports()
             # After Ctrl-C too, finished runs are listed. On a full disk that fails, but has been reported already.
-            settled = _settle_interrupted(study, underway)
+            settled = _settle_interrupted(study, underway, outcomes)
             outcomes |= {outcome.run: outcome for outcome in settled if not outcomes[outcome.run].is_lost}
             removed = {outcome.run: outcome for outcome in _find_removed(outcomes.values())}
             outcomes |= removed
@@ -126,27 +126,27 @@ def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | N
     """Return the connection to a Dask cluster; None without --scheduler."""
     if not settings.scheduler:
         return contextlib.nullcontext()
-    from niimasker.running.clusters import connect
+    from niimasker.running.schedulers import connect
 
     client: contextlib.AbstractContextManager[Client | None] = connect(settings.scheduler)
     return client
 
 
-def _settle_interrupted(study: Study, underway: Mapping[Run, Fingerprint]) -> Iterator[Outcome]:
+def _settle_interrupted(
+    study: Study, underway: Mapping[Run, Fingerprint], outcomes: Mapping[Run, Outcome]
+) -> Iterator[Outcome]:
     """Yield the interrupted runs whose files are complete; the files of the others are removed."""
     if not underway:
         return
     from niimasker.outputs.results import remove_incomplete
-    from niimasker.running.resume import find_result
 
-    # Only the tables count: --resume makes a missing report.
-    settings = dataclasses.replace(study.settings, no_report=True)
     for run, fingerprint in underway.items():
-        result = find_result(run.output_stem, study.keys, fingerprint, settings)
-        if result is not None:
-            yield Outcome(run, result, warnings=result.warnings)
-        else:
-            remove_incomplete(settings, run.output_stem, study.keys)
+        done = find_complete(study, run, fingerprint)
+        if done is not None:
+            yield done
+        elif outcomes[run].is_lost or not study.settings.scheduler:
+            # A cluster's worker that is not lost may still be writing them.
+            remove_incomplete(study.settings, run.output_stem, study.keys)
     remove_leftovers(output_folders(study))
 
 
