@@ -8,8 +8,10 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
-from studies import kill, results_in, summary, write_study
+from images import save
+from studies import LABELS, kill, results_in, summary, write_study
 
 from niimasker import extract
 from niimasker.cli import main
@@ -109,6 +111,19 @@ def test_cluster_writes_the_same_bytes(study):
     assert main(study[:-2]) == 0
     assert results_in(Path("out")) == there
     assert len(there) == 36
+
+
+def test_cluster_writes_the_same_bytes_of_voxels_in_masks_of_single_runs(study):
+    for number in range(12):
+        mask = np.arange(LABELS.size).reshape(LABELS.shape) > 20 * number
+        save(Path(f"sub-{number:02}_mask.nii.gz"), mask.astype(np.uint8))
+    options = ["--as_voxels", "--mask_img", "sub-{sub}_mask.nii.gz"]
+    assert main([*study, *options]) == 0
+    there = results_in(Path("out"))
+    assert len(there) == 48
+    for n_jobs in ("1", "2"):
+        assert main([*study[:-2], *options, "--n_jobs", n_jobs]) == 0
+        assert results_in(Path("out")) == there
 
 
 def test_scheduler_may_be_named_by_its_file(study, cluster):
