@@ -14,7 +14,7 @@ from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import remove_leftovers
 from niimasker.outputs.outcomes import Outcome
-from niimasker.running.execution import extract_plans
+from niimasker.running.execution import extract_plans, find_complete
 from niimasker.running.folder import Occupied, occupy, remove_incomplete
 from niimasker.running.late_imports import wait_for_imports
 from niimasker.running.study_files import (
@@ -107,6 +107,8 @@ def run_study(
                     on_outcome(outcome)
         finally:
             wait_for_imports()
+            # From now on no worker that was left behind, as of a cluster, completes a run that is listed otherwise.
+            occupied.record.retire()
             # After Ctrl-C too, finished runs are listed. On a full disk that fails, but has been reported already.
             settled = _settle_interrupted(study, underway)
             outcomes |= {outcome.run: outcome for outcome in settled if not outcomes[outcome.run].is_lost}
@@ -137,7 +139,7 @@ def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | N
     """Return the connection to a Dask cluster; None without --scheduler."""
     if not settings.scheduler:
         return contextlib.nullcontext()
-    from niimasker.running.clusters import connect
+    from niimasker.running.schedulers import connect
 
     client: contextlib.AbstractContextManager[Client | None] = connect(settings.scheduler)
     return client
@@ -147,16 +149,12 @@ def _settle_interrupted(study: Study, underway: Mapping[Run, Fingerprint]) -> It
     """Yield the interrupted runs whose files are complete; the files of the others are removed."""
     if not underway:
         return
-    from niimasker.running.resume import find_result
-
-    # Only the tables count: --resume makes a missing report.
-    settings = dataclasses.replace(study.settings, no_report=True)
     for run, fingerprint in underway.items():
-        result = find_result(run.output_stem, study.keys, fingerprint, settings)
-        if result is not None:
-            yield Outcome(run, result, warnings=result.warnings)
+        done = find_complete(study, run, fingerprint)
+        if done is not None:
+            yield done
         else:
-            remove_incomplete(settings, run.output_stem, study.keys)
+            remove_incomplete(study.settings, run.output_stem, study.keys)
     remove_leftovers(output_folders(study))
 
 
@@ -187,7 +185,7 @@ def _extract_runs(
             return
     yield from finished.values()
     plans = [plan for plan in study.plans if plan.run not in finished]
-    extracting = extract_plans(study, plans, shared, client, occupied.record_path, underway, on_start)
+    extracting = extract_plans(study, plans, shared, client, occupied.record.path, underway, on_start)
     with contextlib.closing(extracting) as extracted:
         for outcome in extracted:
             yield outcome

@@ -30,7 +30,12 @@ def write_study(folder: Path, n_runs: int) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Return the environment in which a process finds this niimasker and these tests."""
-    paths = [str(Path(niimasker.__file__).parents[1]), str(HERE), os.environ.get("PYTHONPATH", "")]
+    paths = [
+        str(Path(niimasker.__file__).parents[1]),
+        str(HERE),
+        str(HERE / "running"),
+        os.environ.get("PYTHONPATH", ""),
+    ]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 

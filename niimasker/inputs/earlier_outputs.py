@@ -153,11 +153,10 @@ def _make_folder_check(output_dir: Path) -> Callable[[Path], bool]:
 
 
 def _is_data_folder(folder: Path) -> bool:
-    """Return whether a folder is the niimasker_data of a call that has ended, or one of whose shards has."""
+    """Return whether a folder is the niimasker_data of an earlier call."""
     if folder.name != DATA_FOLDER:
         return False
-    has_summary = any((folder / name).is_file() for name in (RECORD_NAME, SUMMARY_NAME))
-    return has_summary or next(folder.glob("summary_shard-*.tsv"), None) is not None
+    return any((folder / name).is_file() for name in (RECORD_NAME, SUMMARY_NAME))
 
 
 def _find_tables_of_studies(paths: Iterable[Path], output_dir: Path) -> set[Path]:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import platform
 import re
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.files import write_json
 from niimasker.outputs.locks import is_abandoned, lock, open_for_locking
 
+# Files take their final names in milliseconds; a file system that does not answer must not hold up the end.
+_SECONDS_TO_PUBLISH = 10.0
 _RECORD_NAME = re.compile(r"\.call-[0-9a-f]{32}\.json")
 
 
@@ -80,11 +83,27 @@ def _read_call(path: Path) -> Call | None:
         return Call(path, Analysis({}, {}), (), frozenset(), (), "an unknown process", abandoned)
 
 
+@dataclass(frozen=True)
+class Record:
+    """The record of this call, which keeps a lock on it."""
+
+    path: Path
+    descriptor: int
+
+    def retire(self) -> None:
+        """Remove the record, and wait until no process of this call is giving files their final names any more."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+        end = time.monotonic() + _SECONDS_TO_PUBLISH
+        while lock(self.descriptor) is False and time.monotonic() < end:
+            time.sleep(0.01)
+
+
 @contextlib.contextmanager
 def recorded(
     folder: Path, analysis: Analysis, *, keys: Sequence[str], runs: Sequence[str], files: Sequence[str]
-) -> Iterator[Path]:
-    """Record this call in a folder until it ends, and yield the path of the record."""
+) -> Iterator[Record]:
+    """Record this call in a folder until it ends."""
     path = folder / f".call-{uuid.uuid4().hex}.json"
     words = f"process {os.getpid()} on {platform.node()}, started {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
     write_json(
@@ -101,7 +120,7 @@ def recorded(
     descriptor = open_for_locking(path)
     try:
         lock(descriptor, shared=True)
-        yield path
+        yield Record(path, descriptor)
     finally:
         with contextlib.suppress(OSError):
             path.unlink()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from niimasker.errors import NiimaskerError, OutputLostError, record_warnings
 
@@ -42,6 +42,22 @@ class Attempt(Generic[Value]):
     is_lost: bool = False
     ends_all: bool = False
     warnings: tuple[str, ...] = ()
+
+
+class ConnectionLostError(Exception):
+    """The connection to the workers is lost, so that nobody knows which tasks have ended.
+
+    Parameters
+    ----------
+    reason
+        One line.
+    started
+        The tasks that seem to be under way.
+    """
+
+    def __init__(self, reason: str, started: Sequence[Any]) -> None:
+        super().__init__(reason)
+        self.started = started
 
 
 def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:

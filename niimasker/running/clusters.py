@@ -1,127 +1,34 @@
-"""Tasks on the workers of a running Dask cluster: a task that loses its worker fails, and the other tasks continue.
-
-Dask sends the task of a lost worker to another worker, which may be killed in turn, and it also suspects tasks that
-were only waiting on the lost worker. Therefore each task creates a marker file in a folder that all workers share when
-it starts. A task that finds its own marker has lost a worker before and is not started again, whatever the settings of
-the scheduler.
-"""
+"""Tasks on the workers of a running Dask cluster: a task that loses its worker fails, and the other tasks continue."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import logging
-import os
-import platform
 import queue
-import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from logging.handlers import QueueHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
-from threadpoolctl import threadpool_limits
-
-from niimasker.errors import OutputLostError, SettingsError
-from niimasker.options.json_files import read_json
-from niimasker.running.batch import Attempt, Task, Value, attempt
+from niimasker.running import schedulers
+from niimasker.running.batch import Attempt, ConnectionLostError, Task, Value
+from niimasker.running.cluster_jobs import LOST_WORKER, Job, Refusal, Report, make_job, submit_job
+from niimasker.running.cluster_workers import LOST_CONNECTION_ERRORS, ClusterWorkers
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_SECONDS_TO_CONNECT = 30
-_PROTOCOLS_WITHOUT_PORT = ("ucx://", "inproc://")
 # Enough tasks for an adaptive cluster to grow, and few enough to keep in memory.
 _MAX_SUBMITTED = 1000
 # A task that never started is submitted again: another task on its worker killed that worker.
 _MAX_SUBMISSIONS = 10
-_LOST_WORKER = "its worker was lost, for example killed by the system when memory ran out; see the cluster's logs"
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A task as it is sent to a worker.
-
-    Parameters
-    ----------
-    marker_path
-        The file that exists once the task has started.
-    working_dir
-        The folder that relative paths start from.
-    log_level
-        The level of the messages that the worker sends back.
-    """
-
-    task: Any
-    function: Callable[[Any], Any]
-    marker_path: Path
-    working_dir: Path
-    log_level: int
-
-
-@dataclass(frozen=True)
-class _Report:
-    """What a worker sends back: the attempt and its log records."""
-
-    attempt: Attempt[Any]
-    records: tuple[logging.LogRecord, ...] = ()
-
-
-def connect(scheduler: str) -> Client:
-    """Return a client of a Dask scheduler, given its address or the JSON file that it writes.
-
-    Raises
-    ------
-    SettingsError
-        No scheduler answers, or distributed is not installed.
-    """
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise SettingsError(
-            "--scheduler needs the package distributed; install it with: pip install 'niimasker[dask]'."
-        ) from error
-    address = _read_address(Path(scheduler)) if scheduler.endswith(".json") else scheduler
-    _check_address(address)
-    try:
-        return Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"--scheduler: no Dask scheduler answers at {scheduler} ({error}); check its address and that it runs."
-        ) from error
-
-
-def _read_address(path: Path) -> str:
-    """Return the address in the JSON file that a scheduler writes."""
-    if not path.is_file():
-        raise SettingsError(
-            f"--scheduler: {path} does not exist; start the scheduler with dask scheduler --scheduler-file {path}."
-        )
-    try:
-        address = read_json(path)["address"]
-    except (OSError, ValueError, KeyError, TypeError):
-        address = None
-    if not isinstance(address, str):
-        raise SettingsError(
-            f"--scheduler: {path} holds no address; give the file that dask scheduler --scheduler-file writes."
-        )
-    return address
-
-
-def _check_address(address: str) -> None:
-    """Raise if the text is not an address: distributed's client would too, but leaves a thread that never ends."""
-    from distributed.comm import get_address_host_port
-
-    if address.startswith(_PROTOCOLS_WITHOUT_PORT):
-        return
-    try:
-        get_address_host_port(address)
-    except ValueError as error:
-        raise SettingsError(
-            f"--scheduler: {address} is not the address of a Dask scheduler ({error}); "
-            "expected one such as tcp://10.0.0.1:8786."
-        ) from error
+_SECONDS_TO_WAIT = 1.0
+_SECONDS_BETWEEN_CHECKS = 5.0
+_INTERRUPTED = "the connection to the Dask cluster was interrupted while a worker processed it"
 
 
 def attempt_on_cluster(
@@ -140,98 +47,165 @@ def attempt_on_cluster(
         An empty folder on a disk that all workers share.
     on_start
         Called with each task when it is submitted.
+
+    Raises
+    ------
+    ConnectionLostError
+        The scheduler has not answered for a minute, or for a minute there have been workers with other versions only.
     """
-    from distributed import as_completed
-
-    jobs = _make_jobs(function, tasks, markers_folder, on_start)
-    submitted: dict[Any, tuple[_Job, int]] = {}
-    completed = as_completed(loop=client.loop, raise_errors=False)
-
-    def submit(job: _Job, n_submissions: int = 1) -> None:
-        future = client.submit(attempt_once, job, pure=False, retries=0)
-        submitted[future] = (job, n_submissions)
-        completed.add(future)
-
+    submissions = _Submissions(client, _make_submissions(function, tasks, markers_folder, on_start))
+    submissions.check()
     try:
-        for job in itertools.islice(jobs, _MAX_SUBMITTED):
-            submit(job)
-        while submitted:
-            future = next(completed)
-            job, n_submissions = submitted.pop(future)
-            attempted = _read_attempt(future, job, n_submissions)
-            if attempted is None:
-                submit(job, n_submissions + 1)
+        while submissions.submit():
+            future = submissions.wait()
+            if submissions.need_check or (future is not None and future.status != "finished"):
+                submissions.check()
+            if future is None:
                 continue
-            yield job.task, attempted
-            for job in itertools.islice(jobs, 1):
-                submit(job)
+            ended = submissions.pop(future)
+            attempted = _read_attempt(future, ended, submissions.workers)
+            if attempted is not None:
+                yield ended.task, attempted
+                continue
+            submissions.add(ended)
+            submissions.check()
     finally:
-        client.cancel(list(submitted))
+        submissions.cancel()
 
 
-def _make_jobs(
+@dataclass(frozen=True)
+class _Submission(Generic[Task]):
+    """A task with its job, the number of times that it was submitted, and the workers it waits for; None for all."""
+
+    task: Task
+    job: Job
+    number: int = 0
+    workers: tuple[str, ...] | None = None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether a worker has started the task and not ended it."""
+        return self.job.marker_path.exists()
+
+
+class _Submissions(Generic[Task]):
+    """The tasks that are submitted to a cluster, and those that are still to be submitted."""
+
+    def __init__(self, client: Client, new: Iterator[_Submission[Task]]) -> None:
+        self.workers = ClusterWorkers(client)
+        self._client = client
+        self._address: str = client.scheduler.address
+        self._again: deque[_Submission[Task]] = deque()
+        self._new = new
+        self._submitted: dict[Any, _Submission[Task]] = {}
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._next_check = 0.0
+
+    def submit(self) -> bool:
+        """Submit as many tasks as the cluster should have, and return whether any are left."""
+        most, chosen = self.workers.count_runs(_MAX_SUBMITTED), self.workers.chosen
+        while len(self._submitted) < most and self._client.status != "closed":
+            submission = self._take()
+            if submission is None:
+                break
+            future = submit_job(self._client, submission.job, chosen)
+            self._submitted[future] = dataclasses.replace(
+                submission, number=submission.number + 1, workers=None if chosen is None else tuple(chosen)
+            )
+            future.add_done_callback(self._ended.put)
+        if not self._submitted and not self._again:
+            self._again.extend(itertools.islice(self._new, 1))
+        return bool(self._submitted or self._again)
+
+    def _take(self) -> _Submission[Task] | None:
+        return self._again.popleft() if self._again else next(self._new, None)
+
+    def add(self, submission: _Submission[Task]) -> None:
+        """Let a task be submitted once more."""
+        self._again.append(submission)
+
+    def wait(self) -> Any | None:
+        """Return the future of a task that has ended; None if none ends within a second."""
+        end = time.monotonic() + _SECONDS_TO_WAIT
+        with contextlib.suppress(queue.Empty):
+            while True:
+                future = self._ended.get(timeout=max(0.0, end - time.monotonic()))
+                if future in self._submitted:
+                    return future
+        return None
+
+    def pop(self, future: Any) -> _Submission[Task]:
+        """Return the submission of a future, which no longer counts as submitted."""
+        return self._submitted.pop(future)
+
+    @property
+    def need_check(self) -> bool:
+        """Whether the connection is interrupted, or has not been checked for some seconds."""
+        return self._client.status != "running" or time.monotonic() > self._next_check
+
+    def check(self) -> None:
+        """Wait until the scheduler answers, look for new workers, and take tasks back from workers that have left.
+
+        Raises
+        ------
+        ConnectionLostError
+            No scheduler answers, or no worker fits.
+        """
+        if not schedulers.wait_for_answer(self._client, self.workers.update):
+            raise ConnectionLostError(
+                f"the Dask scheduler at {self._address} was lost: it has not answered for "
+                f"{schedulers.SECONDS_TO_RECONNECT:g} s; see its logs, and process the remaining runs with --resume.",
+                self._started(),
+            )
+        if self.workers.seconds_unfit > schedulers.SECONDS_TO_RECONNECT:
+            raise ConnectionLostError(self.workers.describe_unfit(), self._started())
+        for future, submission in list(self._submitted.items()):
+            if self.workers.are_replaced(submission.workers) and not submission.has_started:
+                self._client.cancel([future])
+                self.add(self.pop(future))
+        self._next_check = time.monotonic() + _SECONDS_BETWEEN_CHECKS
+
+    def _started(self) -> list[Task]:
+        return [each.task for each in (*self._submitted.values(), *self._again) if each.has_started]
+
+    def cancel(self) -> None:
+        """Cancel the tasks that have not ended, unless the scheduler is lost."""
+        with contextlib.suppress(*LOST_CONNECTION_ERRORS):
+            if self._client.status == "running":
+                self._client.cancel(list(self._submitted))
+
+
+def _make_submissions(
     function: Callable[[Task], Value], tasks: Iterable[Task], markers_folder: Path, on_start: Callable[[Task], None]
-) -> Iterator[_Job]:
-    working_dir, log_level = Path.cwd(), logging.getLogger("niimasker").getEffectiveLevel()
+) -> Iterator[_Submission[Task]]:
     for number, task in enumerate(tasks):
         on_start(task)
-        yield _Job(task, function, markers_folder.absolute() / f"started-{number}", working_dir, log_level)
+        yield _Submission(task, make_job(function, task, markers_folder.absolute() / f"started-{number}"))
 
 
-def _read_attempt(future: Any, job: _Job, n_submissions: int) -> Attempt[Any] | None:
-    """Return the attempt at a job, None when the job has to be submitted again."""
+def _read_attempt(future: Any, submission: _Submission[Any], workers: ClusterWorkers) -> Attempt[Any] | None:
+    """Return the attempt at a task, None when the task has to be submitted again."""
+    from distributed import KilledWorker
+
+    report: Report | Refusal | None = None
     if future.status == "finished":
-        report: _Report = future.result()
+        # The worker that has the report may be lost, and the scheduler too.
+        with contextlib.suppress(*LOST_CONNECTION_ERRORS, KilledWorker):
+            report = future.result(timeout=schedulers.SECONDS_TO_RECONNECT)
+    if isinstance(report, Refusal):
+        workers.refuse(report.address, report.versions)
+        return None
+    if report is not None:
         for record in report.records:
             logging.getLogger(record.name).handle(record)
         return report.attempt
-    if not job.marker_path.exists() and n_submissions < _MAX_SUBMISSIONS:
+    if not submission.has_started and submission.number < _MAX_SUBMISSIONS:
         return None
+    if future.status == "cancelled":
+        # The worker may still be processing it: this is not a lost task, whose files are removed.
+        return Attempt(None, 0.0, _INTERRUPTED)
     if future.status == "error":
         error = future.exception()
-        if type(error).__name__ != "KilledWorker":
+        if not isinstance(error, KilledWorker):
             return Attempt(None, 0.0, f"unexpected {type(error).__name__}: {error}", is_bug=True)
-    return Attempt(None, 0.0, _LOST_WORKER, is_lost=True)
-
-
-def attempt_once(job: _Job) -> _Report:
-    """Return the attempt at a job on this worker; a job that was started before has lost its worker."""
-    try:
-        job.marker_path.touch(exist_ok=False)
-    except FileExistsError:
-        return _Report(Attempt(None, 0.0, _LOST_WORKER, is_lost=True))
-    except OSError as error:
-        return _Report(attempt(_raise_unwritable, (job.marker_path.parent, error)))
-    if Path.cwd() != job.working_dir:
-        os.chdir(job.working_dir)
-    with threadpool_limits(limits=1), _record_log(job.log_level) as records:
-        attempted = attempt(job.function, job.task)
-    job.marker_path.unlink(missing_ok=True)
-    return _Report(attempted, tuple(records))
-
-
-@contextlib.contextmanager
-def _record_log(level: int) -> Iterator[list[logging.LogRecord]]:
-    """Collect the log records of this thread."""
-    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    thread = threading.get_ident()
-    handler = QueueHandler(records)
-    handler.addFilter(lambda record: record.thread == thread)
-    logger = logging.getLogger("niimasker")
-    logger.setLevel(level)
-    logger.addHandler(handler)
-    recorded: list[logging.LogRecord] = []
-    try:
-        yield recorded
-    finally:
-        logger.removeHandler(handler)
-        while not records.empty():
-            recorded.append(records.get())
-
-
-def _raise_unwritable(folder_and_error: tuple[Path, OSError]) -> None:
-    folder, error = folder_and_error
-    raise OutputLostError(
-        f"{folder} cannot be written by the worker on {platform.node()} ({error.strerror}); "
-        "put the output directory on a disk that all workers of the cluster share."
-    )
+    return Attempt(None, 0.0, LOST_WORKER, is_lost=True)

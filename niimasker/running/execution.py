@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER, temporary_folder
 from niimasker.outputs.outcomes import Outcome
-from niimasker.running.batch import Attempt, attempt, attempt_here
-from niimasker.running.placements import AnyPlacement, OnDisk, OwnPlacement, Placements
+from niimasker.running.batch import Attempt, ConnectionLostError, attempt, attempt_here
+from niimasker.running.handover import OnDisk
+from niimasker.running.placements import AnyPlacement, OwnPlacement, Placements
 from niimasker.running.task import Shared, Task, extract_run
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.plans import Plan
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _log = logging.getLogger(__name__)
+
+_LOST_CLUSTER = "it was under way when the connection to the Dask cluster was lost"
 
 Attempts = Generator[tuple[Task, Attempt[Any]], None, None]
 
@@ -49,7 +53,7 @@ def extract_plans(
     record_path
         The record of this call in the output folder.
     underway
-        Receives each run that starts on this machine, and each run that lost its worker, with its fingerprint.
+        Receives each run that starts, or is submitted to the cluster, with its fingerprint.
     on_start
         Called with each run that starts, in any thread.
     """
@@ -67,18 +71,25 @@ def extract_plans(
             on_start(task.plan.run)
 
         if client is not None:
-            attempts = _attempt_on_cluster(client, folder, tasks, on_start)
+            attempts = _attempt_on_cluster(client, folder, tasks, start)
         else:
             n_jobs = min(_count_processes(study, plans, placements), len(plans))
             attempts = _attempt_on_this_machine(study.settings, n_jobs, tasks, start)
         stack.enter_context(contextlib.closing(attempts))
-        for task, attempted in attempts:
-            placements.release(task.plan.series.space)
-            if attempted.is_lost:
-                underway[task.plan.run] = task.fingerprint  # on a cluster, `start` has not added it
-            yield _make_outcome(study, task.plan, attempted)
+        left = {plan.run: plan for plan in plans}
+        lost: ConnectionLostError | None = None
+        try:
+            for task, attempted in attempts:
+                del left[task.plan.run]
+                placements.release(task.plan.series.space)
+                yield _make_outcome(study, task.plan, attempted)
+        except ConnectionLostError as error:
+            lost = error
         for plan, attempted in unplaced:
+            del left[plan.run]
             yield _make_outcome(study, plan, attempted)
+        if lost is not None:
+            yield from _end_lost(study, list(left.values()), underway, lost)
 
 
 def _shared_folder(settings: Settings) -> contextlib.AbstractContextManager[Path | None]:
@@ -122,15 +133,43 @@ def _attempt_on_this_machine(
 
 
 def _attempt_on_cluster(
-    client: Client, folder: Path | None, tasks: Iterator[Task], on_start: Callable[[Run], None]
+    client: Client, folder: Path | None, tasks: Iterator[Task], on_start: Callable[[Task], None]
 ) -> Attempts:
     """Yield each task with its attempt on a Dask cluster."""
     from niimasker.running.clusters import attempt_on_cluster
 
     assert folder is not None
-    yield from attempt_on_cluster(
-        extract_run, tasks, client=client, markers_folder=folder, on_start=lambda task: on_start(task.plan.run)
-    )
+    yield from attempt_on_cluster(extract_run, tasks, client=client, markers_folder=folder, on_start=on_start)
+
+
+def _end_lost(
+    study: Study, plans: Sequence[Plan], underway: Mapping[Run, Fingerprint], error: ConnectionLostError
+) -> Iterator[Outcome]:
+    """Yield what became of runs whose cluster was lost: those with complete files are done, those under way failed."""
+    left: list[Plan] = []
+    for plan in plans:
+        done = find_complete(study, plan.run, underway[plan.run]) if plan.run in underway else None
+        if done is None:
+            left.append(plan)
+        else:
+            yield done
+    started = {task.plan.run for task in error.started}
+    # A study that is not finished must not end with exit code 0.
+    failed = [plan for plan in left if plan.run in started] or left[:1]
+    for plan in failed:
+        is_last = plan is failed[-1]
+        reason = str(error) if is_last else _LOST_CLUSTER
+        yield _make_outcome(study, plan, Attempt(None, 0.0, reason, ends_all=is_last))
+
+
+def find_complete(study: Study, run: Run, fingerprint: Fingerprint) -> Outcome | None:
+    """Return the outcome of an interrupted run if all of its tables are written, otherwise None."""
+    from niimasker.running.resume import find_result
+
+    # Only the tables count: --resume makes a missing report.
+    settings = dataclasses.replace(study.settings, no_report=True)
+    result = find_result(run.output_stem, study.keys, fingerprint, settings)
+    return None if result is None else Outcome(run, result, warnings=result.warnings)
 
 
 def _name_image(run: Run, reason: str | None) -> str | None:

@@ -20,7 +20,7 @@ from niimasker.inputs.runs import Run
 from niimasker.options.paths import describe_missing_file
 from niimasker.options.settings import Settings
 from niimasker.outputs.analyses import Analysis
-from niimasker.outputs.calls import Call, recorded, take_over
+from niimasker.outputs.calls import Call, Record, recorded, take_over
 from niimasker.outputs.contents import Contents, read_contents
 from niimasker.outputs.files import DATA_FOLDER, make_folder
 from niimasker.outputs.locks import holding
@@ -66,7 +66,7 @@ class Occupied:
 
     Parameters
     ----------
-    record_path
+    record
         The record of the call, without which none of its processes writes.
     analysis
         What the tables of the folder are made with.
@@ -74,7 +74,7 @@ class Occupied:
         The files of whole studies in the folder that niimasker has written.
     """
 
-    record_path: Path
+    record: Record
     analysis: Analysis
     study_files: frozenset[Path]
 
@@ -188,7 +188,7 @@ def occupy(
             if not take_over(call):
                 raise OutputError(f"{output_dir}: {call.words} is still writing there; try again when it has ended.")
         study_files = plan.contents.study_files
-        record_path = stack.enter_context(
+        record = stack.enter_context(
             recorded(
                 output_dir / DATA_FOLDER,
                 analysis,
@@ -201,7 +201,7 @@ def occupy(
         write_summary(output_dir, _begin_rows(study, analysis, plan.contents, finished))
     for note in plan.notes:
         warn(note)
-    return Occupied(record_path, analysis, study_files)
+    return Occupied(record, analysis, study_files)
 
 
 def _raise_first(plan: FolderPlan) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from niimasker.errors import OutputLostError
 from niimasker.inputs.runs import RegionFiles
 from niimasker.inputs.series import Series
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Mask, Regions
 from niimasker.regions.placing.placement import Placement, make_placement
+from niimasker.running.handover import OnDisk, store
 from niimasker.study.own_regions import load_own_regions
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
@@ -35,23 +32,6 @@ class InMemory(Generic[Value]):
     def load(self) -> Value:
         """Return the value."""
         return self.value
-
-
-@dataclass(frozen=True)
-class OnDisk(Generic[Value]):
-    """A placement, or atlases, in a file, whose arrays all processes of a machine share."""
-
-    path: Path
-
-    def load(self) -> Value:
-        """Return the value; its arrays are memory-mapped and read when they are used."""
-        value: Value = _load(self.path)
-        return value
-
-    @property
-    def n_bytes(self) -> int:
-        """The size of the file."""
-        return self.path.stat().st_size
 
 
 @dataclass(frozen=True)
@@ -90,33 +70,6 @@ def place_atlases(atlases: Sequence[Regions], space: Space, mask: Mask | None, s
     return make_placement(atlases, space, mask, smoothing_fwhm=settings.smoothing_fwhm, engine=settings.engine)
 
 
-@lru_cache(maxsize=1)
-def _load(path: Path) -> Any:
-    import joblib  # takes 0.3 s, and a single process does not need it
-
-    return joblib.load(path, mmap_mode="r")
-
-
-def store(value: Value, path: Path) -> OnDisk[Value]:
-    """Write a placement, or atlases, to a file.
-
-    Raises
-    ------
-    OutputLostError
-        The file cannot be written, for example because the disk is full.
-    """
-    import joblib
-
-    try:
-        joblib.dump(value, path)
-    except OSError as error:
-        raise OutputLostError(
-            f"{path.parent}: the regions cannot be stored for the worker processes ({error.strerror or error}); "
-            "free some space there, or set the environment variable TMPDIR to another folder."
-        ) from error
-    return OnDisk(path)
-
-
 class Placements:
     """The placement on each space, made for the first run on that space and released after the last.
 
@@ -134,7 +87,6 @@ class Placements:
         self._n_left = Counter(plan.series.space for plan in plans)
         self._by_space: dict[Space, InMemory[Placement] | OnDisk[Placement]] = {}
         self._atlases: InMemory[Atlases] | OnDisk[Atlases] | None = None
-        self._numbers = itertools.count()
 
     def get(self, plan: Plan) -> AnyPlacement:
         """Return the placement for a run."""
@@ -151,7 +103,7 @@ class Placements:
         """Return a value in a form that every process can load."""
         if self._folder is None:
             return InMemory(value)
-        return store(value, self._folder / f"regions-{next(self._numbers)}.joblib")
+        return store(value, self._folder)
 
     def release(self, space: Space) -> None:
         """Count a run on a space as done; after the last one the placement is removed."""
@@ -159,6 +111,4 @@ class Placements:
         if self._n_left[space] == 0:
             placement = self._by_space.pop(space, None)
             if isinstance(placement, OnDisk):
-                # On Windows a file that a process has open stays until the folder is removed.
-                with contextlib.suppress(OSError):
-                    placement.path.unlink()
+                placement.remove()

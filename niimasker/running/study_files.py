@@ -97,7 +97,6 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
         not_started = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
         rows = sort_rows(study, {**not_started, **others, **own})
         write_summary(output_dir, rows)
-        occupied.record_path.unlink(missing_ok=True)
         # The last call to end describes the runs of all.
         if not _is_anybody_at_work(output_dir):
             is_skipped = all(outcome.status == SKIPPED for outcome in outcomes)

@@ -65,7 +65,7 @@ class TestImages:
         ):
             assert len(expand_images("study/**/*.nii.gz", Path("elsewhere"))) == 2
 
-    @pytest.mark.parametrize("remains", ["parameters.json", "summary.tsv", "summary_shard-1-of-2.tsv"])
+    @pytest.mark.parametrize("remains", ["parameters.json", "summary.tsv"])
     def test_folder_is_known_by_what_niimasker_leaves_in_it(self, remains, tmp_path):
         for folder in ("a/niimasker_data", "b/niimasker_data", "c"):
             save(tmp_path / folder / "x.nii", LABELS)

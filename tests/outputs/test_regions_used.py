@@ -12,8 +12,7 @@ from images import make_labels, make_series, save
 
 from niimasker.cli import main
 from niimasker.options.merging import make_settings
-from niimasker.outputs.files import shard_summaries, summary_name
-from niimasker.outputs.study_names import name_group_files, name_regions_used
+from niimasker.outputs.study_names import name_group_files, name_regions_used, parameters_path, summary_path
 from niimasker.regions.atlas_names import name_atlases
 
 DATA = Path("out/niimasker_data")
@@ -84,9 +83,9 @@ class TestNames:
         assert copies(f"a/{name}", names=["A"]) == [f"atlas-A_{name}"]
 
     def test_names_of_own_files_are_all_known(self):
-        settings = make_settings({"output_dir": "out", "input_files": "a.nii", "roi_file": "b.nii", "shard": "2/3"})
         group = name_group_files(Path())
-        for name in (summary_name(None), summary_name(settings.shard), group.numbers_path.name, group.edges_path.name):
+        own = (summary_path(Path()), parameters_path(Path()), group.numbers_path, group.edges_path)
+        for name in (path.name for path in own):
             assert copies(name, names=["A"]) == [f"atlas-A_{name}"]
 
 
@@ -98,8 +97,7 @@ def study(tmp_path, monkeypatch) -> Path:
     save(Path("a_bold.nii.gz"), make_series(labels), t_r=2.0)
     save(Path("a/atlas.nii.gz"), labels)
     save(Path("b/atlas.nii.gz"), (labels == 2).astype(np.int16))
-    for name in ("summary", "summary_shard-1-of-1"):
-        Path(f"{name}.tsv").write_text("x\ty\tz\n0\t0\t10\n")
+    Path("summary.tsv").write_text("x\ty\tz\n0\t0\t10\n")
     return tmp_path
 
 
@@ -121,11 +119,6 @@ def test_copies_serve_as_atlases_of_the_next_call(study):
 
 @pytest.mark.parametrize("shard", [[], ["--shard", "1/1"]])
 def test_seeds_called_as_a_summary_leave_the_summary(study, shard):
-    roi_files = ["summary.tsv", "summary_shard-1-of-1.tsv"]
-    assert main(["out", "-i", "a_bold.nii.gz", "-r", *roi_files, "--no_report", "--allow_overlap", *shard]) == 0
-    summaries = [DATA / "summary.tsv", *shard_summaries(DATA)]
-    assert [path.name for path in summaries] == roi_files[: len(shard) or 1]
-    assert [pd.read_csv(path, sep="\t")["status"].tolist() for path in summaries] == [["done"]] * len(summaries)
-    assert [(DATA / f"atlas-{Path(name).stem}_{name}").read_bytes() for name in roi_files] == [
-        Path(name).read_bytes() for name in roi_files
-    ]
+    assert main(["out", "-i", "a_bold.nii.gz", "-r", "summary.tsv", "--no_report", *shard]) == 0
+    assert pd.read_csv(DATA / "summary.tsv", sep="\t")["status"].tolist() == ["done"]
+    assert (DATA / "atlas-summary_summary.tsv").read_bytes() == Path("summary.tsv").read_bytes()

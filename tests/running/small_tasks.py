@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 import os
+import pickle
 import threading
 from pathlib import Path
 
+import numpy as np
+
 from niimasker.errors import RunError, warn
+from niimasker.running.handover import OnDisk
 
 
 def square(number: int) -> int:
@@ -52,3 +58,29 @@ def print_noise(text: str) -> str:
     print(text)  # noqa: T201
     os.write(1, text.encode())
     return text
+
+
+def describe(value: object) -> tuple[str, int]:
+    """Return a checksum of every array, text and number in a value, which may be stored in a file, and their number."""
+    digester = Digester(io.BytesIO(), 5)
+    digester.dump(value.load() if isinstance(value, OnDisk) else value)
+    return digester.digest.hexdigest(), digester.n_parts
+
+
+class Digester(pickle.Pickler):
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.digest, self.n_parts = hashlib.sha256(), 0
+
+    def persistent_id(self, part: object) -> None:
+        if isinstance(part, np.ndarray):
+            self._add(f"{part.dtype} {part.shape}".encode() + np.ascontiguousarray(part).tobytes())
+        elif isinstance(part, (str, bytes, int, float)):
+            self._add(repr(part).encode())
+
+    def _add(self, content: bytes) -> None:
+        self.n_parts += 1
+        self.digest.update(content)
+
+    def reducer_override(self, part: object) -> object:
+        return (str, ()) if isinstance(part, np.ndarray) else NotImplemented

@@ -8,15 +8,19 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
-from studies import kill, results_in, statuses, write_study
+from images import save
+from studies import LABELS, kill, results_in, statuses, write_study
 
 from niimasker import extract
 from niimasker.cli import main
 from niimasker.errors import RunError
 from niimasker.outputs import results
 from niimasker.running import execution
-from niimasker.running.clusters import _Job, attempt_on_cluster, attempt_once, connect
+from niimasker.running.cluster_jobs import attempt_once, make_job
+from niimasker.running.clusters import attempt_on_cluster
+from niimasker.running.schedulers import connect
 from niimasker.running.task import extract_run
 
 distributed = pytest.importorskip("distributed")
@@ -34,7 +38,7 @@ def cluster():
     """Two processes of one thread each, which are started again when they are killed."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as cluster:
         yield cluster
 
@@ -72,19 +76,19 @@ def test_killed_worker_fails_its_task_alone(cluster, tmp_path):
 
 
 def test_task_that_was_started_is_not_started_again(tmp_path):
-    job = _Job(3, raise_for_3, tmp_path / "started-0", Path.cwd(), logging.WARNING)
+    job = make_job(raise_for_3, 3, tmp_path / "started-0")
     job.marker_path.touch()
     assert attempt_once(job).attempt.is_lost
 
 
 def test_marker_is_removed_at_the_end(tmp_path):
-    job = _Job(4, raise_for_3, tmp_path / "started-0", Path.cwd(), logging.WARNING)
+    job = make_job(raise_for_3, 4, tmp_path / "started-0")
     assert attempt_once(job).attempt.value == 4
     assert not job.marker_path.exists()
 
 
 def test_worker_that_does_not_see_the_folder_ends_all(tmp_path):
-    tried = attempt_once(_Job(4, raise_for_3, tmp_path / "away/started-0", Path.cwd(), logging.WARNING)).attempt
+    tried = attempt_once(make_job(raise_for_3, 4, tmp_path / "away/started-0")).attempt
     assert tried.ends_all
     assert "on a disk that all workers of the cluster share" in tried.reason
 
@@ -107,6 +111,19 @@ def test_cluster_writes_the_same_bytes(study):
     assert main(study[:-2]) == 0
     assert results_in(Path("out")) == there
     assert len(there) == 36
+
+
+def test_cluster_writes_the_same_bytes_of_voxels_in_masks_of_single_runs(study):
+    for number in range(12):
+        mask = np.arange(LABELS.size).reshape(LABELS.shape) > 20 * number
+        save(Path(f"sub-{number:02}_mask.nii.gz"), mask.astype(np.uint8))
+    options = ["--as_voxels", "--mask_img", "sub-{sub}_mask.nii.gz"]
+    assert main([*study, *options]) == 0
+    there = results_in(Path("out"))
+    assert len(there) == 48
+    for n_jobs in ("1", "2"):
+        assert main([*study[:-2], *options, "--n_jobs", n_jobs]) == 0
+        assert results_in(Path("out")) == there
 
 
 def test_scheduler_may_be_named_by_its_file(study, cluster):
@@ -186,7 +203,7 @@ def test_anything_but_an_address_is_wrong_use(study, capsys, address):
 
 
 def test_scheduler_that_does_not_answer_is_wrong_use(study, capsys, monkeypatch):
-    monkeypatch.setattr("niimasker.running.clusters._SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr("niimasker.running.schedulers._SECONDS_TO_CONNECT", 0.2)
     assert main([*study[:-1], "tcp://127.0.0.1:9"]) == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
     assert not Path("out").exists()

@@ -1,0 +1,34 @@
+"""Runs that say how far they are and then wait for ever, for the workers of a cluster."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from niimasker.running.task import Task, extract_run
+
+
+class Hold:
+    """Extracts runs as niimasker does, but one waits before its extraction, and one after it.
+
+    Parameters
+    ----------
+    folder
+        Receives a file with the name of each run that waits.
+    """
+
+    def __init__(self, folder: Path, *, before: str, after: str = "") -> None:
+        self.folder, self.before, self.after = folder, before, after
+
+    def __call__(self, task: Task) -> object:
+        stem = task.plan.run.output_stem
+        if stem == self.before:
+            self.wait(stem)
+        result = extract_run(task)
+        if stem == self.after:
+            self.wait(stem)
+        return result
+
+    def wait(self, stem: str) -> None:
+        (self.folder / stem).touch()
+        threading.Event().wait()
