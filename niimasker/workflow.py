@@ -6,15 +6,16 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from niimasker.errors import OutputError, SettingsError, warn
+from niimasker.errors import OutputError, SettingsError, count, warn
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER, remove_leftovers, summary_name
-from niimasker.outputs.outcomes import Outcome
+from niimasker.outputs.outcomes import DONE, SKIPPED, Outcome
 from niimasker.running.execution import extract_plans
+from niimasker.running.interrupts import hold_interrupts
 from niimasker.running.late_imports import wait_for_imports
 from niimasker.running.study_files import begin_study_files, output_folders, write_study_files, write_tidy_table
 from niimasker.running.task import Shared, share
@@ -45,7 +46,7 @@ def extract(output_dir: str | Path, **options: Any) -> list[Outcome]:
     NiimaskerError
         An option or a file cannot be used; nothing has been extracted.
     OutputError
-        The runs are done, but the table of `tidy` cannot be written.
+        The runs are done, but a file about all of them, such as the table of `tidy`, cannot be written.
     """
     settings = make_settings({"output_dir": output_dir, **options})
     if settings.dry_run:
@@ -58,12 +59,17 @@ def extract(output_dir: str | Path, **options: Any) -> list[Outcome]:
     return outcomes
 
 
+def _raise(error: OutputError) -> NoReturn:
+    raise error
+
+
 def run_study(
     study: Study,
     *,
     command: Sequence[str] = (),
     on_start: Callable[[Run], None] = lambda run: None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    on_unwritten: Callable[[OutputError], None] = _raise,
 ) -> list[Outcome]:
     """Extract every run of a study, and write the files of the study.
 
@@ -75,6 +81,8 @@ def run_study(
         Called with each run that starts, in any thread.
     on_outcome
         Called with each outcome when its run has ended.
+    on_unwritten
+        Called with the error if the runs have ended, but a file of the study cannot be written.
 
     Returns
     -------
@@ -86,27 +94,41 @@ def run_study(
         begin_study_files(study)
         outcomes = {run: Outcome(run) for run in study.runs}
         underway: dict[Run, Fingerprint] = {}
-        try:
-            with contextlib.closing(_extract_runs(study, command, client, underway, on_start)) as extracted:
-                for outcome in extracted:
-                    outcomes[outcome.run] = outcome
-                    # Only now: whenever Ctrl-C arrives, a run is in one of the two.
-                    if not outcome.is_lost:
-                        underway.pop(outcome.run, None)
-                    on_outcome(outcome)
-        finally:
-            wait_for_imports()
-            # After Ctrl-C too, finished runs are listed. On a full disk that fails, but has been reported already.
-            settled = _settle_interrupted(study, underway)
-            outcomes |= {outcome.run: outcome for outcome in settled if not outcomes[outcome.run].is_lost}
-            removed = {outcome.run: outcome for outcome in _find_removed(outcomes.values())}
-            outcomes |= removed
-            is_reported = any(outcome.ends_all for outcome in outcomes.values())
-            with contextlib.suppress(OutputError) if is_reported else contextlib.nullcontext():
-                write_study_files(study, list(outcomes.values()), command)
+        with contextlib.ExitStack() as holding:
+            try:
+                with contextlib.closing(_extract_runs(study, command, client, underway, on_start)) as extracted:
+                    for outcome in extracted:
+                        outcomes[outcome.run] = outcome
+                        # Only now: whenever Ctrl-C arrives, a run is in one of the two.
+                        if not outcome.is_lost:
+                            underway.pop(outcome.run, None)
+                        on_outcome(outcome)
+                # Here and below: wherever Ctrl-C arrives, the files of the study are written first to last.
+                holding.enter_context(hold_interrupts())
+            finally:
+                holding.enter_context(hold_interrupts())
+                wait_for_imports()
+                # After Ctrl-C too, finished runs are listed.
+                settled = _settle_interrupted(study, underway)
+                outcomes |= {outcome.run: outcome for outcome in settled if not outcomes[outcome.run].is_lost}
+                removed = {outcome.run: outcome for outcome in _find_removed(outcomes.values())}
+                outcomes |= removed
+                _write_study_files(study, list(outcomes.values()), command, on_unwritten)
     for outcome in removed.values():
         on_outcome(outcome)
     return list(outcomes.values())
+
+
+def _write_study_files(
+    study: Study, outcomes: Sequence[Outcome], command: Sequence[str], on_unwritten: Callable[[OutputError], None]
+) -> None:
+    try:
+        write_study_files(study, outcomes, command)
+    except OutputError as error:
+        # On a full disk that has been reported already.
+        if not any(outcome.ends_all for outcome in outcomes):
+            n_done = sum(outcome.status in (DONE, SKIPPED) for outcome in outcomes)
+            on_unwritten(OutputError(f"{n_done} of {count(len(outcomes), 'run')} done, but {error}"))
 
 
 def _find_removed(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:

@@ -126,6 +126,9 @@ def test_pattern_without_a_match_says_so(folder):
 # What is no file
 
 
+OPTIONS_WITH_FILES = ("-i", "-r", "-m", "--regressor_files", "--censor_file", "--labels", "--exclude", "-c")
+
+
 @pytest.fixture
 def study(folder) -> dict[str, str]:
     write_study(folder, 1)
