@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 import traceback
 import warnings
@@ -28,6 +27,7 @@ from niimasker.options.command_line import read_command_line
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
+from niimasker.running.messages import expendable_messages
 
 if TYPE_CHECKING:
     from niimasker.outputs.outcomes import Outcome
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run niimasker and return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
     settings: Settings | None = None
-    with _warnings_on_stderr(is_quiet=bool({"-q", "--quiet"} & set(argv))):
+    with expendable_messages(), _warnings_on_stderr(is_quiet=bool({"-q", "--quiet"} & set(argv))):
         try:
             settings = _read_settings(argv)
             _configure_logging(settings)
@@ -90,13 +90,26 @@ def _run(settings: Settings, argv: Sequence[str]) -> int:
             with progress.paused():
                 _print_failure(outcome, settings)
 
+    unwritten: list[OutputError] = []
+
+    def note_unwritten(error: OutputError) -> None:
+        unwritten.append(error)
+        with progress.paused():
+            _print_message("error", str(error))
+
     with contextlib.closing(progress):
-        outcomes = run_study(study, command=["niimasker", *argv], on_start=progress.start, on_outcome=end)
+        outcomes = run_study(
+            study,
+            command=["niimasker", *argv],
+            on_start=progress.start,
+            on_outcome=end,
+            on_unwritten=note_unwritten,
+        )
     if not settings.quiet:
         for group in group_warnings(outcomes):
             _print_message("warning", str(group))
     code = _summarise(outcomes, settings)
-    return code if _write_tidy_table(study, outcomes) else EXIT_RUN_FAILED
+    return code if _write_tidy_table(study, outcomes) and not unwritten else EXIT_RUN_FAILED
 
 
 def _write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> bool:
@@ -190,12 +203,7 @@ def _print_failure(outcome: Outcome, settings: Settings) -> None:
 
 
 def _print_line(line: str) -> None:
-    try:
-        # The name of a folder may contain bytes that are not valid Unicode.
-        print(line.encode("utf-8", "backslashreplace").decode("utf-8"), flush=True)
-    except BrokenPipeError:
-        # The reader has closed the pipe, as head does. The rest of the buffer must still be written somewhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(line, flush=True)
 
 
 def _summarise(outcomes: Sequence[Outcome], settings: Settings) -> int:

@@ -6,16 +6,17 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from niimasker.errors import OutputError, SettingsError, warn
+from niimasker.errors import OutputError, SettingsError, count, warn
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import remove_leftovers
-from niimasker.outputs.outcomes import Outcome
+from niimasker.outputs.outcomes import DONE, SKIPPED, Outcome
 from niimasker.running.execution import extract_plans, find_complete
-from niimasker.running.folder import Occupied, occupy, remove_incomplete
+from niimasker.running.folder import Occupied, locked_folder, occupy, remove_incomplete
+from niimasker.running.interrupts import hold_interrupts
 from niimasker.running.late_imports import wait_for_imports
 from niimasker.running.study_files import (
     begin_study_files,
@@ -52,7 +53,7 @@ def extract(output_dir: str | Path, **options: Any) -> list[Outcome]:
     NiimaskerError
         An option or a file cannot be used; nothing has been extracted.
     OutputError
-        The runs are done, but the table of `tidy` cannot be written.
+        The runs are done, but a file about all of them, such as the table of `tidy`, cannot be written.
     """
     settings = make_settings({"output_dir": output_dir, **options})
     if settings.dry_run:
@@ -65,12 +66,17 @@ def extract(output_dir: str | Path, **options: Any) -> list[Outcome]:
     return outcomes
 
 
+def _raise(error: OutputError) -> NoReturn:
+    raise error
+
+
 def run_study(
     study: Study,
     *,
     command: Sequence[str] = (),
     on_start: Callable[[Run], None] = lambda run: None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    on_unwritten: Callable[[OutputError], None] = _raise,
 ) -> list[Outcome]:
     """Extract every run of a study, and write the files of the study.
 
@@ -82,6 +88,8 @@ def run_study(
         Called with each run that starts, in any thread.
     on_outcome
         Called with each outcome when its run has ended.
+    on_unwritten
+        Called with the error if the runs have ended, but a file of the study cannot be written.
 
     Returns
     -------
@@ -95,31 +103,65 @@ def run_study(
         occupied = occupy(study, shared.analysis, list_study_files(study), finished.keys(), stack)
         outcomes = {run: Outcome(run) for run in study.runs}
         underway: dict[Run, Fingerprint] = {}
-        try:
-            begin_study_files(study, occupied)
-            extracting = _extract_runs(study, shared, client, occupied, finished, underway, on_start)
-            with contextlib.closing(extracting) as extracted:
-                for outcome in extracted:
-                    outcomes[outcome.run] = outcome
-                    # Only now: whenever Ctrl-C arrives, a run is in one of the two.
-                    if not outcome.is_lost:
-                        underway.pop(outcome.run, None)
-                    on_outcome(outcome)
-        finally:
-            wait_for_imports()
-            # From now on no worker that was left behind, as of a cluster, completes a run that is listed otherwise.
-            occupied.record.retire()
-            # After Ctrl-C too, finished runs are listed. On a full disk that fails, but has been reported already.
-            settled = _settle_interrupted(study, underway)
-            outcomes |= {outcome.run: outcome for outcome in settled if not outcomes[outcome.run].is_lost}
-            removed = {outcome.run: outcome for outcome in _find_removed(outcomes.values())}
-            outcomes |= removed
-            is_reported = any(outcome.ends_all for outcome in outcomes.values())
-            with contextlib.suppress(OutputError) if is_reported else contextlib.nullcontext():
-                write_study_files(study, list(outcomes.values()), command, occupied)
+        with contextlib.ExitStack() as holding:
+            try:
+                begin_study_files(study, occupied)
+                extracting = _extract_runs(study, shared, client, occupied, finished, underway, on_start)
+                with contextlib.closing(extracting) as extracted:
+                    for outcome in extracted:
+                        outcomes[outcome.run] = outcome
+                        # Only now: whenever Ctrl-C arrives, a run is in one of the two.
+                        if not outcome.is_lost:
+                            underway.pop(outcome.run, None)
+                        on_outcome(outcome)
+                # Here and below: wherever Ctrl-C arrives, the files of the study are written first to last.
+                holding.enter_context(hold_interrupts())
+            finally:
+                holding.enter_context(hold_interrupts())
+                wait_for_imports()
+                removed = _end_study(study, occupied, outcomes, underway, command, on_unwritten)
     for outcome in removed.values():
         on_outcome(outcome)
     return list(outcomes.values())
+
+
+def _end_study(
+    study: Study,
+    occupied: Occupied,
+    outcomes: dict[Run, Outcome],
+    underway: Mapping[Run, Fingerprint],
+    command: Sequence[str],
+    on_unwritten: Callable[[OutputError], None],
+) -> Mapping[Run, Outcome]:
+    """Add to the outcomes what became of interrupted and removed runs, and write the files of the study.
+
+    Returns
+    -------
+    mapping
+        The outcomes of runs whose files have been removed in the meantime.
+    """
+    error: OutputError | None = None
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked_folder(study.settings.output_dir))
+        except OutputError as unlockable:
+            error = unlockable
+        # From now on no worker that was left behind, as of a cluster, completes a run that is listed otherwise.
+        occupied.record.retire()
+        settled = _settle_interrupted(study, underway)
+        outcomes |= {outcome.run: outcome for outcome in settled if not outcomes[outcome.run].is_lost}
+        removed = {outcome.run: outcome for outcome in _find_removed(outcomes.values())}
+        outcomes |= removed
+        try:
+            if error is None:
+                write_study_files(study, list(outcomes.values()), command, occupied)
+        except OutputError as unwritten:
+            error = unwritten
+    # On a full disk that has been reported already.
+    if error is not None and not any(outcome.ends_all for outcome in outcomes.values()):
+        n_done = sum(outcome.status in (DONE, SKIPPED) for outcome in outcomes.values())
+        on_unwritten(OutputError(f"{n_done} of {count(len(outcomes), 'run')} done, but {error}"))
+    return removed
 
 
 def _find_removed(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:

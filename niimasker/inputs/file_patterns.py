@@ -9,6 +9,7 @@ from pathlib import Path
 from natsort import natsorted
 
 from niimasker.errors import RunsError, shorten_text
+from niimasker.inputs.file_search import find_matches
 from niimasker.options.paths import describe_missing_file, expand_home
 
 
@@ -26,8 +27,7 @@ def _expand_pattern(pattern: str, option: str) -> list[Path]:
         problem = {"a folder": "is a folder", "no such file": "does not exist"}.get(found, f"cannot be used ({found})")
         folder = "a folder, " if option == "--input_files" else ""
         raise RunsError(f"{option}: {shorten_text(pattern)} {problem}; give {folder}files or patterns.")
-    # pathlib's glob takes no absolute pattern.
-    matches = [path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_match(path)]  # noqa: PTH207
+    matches = [path for path in find_matches(pattern) if _is_match(path)]
     if not matches:
         raise RunsError(f"{option}: no file matches {shorten_text(pattern)} (searched from {Path.cwd()}).")
     ordered: list[Path] = natsorted(matches, key=lambda path: (path.name, str(path)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from niimasker.errors import RunError
 from niimasker.inputs.closest_files import choose_closest
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
+from niimasker.inputs.file_search import find_matches
 from niimasker.options.paths import describe_missing_file, expand_home
 
 _ENTITY = re.compile(r"(?:^|_)([a-z]+)-")
@@ -113,5 +114,4 @@ def _identify_run(name: BidsName, given: Set[str]) -> Entities:
 def _list_matches(pattern: str) -> list[Path]:
     if describe_missing_file(Path(pattern)) is None:
         return [Path(pattern)]
-    # pathlib's glob takes no absolute pattern.
-    return [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]  # noqa: PTH207
+    return [path for path in sorted(find_matches(pattern), key=str) if path.is_file()]

@@ -12,6 +12,7 @@ from typing import Any
 from niimasker.errors import SettingsError, shorten_text
 from niimasker.options.json_files import parse_json, read_json_text
 from niimasker.options.merging import suggest
+from niimasker.options.paths import is_named_pipe
 from niimasker.options.settings import (
     COMMAND_LINE_OPTIONS,
     DEPRECATED,
@@ -35,6 +36,8 @@ def read_config(config_path: Path) -> dict[str, Any]:
         The file cannot be read, is not one JSON object, or has a key that is not an option.
     """
     try:
+        if is_named_pipe(config_path):
+            raise ValueError("it is not a regular file")
         text = read_json_text(config_path, encoding="utf-8-sig")
     except OSError as error:
         raise SettingsError(

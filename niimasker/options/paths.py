@@ -26,6 +26,14 @@ def describe_missing_file(path: Path) -> str | None:
     return "a folder" if stat.S_ISDIR(mode) else "not a regular file"
 
 
+def is_named_pipe(path: Path) -> bool:
+    """Return whether a path is that of a pipe, which is read for ever where nobody writes to it.
+
+    The shell's pipes, as in `-c <(command)` and `/dev/stdin`, have no path of their own and end with their writer.
+    """
+    return path.is_fifo() and path.resolve().parent.name != "fd"
+
+
 def expand_home(text: str) -> Path:
     """Return a path with a leading ~ expanded; unchanged if there is no home directory of that name."""
     with contextlib.suppress(RuntimeError):

@@ -158,6 +158,8 @@ def locked_folder(output_dir: Path) -> Iterator[None]:
     def note() -> None:
         warn(f"{output_dir}: waiting for another niimasker, which is writing its summary there.")
 
+    # It may have been removed since the call began.
+    make_folder(output_dir / DATA_FOLDER)
     with holding(output_dir / DATA_FOLDER / _LOCK_NAME, note):
         yield
 
@@ -180,7 +182,6 @@ def occupy(
     if describe_missing_file(output_dir / DATA_FOLDER) != "a folder":
         # Before anything is made, it must be known that the call can go on.
         _raise_first(plan_folder(study, analysis, targets, finished))
-    make_folder(output_dir / DATA_FOLDER)
     with locked_folder(output_dir):
         plan = plan_folder(study, analysis, targets, finished)
         _raise_first(plan)

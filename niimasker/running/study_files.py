@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from niimasker.errors import warn
+from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, TIDY_FORMATS
 from niimasker.outputs.calls import find_calls
 from niimasker.outputs.contents import read_rows
-from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder, remove_leftovers
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, remove_leftovers
 from niimasker.outputs.long_table import write_long_table
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, Row, summary_row
@@ -27,7 +28,7 @@ from niimasker.outputs.study_names import (
     summary_path,
 )
 from niimasker.running.batch import attempt
-from niimasker.running.folder import Occupied, locked_folder, sort_rows
+from niimasker.running.folder import Occupied, sort_rows
 from niimasker.running.group_files import try_group_files
 from niimasker.study.preparation import Study
 
@@ -46,12 +47,23 @@ def list_study_files(study: Study) -> list[Path]:
         paths += [group.page_path] if settings.connectivity else []
     if study.atlases:
         used = name_regions_used(settings, study.keys)
-        paths += [path for each in used for path in (each.copy_path, each.spheres_path) if path is not None]
-        # The other files of a BIDS derivative are kept as they are, or are refused by themselves.
-        paths += [
-            path for key in study.keys for path in list_atlas_files(output_dir, key) if settings.output_layout == BIDS
+        sources = map(expand_home, settings.roi_file)
+        # A copy that is the atlas itself, of an earlier call, stays as it is.
+        copies = [
+            each.copy_path for each, source in zip(used, sources, strict=True) if not _is_same(each.copy_path, source)
         ]
+        paths += [*copies, *(each.spheres_path for each in used if each.spheres_path is not None)]
+        # The other files of a BIDS derivative are kept as they are, or are refused by themselves.
+        described = study.keys if settings.output_layout == BIDS else ()
+        paths += [path for key in described for path in list_atlas_files(output_dir, key)]
     return paths
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def begin_study_files(study: Study, occupied: Occupied) -> None:
@@ -84,29 +96,29 @@ def output_folders(study: Study) -> set[Path]:
 
 
 def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequence[str], occupied: Occupied) -> None:
-    """Write the summary of all runs in the folder and, unless other calls are still at work there, pages and group."""
+    """Write the summary of all runs in the folder and, unless other calls are still at work there, pages and group.
+
+    The folder must be locked.
+    """
     from niimasker.outputs.summaries import write_parameters, write_summary
 
     settings = study.settings
     output_dir, analysis = settings.output_dir, occupied.analysis
-    # The folder may have been removed in the meantime; what was found out is written nevertheless.
-    make_folder(output_dir / DATA_FOLDER)
-    with locked_folder(output_dir):
-        own = {outcome.run.output_stem: summary_row(outcome, analysis.checksum) for outcome in outcomes}
-        others = read_rows(settings, study.keys, analysis, without=own.keys())
-        not_started = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
-        rows = sort_rows(study, {**not_started, **others, **own})
-        write_summary(output_dir, rows)
-        # The last call to end describes the runs of all.
-        if not _is_anybody_at_work(output_dir):
-            is_skipped = all(outcome.status == SKIPPED for outcome in outcomes)
-            _describe_study(study, rows, occupied, keeps_pages=settings.no_report and is_skipped)
-        written = [path for path in {*occupied.study_files, *list_study_files(study)} if path.exists()]
-        # These come later.
-        written.append(parameters_path(output_dir))
-        written += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
-        files = sorted({path.relative_to(output_dir).as_posix() for path in written})
-        write_parameters(settings, rows, command, files)
+    own = {outcome.run.output_stem: summary_row(outcome, analysis.checksum) for outcome in outcomes}
+    others = read_rows(settings, study.keys, analysis, without=own.keys())
+    not_started = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
+    rows = sort_rows(study, {**not_started, **others, **own})
+    write_summary(output_dir, rows)
+    # The last call to end describes the runs of all.
+    if not _is_anybody_at_work(output_dir):
+        is_skipped = all(outcome.status == SKIPPED for outcome in outcomes)
+        _describe_study(study, rows, occupied, keeps_pages=settings.no_report and is_skipped)
+    written = [path for path in {*occupied.study_files, *list_study_files(study)} if path.exists()]
+    # These come later.
+    written.append(parameters_path(output_dir))
+    written += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
+    files = sorted({path.relative_to(output_dir).as_posix() for path in written})
+    write_parameters(settings, rows, command, files)
 
 
 def _is_anybody_at_work(output_dir: Path) -> bool:
@@ -164,12 +176,20 @@ def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
     if _is_anybody_at_work(settings.output_dir):
         return None
     rows = read_summary(summary_path(settings.output_dir)) or []
-    if settings.shard is not None and any(row["status"] == NOT_STARTED for row in rows):
+    ended = {row["output"]: (row["image"], row["status"]) for row in rows}
+    # The summary itself may not have been written.
+    ended |= {each.run.output_stem: (str(each.run.image_path), _status(each)) for each in outcomes}
+    if settings.shard is not None and any(status == NOT_STARTED for _, status in ended.values()):
         return None
-    runs = [(row["image"], row["output"]) for row in rows if row["status"] == DONE]
+    runs = [(image, output) for output, (image, status) in ended.items() if status == DONE]
     if not runs:
         return None
     start = time.perf_counter()
     path = write_long_table(settings, runs, study.keys, tidy=settings.tidy)
     _log.debug("%s: written in %.3f s", path, time.perf_counter() - start)
     return path
+
+
+def _status(outcome: Outcome) -> str:
+    """Return what became of a run, whichever call did it."""
+    return DONE if outcome.status == SKIPPED else outcome.status

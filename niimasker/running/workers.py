@@ -29,6 +29,8 @@ from typing import Any, BinaryIO, Generic
 from joblib import Parallel, delayed
 
 from niimasker.running.batch import Attempt, Task, Value, attempt
+from niimasker.running.interrupts import hold_interrupts
+from niimasker.running.messages import expendable_messages, open_closed_descriptors
 
 # Set before the libraries are loaded: most of them read these variables only then.
 THREAD_VARIABLES = (
@@ -94,8 +96,9 @@ def attempt_in_processes(
     finally:
         # After Ctrl-C as well: no process may write a file once this function returns.
         has_ended.set()
-        for worker in workers:
-            worker.end()
+        with hold_interrupts():
+            for worker in workers:
+                worker.end()
         with warnings.catch_warnings():
             # joblib warns that tasks were cancelled, which is intended.
             warnings.simplefilter("ignore", UserWarning)
@@ -215,6 +218,7 @@ def serve(level: int) -> None:
     level
         The level of the log records, which are sent back as the answers are.
     """
+    open_closed_descriptors()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What a library prints must not mix with the answers.
     payloads: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -223,8 +227,9 @@ def serve(level: int) -> None:
     logger = logging.getLogger("niimasker")
     logger.addHandler(QueueHandler(outbox))  # type: ignore[arg-type]
     logger.setLevel(level)
-    while True:
-        outbox.put_nowait(attempt(_unpack_and_run, payloads.get()))
+    with expendable_messages():
+        while True:
+            outbox.put_nowait(attempt(_unpack_and_run, payloads.get()))
 
 
 def _unpack_and_run(payload: bytes) -> Any:

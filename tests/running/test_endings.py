@@ -1,0 +1,202 @@
+"""Whatever ends a study, its summary is written and its exit code is one of the documented ones."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from studies import results_in, start, summary, write_study
+
+from niimasker import extract, workflow
+from niimasker.cli import main
+from niimasker.errors import OutputError, OutputLostError
+
+N_RUNS = 3
+# More of them: NIIMASKER_SIGNALS=200 pytest -m long -k random_instants
+N_TRIALS = int(os.environ.get("NIIMASKER_SIGNALS", "20"))
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path, N_RUNS)
+    return ["out", "-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "--no_report"]
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
+    """Return the exit code of a process, and the lines of its standard error stream."""
+    said = process.communicate(timeout=60)[1]
+    assert "Traceback" not in said
+    return process.returncode, said.splitlines()
+
+
+AS_PYTHON_EXITS = """
+import os, signal, sys
+
+class Last:
+    def __del__(self, kill=os.kill, number=os.getpid(), by=signal.{name}):
+        kill(number, by)
+
+sys.last = Last()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_signal_as_python_exits_changes_no_exit_code(study, name):
+    assert end(start(*study, "--t_r", "two", code=AS_PYTHON_EXITS.format(name=name)))[0] == 2
+
+
+BEFORE_THE_SUMMARY = """
+import os, signal
+from niimasker import workflow
+from niimasker.running import execution
+
+extract_run, write_study_files = execution.extract_run, workflow.write_study_files
+
+def extract_and_interrupt(task):
+    if task.plan.run.output_stem == "sub-02_bold" and {in_a_run}:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return extract_run(task)
+
+def interrupt_and_write(*args):
+    for number in {signals}:
+        os.kill(os.getpid(), number)
+    write_study_files(*args)
+
+execution.extract_run, workflow.write_study_files = extract_and_interrupt, interrupt_and_write
+"""
+
+
+@pytest.mark.parametrize(
+    ("in_a_run", "signals", "statuses"),
+    [
+        (True, [signal.SIGTERM], ["done", "done", "not started"]),
+        (False, [signal.SIGINT], ["done"] * N_RUNS),
+        (False, [signal.SIGHUP, signal.SIGTERM], ["done"] * N_RUNS),
+    ],
+)
+def test_summary_is_written_before_signals_end_the_study(study, in_a_run, signals, statuses):
+    code = BEFORE_THE_SUMMARY.format(in_a_run=in_a_run, signals=[*map(int, signals)])
+    returned, lines = end(start(*study, code=code))
+    assert returned == 130
+    assert summary(Path("out"))["status"].tolist() == statuses
+    held = [line for line in lines if line.startswith("niimasker: interrupted: the summary is being written")]
+    assert len(held) == len(signals)
+    assert lines[-1] == "niimasker: interrupted: every finished run is complete; --resume processes the others."
+
+
+def test_third_signal_ends_at_once(study):
+    code = BEFORE_THE_SUMMARY.format(in_a_run=True, signals=[int(signal.SIGTERM)] * 2)
+    assert end(start(*study, code=code))[0] == 130
+    assert set(summary(Path("out"))["status"]) == {"not started"}
+
+
+INTERRUPTED_IMPORT = """
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "niimasker.cli":
+            exec("raise KeyboardInterrupt")
+
+import runpy, sys
+sys.meta_path.insert(0, Interrupt())
+"""
+
+
+def test_interrupt_in_code_of_a_library_gives_the_exit_code_of_interrupts(tmp_path):
+    # `python -m` ends itself by SIGINT after KeyboardInterrupt in code such as that of dataclasses.
+    (tmp_path / "interrupted.py").write_text(
+        f"{INTERRUPTED_IMPORT}\nfrom niimasker.__main__ import run\nsys.exit(run())\n"
+    )
+    search = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert len(done.stderr.splitlines()) == 1
+
+
+# The files of the study
+
+
+@pytest.fixture
+def _full(monkeypatch):
+    """A disk that is full when the summary is written."""
+
+    def fail(*_: object) -> None:
+        raise OutputLostError("out/niimasker_data/summary.tsv cannot be written (No space left on device); fix that.")
+
+    monkeypatch.setattr(workflow, "write_study_files", fail)
+
+
+@pytest.mark.usefixtures("_full")
+def test_full_disk_at_the_summary_of_sound_runs_is_exit_code_1(study, capsys):
+    assert main([*study, "--tidy", "tsv.gz"]) == 1
+    printed, said = capsys.readouterr()
+    (line,) = said.splitlines()
+    assert line.startswith(
+        "niimasker: error: 3 of 3 runs done, but out/niimasker_data/summary.tsv cannot be written (No space left"
+    )
+    assert printed.startswith("3 runs done, 3 tables of time series in out")
+    assert len([name for name in results_in(Path("out")) if name.endswith("_timeseries.tsv")]) == N_RUNS
+    assert Path("out/timeseries.tsv.gz").is_file()
+
+
+@pytest.mark.usefixtures("_full")
+def test_full_disk_at_the_summary_of_an_interrupted_study_stays_an_interrupt(study, capsys, monkeypatch):
+    def interrupt(*_: object, **__: object):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("niimasker.running.execution.extract_run", interrupt)
+    assert main(study) == 130
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == ["error", "interrupted"]
+
+
+@pytest.mark.usefixtures("_full")
+def test_extract_raises_for_a_summary_that_cannot_be_written(study):
+    with pytest.raises(OutputError, match="3 of 3 runs done, but out/niimasker_data/summary"):
+        extract("out", input_files=study[2], roi_file=study[4], no_report=True)
+
+
+# Signals at random instants
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("options", [[], ["--n_jobs", "2"]], ids=["here", "processes"])
+def test_signals_at_random_instants_leave_what_is_listed(study, options):
+    begun = time.monotonic()
+    assert end(start(*study, *options))[0] == 0
+    seconds = time.monotonic() - begun
+    undisturbed = results_in(Path("out"))
+    draw = random.Random(0)
+    for trial in range(N_TRIALS):
+        study[0] = f"out-{trial}"
+        process = start(*study, *options)
+        # Half of them in the last moments.
+        first = draw.uniform(0.2, seconds) if trial % 2 else draw.uniform(seconds - 0.4, seconds + 0.1)
+        time.sleep(max(0.2, first))
+        for _ in range(draw.choice([1, 2])):
+            if process.poll() is None:
+                process.send_signal(draw.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
+            time.sleep(draw.uniform(0, 0.1))
+        returned, _ = end(process)
+        assert returned in (0, 130)
+        assert_listed(Path(study[0]), undisturbed)
+        assert end(start(*study, *options, "--resume"))[0] == 0
+        assert results_in(Path(study[0])) == undisturbed
+
+
+def assert_listed(out: Path, undisturbed: dict[str, bytes]) -> None:
+    """Check that what there is equals an undisturbed study, and that each finished run is listed."""
+    found = results_in(out)
+    assert found.items() <= undisturbed.items()
+    finished = {name.removesuffix("_timeseries.json") for name in found if name.endswith("_timeseries.json")}
+    if finished:
+        rows = summary(out)
+        assert set(rows.index[rows["status"] == "done"]) == finished
