@@ -8,6 +8,7 @@ from typing import Any
 
 from niimasker.errors import SettingsError
 from niimasker.options.json_files import read_json
+from niimasker.options.paths import DATA_FOLDER, SUMMARY_NAME
 
 DESCRIPTION = "dataset_description.json"
 PROGRAM = "niimasker"
@@ -35,10 +36,15 @@ def read_description(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _is_cut(path: Path) -> bool:
+    """Return whether a description of niimasker's was emptied by a power cut."""
+    return path.stat().st_size == 0 and (path.parent / DATA_FOLDER / SUMMARY_NAME).is_file()
+
+
 def check_output_dataset(output_dir: Path) -> None:
     """Raise SettingsError when the output directory holds another program's dataset."""
     path = output_dir / DESCRIPTION
-    if not path.exists():
+    if not path.exists() or _is_cut(path):
         return
     made_by = read_description(output_dir).get("GeneratedBy")
     programs = [item.get("Name") for item in made_by if isinstance(item, dict)] if isinstance(made_by, list) else []

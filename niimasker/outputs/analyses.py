@@ -48,7 +48,7 @@ def describe_difference(theirs: Analysis, ours: Analysis) -> tuple[str, str]:
 
 
 def _list_differences(theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, str]]:
-    changed = [part for part in SHARED_PARTS if theirs.parts.get(part) != ours.parts.get(part)]
+    changed = [part for part in SHARED_PARTS if part in theirs.parts and theirs.parts[part] != ours.parts[part]]
     if "settings" in changed:
         yield from _compare_options([option for option in OPTIONS if option.affects_results], theirs, ours)
         yield from _compare_tables(theirs, ours)

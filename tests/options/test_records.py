@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,7 +17,8 @@ from niimasker.errors import NiimaskerWarning, SettingsError
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import OPTIONS, PER_CALL_OPTIONS, Settings
-from niimasker.outputs.summaries import write_study
+from niimasker.outputs.study_names import parameters_path
+from niimasker.outputs.summaries import write_parameters
 
 MINIMAL = {"output_dir": "first", "input_files": ["sub-*_bold.nii.gz"], "roi_file": ["atlas.nii.gz"]}
 
@@ -75,6 +77,7 @@ PER_CALL_VALUES = {
     "scheduler": "tcp://a:1",
     "shard": "2/3",
     "resume": True,
+    "overwrite": True,
     "dry_run": True,
     "fail_fast": True,
     "quiet": True,
@@ -110,8 +113,9 @@ OLD_RECORD = {
 
 def record(settings: Settings, folder: Path) -> Path:
     """Write the parameters.json of a call, and return its path."""
-    write_study(folder, settings, [], ["niimasker"])
-    return folder / "parameters.json"
+    settings = dataclasses.replace(settings, output_dir=folder)
+    write_parameters(settings, [], ["niimasker"], [])
+    return parameters_path(folder)
 
 
 def write(path: Path, content: object) -> Path:
