@@ -33,6 +33,10 @@ class ImageError(NiimaskerError):
     """An image cannot be read or is not of the expected kind."""
 
 
+class TooLittleMemoryError(ImageError):
+    """An image needs more memory than is free."""
+
+
 class RunError(NiimaskerError):
     """One run cannot be processed; it is reported as failed and the others continue."""
 

@@ -20,7 +20,7 @@ from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 from nibabel.tripwire import TripWireError
 
-from niimasker.errors import BrokenImageError, ImageError, shorten_text, warn
+from niimasker.errors import BrokenImageError, ImageError, TooLittleMemoryError, shorten_text, warn
 from niimasker.inputs.free_memory import free_bytes
 from niimasker.options.paths import describe_missing_file
 
@@ -214,10 +214,10 @@ def _check_size(voxels: VoxelStorage) -> None:
 
 
 def check_memory(image_path: Path, action: str, n_bytes: int) -> None:
-    """Raise ImageError when an action on an image needs more memory than is free."""
+    """Raise TooLittleMemoryError when an action on an image needs more memory than is free."""
     free = free_bytes()
     if n_bytes > free:
-        raise ImageError(
+        raise TooLittleMemoryError(
             f"{image_path}: {action} takes {n_bytes / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; "
             "resample it to larger voxels, or use a machine with more memory."
         )

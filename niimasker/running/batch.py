@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from niimasker.errors import NiimaskerError, OutputLostError, record_warnings
+from niimasker.running.limits import find_limit, may_succeed_alone
 
 Task = TypeVar("Task")
 Value = TypeVar("Value")
@@ -28,6 +29,10 @@ class Attempt(Generic[Value]):
         Whether the error is a bug of niimasker, not a mistake of the user.
     is_lost
         Whether the worker process died or was stopped, so that files of the task may be incomplete.
+    is_killed
+        Whether the worker process was killed, as the system does when memory runs out.
+    is_starved
+        Whether the task may succeed without other tasks beside it: memory, processes or open files ran out.
     ends_all
         Whether every other task would fail for the same reason.
     warnings
@@ -40,6 +45,8 @@ class Attempt(Generic[Value]):
     traceback: str = ""
     is_bug: bool = False
     is_lost: bool = False
+    is_killed: bool = False
+    is_starved: bool = False
     ends_all: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -67,14 +74,18 @@ def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
         try:
             value = function(task)
         except Exception as error:
-            is_bug = not isinstance(error, NiimaskerError)
+            limit = find_limit(error)
+            is_bug = not isinstance(error, NiimaskerError) and limit is None
             reason = f"unexpected {type(error).__name__}: {error}" if is_bug else str(error)
+            if limit is not None:
+                reason = f"{limit} is reached ({reason}); raise it, or use a smaller --n_jobs."
             return Attempt(
                 None,
                 time.perf_counter() - start,
                 " ".join(reason.split()),
                 traceback.format_exc(),
                 is_bug,
+                is_starved=may_succeed_alone(error),
                 ends_all=isinstance(error, OutputLostError),
                 warnings=tuple(recorded),
             )

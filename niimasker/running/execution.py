@@ -104,8 +104,11 @@ def _uses_processes(settings: Settings) -> bool:
 
 
 def _count_processes(study: Study, plans: Sequence[Plan], placements: Placements) -> int:
+    """Return the number of worker processes; 0 if the runs are extracted in this process."""
     n_jobs = study.settings.n_jobs
-    if n_jobs != -1 or not plans:
+    if not plans or not _uses_processes(study.settings):
+        return 0
+    if n_jobs != -1:
         return n_jobs
     from niimasker.running.memory import count_columns, count_processes, weights_bytes
 
@@ -122,14 +125,22 @@ def _attempt_on_this_machine(
     settings: Settings, n_jobs: int, tasks: Iterator[Task], on_start: Callable[[Task], None]
 ) -> Attempts:
     """Yield each task with its attempt, in this process or in worker processes."""
-    if not _uses_processes(settings):
+    if not n_jobs:
         # One thread, as in the worker processes: the number of threads changes the order of sums and their last digits.
         with threadpool_limits(limits=1):
             yield from attempt_here(extract_run, tasks, on_start=on_start)
-    elif n_jobs > 0:
-        from niimasker.running.workers import attempt_in_processes
+        return
+    from niimasker.running.parallel import attempt_in_processes
 
-        yield from attempt_in_processes(extract_run, tasks, n_jobs=n_jobs, timeout=settings.timeout, on_start=on_start)
+    yield from attempt_in_processes(
+        extract_run,
+        tasks,
+        n_jobs=n_jobs,
+        timeout=settings.timeout,
+        on_start=on_start,
+        # niimasker has chosen their number, so a process too many is its own mistake.
+        tries_killed_again=settings.n_jobs == -1,
+    )
 
 
 def _attempt_on_cluster(

@@ -26,7 +26,9 @@ def start_imports(settings: Settings, cleaning: Cleaning) -> None:
     """Start a thread that imports what a run needs after its image has been read."""
     names = _list_modules(settings, cleaning)
     if any(name not in sys.modules for name in names):
-        threading.Thread(target=_import_modules, args=(names,), name=_THREAD_NAME).start()
+        thread = threading.Thread(target=_import_modules, args=(names,), name=_THREAD_NAME)
+        with contextlib.suppress(RuntimeError):  # no further thread can be started: the imports come later
+            thread.start()
 
 
 def wait_for_imports() -> None:

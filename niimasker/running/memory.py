@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -21,12 +22,16 @@ _PROCESS_BYTES = 300 * 2**20
 _N_BLOCKS = 4
 # Copies of the signals: raw, filtered, cleaned, their confounds, and text.
 _N_SIGNALS = 6
-# nilearn's maskers hold the image, a smoothed or masked copy, and a transposed one.
-_N_NILEARN_IMAGES = 3
+# nilearn's maskers hold the image, a smoothed or masked copy, and a transposed one; 3.5 were measured.
+_N_NILEARN_IMAGES = 4
+# What this process takes later, for the summary, pages and the group; 60 MB were measured.
+_OWN_BYTES = 100 * 2**20
 
 
 def count_processes(n_jobs: int, study: Study, placement_bytes: int, n_columns: int) -> int:
-    """Return the number of processes: n_jobs itself, or for -1 one per usable core as far as the memory allows.
+    """Return the number of worker processes: n_jobs itself, or for -1 one per core as far as the memory allows.
+
+    It is 0 where the memory does not hold this process and another one; with a timeout it is 1 at least.
 
     Parameters
     ----------
@@ -39,15 +44,28 @@ def count_processes(n_jobs: int, study: Study, placement_bytes: int, n_columns: 
         return n_jobs
     n_cores: int = joblib.cpu_count()
     needed = max(process_bytes(plan, study, placement_bytes, n_columns) for plan in study.plans) if study.plans else 1
-    free = free_bytes()
-    n_fitting = max(1, free // needed)
+    free = max(0, free_bytes() - own_bytes())
+    n_fitting = max(0 if study.settings.timeout is None else 1, free // needed)
     if n_fitting >= n_cores:
         return n_cores
     warn(
-        f"--n_jobs -1 uses {n_fitting} of {n_cores} cores: a process needs about {needed / 1e9:.1f} GB, "
+        f"--n_jobs -1 uses {max(1, n_fitting)} of {n_cores} cores: a process needs about {needed / 1e9:.1f} GB, "
         f"and {free / 1e9:.1f} GB of memory are free."
     )
     return n_fitting
+
+
+def own_bytes() -> int:
+    """Return an estimate of the memory that this process will need beyond what it has.
+
+    It may place regions on another space, and then needs as much again as at its peak up to now.
+    """
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        peak, used = (int(lines[name].split()[0]) * 1024 for name in ("VmHWM", "VmRSS"))
+    except (OSError, KeyError):
+        return _OWN_BYTES
+    return _OWN_BYTES + max(0, peak - used)
 
 
 def process_bytes(plan: Plan, study: Study, placement_bytes: int, n_columns: int) -> int:

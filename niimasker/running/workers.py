@@ -1,9 +1,9 @@
 """Worker processes that each run one task at a time: if a process dies, its task fails, and the other tasks continue.
 
-joblib distributes the tasks to threads, one for each process, but its own processes (loky) are not used. When one of
-them dies, all of them break, without telling the cause; and joblib waits for processes that cannot be stopped, such as
-those that wait for a disk that does not answer. The processes of multiprocessing import the user's script again. Here,
-each process is a plain child that reads tasks from its standard input and exits when that is closed.
+joblib's processes (loky) are not used. When one of them dies, all of them break, without telling the cause; joblib
+waits for processes that cannot be stopped, such as those that wait for a disk that does not answer; and it fails where
+fewer processes or threads can be started than asked for. The processes of multiprocessing import the user's script
+again. Here, each process is a plain child that reads tasks from its standard input and exits when that is closed.
 """
 
 from __future__ import annotations
@@ -19,17 +19,13 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from itertools import takewhile
+from collections.abc import Callable
 from logging.handlers import QueueHandler
 from multiprocessing.spawn import get_executable
 from typing import Any, BinaryIO, Generic
 
-from joblib import Parallel, delayed
-
 from niimasker.running.batch import Attempt, Task, Value, attempt
-from niimasker.running.interrupts import hold_interrupts
+from niimasker.running.limits import find_limit
 from niimasker.running.messages import expendable_messages, open_closed_descriptors
 
 # Set before the libraries are loaded: most of them read these variables only then.
@@ -43,66 +39,9 @@ THREAD_VARIABLES = (
 )
 
 _LENGTH = struct.Struct("!Q")
-_MAX_SECONDS_TO_END = 5.0
+MAX_SECONDS_TO_END = 5.0
+_SIGKILL = getattr(signal, "SIGKILL", None)  # not on Windows
 _WORKER_CODE = "import sys; sys.path[:] = {path!r}; from niimasker.running.workers import serve; serve({level})"
-
-
-def attempt_in_processes(
-    function: Callable[[Task], Value],
-    tasks: Iterable[Task],
-    *,
-    n_jobs: int,
-    timeout: float | None,
-    on_start: Callable[[Task], None],
-) -> Iterator[tuple[Task, Attempt[Value]]]:
-    """Yield each task with its attempt, in the order in which they end.
-
-    Parameters
-    ----------
-    tasks
-        Consumed one by one, a few ahead of the processes.
-    timeout
-        The time in seconds after which a task fails and its process is stopped; None for no limit.
-    on_start
-        Called with each task that starts, in other threads.
-    """
-    workers = [Worker[Task, Value](timeout) for _ in range(n_jobs)]
-    free: queue.SimpleQueue[Worker[Task, Value]] = queue.SimpleQueue()
-    for worker in workers:
-        free.put(worker)
-
-    has_ended = threading.Event()
-
-    def attempt_one(task: Task) -> tuple[Task, Attempt[Value]]:
-        worker = free.get()
-        try:
-            if not has_ended.is_set():
-                on_start(task)
-            return task, worker.attempt(function, task)
-        finally:
-            free.put(worker)
-
-    # joblib's threads, not its processes, which all break when one of them dies.
-    parallel = Parallel(
-        n_jobs, backend="threading", return_as="generator_unordered", pre_dispatch=2 * n_jobs, batch_size=1
-    )
-    ended: Iterator[tuple[Task, Attempt[Value]]] = parallel(
-        delayed(attempt_one)(task) for task in takewhile(lambda task: not has_ended.is_set(), tasks)
-    )
-    try:
-        # Not `yield from`, which would close the generator before the processes are stopped.
-        for task_and_attempt in ended:  # noqa: UP028
-            yield task_and_attempt
-    finally:
-        # After Ctrl-C as well: no process may write a file once this function returns.
-        has_ended.set()
-        with hold_interrupts():
-            for worker in workers:
-                worker.end()
-        with warnings.catch_warnings():
-            # joblib warns that tasks were cancelled, which is intended.
-            warnings.simplefilter("ignore", UserWarning)
-            ended.close()  # type: ignore[attr-defined]
 
 
 class Worker(Generic[Task, Value]):
@@ -123,7 +62,12 @@ class Worker(Generic[Task, Value]):
     def attempt(self, function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
         """Return the attempt at a task in the process."""
         start = time.perf_counter()
-        process = self._ensure_started()
+        is_killed = False
+        try:
+            process = self.start()
+        except (OSError, RuntimeError) as error:
+            reason = f"its process could not be started ({find_limit(error) or error})"
+            return Attempt(None, 0.0, reason, is_starved=True)
         if process is None:
             return Attempt(None, 0.0, "interrupted", is_lost=True)
         try:
@@ -132,20 +76,33 @@ class Worker(Generic[Task, Value]):
             answer = self._answers.get(timeout=self._timeout)
             if answer is not None:
                 return answer
-            reason = _describe_exit(_wait(process))
+            code = _wait(process)
+            is_killed, reason = code is not None and -code == _SIGKILL, _describe_exit(code)
         except queue.Empty:
             reason = f"it took longer than the {self._timeout:g} s of --timeout; its process was stopped"
         self._kill()
-        return Attempt(None, time.perf_counter() - start, reason, is_lost=True)
+        return Attempt(None, time.perf_counter() - start, reason, is_lost=True, is_killed=is_killed)
 
-    def _ensure_started(self) -> subprocess.Popen[bytes] | None:
+    def start(self) -> subprocess.Popen[bytes] | None:
+        """Return the process, which is started if none is running; None once the worker has ended.
+
+        Raises
+        ------
+        OSError, RuntimeError
+            The limits of the system allow no further process or thread.
+        """
         with self._starting:
             if self._has_ended:
                 return None
             if self._process is None or self._process.poll() is not None:
                 self._answers = queue.SimpleQueue()
                 self._process = _start_process()
-                threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True).start()
+                listener = threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True)
+                try:
+                    listener.start()
+                except RuntimeError:
+                    self._process.stdout.close()  # type: ignore[union-attr]
+                    raise
             return self._process
 
     def end(self) -> None:
@@ -168,7 +125,7 @@ class Worker(Generic[Task, Value]):
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
     """Return the exit code of a process that is ending; None if it does not end in time."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        return process.wait(_MAX_SECONDS_TO_END)
+        return process.wait(MAX_SECONDS_TO_END)
     return None
 
 
@@ -205,7 +162,7 @@ def _describe_exit(code: int | None) -> str:
     name = f"signal {-code} ({names.get(-code, 'unnamed')})"
     if -code == signal.SIGSEGV:
         return f"its process crashed with a segmentation fault, {name}"
-    if -code == getattr(signal, "SIGKILL", None):
+    if -code == _SIGKILL:
         return f"its process was killed by {name}, as the system does when memory runs out"
     return f"its process was ended by {name}"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import logging
 import os
 import pickle
+import signal
 import threading
 from pathlib import Path
 
@@ -32,6 +34,22 @@ def end_itself(by: int) -> int:
     elif by:
         os._exit(by)
     return by
+
+
+def fail_once(path: Path) -> str:
+    """Fail, as where the limit of open files is reached, unless that has happened before."""
+    if path.exists():
+        return "done"
+    path.touch()
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+def kill_itself_once(path: Path) -> str:
+    """Be killed, as the system does when memory runs out, unless that has happened before."""
+    if path.exists():
+        return "done"
+    path.touch()
+    return str(end_itself(-signal.SIGKILL))
 
 
 def warn_and_fail(text: str) -> None:

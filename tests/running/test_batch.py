@@ -22,8 +22,9 @@ from niimasker.cli import main
 from niimasker.errors import OutputError, OutputLostError, SettingsError, record_warnings
 from niimasker.running import execution, placements
 from niimasker.running.batch import attempt, attempt_here
+from niimasker.running.parallel import attempt_in_processes
 from niimasker.running.task import extract_run
-from niimasker.running.workers import THREAD_VARIABLES, Worker, attempt_in_processes
+from niimasker.running.workers import THREAD_VARIABLES, Worker
 
 
 def nothing(_: object) -> None:
@@ -313,12 +314,12 @@ attempt_in_time = workers.Worker.attempt
 
 def attempt_first_without_limit(worker, function, task):
     process, timeout = worker._process, worker._timeout
-    if process is None or process.poll() is not None:
+    if process is not getattr(worker, "used", None) or process.poll() is not None:
         worker._timeout = None
     try:
         return attempt_in_time(worker, function, task)
     finally:
-        worker._timeout = timeout
+        worker._timeout, worker.used = timeout, worker._process
 
 workers.Worker.attempt = attempt_first_without_limit
 """

@@ -37,6 +37,7 @@ def machine(monkeypatch):
     def make(n_cores: int, free: int) -> None:
         monkeypatch.setattr(memory.joblib, "cpu_count", lambda: n_cores)
         monkeypatch.setattr(memory, "free_bytes", lambda: free)
+        monkeypatch.setattr(memory, "own_bytes", lambda: 0)
 
     return make
 
@@ -60,10 +61,30 @@ def test_study_with_all_cores_is_done(tmp_path, machine):
     assert [outcome.status for outcome in outcomes] == ["done", "done"]
 
 
-def test_one_process_is_left_at_least(study, machine):
+def test_no_process_beside_this_one_is_started_where_it_does_not_fit(study, machine):
+    machine(8, GB // 4)
+    with pytest.warns(NiimaskerWarning, match="--n_jobs -1 uses 1 of 8 cores"):
+        assert count_processes(-1, study, 0, 3) == 0
+
+
+def test_one_process_is_left_for_a_timeout(tmp_path, machine):
     machine(8, 0)
-    with pytest.warns(NiimaskerWarning):
-        assert count_processes(-1, study, 0, 3) == 1
+    with pytest.warns(NiimaskerWarning, match="--n_jobs -1 uses 1 of 8 cores"):
+        assert count_processes(-1, make_study(tmp_path, timeout=60), 0, 3) == 1
+
+
+def test_what_this_process_needs_later_counts(study, machine, monkeypatch):
+    machine(8, 2 * GB)
+    monkeypatch.setattr(memory, "own_bytes", lambda: GB)
+    with pytest.warns(NiimaskerWarning, match="--n_jobs -1 uses 3 of 8 cores"):
+        assert count_processes(-1, study, 0, 3) == 3
+
+
+def test_this_process_may_need_what_it_needed_before():
+    before = memory.own_bytes()
+    np.ones(300 * 2**20 // 8)
+    assert memory.own_bytes() >= before
+    assert 2**20 < before < 2**40
 
 
 def test_number_that_is_given_is_kept(study, machine):
