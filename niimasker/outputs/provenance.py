@@ -113,12 +113,19 @@ def make_sidecar(
         "Confounds": list(nuisance.names),
         "ConfoundsLeftOut": dict(nuisance.left_out),
         "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
-        "Columns": {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)},
+        "Columns": _describe_indices(weights),
         "Settings": shaping_settings(settings),
         "Software": dict(software_versions()),
         "Warnings": list(warnings),
         "Sources": dict(sources),
     }
+
+
+def _describe_indices(weights: RegionWeights) -> dict[str, dict[str, int]] | None:
+    """Return the index of each column; None where each is a voxel, which its table of voxels describes."""
+    if weights.single_points is not None:
+        return None
+    return {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)}
 
 
 def _times_of_rows(series: Series, timeline: Timeline, t_r: float | None, settings: Settings) -> list[float] | None:
@@ -131,14 +138,17 @@ def _times_of_rows(series: Series, timeline: Timeline, t_r: float | None, settin
 def describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, str | int]]:
     """Return the atlas and region of each column, with the keys of the proposal for functional derivatives (BEP012).
 
+    Where each column is a voxel, nothing is returned: for 230,000 voxels the file would have 25 MB, and the table of
+    voxels has the region of each.
+
     Parameters
     ----------
     atlas
         The key of the atlas in file names.
     """
-    points = weights.single_points
-    regions = weights.indices if points is None else [points.regions.indices[row] for row in points.rows]
-    return {name: {"Atlas": atlas, "ROI": index} for name, index in zip(weights.names, regions, strict=True)}
+    if weights.single_points is not None:
+        return {}
+    return {name: {"Atlas": atlas, "ROI": index} for name, index in zip(weights.names, weights.indices, strict=True)}
 
 
 def make_relmat_sidecar(

@@ -271,6 +271,17 @@ def test_sidecar_of_any_size_is_read(study):
     assert resume() == ["skipped"] * N_RUNS
 
 
+def test_voxels_are_skipped_with_a_small_sidecar(study):
+    words = ["voxels", *WORDS, "--as_voxels"]
+    assert main(words) == 0
+    path = study / "voxels/sub-01_bold_timeseries.json"
+    n_columns = (study / "voxels/sub-01_bold_timeseries.tsv").read_text().splitlines()[0].count("voxel")
+    assert json.loads(path.read_bytes())["Columns"] is None
+    assert path.stat().st_size < 30 * n_columns
+    assert main([*words, "--resume"]) == 0
+    assert statuses(Path("voxels")).tolist() == ["skipped"] * N_RUNS
+
+
 @pytest.mark.parametrize("key", ["Fingerprint", "Files", "Summary", "Warnings"])
 @pytest.mark.parametrize("value", [None, 3, "text", [[]]], ids=repr)
 def test_edited_record_makes_its_run_again(study, key, value):
