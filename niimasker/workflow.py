@@ -25,9 +25,9 @@ from niimasker.running.study_files import (
     write_study_files,
     write_tidy_table,
 )
-from niimasker.running.task import Shared, share
-from niimasker.study.fingerprints import Fingerprint
+from niimasker.running.task import Shared, Task, share
 from niimasker.study.preparation import Study, prepare
+from niimasker.study.rechecks import check_regions
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -102,10 +102,11 @@ def run_study(
         finished = {outcome.run: outcome for outcome in find_finished(study, shared)}
         occupied = occupy(study, shared.analysis, list_study_files(study), finished.keys(), stack)
         outcomes = {run: Outcome(run) for run in study.runs}
-        underway: dict[Run, Fingerprint] = {}
+        underway: dict[Run, Task] = {}
         with contextlib.ExitStack() as holding:
             try:
                 begin_study_files(study, occupied)
+                check_regions(study)  # the copies of the regions are those that were loaded
                 extracting = _extract_runs(study, shared, client, occupied, finished, underway, on_start)
                 with contextlib.closing(extracting) as extracted:
                     for outcome in extracted:
@@ -129,7 +130,7 @@ def _end_study(
     study: Study,
     occupied: Occupied,
     outcomes: dict[Run, Outcome],
-    underway: Mapping[Run, Fingerprint],
+    underway: Mapping[Run, Task],
     command: Sequence[str],
     on_unwritten: Callable[[OutputError], None],
 ) -> Mapping[Run, Outcome]:
@@ -187,12 +188,12 @@ def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | N
     return client
 
 
-def _settle_interrupted(study: Study, underway: Mapping[Run, Fingerprint]) -> Iterator[Outcome]:
+def _settle_interrupted(study: Study, underway: Mapping[Run, Task]) -> Iterator[Outcome]:
     """Yield the interrupted runs whose files are complete; the files of the others are removed."""
     if not underway:
         return
-    for run, fingerprint in underway.items():
-        done = find_complete(study, run, fingerprint)
+    for run, task in underway.items():
+        done = find_complete(task)
         if done is not None:
             yield done
         else:
@@ -216,7 +217,7 @@ def _extract_runs(
     client: Client | None,
     occupied: Occupied,
     finished: Mapping[Run, Outcome],
-    underway: dict[Run, Fingerprint],
+    underway: dict[Run, Task],
     on_start: Callable[[Run], None],
 ) -> Generator[Outcome, None, None]:
     """Yield the outcome of each run, until one of them ends the study; `underway` receives the runs that start here."""

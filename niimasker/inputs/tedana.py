@@ -30,12 +30,11 @@ def choose_rejected(names: Sequence[str], paths: Mapping[str, Path]) -> tuple[st
         No table is tedana's mixing table, or the table of metrics is missing or does not fit.
     """
     tables = tuple(dict.fromkeys(paths.values()))
-    table_path = next((path for path in tables if _MIXING in path.name), None)
-    if table_path is None:
+    table_path, metrics_path = next(((path, found) for path in tables if (found := find_metrics(path))), (None, None))
+    if table_path is None or metrics_path is None:
         raise ConfoundsError(
             f"{show_paths(tables)}: the word tedana takes tedana's mixing table, *{_MIXING}.tsv, in --regressor_files."
         )
-    metrics_path = table_path.with_name(table_path.name.replace(_MIXING, _METRICS))
     metrics = read_text_table(metrics_path, ConfoundsError, "tedana's table of metrics beside the mixing table")
     missing = [name for name in ("Component", "classification") if name not in metrics.names]
     if missing:
@@ -53,6 +52,13 @@ def choose_rejected(names: Sequence[str], paths: Mapping[str, Path]) -> tuple[st
             "both must come from the same run."
         )
     return chosen
+
+
+def find_metrics(table_path: Path) -> Path | None:
+    """Return where the table of metrics lies that belongs to tedana's mixing table; None for any other table."""
+    if _MIXING not in table_path.name:
+        return None
+    return table_path.with_name(table_path.name.replace(_MIXING, _METRICS))
 
 
 def _drop_zeros(component: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from niimasker.inputs.confounds import Confounds
+from niimasker.inputs.file_states import checksum
 from niimasker.inputs.series import Series
 from niimasker.options.option_types import Shard
 from niimasker.options.settings import PER_CALL_OPTIONS, Settings
@@ -23,6 +24,7 @@ from niimasker.signals.connectivity import DESCRIPTIONS, ESTIMATED_FROM, Connect
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
+from niimasker.study.plans import Plan
 
 PACKAGES = ("niimasker", "isal", "numpy", "scipy", "pandas", "scikit-learn", "nilearn", "nibabel", "natsort", "joblib")
 
@@ -59,20 +61,27 @@ def _plain(value: Any) -> Any:
 
 def source_record(path: Path, sha256: str | None = None) -> SourceRecord:
     """Return a source file's path, size in bytes and SHA-256 checksum, which is computed unless given."""
-    return {"Path": str(path), "Bytes": path.stat().st_size, "SHA256": sha256 or _sha256(path)}
+    return {"Path": str(path), "Bytes": path.stat().st_size, "SHA256": sha256 or checksum(path)}
+
+
+def run_sources(plan: Plan, confounds: Confounds | None, image_sha256: str) -> Sources:
+    """Return the source files of a run, without those of its regions; several confounds tables are a list."""
+    sources: Sources = {"Image": source_record(plan.series.storage.path, image_sha256)}
+    # A table that is not needed may be unreadable; then it is not a source.
+    if plan.run.confounds_paths and confounds is not None:
+        records = [source_record(path) for path in plan.run.confounds_paths]
+        sources["Confounds"] = records if len(records) > 1 else records[0]
+    measures = None if confounds is None else confounds.measures
+    if measures is not None and measures.motion_path is not None:
+        sources["Motion"] = source_record(measures.motion_path)
+    if plan.run.censor_path is not None:
+        sources["CensorFile"] = source_record(plan.run.censor_path)
+    return sources
 
 
 def join_record(join: NamesJoin) -> SourceRecord:
     """Return how the names of a table were joined with the regions, for the record of the table."""
     return {"Format": join.format, "JoinedBy": join.how, "FirstNames": join.pairs}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def make_sidecar(
@@ -104,12 +113,19 @@ def make_sidecar(
         "Confounds": list(nuisance.names),
         "ConfoundsLeftOut": dict(nuisance.left_out),
         "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
-        "Columns": {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)},
+        "Columns": _describe_indices(weights),
         "Settings": shaping_settings(settings),
         "Software": dict(software_versions()),
         "Warnings": list(warnings),
         "Sources": dict(sources),
     }
+
+
+def _describe_indices(weights: RegionWeights) -> dict[str, dict[str, int]] | None:
+    """Return the index of each column; None where each is a voxel, which its table of voxels describes."""
+    if weights.single_points is not None:
+        return None
+    return {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)}
 
 
 def _times_of_rows(series: Series, timeline: Timeline, t_r: float | None, settings: Settings) -> list[float] | None:
@@ -122,14 +138,17 @@ def _times_of_rows(series: Series, timeline: Timeline, t_r: float | None, settin
 def describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, str | int]]:
     """Return the atlas and region of each column, with the keys of the proposal for functional derivatives (BEP012).
 
+    Where each column is a voxel, nothing is returned: for 230,000 voxels the file would have 25 MB, and the table of
+    voxels has the region of each.
+
     Parameters
     ----------
     atlas
         The key of the atlas in file names.
     """
-    points = weights.single_points
-    regions = weights.indices if points is None else [points.regions.indices[row] for row in points.rows]
-    return {name: {"Atlas": atlas, "ROI": index} for name, index in zip(weights.names, regions, strict=True)}
+    if weights.single_points is not None:
+        return {}
+    return {name: {"Atlas": atlas, "ROI": index} for name, index in zip(weights.names, weights.indices, strict=True)}
 
 
 def make_relmat_sidecar(

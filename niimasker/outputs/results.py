@@ -23,7 +23,6 @@ from niimasker.outputs.provenance import (
     describe_columns,
     make_relmat_sidecar,
     make_sidecar,
-    source_record,
 )
 from niimasker.outputs.run_sidecars import list_files
 from niimasker.outputs.staging import StagedFiles, staging
@@ -42,6 +41,7 @@ from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Signals
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
+from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.plans import Plan
 
 
@@ -89,8 +89,9 @@ def write_run(
     extracted: Extracted,
     *,
     keys: Sequence[str],
+    run_sources: Sources,
     sources: Sequence[Mapping[str, SourceRecord]],
-    fingerprint: Mapping[str, str],
+    fingerprint: Fingerprint,
     settings: Settings,
     publishing: contextlib.AbstractContextManager[None],
 ) -> Result:
@@ -100,6 +101,8 @@ def write_run(
     ----------
     keys, sources
         The key of each atlas in file names, and the source files of its regions.
+    run_sources
+        The other source files of the run.
     fingerprint
         Fingerprint of the inputs and settings, from `niimasker.study.fingerprints`.
     publishing
@@ -128,7 +131,6 @@ def write_run(
             "Files": {_relative(path, settings): staged.describe(path) for path in staged.paths},
             "Fingerprint": dict(fingerprint),
         }
-        shared = run_sources(plan, extracted)
         for number, tables in enumerate(files.tables):
             sidecar = make_sidecar(
                 settings=settings,
@@ -137,7 +139,7 @@ def write_run(
                 cleaning=plan.cleaning,
                 weights=placement.weights[number],
                 nuisance=extracted.nuisance,
-                sources={**shared, **sources[number]},
+                sources={**run_sources, **sources[number]},
                 warnings=extracted.warnings,
             )
             columns = describe_columns(tables.atlas, placement.weights[number])
@@ -251,21 +253,6 @@ def _insert_censored(values: np.ndarray, timeline: Timeline) -> np.ndarray:
     rows = np.full((timeline.n_read - timeline.n_discarded, values.shape[1]), np.nan)
     rows[timeline.kept[timeline.n_discarded :]] = values
     return rows
-
-
-def run_sources(plan: Plan, extracted: Extracted) -> Sources:
-    """Return the source files of a run, without those of its regions; several confounds tables are a list."""
-    sources: Sources = {"Image": source_record(plan.series.storage.path, extracted.image_sha256)}
-    # A table that is not needed may be unreadable; then it is not a source.
-    if plan.run.confounds_paths and extracted.confounds is not None:
-        records = [source_record(path) for path in plan.run.confounds_paths]
-        sources["Confounds"] = records if len(records) > 1 else records[0]
-    measures = None if extracted.confounds is None else extracted.confounds.measures
-    if measures is not None and measures.motion_path is not None:
-        sources["Motion"] = source_record(measures.motion_path)
-    if plan.run.censor_path is not None:
-        sources["CensorFile"] = source_record(plan.run.censor_path)
-    return sources
 
 
 def summary_numbers(result: Result) -> dict[str, float]:

@@ -18,6 +18,8 @@ _KEY_TYPES = {"Output": str, "Fingerprint": dict, "Files": dict, "Summary": dict
 def read_sidecar(path: Path) -> Sidecar:
     """Return the content of a run's JSON file; empty if it is not one that this version of niimasker has written."""
     try:
+        if not path.is_file():  # opening a pipe without a writer would block
+            return {}
         # Not bounded as other JSON files are: it has an entry per region.
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -45,6 +45,14 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What regions say about their space: the file or query that they come from, and whether its header names one."""
+
+    source: str
+    has_known_space: bool
+
+
+@dataclass(frozen=True)
 class Regions:
     """The regions of one --roi_file: their definition and their names.
 
@@ -74,6 +82,11 @@ class Regions:
     as_voxels: bool = False
     has_known_space: bool = True
     names_join: NamesJoin | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """What the regions say about their space."""
+        return Origin(self.source, self.has_known_space)
 
 
 def find_centres(definition: Parcellation | Maps, indices: Sequence[int]) -> np.ndarray:

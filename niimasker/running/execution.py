@@ -21,7 +21,6 @@ from niimasker.running.batch import Attempt, ConnectionLostError, attempt, attem
 from niimasker.running.handover import OnDisk
 from niimasker.running.placements import AnyPlacement, OwnPlacement, Placements
 from niimasker.running.task import Shared, Task, extract_run
-from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
 
@@ -41,7 +40,7 @@ def extract_plans(
     shared: Shared,
     client: Client | None,
     record_path: Path,
-    underway: dict[Run, Fingerprint],
+    underway: dict[Run, Task],
     on_start: Callable[[Run], None],
 ) -> Generator[Outcome, None, None]:
     """Yield the outcome of each plan.
@@ -53,7 +52,7 @@ def extract_plans(
     record_path
         The record of this call in the output folder.
     underway
-        Receives each run that starts, or is submitted to the cluster, with its fingerprint.
+        Receives each run that starts, or is submitted to the cluster, with its task.
     on_start
         Called with each run that starts, in any thread.
     """
@@ -67,7 +66,7 @@ def extract_plans(
         tasks = _make_tasks(plans, placements, unplaced, shared, record_path)
 
         def start(task: Task) -> None:
-            underway[task.plan.run] = task.fingerprint
+            underway[task.plan.run] = task
             on_start(task.plan.run)
 
         if client is not None:
@@ -154,12 +153,12 @@ def _attempt_on_cluster(
 
 
 def _end_lost(
-    study: Study, plans: Sequence[Plan], underway: Mapping[Run, Fingerprint], error: ConnectionLostError
+    study: Study, plans: Sequence[Plan], underway: Mapping[Run, Task], error: ConnectionLostError
 ) -> Iterator[Outcome]:
     """Yield what became of runs whose cluster was lost: those with complete files are done, those under way failed."""
     left: list[Plan] = []
     for plan in plans:
-        done = find_complete(study, plan.run, underway[plan.run]) if plan.run in underway else None
+        done = find_complete(underway[plan.run]) if plan.run in underway else None
         if done is None:
             left.append(plan)
         else:
@@ -173,14 +172,14 @@ def _end_lost(
         yield _make_outcome(study, plan, Attempt(None, 0.0, reason, ends_all=is_last))
 
 
-def find_complete(study: Study, run: Run, fingerprint: Fingerprint) -> Outcome | None:
+def find_complete(task: Task) -> Outcome | None:
     """Return the outcome of an interrupted run if all of its tables are written, otherwise None."""
     from niimasker.running.resume import find_result
 
     # Only the tables count: --resume makes a missing report.
-    settings = dataclasses.replace(study.settings, no_report=True)
-    result = find_result(run.output_stem, study.keys, fingerprint, settings)
-    return None if result is None else Outcome(run, result, warnings=result.warnings)
+    settings = dataclasses.replace(task.shared.settings, no_report=True)
+    result = find_result(task.plan, task.shared, settings)
+    return None if result is None else Outcome(task.plan.run, result, warnings=result.warnings)
 
 
 def _name_image(run: Run, reason: str | None) -> str | None:
@@ -224,5 +223,4 @@ def _make_tasks(
             failures[space] = placed
             unplaced.append((plan, placed))
         else:
-            fingerprint = {**shared.fingerprint, **fingerprint_run(plan, shared.settings)}
-            yield Task(plan, placed.value, fingerprint, shared, record_path)
+            yield Task(plan, placed.value, shared, record_path)

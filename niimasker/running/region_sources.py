@@ -8,7 +8,7 @@ from pathlib import Path
 from niimasker.inputs.runs import RegionFiles
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
-from niimasker.outputs.provenance import SourceRecord, join_record, source_record
+from niimasker.outputs.provenance import SourceRecord, Sources, join_record, source_record
 from niimasker.regions.loading import find_names_paths
 from niimasker.regions.names.joins import NamesJoin
 
@@ -58,3 +58,21 @@ def _names_source(sources: RegionSources, join: NamesJoin) -> SourceRecord:
 def _atlas_source(roi_file: str) -> SourceRecord:
     roi_path = expand_home(roi_file)
     return source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}
+
+
+def number_sources(sources: Sources) -> dict[str, SourceRecord]:
+    """Return source files each under a name of its own: the second table of confounds is "Confounds (2)"."""
+    numbered: dict[str, SourceRecord] = {}
+    for part, source in sources.items():
+        for number, record in enumerate(source if isinstance(source, list) else [source], start=1):
+            numbered[part if number == 1 else f"{part} ({number})"] = record
+    return numbered
+
+
+def name_sources(keys: Sequence[str], sources: Sequence[RegionSources]) -> dict[str, SourceRecord]:
+    """Return the source files of all atlases by name, such as "Regions", or "Regions (<atlas>)" of several atlases."""
+    return {
+        f"{part} ({key})" if part != "Mask" and len(keys) > 1 else part: source
+        for key, atlas_sources in zip(keys, sources, strict=True)
+        for part, source in atlas_sources.items()
+    }

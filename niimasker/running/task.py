@@ -6,26 +6,34 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from niimasker.errors import record_warnings
+from niimasker.errors import NiimaskerError, RunError, record_warnings
 from niimasker.options.settings import Settings
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import publishing
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
-from niimasker.outputs.provenance import SourceRecord, Sources, shaping_settings
+from niimasker.outputs.provenance import Sources, run_sources, shaping_settings
+from niimasker.regions.definitions import Origin
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.running.batch import attempt
 from niimasker.running.late_imports import start_imports, wait_for_imports
-from niimasker.running.placements import AnyPlacement
-from niimasker.running.region_sources import RegionSources, read_run_sources, read_sources, with_joins
+from niimasker.running.placements import AnyPlacement, OwnPlacement
+from niimasker.running.region_sources import (
+    RegionSources,
+    name_sources,
+    number_sources,
+    read_run_sources,
+    read_sources,
+    with_joins,
+)
 from niimasker.signals.accumulation import MeanVolume
 from niimasker.signals.cleaning import clean
 from niimasker.signals.connectivity import (
@@ -37,9 +45,10 @@ from niimasker.signals.connectivity import (
 from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_coverage
 from niimasker.signals.extraction import ReadOptions, Signals, extract_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
-from niimasker.study.fingerprints import Fingerprint, fingerprint_study
+from niimasker.study.fingerprints import Fingerprint, fingerprint_run, fingerprint_study
 from niimasker.study.plans import Plan, load_run_confounds
 from niimasker.study.preparation import Study
+from niimasker.study.rechecks import check_regions, check_unchanged, find_changed, recheck
 
 if TYPE_CHECKING:
     from niimasker.outputs.results import Extracted, Result
@@ -57,6 +66,8 @@ class Shared:
         For each atlas its name in file names, and the source files of its regions.
     fingerprint
         The fingerprint of everything but the files of single runs.
+    origins
+        The origin of each atlas that all runs share.
     study_warnings
         The warnings that concern every run.
     command
@@ -66,7 +77,8 @@ class Shared:
     settings: Settings
     keys: tuple[str, ...]
     sources: tuple[RegionSources, ...]
-    fingerprint: Fingerprint
+    fingerprint: Mapping[str, str]
+    origins: tuple[Origin, ...]
     study_warnings: tuple[str, ...]
     command: tuple[str, ...]
 
@@ -78,7 +90,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker receives for one run: its plan, the placement of its regions, and the fingerprint of its inputs.
+    """What a worker receives for one run: its plan, and the placement of its regions.
 
     Parameters
     ----------
@@ -88,7 +100,6 @@ class Task:
 
     plan: Plan
     placement: AnyPlacement
-    fingerprint: Fingerprint
     shared: Shared
     record_path: Path
 
@@ -99,40 +110,80 @@ def extract_run(task: Task) -> Result:
     Raises
     ------
     NiimaskerError
-        The run cannot be extracted; none of its files is written.
+        The run cannot be extracted, or one of its files changes while it is; none of its files is written.
     """
-    with record_warnings() as recorded:
-        placement = task.placement.load()
-    extracted = _compute_signals(task, placement, recorded)
+    task = _recheck(task)
+    placement, extracted, read = _read_run(task)
     from niimasker.outputs.results import write_run
 
     start = time.perf_counter()
-    run_sources = read_run_sources(task.plan.run.own_regions, task.shared.sources, task.shared.settings)
-    sources = with_joins(run_sources, placement.joins)
     result = write_run(
         task.plan,
         placement,
         extracted,
         keys=task.shared.keys,
-        sources=sources,
-        fingerprint=task.fingerprint,
+        run_sources=read.of_run,
+        sources=read.of_regions,
+        fingerprint=read.fingerprint,
         settings=task.shared.settings,
         publishing=publishing(task.record_path),
     )
     _log_step(task, "tables written", start)
-    return result if task.shared.settings.no_report else _add_report(task, placement, extracted, result, sources)
+    return result if task.shared.settings.no_report else _add_report(task, placement, extracted, result, read)
+
+
+def _recheck(task: Task) -> Task:
+    """Return a task whose run is checked again if one of its files has changed since its check."""
+    plan, placement = recheck(task.plan, task.shared.settings, task.shared.origins), task.placement
+    if isinstance(placement, OwnPlacement):
+        placement = dataclasses.replace(placement, series=plan.series)
+    return dataclasses.replace(task, plan=plan, placement=placement)
+
+
+@dataclass(frozen=True)
+class _ReadFiles:
+    """The files that a run was read from: those of each atlas's regions, the others, and the fingerprint of all."""
+
+    of_run: Sources
+    of_regions: tuple[RegionSources, ...]
+    fingerprint: Fingerprint
+
+
+def _read_run(task: Task) -> tuple[Placement, Extracted, _ReadFiles]:
+    """Return a run's results, and the files that they were read from, which have not changed meanwhile."""
+    settings = task.shared.settings
+    try:
+        with record_warnings() as recorded:
+            placement = task.placement.load()
+        extracted = _compute_signals(task, placement, recorded)
+        read = _describe_files(task, placement, extracted)
+    except (NiimaskerError, OSError) as error:
+        # A file that is being written may look damaged.
+        if shown := find_changed(task.plan, settings):
+            raise RunError(f"{shown}: changed while the run was processed: {error}") from error
+        raise
+    check_unchanged(task.plan, settings)
+    return placement, extracted, read
+
+
+def _describe_files(task: Task, placement: Placement, extracted: Extracted) -> _ReadFiles:
+    settings, image_sha256 = task.shared.settings, extracted.image_sha256
+    of_regions = read_run_sources(task.plan.run.own_regions, task.shared.sources, settings)
+    return _ReadFiles(
+        run_sources(task.plan, extracted.confounds, image_sha256),
+        with_joins(of_regions, placement.joins),
+        {**task.shared.fingerprint, **fingerprint_run(task.plan, settings, image_sha256)},
+    )
 
 
 def _log_step(task: Task, step: str, start: float) -> None:
     _log.debug("%s: %s in %.3f s", task.plan.run.image_path, step, time.perf_counter() - start)
 
 
-def _add_report(
-    task: Task, placement: Placement, extracted: Extracted, result: Result, sources: Sequence[RegionSources]
-) -> Result:
+def _add_report(task: Task, placement: Placement, extracted: Extracted, result: Result, read: _ReadFiles) -> Result:
     """Return the result with the path of its report, or with a warning why the report could not be written."""
     start = time.perf_counter()
-    written = attempt(lambda arguments: _write_report(*arguments), (task, placement, extracted, result, sources))
+    written = attempt(lambda arguments: _write_report(*arguments), (task, placement, extracted, result, read))
     if written.value is not None:
         _log_step(task, "report written", start)
         return dataclasses.replace(result, report_path=written.value)
@@ -141,10 +192,7 @@ def _add_report(
     return dataclasses.replace(result, warnings=(*result.warnings, warning))
 
 
-def _write_report(
-    task: Task, placement: Placement, extracted: Extracted, result: Result, sources: Sequence[RegionSources]
-) -> Path:
-    from niimasker.outputs.results import run_sources
+def _write_report(task: Task, placement: Placement, extracted: Extracted, result: Result, read: _ReadFiles) -> Path:
     from niimasker.reports.run_page import write_report
     from niimasker.reports.run_view import make_view
 
@@ -157,30 +205,12 @@ def _write_report(
         extracted,
         result,
         keys=task.shared.keys,
-        sources={**_number_sources(run_sources(task.plan, extracted)), **_name_sources(task.shared.keys, sources)},
+        sources={**number_sources(read.of_run), **name_sources(task.shared.keys, read.of_regions)},
         settings=task.shared.settings,
         command=task.shared.command,
     )
     write_report(path, view, task.shared.settings.output_dir)
     return path
-
-
-def _number_sources(sources: Sources) -> dict[str, SourceRecord]:
-    """Return source files each under a name of its own: the second table of confounds is "Confounds (2)"."""
-    numbered: dict[str, SourceRecord] = {}
-    for part, source in sources.items():
-        for number, record in enumerate(source if isinstance(source, list) else [source], start=1):
-            numbered[part if number == 1 else f"{part} ({number})"] = record
-    return numbered
-
-
-def _name_sources(keys: Sequence[str], sources: Sequence[RegionSources]) -> dict[str, SourceRecord]:
-    """Return the source files of all atlases by name, such as "Regions", or "Regions (<atlas>)" of several atlases."""
-    return {
-        f"{part} ({key})" if part != "Mask" and len(keys) > 1 else part: source
-        for key, atlas_sources in zip(keys, sources, strict=True)
-        for part, source in atlas_sources.items()
-    }
 
 
 def _compute_signals(task: Task, placement: Placement, placement_warnings: Sequence[str]) -> Extracted:
@@ -265,4 +295,6 @@ def share(study: Study, command: Sequence[str]) -> Shared:
     mask_path = settings.mask_img if study.mask else None
     sources = read_sources(settings.roi_file, settings, mask_path) if study.atlases else ()
     fingerprint = fingerprint_study(settings, study.keys, study.atlases, sources)
-    return Shared(settings, study.keys, sources, fingerprint, study.warnings, tuple(command))
+    check_regions(study)
+    origins = tuple(regions.origin for regions in study.atlases)
+    return Shared(settings, study.keys, sources, fingerprint, origins, study.warnings, tuple(command))

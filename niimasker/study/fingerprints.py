@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from niimasker.inputs.runs import RegionFiles
-from niimasker.options.paths import expand_home
+from niimasker.inputs.file_states import checksum, read_state
 from niimasker.options.settings import OPTIONS, Settings
 from niimasker.regions.definitions import Maps, Parcellation, Regions
-from niimasker.regions.loading import find_names_paths
 from niimasker.study.plans import Plan
+from niimasker.study.run_inputs import IMAGE, IMAGE_JSON, list_run_files
 
-Fingerprint = dict[str, str]
-
-_TEDANA_MIXING, _TEDANA_METRICS = "desc-ICA_mixing", "desc-tedana_metrics"
+ImageRecord = dict[str, str | int | None]
+Fingerprint = Mapping[str, str | ImageRecord]
 
 
 def fingerprint_study(
@@ -28,7 +27,7 @@ def fingerprint_study(
     keys: Sequence[str],
     atlases: Sequence[Regions],
     sources: Sequence[Mapping[str, Mapping[str, Any]]],
-) -> Fingerprint:
+) -> dict[str, str]:
     """Return the fingerprint that all runs of a study share: settings, software, regions and names of outputs.
 
     Parameters
@@ -81,44 +80,75 @@ def _checksum(content: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
-def fingerprint_run(plan: Plan, settings: Settings) -> Fingerprint:
-    """Return size and time of each file that a run is made from; a missing optional file is recorded as missing."""
-    run = plan.run
-    paths = {
-        "image": run.image_path,
-        "voxels": plan.series.storage.path,
+def fingerprint_run(plan: Plan, settings: Settings, image_sha256: str | None = None) -> Fingerprint:
+    """Return what tells the files that a run is made from apart from others.
+
+    Images are described by their path, size and time, the other files by their content. A missing optional file is
+    recorded as missing.
+
+    Parameters
+    ----------
+    image_sha256
+        The checksum of the image, if it is known from reading it.
+    """
+    paths = list_run_files(plan.run, settings)
+    # The name of a JSON file says what it applies to. Regions, names and mask count by name too, not by path, because
+    # the path of one file may be given as relative or absolute.
+    with_names = (IMAGE_JSON, "regions", "names", "mask")
+    parts = {
+        role: f"{path.name}, {_describe_content(path)}" if role.startswith(with_names) else _describe_content(path)
+        for role, path in paths.items()
+        if role != IMAGE
     }
-    for number, path in enumerate(run.confounds_paths, start=1):
-        role = "confounds" if number == 1 else f"confounds {number}"
-        paths |= {role: path, f"{role}' JSON": path.with_suffix(".json")}
-        if _TEDANA_MIXING in path.name:
-            # This table says which components are rejected.
-            paths[f"{role}' metrics"] = path.with_name(path.name.replace(_TEDANA_MIXING, _TEDANA_METRICS))
-    if run.motion_path is not None:
-        paths["motion"] = run.motion_path
-    if run.censor_path is not None:
-        paths["censor file"] = run.censor_path
-    states = {role: _describe_file(path) for role, path in paths.items()}
-    # By name: one that is added above or beside the image counts too.
-    sidecars = [f"{path.name}, {_describe_file(path)}" for path in run.sidecar_paths]
-    states["image's JSON"] = "; ".join(sidecars) or "missing"
-    if run.own_regions is not None:
-        # By position and name: the path of the same file may be given as relative or absolute.
-        files = _list_region_files(run.own_regions, settings)
-        states |= {role: f"{path.name}, {_describe_file(path)}" for role, path in files.items()}
-    return states
+    return {IMAGE: _describe_image(paths[IMAGE], image_sha256), **parts}
 
 
-def _list_region_files(own: RegionFiles, settings: Settings) -> dict[str, Path]:
-    names_paths = find_names_paths(own.roi_files, settings.labels)
-    paths = {f"regions {number}": expand_home(text) for number, text in enumerate(own.roi_files, start=1)}
-    paths |= {f"names of regions {number}": path for number, path in enumerate(names_paths, start=1) if path}
-    return paths if own.mask_path is None else {**paths, "mask": own.mask_path}
-
-
-def _describe_file(path: Path) -> str:
-    try:
-        status = path.stat()
-    except OSError:
+def _describe_content(path: Path) -> str:
+    if read_state(path) is None:
         return "missing"
-    return f"{status.st_size} bytes of {status.st_mtime_ns}"
+    try:
+        return checksum(path)
+    except OSError:
+        # A table that no option needs may be unreadable.
+        return "unreadable"
+
+
+def _describe_image(path: Path, sha256: str | None) -> ImageRecord | str:
+    state = read_state(path)
+    if state is None:
+        return "missing"
+    return {
+        "Path": os.path.abspath(path),  # noqa: PTH100 - links are not resolved, as a data set may be moved with its store
+        "Bytes": state.n_bytes,
+        # The time of an image that has just been written tells nothing: a change may follow within the clock's grain.
+        "Modified": state.modified_ns if state.is_settled else None,
+        "SHA256": sha256,
+    }
+
+
+def list_changed_parts(recorded: Mapping[str, Any], current: Fingerprint) -> list[str]:
+    """Return the parts of a fingerprint that differ from those of an earlier call."""
+    changed = [part for part in {**current, **recorded} if recorded.get(part) != current.get(part)]
+    others = [part for part in changed if part != IMAGE]
+    if changed == others:
+        return changed
+    image, recorded_image = current.get(IMAGE), recorded.get(IMAGE)
+    if (
+        not isinstance(image, dict)
+        or not isinstance(recorded_image, dict)
+        or recorded_image.get("Bytes") != image["Bytes"]
+    ):
+        return changed
+    # An image of the same size is read only if that decides.
+    return others if others or _are_same_image(image, recorded_image) else changed
+
+
+def _are_same_image(image: ImageRecord, recorded: ImageRecord) -> bool:
+    """Return whether two images of one size have the same path and time, or else the same content."""
+    if image["Modified"] is not None and all(recorded.get(key) == image[key] for key in ("Path", "Modified")):
+        return True
+    try:
+        # A data set that was copied or fetched again has other paths or times.
+        return recorded.get("SHA256") == (image["SHA256"] or checksum(Path(str(image["Path"]))))
+    except OSError:
+        return False

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from niimasker.inputs.runs import Run
 from niimasker.options.paths import expand_home
 from niimasker.regions.loading import find_names_paths
 from niimasker.study.preparation import Study
+from niimasker.study.run_inputs import list_run_files
 
 
 class InputFiles:
@@ -41,18 +41,5 @@ def list_inputs(study: Study) -> InputFiles:
     paths = [expand_home(text) for text in settings.roi_file]
     paths += [path for path in find_names_paths(settings.roi_file, settings.labels) if path is not None]
     paths += [] if settings.mask_img is None else [settings.mask_img]
-    paths += [path for run in study.all_runs for path in _list_files(run)]
-    # Of a pair of .hdr and .img, the file that holds the voxels.
-    paths += [plan.series.storage.path for plan in study.plans]
+    paths += [path for run in study.all_runs for path in list_run_files(run, settings).values()]
     return InputFiles(paths)
-
-
-def _list_files(run: Run) -> Iterator[Path]:
-    yield run.image_path
-    yield from run.confounds_paths
-    yield from (path.with_suffix(".json") for path in run.confounds_paths)
-    yield from run.sidecar_paths
-    yield from (path for path in (run.censor_path, run.motion_path) if path is not None)
-    if run.own_regions is not None:
-        yield from map(expand_home, run.own_regions.roi_files)
-        yield from () if run.own_regions.mask_path is None else (run.own_regions.mask_path,)

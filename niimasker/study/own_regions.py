@@ -29,7 +29,7 @@ def load_own_regions(
     atlases = shared or load_atlases(files.roi_files, settings)
     mask = None if files.mask_path is None else load_mask(files.mask_path)
     for regions in atlases:
-        check_spaces(series, regions)
+        check_spaces(series, regions.origin)
     check_spheres(atlases, series.space, mask, settings)
     return atlases, mask
 

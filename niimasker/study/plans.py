@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -25,25 +25,35 @@ from niimasker.inputs.confounds import (
     load_confounds,
     read_confounds,
 )
+from niimasker.inputs.file_states import States, read_states
 from niimasker.inputs.images import load_image
 from niimasker.inputs.joined_tables import join_tables
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series, open_series
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
-from niimasker.regions.definitions import Regions
+from niimasker.regions.definitions import Origin
 from niimasker.regions.loading import find_names_paths, is_image
 from niimasker.regions.names.tables import read_label_table
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
+from niimasker.study.run_inputs import list_run_files
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked run; `unmatched` holds the patterns of --regressors that match none of its columns."""
+    """A checked run.
+
+    Parameters
+    ----------
+    unmatched
+        The patterns of --regressors that match none of its columns.
+    states
+        The states of its files before they were read.
+    """
 
     run: Run
     series: Series
@@ -51,6 +61,7 @@ class Plan:
     cleaning: Cleaning
     warnings: tuple[str, ...]
     unmatched: tuple[str, ...] = ()
+    states: States = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,8 +72,15 @@ class InvalidRun:
     series: Series | None
 
 
-def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan | InvalidRun:
-    """Return a run's plan, or all its errors: after an error in one file the others are still checked."""
+def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | InvalidRun:
+    """Return a run's plan, or all its errors: after an error in one file the others are still checked.
+
+    Parameters
+    ----------
+    origins
+        The origin of each atlas that all runs share.
+    """
+    states = read_states(list_run_files(run, settings))
     errors: list[NiimaskerError] = [RunError(fault) for fault in run.faults]
     with record_warnings() as warnings:
         series = collect_error(errors, lambda: open_series(run.image_path, run.sidecar_paths))
@@ -79,11 +97,12 @@ def plan_run(run: Run, settings: Settings, atlases: Sequence[Regions]) -> Plan |
         if confounds is not None and timeline is not None:
             collect_error(errors, lambda: confounds.complete(timeline.kept))
         cleaning = collect_error(errors, lambda: make_cleaning(settings, series, timeline))
-        for regions in atlases:
-            check_spaces(series, regions)
+        for origin in origins:
+            check_spaces(series, origin)
     if errors or timeline is None or cleaning is None:
         return InvalidRun(tuple(errors), series)
-    return Plan(run, series, timeline, cleaning, tuple(warnings), () if confounds is None else confounds.unmatched)
+    unmatched = () if confounds is None else confounds.unmatched
+    return Plan(run, series, timeline, cleaning, tuple(warnings), unmatched, states)
 
 
 def _check_confounds(

@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from niimasker.errors import (
     CensoringError,
@@ -22,6 +22,7 @@ from niimasker.errors import (
 )
 from niimasker.inputs.confounds import read_confounds
 from niimasker.inputs.descriptions import check_output_dataset
+from niimasker.inputs.file_states import States, read_settled_states
 from niimasker.inputs.joined_tables import join_tables, show_paths
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
@@ -37,6 +38,7 @@ from niimasker.regions.loading import check_labels, load_regions
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
 from niimasker.study.plans import InvalidRun, Plan, collect_error, plan_run
+from niimasker.study.run_inputs import list_shared_regions
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,8 @@ class Study:
         Errors in the options that concern all runs together.
     warnings
         Warnings that concern every run.
+    region_states
+        The states of the files of the shared atlases and mask before they were read.
     """
 
     settings: Settings
@@ -74,6 +78,7 @@ class Study:
     atlases: tuple[Regions, ...]
     mask: Mask | None
     warnings: tuple[str, ...]
+    region_states: States = field(default_factory=dict)
     option_errors: tuple[NiimaskerError, ...] = ()
 
     @property
@@ -150,6 +155,7 @@ def inspect_study(settings: Settings) -> Study:
     keys = name_atlases(settings)
     all_runs = find_runs(settings)
     _check_roi_files(all_runs, settings)
+    region_states = read_settled_states(list_shared_regions(settings))
     with record_warnings() as recorded:
         mask = _load_mask(settings)
         atlases = () if has_own_atlases(settings) else load_atlases(settings.roi_file, settings)
@@ -159,7 +165,18 @@ def inspect_study(settings: Settings) -> Study:
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.n_shards]
     plans, invalid_runs = _plan_all(runs, settings, atlases)
-    study = Study(settings, tuple(all_runs), tuple(runs), plans, invalid_runs, keys, atlases, mask, tuple(recorded))
+    study = Study(
+        settings,
+        tuple(all_runs),
+        tuple(runs),
+        plans,
+        invalid_runs,
+        keys,
+        atlases,
+        mask,
+        tuple(recorded),
+        region_states,
+    )
     return dataclasses.replace(study, option_errors=tuple(_find_option_errors(study)))
 
 
@@ -225,10 +242,11 @@ def _plan_all(
 ) -> tuple[tuple[Plan, ...], dict[Run, InvalidRun]]:
     plans: list[Plan] = []
     invalid_runs: dict[Run, InvalidRun] = {}
+    origins = [regions.origin for regions in atlases]
     for run in runs:
         tables = show_paths(run.confounds_paths) or "none"
         _log.debug("%s: confounds %s, outputs %s", run.image_path, tables, run.output_stem)
-        checked = plan_run(run, settings, atlases)
+        checked = plan_run(run, settings, origins)
         if isinstance(checked, InvalidRun):
             invalid_runs[run] = checked
         else:

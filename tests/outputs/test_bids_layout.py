@@ -212,12 +212,13 @@ class TestSidecars:
             f"roi {index}": {"Atlas": atlas, "ROI": index} for index in (1, 2, 5)
         }
 
-    def test_column_of_a_voxel_names_its_region(self, study):
+    def test_sidecar_of_voxels_describes_no_column(self, study):
         run("--as_voxels", "--no_report")
         sidecar = read_json(f"{FIRST}_atlas-Slabs_res-2_timeseries.json")
         voxels = read(f"{FIRST}_atlas-Slabs_res-2_voxels.tsv")
-        regions = [sidecar[column]["ROI"] for column in voxels["column"]]
-        assert regions == voxels["region"].str.removeprefix("roi ").astype(int).tolist()
+        assert sidecar["Columns"] is None
+        assert not set(sidecar) & set(voxels["column"])
+        assert set(voxels["region"]) == {"roi 1", "roi 2", "roi 5"}
 
     def test_region_that_is_called_as_a_fact_leaves_the_fact(self, study):
         run("--labels", "Volumes", "Files", "c", "--no_report")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -294,8 +295,9 @@ def test_killed_parent_leaves_complete_files_and_resume_processes_the_rest(held,
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "its processes are gone")
     assert all(len(path.read_text().splitlines()) == 13 for path in held.out.glob("*_timeseries.tsv"))
     for path in held.finished():
-        files = json.loads(path.read_text())["Files"]
-        assert {name: (held.out / name).stat().st_size for name in files} == files
+        for name, record in json.loads(path.read_text())["Files"].items():
+            content = (held.out / name).read_bytes()
+            assert record == {"Bytes": len(content), "SHA256": hashlib.sha256(content).hexdigest()}
     n_finished = len(held.finished())
     held.restore()
     assert held.resume("--n_jobs", n_jobs) == 0

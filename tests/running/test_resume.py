@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
-from images import make_series, save
+from images import OBLIQUE, make_series, save
 from studies import LABELS, results_in, statuses, summary, write_study
 
 from niimasker.cli import main
@@ -111,9 +114,84 @@ def touch(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sub-01_bold.nii.gz", "sub-01_confounds.tsv"])
-def test_touched_source_redoes_its_run(study, name):
+def test_touched_source_of_the_same_content_changes_nothing(study, name):
     touch(study / name)
+    assert resume() == ["skipped"] * N_RUNS
+
+
+def replace_keeping_size_and_times(path: Path, content: bytes) -> None:
+    found = path.stat()
+    assert len(content) == found.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def test_confounds_of_the_same_size_and_time_redo_their_run(study, capsys):
+    path = study / "sub-01_confounds.tsv"
+    replace_keeping_size_and_times(path, path.read_bytes().replace(b"5\t4", b"9\t4"))
+    assert resume("-v") == ["skipped", "done", "skipped"]
+    assert "sub-01_bold: not skipped, because its confounds changed" in capsys.readouterr().err
+
+
+def test_other_censor_files_of_the_same_sizes_and_times_redo_all(study):
+    for letter, volume in (("a", 3), ("b", 4)):
+        for number in range(N_RUNS):
+            path = study / f"sub-{number:02}_{letter}.txt"
+            path.write_text("".join(f"{int(row == volume)}\n" for row in range(12)))
+            os.utime(path, (1e9, 1e9))
+    assert resume("--censor_file", "sub-*_a.txt") == ["done"] * N_RUNS
+    before = results_in(study / "out")
+    assert resume("--censor_file", "sub-*_b.txt") == ["done"] * N_RUNS
+    assert results_in(study / "out") != before
+    assert resume("--censor_file", "sub-*_b.txt") == ["skipped"] * N_RUNS
+
+
+def test_json_of_the_same_size_and_time_redoes_its_run(study):
+    path = study / "sub-01_bold.json"
+    path.write_text('{"RepetitionTime": 3.0}')
     assert resume() == ["skipped", "done", "skipped"]
+    replace_keeping_size_and_times(path, b'{"RepetitionTime": 2.5}')
+    assert resume() == ["skipped", "done", "skipped"]
+    assert resume() == ["skipped"] * N_RUNS
+
+
+def test_image_of_the_same_size_and_another_content_redoes_its_run(study):
+    values = make_series(LABELS)
+    for number in range(N_RUNS):
+        save(study / f"sub-{number:02}_bold.nii", values + number, t_r=2.0)
+    words = ["other", *WORDS, "-i", "sub-*_bold.nii"]
+    assert main(words) == 0
+    path = study / "sub-01_bold.nii"
+    n_bytes = path.stat().st_size
+    save(path, values + 7, t_r=2.0)
+    assert path.stat().st_size == n_bytes
+    assert main([*words, "--resume"]) == 0
+    assert statuses(Path("other")).tolist() == ["skipped", "done", "skipped"]
+
+
+def test_header_of_a_pair_counts(study):
+    pair = nib.Nifti1Pair(make_series(LABELS).astype(np.int16), OBLIQUE)
+    for given in ("sub-00_bold.hdr", "sub-00_bold.img"):
+        pair.header["scl_slope"], pair.header["scl_inter"] = 1, 0
+        pair.to_filename(study / "sub-00_bold.hdr")
+        words = [given[-3:], "-i", given, "-r", "atlas.nii.gz", "--no_report", "--resume"]
+        for expected in ("done", "skipped"):
+            assert main(words) == 0
+            assert statuses(Path(given[-3:])).tolist() == [expected]
+        header = bytearray((study / "sub-00_bold.hdr").read_bytes())
+        header[112:116] = np.float32(3).tobytes()  # scl_slope
+        (study / "sub-00_bold.hdr").write_bytes(header)
+        assert main(words) == 0
+        assert statuses(Path(given[-3:])).tolist() == ["done"]
+
+
+def test_images_that_were_copied_are_not_read_into_tables_again(study):
+    (study / "moved").mkdir()
+    for path in study.glob("sub-*"):
+        shutil.copyfile(path, study / "moved" / path.name)
+        path.unlink()
+    moved = ("-i", "moved/sub-*_bold.nii.gz", "--regressor_files", "moved/sub-*_confounds.tsv")
+    assert resume(*moved) == ["skipped"] * N_RUNS
 
 
 def test_new_json_beside_the_image_redoes_its_run(study):
@@ -160,7 +238,48 @@ def test_incomplete_outputs_are_made_again(study, ending, how):
     else:
         path.write_bytes(before[:-10])
     assert resume() == ["skipped", "done", "skipped"]
+    assert without_folder(path.read_bytes()) == without_folder(before)
+
+
+def without_folder(content: bytes) -> bytes:
+    """Return a file's content without the folder that the image lay in."""
+    return re.sub(rb'"Path": "/.*/sub-', b'"Path": "sub-', content)
+
+
+@pytest.mark.parametrize("ending", ["timeseries.tsv", "regions.tsv", "outliers.tsv"])
+def test_outputs_that_were_edited_are_made_again(study, ending):
+    path = study / f"out/sub-01_bold_{ending}"
+    before = path.read_bytes()
+    edited = before[:-3] + (b"7" if before[-3:-2] != b"7" else b"8") + before[-2:]
+    replace_keeping_size_and_times(path, edited)
+    assert resume() == ["skipped", "done", "skipped"]
     assert path.read_bytes() == before
+
+
+def test_sidecar_with_sizes_alone_is_from_another_version(study, capsys):
+    path = study / "out/sub-01_bold_timeseries.json"
+    content = json.loads(path.read_bytes())
+    sizes = {name: record["Bytes"] for name, record in content["Files"].items()}
+    path.write_text(json.dumps({**content, "Files": sizes}))
+    assert resume("-v") == ["skipped", "done", "skipped"]
+    assert "its JSON file is missing, incomplete or from another version" in capsys.readouterr().err
+
+
+def test_sidecar_of_any_size_is_read(study):
+    path = study / "out/sub-01_bold_timeseries.json"
+    path.write_bytes(path.read_bytes() + b" " * 2**24)
+    assert resume() == ["skipped"] * N_RUNS
+
+
+def test_voxels_are_skipped_with_a_small_sidecar(study):
+    words = ["voxels", *WORDS, "--as_voxels"]
+    assert main(words) == 0
+    path = study / "voxels/sub-01_bold_timeseries.json"
+    n_columns = (study / "voxels/sub-01_bold_timeseries.tsv").read_text().splitlines()[0].count("voxel")
+    assert json.loads(path.read_bytes())["Columns"] is None
+    assert path.stat().st_size < 30 * n_columns
+    assert main([*words, "--resume"]) == 0
+    assert statuses(Path("voxels")).tolist() == ["skipped"] * N_RUNS
 
 
 @pytest.mark.parametrize("key", ["Fingerprint", "Files", "Summary", "Warnings"])
@@ -172,7 +291,7 @@ def test_edited_record_makes_its_run_again(study, key, value):
         value = {}
     path.write_text(json.dumps({**json.loads(before), key: value}))
     assert resume() == ["skipped", "done", "skipped"]
-    assert json.loads(path.read_bytes())[key] == json.loads(before)[key]
+    assert json.loads(without_folder(path.read_bytes()))[key] == json.loads(without_folder(before))[key]
 
 
 def test_file_that_no_disk_can_hold_is_missing(study):
@@ -206,6 +325,18 @@ def test_wanted_report_that_is_missing_is_made(study):
     assert resume() == ["skipped"] * N_RUNS
     page = Path("out/reports/index.html").read_text("utf-8")
     assert "sub-01_bold_report.html" in page
+
+
+@pytest.mark.parametrize("how", ["empty", "cut"])
+def test_incomplete_report_is_made_again(study, how):
+    words = [word for word in WORDS if word != "--no_report"]
+    assert main(["out", *words]) == 0
+    path = Path("out/reports/sub-01_bold_report.html")
+    before = path.read_bytes()
+    path.write_bytes(b"" if how == "empty" else before[: len(before) // 2])
+    assert main(["out", *words, "--resume"]) == 0
+    assert statuses(Path("out")).tolist() == ["skipped", "done", "skipped"]
+    assert path.read_bytes().endswith(b"</html>")
 
 
 def test_page_that_tells_of_other_tables_is_no_report(study):

@@ -7,7 +7,7 @@ import re
 from niimasker.errors import warn
 from niimasker.inputs.series import Series
 from niimasker.regions.atlases.queries import is_atlas_query
-from niimasker.regions.definitions import Regions
+from niimasker.regions.definitions import Origin
 
 _SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([A-Za-z0-9]+)(?:(?:_cohort-|\+)([A-Za-z0-9]+))?")
 
@@ -31,7 +31,7 @@ def _are_same(image_space: str, regions_space: str) -> bool:
     return regions_space == MNI and image_space.startswith(MNI) and not image_space.startswith(_OF_CHILDREN)
 
 
-def check_spaces(series: Series, regions: Regions) -> None:
+def check_spaces(series: Series, regions: Origin) -> None:
     """Warn if the names of image and atlas give different spaces, or if the image's header gives none."""
     image_space = read_space(series.path.name)
     regions_space = MNI if is_atlas_query(regions.source) else read_space(regions.source)
