@@ -460,8 +460,8 @@ class Settings:
     )
     shard: Shard | None = _option(
         SHARD,
-        "process part I of N, such as 3/40; that is, every N-th run from the I-th on; the last part to finish merges "
-        "the summaries of all",
+        "process part I of N, such as 3/40; that is, every N-th run from the I-th on; all parts share one output "
+        "folder and its summary",
         RUNNING,
         affects_results=False,
     )
@@ -476,8 +476,8 @@ class Settings:
     )
     overwrite: bool = _option(
         FLAG,
-        "remove runs of other analyses from the output folder; that is, those that were made with other settings, "
-        "regions or versions and would stay beside this call's; default: that is an error",
+        "remove runs from the output folder that were made with other settings, regions or versions and are not among "
+        "the runs of this call; default: such runs are an error",
         RUNNING,
         default=False,
         affects_results=False,
