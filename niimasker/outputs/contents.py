@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import bisect
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from niimasker.options.json_files import read_json
+from niimasker.options.json_files import parse_json
 from niimasker.options.settings import Settings
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import Call, find_calls
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
-from niimasker.outputs.naming import name_files, report_path
+from niimasker.outputs.naming import name_sidecars, report_path
 from niimasker.outputs.outcomes import DONE, NOT_STARTED, Row, row_of_sidecar
 from niimasker.outputs.run_sidecars import Sidecar, listed_files, read_analysis, read_sidecar
 from niimasker.outputs.study_names import parameters_path, summary_path
@@ -61,6 +63,16 @@ class Contents:
     study_files: frozenset[Path]
     listing: Mapping[Path, frozenset[str]]
 
+    def has_name_like(self, path: Path) -> bool:
+        """Return whether a file in a path's folder has a name that begins as the path's does."""
+        names = self._sorted_listing.get(path.parent, [])
+        position = bisect.bisect_left(names, path.name)
+        return position < len(names) and names[position].startswith(path.name)
+
+    @cached_property
+    def _sorted_listing(self) -> Mapping[Path, list[str]]:
+        return {folder: sorted(names) for folder, names in self.listing.items()}
+
     def has(self, path: Path) -> bool:
         """Return whether there is anything at a path in one of the folders."""
         return path.name in self.listing.get(path.parent, ())
@@ -80,16 +92,13 @@ def read_contents(settings: Settings, keys: Sequence[str], analysis: Analysis, o
     """
     output_dir = settings.output_dir
     calls = tuple(find_calls(output_dir / DATA_FOLDER))
-    same = read_rows(settings, keys, analysis)
-    listed = [str(row["output"]) for row in read_summary(summary_path(output_dir)) or []]
+    summary = read_summary(summary_path(output_dir)) or []
+    same = _select_rows(summary, settings, keys, analysis)
+    listed = [str(row["output"]) for row in summary]
     listing = _list_folders(output_dir, [*outputs, *listed, *(name for call in calls for name in call.runs)])
     # The files of these need not be read.
-    known = {
-        tables.sidecar_path
-        for name, row in same.items()
-        if row["status"] == DONE
-        for tables in name_files(settings, name, keys).tables
-    }
+    done = [name for name, row in same.items() if row["status"] == DONE]
+    known = {path for name in done for path in name_sidecars(settings, name, keys)}
     unknown: dict[str, list[tuple[Path, Sidecar]]] = defaultdict(list)
     for path in _find_sidecars(listing):
         if path not in known and (sidecar := read_sidecar(path)):
@@ -128,12 +137,17 @@ def read_rows(
     A run that is done, but whose files have been removed since, is left out; one that is done, but not in the summary
     yet, gets the row that its JSON file gives.
     """
+    summary = read_summary(summary_path(settings.output_dir)) or []
+    return _select_rows([row for row in summary if row["output"] not in without], settings, keys, analysis)
+
+
+def _select_rows(summary: Iterable[Row], settings: Settings, keys: Sequence[str], analysis: Analysis) -> dict[str, Row]:
     rows: dict[str, Row] = {}
-    for row in read_summary(summary_path(settings.output_dir)) or []:
+    for row in summary:
         name = str(row["output"])
-        if row.get("analysis") != analysis.checksum or name in without:
+        if row.get("analysis") != analysis.checksum:
             continue
-        paths = [tables.sidecar_path for tables in name_files(settings, name, keys).tables]
+        paths = name_sidecars(settings, name, keys)
         is_complete = all(path.is_file() for path in paths)
         if is_complete and row["status"] == NOT_STARTED:
             sidecar = read_sidecar(paths[0])
@@ -155,7 +169,7 @@ def _sort_others(
     """Yield the runs of other analyses; rows of runs of this analysis that the summary does not list are added."""
     for name, pairs in found.items():
         theirs = [(path, sidecar, read_analysis(sidecar)) for path, sidecar in pairs]
-        expected = {tables.sidecar_path for tables in name_files(settings, name, keys).tables}
+        expected = set(name_sidecars(settings, name, keys))
         mine = {path: sidecar for path, sidecar, each in theirs if each and each.checksum == analysis.checksum}
         if mine.keys() == expected:
             same.setdefault(name, row_of_sidecar(next(iter(mine.values())), analysis.checksum))
@@ -167,8 +181,10 @@ def _sort_others(
 
 
 def _read_record(output_dir: Path) -> dict[str, Any] | None:
+    path = parameters_path(output_dir)
     try:
-        record = read_json(parameters_path(output_dir))
+        # Not bounded as the JSON files of others are: it has an entry per run.
+        record = parse_json(path.read_text("utf-8")) if path.is_file() else None
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and "parameters" in record else None

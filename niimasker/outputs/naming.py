@@ -82,8 +82,25 @@ def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> Run
     )
 
 
+def name_sidecars(settings: Settings, output_stem: str, keys: Sequence[str]) -> list[Path]:
+    """Return the paths of a run's JSON files alone, in a fraction of the time that all paths take."""
+    stem = settings.output_dir / output_stem
+    if settings.output_layout == BIDS:
+        return [Path(f"{_bids_signals_stem(stem, key, settings)}_timeseries.json") for key in keys]
+    return [Path(f"{atlas_stem}_timeseries.json") for atlas_stem in _atlas_stems(stem, keys)]
+
+
+def _atlas_stems(stem: Path, keys: Sequence[str]) -> list[str]:
+    return [f"{stem}_atlas-{key}" if len(keys) > 1 else str(stem) for key in keys]
+
+
+def _bids_signals_stem(stem: Path, key: str, settings: Settings) -> Path:
+    atlas_stem = _with_entity(stem, "atlas", key)
+    # The signal of a single voxel is not a statistic over voxels.
+    return atlas_stem if settings.as_voxels else _with_entity(atlas_stem, "stat", "mean")
+
+
 def _name_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tuple[Tables, ...]:
-    stems = [f"{stem}_atlas-{key}" if len(keys) > 1 else str(stem) for key in keys]
     return tuple(
         Tables(
             key,
@@ -95,7 +112,7 @@ def _name_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tuple[T
                 Path(f"{atlas_stem}_connectivity-{kind.replace('_', '')}_relmat.tsv") for kind in settings.connectivity
             ),
         )
-        for atlas_stem, key in zip(stems, keys, strict=True)
+        for atlas_stem, key in zip(_atlas_stems(stem, keys), keys, strict=True)
     )
 
 
@@ -104,8 +121,7 @@ def _name_bids_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tu
     tables = []
     for key in keys:
         atlas_stem = _with_entity(stem, "atlas", key)
-        # The signal of a single voxel is not a statistic over voxels.
-        signals = atlas_stem if settings.as_voxels else _with_entity(atlas_stem, "stat", "mean")
+        signals = _bids_signals_stem(stem, key, settings)
         matrices = [_with_entity(atlas_stem, "stat", STATISTICS[kind]) for kind in settings.connectivity]
         tables.append(
             Tables(

@@ -18,13 +18,13 @@ from natsort import natsorted
 from niimasker.errors import NiimaskerError, OutputError, warn
 from niimasker.inputs.runs import Run
 from niimasker.options.paths import describe_missing_file
-from niimasker.options.settings import Settings
+from niimasker.options.settings import BIDS, Settings
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import Call, Record, recorded, take_over
 from niimasker.outputs.contents import Contents, read_contents
-from niimasker.outputs.files import DATA_FOLDER, make_folder
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder
 from niimasker.outputs.locks import holding
-from niimasker.outputs.naming import name_files, possible_files
+from niimasker.outputs.naming import name_files, name_sidecars, possible_files
 from niimasker.outputs.outcomes import Outcome, Row, summary_row
 from niimasker.outputs.run_sidecars import list_files, read_sidecar
 from niimasker.outputs.staging import remove_files
@@ -130,9 +130,11 @@ def _list_known(study: Study, contents: Contents, abandoned: Sequence[Call], to_
 
 def _list_existing(study: Study, contents: Contents, run: Run) -> list[Path]:
     """Return the files in the folder that a run would write with these or other options."""
-    files = name_files(study.settings, run.output_stem, study.keys)
-    folders = {files.outliers_path.parent, files.report_path.parent}
-    if not any(contents.listing.get(folder) for folder in folders):
+    # All names of a run begin alike: with its stem or, in BIDS names, into which further entities enter, its subject.
+    stem = Path(run.output_stem)
+    start = stem.with_name(stem.name.partition("_")[0]) if study.settings.output_layout == BIDS else stem
+    folders = (study.settings.output_dir, study.settings.output_dir / REPORTS_FOLDER)
+    if not any(contents.has_name_like(folder / start) for folder in folders):
         return []
     return [path for path in possible_files(study.settings, run.output_stem, study.keys) if contents.has(path)]
 
@@ -225,5 +227,5 @@ def sort_rows(study: Study, rows: Mapping[str, Row]) -> list[Row]:
 
 def remove_incomplete(settings: Settings, output_stem: str, keys: Sequence[str]) -> None:
     """Remove the files of a run whose process was ended while they took their final names."""
-    if not all(tables.sidecar_path.is_file() for tables in name_files(settings, output_stem, keys).tables):
+    if not all(path.is_file() for path in name_sidecars(settings, output_stem, keys)):
         remove_files(possible_files(settings, output_stem, keys))

@@ -17,7 +17,7 @@ from niimasker.group.tables import edges_table, groups_table
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS
 from niimasker.outputs.naming import STATISTICS, Tables
-from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED, SKIPPED, Outcome
+from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED, Outcome
 from niimasker.outputs.results import Result
 from niimasker.outputs.study_names import name_group_files
 from niimasker.regions.atlas_names import name_atlases
@@ -143,7 +143,7 @@ def test_files_and_columns_of_a_group_are_those_that_are_described(tmp_path):
 
 
 def test_every_status_of_a_run_is_named():
-    statuses = [DONE, SKIPPED, FAILED, NOT_STARTED]
+    statuses = [DONE, FAILED, NOT_STARTED]
     assert code_in(dict(table("column of `summary.tsv`", "meaning"))["`status`"]) == statuses
     assert code_in(dict(table("attribute of an outcome", "meaning"))["`status`"]) == statuses
 
