@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -14,7 +15,7 @@ class Hold:
     Parameters
     ----------
     folder
-        Receives a file with the name of each run that waits.
+        Receives a file with the name of each run that waits, which holds the number of its process.
     """
 
     def __init__(self, folder: Path, *, before: str, after: str = "") -> None:
@@ -30,5 +31,7 @@ class Hold:
         return result
 
     def wait(self, stem: str) -> None:
-        (self.folder / stem).touch()
+        temporary = self.folder / f"{stem}.tmp"
+        temporary.write_text(str(os.getpid()))
+        temporary.rename(self.folder / stem)
         threading.Event().wait()

@@ -186,33 +186,17 @@ def study(tmp_path) -> list[str]:
     return write_study(tmp_path, 12)
 
 
-def hold(image_path: Path, pid_path: Path) -> str:
-    """Return code that makes the run of an image wait for ever, and its process's number known."""
+def hold(folder: Path) -> str:
+    """Return code that makes a run wait for ever, in any process, once it has told its process's number in a folder."""
     return f"""
-import os, pathlib, threading, time
-from niimasker import workflow
-from niimasker.running import workers
+import sys
+from pathlib import Path
 
-run_study, attempt = workflow.run_study, workers.Worker.attempt
+sys.path.append({str(Path(__file__).parent)!r})
+from held_runs import Hold
+from niimasker.running import execution
 
-def run_held_study(*args, **kwargs):
-    os.unlink({str(image_path)!r})
-    os.mkfifo({str(image_path)!r})  # a run that opens it waits for somebody to write
-    return run_study(*args, **kwargs)
-
-def tell_pid(worker):
-    while worker.pid is None:
-        time.sleep(0.01)
-    temporary = pathlib.Path({str(pid_path)!r} + ".tmp")
-    temporary.write_text(str(worker.pid))
-    temporary.rename({str(pid_path)!r})
-
-def attempt_and_tell(worker, function, task):
-    if str(task.plan.run.image_path) == {str(image_path)!r}:
-        threading.Thread(target=tell_pid, args=(worker,)).start()
-    return attempt(worker, function, task)
-
-workflow.run_study, workers.Worker.attempt = run_held_study, attempt_and_tell
+execution.extract_run = Hold(Path({str(folder)!r}), before={HELD!r})
 """
 
 
@@ -225,18 +209,10 @@ class Held:
 
     def __post_init__(self):
         self.out = self.folder / "out"
-        self.image_path = self.folder / f"{HELD}.nii.gz"
-        self.pid_path = self.folder / "pid"
-        self.content = self.image_path.read_bytes()
-        self.before = self.image_path.stat()
+        self.pid_path = self.folder / HELD
 
     def start(self, *words, before=""):
-        return start(self.out, *self.words, *words, code=before + hold(self.image_path, self.pid_path))
-
-    def restore(self):
-        self.image_path.unlink()
-        self.image_path.write_bytes(self.content)
-        os.utime(self.image_path, ns=(self.before.st_atime_ns, self.before.st_mtime_ns))
+        return start(self.out, *self.words, *words, code=before + hold(self.folder))
 
     def finished(self) -> list[Path]:
         return sorted(self.out.glob("*_timeseries.json"))
@@ -271,7 +247,6 @@ def test_killed_process_fails_one_run_of_12_and_resume_processes_it(held, capsys
     assert rows["status"].drop(HELD).eq("done").all()
     assert "SIGKILL" in rows.loc[HELD, "reason"]
     assert not list(held.out.glob(f"{HELD}*"))
-    held.restore()
     assert held.resume("--n_jobs", "2") == 0
     printed, said = capsys.readouterr()
     assert said == ""
@@ -299,7 +274,6 @@ def test_killed_parent_leaves_complete_files_and_resume_processes_the_rest(held,
             content = (held.out / name).read_bytes()
             assert record == {"Bytes": len(content), "SHA256": hashlib.sha256(content).hexdigest()}
     n_finished = len(held.finished())
-    held.restore()
     assert held.resume("--n_jobs", n_jobs) == 0
     printed, said = capsys.readouterr()
     assert said == ""
@@ -342,7 +316,7 @@ def test_run_that_takes_too_long_fails_alone_with_one_process_too(held):
 @pytest.mark.long
 def test_interrupt_leaves_what_is_finished_listed(held, by, n_jobs, n_done):
     process = held.start("--n_jobs", n_jobs)
-    wait_until(lambda: n_jobs == "1" or held.pid_path.exists(), "the run is under way")
+    wait_until(held.pid_path.exists, "the run is under way")
     wait_until(lambda: len(held.finished()) == n_done, "the others are done")
     workers = children_of(process.pid)
     os.killpg(process.pid, by)
