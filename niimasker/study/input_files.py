@@ -17,22 +17,20 @@ class InputFiles:
     """Files, each found by any path that leads to it."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._places = {place for path in paths for place in _find_places(path)}
+        # The files of thousands of runs lie in a few folders. Links may lead elsewhere by the next call.
+        self._resolve = cache(os.path.realpath)
+        self._places = {place for path in paths for place in self._find_places(path)}
 
     def __contains__(self, path: Path) -> bool:
-        return os.path.join(_resolve(str(path.parent)), path.name) in self._places  # noqa: PTH118
+        return self._find_place(path) in self._places
 
+    def _find_places(self, path: Path) -> Iterator[str]:
+        yield self._find_place(path)
+        if path.is_symlink():
+            yield os.path.realpath(path)
 
-def _find_places(path: Path) -> Iterator[str]:
-    yield os.path.join(_resolve(str(path.parent)), path.name)  # noqa: PTH118
-    if path.is_symlink():
-        yield os.path.realpath(path)
-
-
-@cache
-def _resolve(folder: str) -> str:
-    # Cached: the files of thousands of runs lie in a few folders.
-    return os.path.realpath(folder)
+    def _find_place(self, path: Path) -> str:
+        return os.path.join(self._resolve(path.parent), path.name)  # noqa: PTH118
 
 
 def list_inputs(study: Study) -> InputFiles:
