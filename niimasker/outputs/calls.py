@@ -22,7 +22,7 @@ from typing import Any
 from niimasker.errors import OutputLostError
 from niimasker.options.json_files import parse_json
 from niimasker.outputs.analyses import Analysis
-from niimasker.outputs.files import write_json
+from niimasker.outputs.files import is_inside, write_json
 from niimasker.outputs.locks import is_abandoned, lock, open_for_locking
 
 # Files take their final names in milliseconds; a file system that does not answer must not hold up the end.
@@ -74,8 +74,8 @@ def _read_call(path: Path) -> Call | None:
     try:
         content: Any = parse_json(path.read_text("utf-8"))
         analysis = Analysis(dict(content["Analysis"]), dict(content["Settings"]))
-        keys, files = (tuple(map(str, content[key])) for key in ("Atlases", "Files"))
-        return Call(path, analysis, keys, frozenset(map(str, content["Runs"])), files, content["Process"], abandoned)
+        keys, runs, files = (tuple(map(str, content[key])) for key in ("Atlases", "Runs", "Files"))
+        return Call(path, analysis, keys, frozenset(filter(is_inside, runs)), files, content["Process"], abandoned)
     except FileNotFoundError:
         return None  # the call has ended in the meantime
     except (OSError, ValueError, KeyError, TypeError):

@@ -15,7 +15,7 @@ from niimasker.options.json_files import parse_json
 from niimasker.options.settings import Settings
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import Call, find_calls
-from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, find_files
 from niimasker.outputs.naming import name_sidecars, report_path
 from niimasker.outputs.outcomes import DONE, NOT_STARTED, Row, row_of_sidecar
 from niimasker.outputs.run_sidecars import Sidecar, listed_files, read_analysis, read_sidecar
@@ -78,7 +78,9 @@ class Contents:
         return path.name in self.listing.get(path.parent, ())
 
 
-def read_contents(settings: Settings, keys: Sequence[str], analysis: Analysis, outputs: Iterable[str]) -> Contents:
+def read_contents(
+    settings: Settings, keys: Sequence[str], analysis: Analysis, outputs: Iterable[str], targets: Iterable[Path]
+) -> Contents:
     """Return what an output folder holds.
 
     Parameters
@@ -89,6 +91,8 @@ def read_contents(settings: Settings, keys: Sequence[str], analysis: Analysis, o
         The analysis of this call.
     outputs
         The output names of the runs of this call.
+    targets
+        The files of the study that this call may write.
     """
     output_dir = settings.output_dir
     calls = tuple(find_calls(output_dir / DATA_FOLDER))
@@ -107,7 +111,8 @@ def read_contents(settings: Settings, keys: Sequence[str], analysis: Analysis, o
     record = _read_record(output_dir)
     if record is not None and "files" not in record:
         other_runs |= {run.output: run for run in _find_runs_of_0_0_4(output_dir, outputs, listing)}
-    return Contents(same, frozenset(listed), other_runs, calls, _find_study_files(output_dir, record, calls), listing)
+    study_files = _find_study_files(output_dir, record, calls, targets)
+    return Contents(same, frozenset(listed), other_runs, calls, study_files, listing)
 
 
 def _list_folders(output_dir: Path, names: Iterable[str]) -> dict[Path, frozenset[str]]:
@@ -134,8 +139,8 @@ def read_rows(
 ) -> dict[str, Row]:
     """Return the rows of summary.tsv that are of an analysis, by output name, except those of some runs.
 
-    A run that is done, but whose files have been removed since, is left out; one that is done, but not in the summary
-    yet, gets the row that its JSON file gives.
+    A run that is done, but whose files have been removed since, is left out, and so is one that is not done and whose
+    image is gone; one that is done, but not in the summary yet, gets the row that its JSON file gives.
     """
     summary = read_summary(summary_path(settings.output_dir)) or []
     return _select_rows([row for row in summary if row["output"] not in without], settings, keys, analysis)
@@ -154,9 +159,17 @@ def _select_rows(summary: Iterable[Row], settings: Settings, keys: Sequence[str]
             theirs = read_analysis(sidecar)
             is_complete = theirs is not None and theirs.checksum == analysis.checksum
             row = row_of_sidecar(sidecar, analysis.checksum) if is_complete else row
-        if is_complete or row["status"] != DONE:
+        if is_complete or (row["status"] != DONE and not is_image_gone(row)):
             rows[name] = row
     return rows
+
+
+def is_image_gone(row: Row) -> bool:
+    """Return whether the image of a run is no longer there."""
+    path = Path(row["image"] or "")
+    # A relative path may be of a call that was made from another folder.
+    is_known = path.is_absolute() or path.parent.is_dir()
+    return is_known and not (path.exists() or path.is_symlink())
 
 
 def _sort_others(
@@ -200,13 +213,15 @@ def _find_runs_of_0_0_4(
             yield OtherRun(name, _VERSION_0_0_4, (path, report_path(output_dir, name)))
 
 
-def _find_study_files(output_dir: Path, record: Mapping[str, Any] | None, calls: Sequence[Call]) -> frozenset[Path]:
+def _find_study_files(
+    output_dir: Path, record: Mapping[str, Any] | None, calls: Sequence[Call], targets: Iterable[Path]
+) -> frozenset[Path]:
     listed = {name for call in calls for name in call.files}
     if record is not None:
         files = record.get("files", [])
         listed |= set(map(str, files)) if isinstance(files, list) else set()
-    paths = {output_dir / name for name in listed}
+    paths = set(find_files(listed, output_dir))
     if record is not None and "files" not in record:
-        # Written by version 0.0.4, which listed no files: the two folders are its own.
-        paths |= {path for folder in (DATA_FOLDER, REPORTS_FOLDER) for path in (output_dir / folder).rglob("*")}
+        # Written by version 0.0.4, which listed no files. What it has left under other names may be the user's.
+        paths |= {path for path in targets if path.parent == output_dir / DATA_FOLDER and path.is_file()}
     return frozenset(paths)

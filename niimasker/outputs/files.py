@@ -13,7 +13,7 @@ import stat
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import nibabel as nib
@@ -98,6 +98,17 @@ def flush(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a recorded name stays in the output folder; somebody may have edited the record."""
+    path = PurePath(name)
+    return not path.anchor and ".." not in path.parts
+
+
+def find_files(names: Iterable[str], output_dir: Path) -> list[Path]:
+    """Return the paths of recorded files; one that lies outside the output folder is not niimasker's."""
+    return [output_dir / name for name in names if is_inside(name)]
 
 
 def make_folder(path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +25,10 @@ from niimasker.outputs.contents import Contents, read_contents
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder
 from niimasker.outputs.locks import holding
 from niimasker.outputs.naming import name_files, name_sidecars, possible_files
-from niimasker.outputs.outcomes import Outcome, Row, summary_row
+from niimasker.outputs.outcomes import DONE, Outcome, Row, summary_row
 from niimasker.outputs.run_sidecars import list_files, read_sidecar
 from niimasker.outputs.staging import remove_files
-from niimasker.outputs.summaries import write_summary
+from niimasker.outputs.summaries import write_parameters, write_summary
 from niimasker.running.refusals import describe_gone, describe_removed, refuse_calls, refuse_files, refuse_others
 from niimasker.study.input_files import InputFiles, list_inputs
 from niimasker.study.preparation import Study
@@ -90,16 +90,16 @@ def plan_folder(study: Study, analysis: Analysis, targets: Sequence[Path], finis
         The runs that --resume skips.
     """
     outputs = [run.output_stem for run in study.all_runs]
-    contents = read_contents(study.settings, study.keys, analysis, outputs)
+    contents = read_contents(study.settings, study.keys, analysis, outputs, targets)
     abandoned = tuple(call for call in contents.calls if call.is_abandoned)
     to_do = [run for run in study.runs if run not in finished]
     staying = {name: run for name, run in contents.others.items() if name not in set(outputs)}
     replaced = {name: run for name, run in contents.others.items() if name not in staying}
     existing = [path for run in to_do for path in _list_existing(study, contents, run)]
     existing += [path for path in targets if os.path.lexists(path)]
-    removed = _list_removed(study, contents, abandoned, targets)
     # Most folders are new; then the inputs of thousands of runs need not be listed.
-    inputs = list_inputs(study) if existing or removed else InputFiles(())
+    inputs = list_inputs(study) if existing or contents.others or abandoned else InputFiles(())
+    removed = [*_list_removed_runs(study, contents, abandoned), *_list_outdated(contents, targets, inputs)]
     known = _list_known(study, contents, abandoned, to_do) if existing else set()
     errors = [
         *refuse_calls(study.settings.output_dir, contents.calls, analysis, to_do),
@@ -139,18 +139,27 @@ def _list_existing(study: Study, contents: Contents, run: Run) -> list[Path]:
     return [path for path in possible_files(study.settings, run.output_stem, study.keys) if contents.has(path)]
 
 
-def _list_removed(study: Study, contents: Contents, abandoned: Sequence[Call], targets: Sequence[Path]) -> list[Path]:
-    """Return the files of other analyses, and those of runs that a killed call has not completed."""
+def _list_removed_runs(study: Study, contents: Contents, abandoned: Sequence[Call]) -> list[Path]:
+    """Return the files of runs of other analyses, and of those that a killed call has not completed."""
+    done = {name for name, row in contents.rows.items() if row["status"] == DONE}
     removed = [path for other in contents.others.values() for path in other.files]
     for call in abandoned:
         layout = call.analysis.settings.get("output_layout", study.settings.output_layout)
         settings = dataclasses.replace(study.settings, output_layout=layout)
         for name in call.runs:
-            if name not in contents.rows and name not in contents.others:
+            if name not in done and name not in contents.others:
                 removed += [path for path in possible_files(settings, name, call.keys) if contents.has(path)]
-    if contents.others:
-        removed += [path for path in contents.study_files if path not in targets and path.is_file()]
     return removed
+
+
+def _list_outdated(contents: Contents, targets: Collection[Path], inputs: InputFiles) -> list[Path]:
+    """Return the files of whole studies that belong to another analysis and that this call does not write itself.
+
+    The copy of an atlas from which this call takes its regions stays.
+    """
+    if not contents.others:
+        return []
+    return [path for path in contents.study_files if path not in targets and path not in inputs and path.is_file()]
 
 
 @contextlib.contextmanager
@@ -171,9 +180,19 @@ def occupy(
     analysis: Analysis,
     targets: Sequence[Path],
     finished: Set[Run],
+    command: Sequence[str],
     stack: contextlib.ExitStack,
 ) -> Occupied:
     """Make the output folder one of this analysis, and record this call in it until the stack is closed.
+
+    Parameters
+    ----------
+    targets
+        The files of the study that the call may write.
+    finished
+        The runs that --resume skips.
+    command
+        The words of the command line.
 
     Raises
     ------
@@ -191,17 +210,21 @@ def occupy(
             if not take_over(call):
                 raise OutputError(f"{output_dir}: {call.words} is still writing there; try again when it has ended.")
         study_files = plan.contents.study_files
+        files = sorted({path.relative_to(output_dir).as_posix() for path in (*study_files, *targets)})
         record = stack.enter_context(
             recorded(
                 output_dir / DATA_FOLDER,
                 analysis,
                 keys=study.keys,
                 runs=[run.output_stem for run in study.runs],
-                files=[path.relative_to(output_dir).as_posix() for path in {*study_files, *targets}],
+                files=files,
             )
         )
         remove_files(plan.removed)
-        write_summary(output_dir, _begin_rows(study, analysis, plan.contents, finished))
+        rows = _begin_rows(study, analysis, plan.contents, finished)
+        # First: later calls tell by it that the other files are niimasker's, whatever becomes of this call.
+        write_parameters(study.settings, rows, command, files)
+        write_summary(output_dir, rows)
     for note in plan.notes:
         warn(note)
     return Occupied(record, analysis, study_files)

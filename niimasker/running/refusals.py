@@ -10,8 +10,7 @@ from niimasker.errors import NiimaskerError, OutputError, count, list_names
 from niimasker.inputs.runs import Run
 from niimasker.outputs.analyses import Analysis, describe_difference
 from niimasker.outputs.calls import Call
-from niimasker.outputs.contents import Contents, OtherRun
-from niimasker.outputs.outcomes import DONE
+from niimasker.outputs.contents import Contents, OtherRun, is_image_gone
 from niimasker.study.input_files import InputFiles
 
 
@@ -70,23 +69,13 @@ def describe_removed(
 
 
 def describe_gone(output_dir: Path, contents: Contents, outputs: Set[str]) -> Iterator[str]:
-    """Yield a note about runs of this analysis whose images are gone."""
-    gone = [
-        name
-        for name, row in contents.rows.items()
-        if name not in outputs and row["status"] == DONE and _is_gone(Path(row["image"]))
-    ]
+    """Yield a note about runs of this analysis that have files in the folder, but whose images are gone."""
+    gone = [name for name, row in contents.rows.items() if name not in outputs and is_image_gone(row)]
     if gone:
         yield (
             f"{output_dir} holds {count(len(gone), 'run')} whose image is no longer there: {list_names(gone)}; to take "
             f"a run out, remove its files, such as {gone[0]}_*, and call niimasker again."
         )
-
-
-def _is_gone(image_path: Path) -> bool:
-    # A relative path may be of a call that was made from another folder.
-    is_known = image_path.is_absolute() or image_path.parent.is_dir()
-    return is_known and not (image_path.exists() or image_path.is_symlink())
 
 
 def refuse_files(

@@ -139,7 +139,10 @@ def _describe_study(study: Study, rows: Sequence[Row], occupied: Occupied, *, ke
     remove_files(_select_known(occupied, [group_files.numbers_path, group_files.edges_path]))
     if not keeps_pages:
         remove_files(_select_known(occupied, [group_files.page_path]))
-    group = try_group_files(settings, rows, study.keys) if settings.connectivity else None
+    # Runs of other calls that did not start may never be asked for again.
+    own = {run.output_stem for run in study.all_runs}
+    of_group = [row for row in rows if row["status"] != NOT_STARTED or row["output"] in own]
+    group = try_group_files(settings, of_group, study.keys) if settings.connectivity else None
     if settings.no_report:
         if not keeps_pages:
             remove_files(_select_known(occupied, [settings.output_dir / REPORTS_FOLDER / "index.html"]))

@@ -21,6 +21,7 @@ from niimasker.outputs.calls import find_calls, publishing, recorded
 
 N_RUNS, N_VOLUMES = 12, 12
 DATA = Path("out/niimasker_data")
+SIDECAR = Path("out/sub-00_bold_timeseries.json")
 ALL = ("-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "--no_report")
 CONFOUNDS = ("--regressor_files", "sub-*_confounds.tsv")
 CLEANING = ("--regressors", "a", "--connectivity", "pearson", "--fisher_z")
@@ -151,6 +152,40 @@ class TestFilesOfTheUser:
         assert line.startswith("niimasker: warning: out: this call replaces 1 run made with niimasker 0.0.4")
         assert b"old" not in content_of("out").values()
 
+    def test_files_beside_those_of_version_0_0_4_stay(self, study, niimasker):
+        for folder in (DATA, Path("out/reports")):
+            folder.mkdir(parents=True)
+        (DATA / "parameters.json").write_text('{"command": "", "parameters": {}, "meta_data": {}}')
+        notes = [DATA / "notes.txt", Path("out/reports/notes.txt")]
+        for path in (Path("out/sub-00_bold_timeseries.tsv"), *notes):
+            path.write_text("mine")
+        assert niimasker("out", *ALL)[0] == 0
+        assert all(path.read_text() == "mine" for path in notes)
+
+    def test_files_outside_the_folder_stay_whatever_its_records_name(self, study, niimasker):
+        assert niimasker("out", *ALL[:-1])[0] == 0
+        names = ["mine.txt", "mine_report.html"]
+        for name in names:
+            Path(name).write_text("mine")
+        record, sidecar = (json.loads(path.read_text()) for path in (DATA / "parameters.json", SIDECAR))
+        (DATA / "parameters.json").write_text(json.dumps(record | {"files": ["../mine.txt", *record["files"]]}))
+        SIDECAR.write_text(json.dumps(sidecar | {"Output": "../../mine"}))
+        assert niimasker("out", *ALL, "--smoothing_fwhm", "3", "--overwrite")[0] == 0
+        assert all(Path(name).read_text() == "mine" for name in names)
+
+    def test_link_to_a_folder_may_lead_elsewhere_by_the_next_call(self, study):
+        words = {"input_files": "sub-00_bold.nii.gz", "roi_file": "atlas.nii.gz", "censor_file": "link/censored.txt"}
+        for name in ("first", "out"):
+            Path(name).mkdir()
+            Path(name, "censored.txt").write_text("0\n" * 12)
+        Path("link").symlink_to("first")
+        extract("out", **words)
+        Path("link").unlink()
+        Path("link").symlink_to("out")
+        Path("out/censored.txt").rename("out/sub-00_bold_outliers.tsv")
+        with pytest.raises(OutputError, match="is an input of this call"):
+            extract("out", **words | {"censor_file": "link/sub-00_bold_outliers.tsv"})
+
     def test_library_raises(self, study):
         Path("out").mkdir()
         Path("out/sub-00_bold_timeseries.tsv").touch()
@@ -225,6 +260,11 @@ class TestOneAnalysis:
         assert code == 2
         assert "output_layout flat would stay there; this call has output_layout bids" in lines[-1]
 
+    def test_copy_of_an_atlas_that_is_used_again_stays(self, done, niimasker):
+        words = ("-i", "sub-*_bold.nii.gz", "-r", str(DATA / "atlas.nii.gz"), "--smoothing_fwhm", "3")
+        assert niimasker("out", *words)[0] == 0
+        assert (DATA / "atlas.nii.gz").read_bytes() == Path("atlas.nii.gz").read_bytes()
+
     def test_copy_of_an_atlas_that_is_no_longer_used_goes(self, done, niimasker):
         shutil.copy("atlas.nii.gz", "other.nii.gz")
         words = [*ALL[:3], "other.nii.gz", *ALL[4:]]
@@ -282,6 +322,32 @@ class TestFurtherRuns:
             path.unlink()
         assert niimasker("out", *ALL, "--resume") == (0, [])
         assert "sub-05_bold" not in summary(Path("out")).index
+
+    def test_failed_run_whose_image_is_gone_leaves_the_summary(self, study, niimasker):
+        image = Path("sub-05_bold.nii.gz")
+        image.write_bytes(b"")
+        assert niimasker("out", *ALL)[0] == 1
+        image.unlink()
+        assert niimasker("out", *ALL, "--resume") == (0, [])
+        assert image.name not in summary(Path("out"))["image"].values
+
+    def test_run_that_another_call_did_not_start_keeps_no_group_back(self, study, niimasker):
+        Path("sub-00_bold.nii.gz").write_bytes(b"")
+        words = (*ALL, "--connectivity", "pearson")
+        assert niimasker("out", *words, "--fail_fast")[0] == 1
+        assert niimasker("out", "-i", "sub-0[2-9]_bold.nii.gz", "sub-1*_bold.nii.gz", *words[2:]) == (0, [])
+        assert statuses(Path("out"))["sub-01_bold"] == "not started"
+        assert (DATA / "group.tsv").is_file()
+
+    def test_study_whose_summary_cannot_be_written_is_resumed(self, study, niimasker, monkeypatch):
+        def fail(*_):
+            raise OutputError("the disk is full")
+
+        with monkeypatch.context() as changes:
+            changes.setattr("niimasker.outputs.summaries.write_summary", fail)
+            assert niimasker("out", *ALL)[0] == 1
+        assert niimasker("out", *ALL, "--resume") == (0, [])
+        assert set(statuses(Path("out"))) == {"skipped"}
 
     def test_finished_run_that_the_summary_does_not_list_yet_enters_it(self, study, niimasker):
         assert niimasker("out", *ALL)[0] == 0
@@ -347,6 +413,17 @@ class TestTwoCalls:
         assert len(made_with("out")) == 1
         assert not left.exists()
         assert not find_calls(DATA)
+
+    def test_what_a_killed_call_did_not_complete_goes_also_with_other_runs(self, held, niimasker):
+        kill(held.pid)
+        held.communicate()
+        left = Path("out/sub-07_bold_timeseries.tsv")
+        left.write_text("a table whose JSON file was not written any more")
+        before = results_in(Path("out"))
+        assert niimasker("out", *ONE[:5]) == (0, [])
+        del before[left.name]
+        assert before.items() <= results_in(Path("out")).items()
+        assert not left.exists()
 
     def test_killed_call_is_resumed(self, held, niimasker):
         kill(held.pid)
