@@ -11,7 +11,6 @@ import contextlib
 import os
 import platform
 import re
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from niimasker.errors import OutputLostError
 from niimasker.options.json_files import parse_json
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.files import is_inside, write_json
-from niimasker.outputs.locks import is_abandoned, lock, open_for_locking
+from niimasker.outputs.locks import is_abandoned, lock, open_for_locking, wait_for_lock
 
 # Files take their final names in milliseconds; a file system that does not answer must not hold up the end.
 _SECONDS_TO_PUBLISH = 10.0
@@ -94,9 +93,7 @@ class Record:
         """Remove the record, and wait until no process of this call is giving files their final names any more."""
         with contextlib.suppress(OSError):
             self.path.unlink()
-        end = time.monotonic() + _SECONDS_TO_PUBLISH
-        while lock(self.descriptor) is False and time.monotonic() < end:
-            time.sleep(0.01)
+        wait_for_lock(self.descriptor, seconds=_SECONDS_TO_PUBLISH)
 
 
 @contextlib.contextmanager
@@ -119,12 +116,16 @@ def recorded(
     )
     descriptor = open_for_locking(path)
     try:
-        lock(descriptor, shared=True)
+        # Whoever asks just now whether the call is abandoned has it locked.
+        wait_for_lock(descriptor, seconds=_SECONDS_TO_PUBLISH, shared=True)
         yield Record(path, descriptor)
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(descriptor)
+        # Windows removes no open file.
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 @contextlib.contextmanager

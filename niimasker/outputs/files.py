@@ -21,21 +21,21 @@ import nibabel as nib
 from niimasker.errors import OutputError, OutputLostError
 from niimasker.options.paths import DATA_FOLDER as DATA_FOLDER
 from niimasker.options.paths import REPORTS_FOLDER as REPORTS_FOLDER
-from niimasker.outputs.locks import is_abandoned, is_same_file, lock, open_for_locking
+from niimasker.outputs.locks import is_same_file, lock, open_for_locking
 
 # After one of these errors no other file of the study can be written either.
 _FATAL_ERRNOS = {errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", None), getattr(errno, "ESTALE", None)}
 _PREFIX = ".niimasker-"
-_TEMPORARY_NAME = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{32}(\..*)?")
+_TEMPORARY_NAME = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{32}")
 # The file in a temporary folder whose lock says that the folder is in use.
 _FOLDER_LOCK = ".in-use"
-# Where there are no locks, temporary files of this age are left over.
+# Where there are no locks, temporary folders of this age are left over.
 _MAX_SECONDS_WITHOUT_LOCKS = 86400.0
 
 
 @contextlib.contextmanager
-def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
-    """Yield a temporary path beside a file; on success it replaces the file, on failure it is removed.
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path for a file; on success it replaces the file, on failure it is removed.
 
     Raises
     ------
@@ -46,7 +46,9 @@ def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
     """
     with reporting_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_file(path.parent, suffix) as temporary:
+        # From a folder beside it, a file can replace another one in one step of the file system.
+        with private_folder(path.parent) as folder:
+            temporary = folder / path.name
             yield temporary
             flush(temporary)
             temporary.replace(path)
@@ -65,24 +67,24 @@ def reporting_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def temporary_file(folder: Path, suffix: str = ".tmp") -> Iterator[Path]:
-    """Yield the path of a new file in a folder; it is removed at the end, unless it has been moved away.
+def private_folder(parent: Path) -> Iterator[Path]:
+    """Provide a new folder that only this user may enter; it is removed at the end with what is left in it.
 
-    As long as this process lives, the kernel keeps a lock on the file: others tell by it that it is in use.
+    As long as this process lives, the kernel keeps a lock on a file in the folder: others tell by it that the folder is
+    in use. What is written to the folder is not locked itself, because on SMB a locked file cannot be written.
     """
-    # A temporary file in the same folder can replace the file in one step of the file system.
-    while True:
-        path = folder / f"{_PREFIX}{uuid.uuid4().hex}{suffix}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
-        # Another process may have taken the file for a leftover before it was locked.
-        if lock(descriptor, shared=True) is not False and is_same_file(descriptor, path):
-            break
-        os.close(descriptor)
-    try:
-        yield path
-    finally:
-        os.close(descriptor)
-        path.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        while True:
+            folder = parent.absolute() / f"{_PREFIX}{uuid.uuid4().hex}"
+            folder.mkdir(mode=0o700)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            lock_path = folder / _FOLDER_LOCK
+            descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            stack.callback(os.close, descriptor)
+            # Another process may have taken the folder for a leftover before it was locked.
+            if lock(descriptor, shared=True) is not False and is_same_file(descriptor, lock_path):
+                break
+        yield folder
 
 
 def flush(path: Path) -> None:
@@ -135,14 +137,9 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
         No folder can be made there.
     """
     remove_leftovers([parent])
-    folder = parent.absolute() / f"{_PREFIX}{uuid.uuid4().hex}"
     with contextlib.ExitStack() as stack:
         try:
-            folder.mkdir(mode=0o700)
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            descriptor = os.open(folder / _FOLDER_LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-            stack.callback(os.close, descriptor)
-            lock(descriptor)
+            folder = stack.enter_context(private_folder(parent))
         except OSError as error:
             raise OutputLostError(
                 f"{parent}: no temporary folder can be created there ({error.strerror or error}); "
@@ -152,31 +149,36 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folders: Iterable[Path]) -> None:
-    """Remove temporary files and folders of killed processes from these folders."""
+    """Remove temporary folders of killed processes from these folders."""
     for folder in folders:
         with contextlib.suppress(OSError):
             for entry in list(os.scandir(folder)):
                 if _TEMPORARY_NAME.fullmatch(entry.name):
-                    # What belongs to others, or is no file of niimasker in spite of its name, stays.
+                    # What belongs to others, or is no folder of niimasker in spite of its name, stays.
                     with contextlib.suppress(OSError):
                         _remove_leftover(Path(entry.path), entry.stat(follow_symlinks=False))
 
 
 def _remove_leftover(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        return
     is_old = time.time() - status.st_mtime > _MAX_SECONDS_WITHOUT_LOCKS
-    if stat.S_ISDIR(status.st_mode):
-        # The lock is made right after the folder.
-        is_left_over = is_abandoned(path / _FOLDER_LOCK) if (path / _FOLDER_LOCK).exists() else is_old
-        if is_left_over or (is_left_over is None and is_old):
-            shutil.rmtree(path, ignore_errors=True)
-    elif stat.S_ISREG(status.st_mode):
-        descriptor = open_for_locking(path)
+    try:
+        descriptor = open_for_locking(path / _FOLDER_LOCK)
+    except FileNotFoundError:
+        is_left_over = is_old  # the file is made right after the folder
+    else:
         try:
-            is_left_over = lock(descriptor)
-            if is_left_over or (is_left_over is None and is_old):
-                path.unlink()
+            is_locked = lock(descriptor)
+            is_left_over = is_old if is_locked is None else is_locked
+            if is_left_over:
+                # While it is locked: the folder may be a new one, whose process is about to lock it.
+                shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(descriptor)
+    if is_left_over:
+        # NFS and Windows keep a folder as long as a file in it is open.
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def check_output_dir(output_dir: Path) -> None:
@@ -212,7 +214,7 @@ def _without_nan(content: Any) -> Any:
 
 def write_image(path: Path, img: nib.spatialimages.SpatialImage) -> None:
     """Write an image, compressed if its suffix says so."""
-    with replacing(path, suffix="".join(path.suffixes[-2:])) as temporary:
+    with replacing(path) as temporary:
         nib.save(img, temporary)
 
 

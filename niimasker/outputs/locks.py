@@ -24,6 +24,7 @@ except ImportError:  # Windows
 # lock on a file that is open for reading only.
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL}
 _SECONDS_BETWEEN_TRIES = 0.05
+_SECONDS_BETWEEN_LOCKS = 0.01
 _SECONDS_BEFORE_NOTE = 5.0
 
 
@@ -40,13 +41,21 @@ def lock(descriptor: int, *, shared: bool = False) -> bool | None:
         return None
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # PermissionError: on SMB
         return False
     except OSError as error:
         if error.errno in _UNSUPPORTED:
             return None
         raise
     return True
+
+
+def wait_for_lock(descriptor: int, *, seconds: float, shared: bool = False) -> bool | None:
+    """Lock an open file as `lock` does, but wait for some seconds if somebody else holds a lock on it."""
+    end = time.monotonic() + seconds
+    while (is_locked := lock(descriptor, shared=shared)) is False and time.monotonic() < end:
+        time.sleep(_SECONDS_BETWEEN_LOCKS)
+    return is_locked
 
 
 def is_same_file(descriptor: int, path: Path) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from niimasker.outputs.files import flush, reporting_errors, temporary_file
+from niimasker.inputs.file_states import checksum
+from niimasker.outputs.files import flush, private_folder, reporting_errors
 
 # As in the sidecar of a run: the size and the checksum of a file.
 FileRecord = dict[str, int | str]
@@ -19,6 +19,7 @@ class StagedFiles:
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
         self._temporaries: dict[Path, Path] = {}
+        self._folders: dict[Path, Path] = {}
 
     @property
     def paths(self) -> list[Path]:
@@ -29,15 +30,16 @@ class StagedFiles:
         """Return the temporary path to which the file with this final path is written."""
         with reporting_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._stack.enter_context(temporary_file(path.parent))
-        self._temporaries[path] = temporary
-        return temporary
+            if path.parent not in self._folders:
+                self._folders[path.parent] = self._stack.enter_context(private_folder(path.parent))
+        self._temporaries[path] = self._folders[path.parent] / path.name
+        return self._temporaries[path]
 
     def describe(self, path: Path) -> FileRecord:
         """Return the size in bytes and the SHA-256 checksum of a file that has been written."""
         with reporting_errors(path):
-            content = self._temporaries[path].read_bytes()
-        return {"Bytes": len(content), "SHA256": hashlib.sha256(content).hexdigest()}
+            temporary = self._temporaries[path]
+            return {"Bytes": temporary.stat().st_size, "SHA256": checksum(temporary)}
 
     def publish(self, *, last: Collection[Path], removed: Iterable[Path]) -> None:
         """Give all files their final names, or none if that fails.

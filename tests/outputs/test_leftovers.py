@@ -1,4 +1,4 @@
-"""Temporary files are told alive by a lock that the kernel keeps, whatever machine or container they come from."""
+"""Temporary folders are told alive by a lock that the kernel keeps, whatever machine or container they come from."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import pytest
 from studies import environment, wait_until, write_study
 
 from niimasker.cli import main
-from niimasker.outputs import locks
-from niimasker.outputs.files import remove_leftovers, replacing, temporary_file, temporary_folder
+from niimasker.outputs import files, locks
+from niimasker.outputs.files import remove_leftovers, replacing, temporary_folder
+from niimasker.outputs.staging import staging
 
 NAME = f".niimasker-{'0' * 32}"
 
 HOLDING = """
 import sys, time
 from pathlib import Path
-from niimasker.outputs.files import temporary_file, temporary_folder
-with temporary_file(Path(sys.argv[1])) as path, temporary_folder(Path(sys.argv[1])) as folder:
+from niimasker.outputs.files import replacing, temporary_folder
+with replacing(Path(sys.argv[1], "a.tsv")) as path, temporary_folder(Path(sys.argv[1])) as folder:
     (folder / "content").touch()
     Path(sys.argv[1], "ready").touch()
     time.sleep(600)
@@ -35,7 +36,7 @@ def hidden(folder: Path) -> list[Path]:
 
 @pytest.fixture(params=["process", "container"])
 def other(request, tmp_path):
-    """Another process that has a temporary file and a temporary folder, also one with process ids of its own."""
+    """Another process that writes a file and has a temporary folder, also one with process ids of its own."""
     words = [sys.executable, "-c", HOLDING, str(tmp_path)]
     if request.param == "container":
         words = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", *words]
@@ -59,15 +60,19 @@ def test_files_of_a_living_process_stay_and_those_of_a_killed_one_go(other, tmp_
     assert list(tmp_path.glob(".niimasker-*/content"))
     other.kill()
     other.wait()
-    wait_until(lambda: all(locks.is_abandoned(path) for path in before if path.is_file()), "the lock is given up")
+    wait_until(
+        lambda: all(locks.is_abandoned(path) for path in (folder / ".in-use" for folder in before)),
+        "the lock is given up",
+    )
     remove_leftovers([tmp_path])
     assert hidden(tmp_path) == []
 
 
 def test_own_files_stay(tmp_path):
-    with temporary_file(tmp_path) as path, temporary_folder(tmp_path) as folder:
+    with replacing(tmp_path / "a.tsv") as path, temporary_folder(tmp_path) as folder:
+        path.touch()
         remove_leftovers([tmp_path])
-        assert hidden(tmp_path) == sorted([path, folder])
+        assert hidden(tmp_path) == sorted([path.parent, folder])
     assert hidden(tmp_path) == []
 
 
@@ -95,14 +100,67 @@ def test_names_of_strangers_in_a_shared_folder_stop_nothing(tmp_path, monkeypatc
     assert os.listdir(shared) == before  # noqa: PTH208
 
 
-def test_old_files_go_where_there_are_no_locks(tmp_path, monkeypatch):
+def test_old_folders_go_where_there_are_no_locks(tmp_path, monkeypatch):
     monkeypatch.setattr("niimasker.outputs.files.lock", lambda *_, **__: None)
     for age in (0, 2 * 86400):
-        path = tmp_path / f".niimasker-{age:032}.tmp"
-        path.touch()
+        path = tmp_path / f".niimasker-{age:032}"
+        path.mkdir()
+        (path / ".in-use").touch()
         os.utime(path, (time.time() - age,) * 2)
     remove_leftovers([tmp_path])
-    assert [path.name for path in hidden(tmp_path)] == [f".niimasker-{0:032}.tmp"]
+    assert [path.name for path in hidden(tmp_path)] == [f".niimasker-{0:032}"]
+
+
+def open_files() -> list[str]:
+    """Return the files that this process has open, in the order of their descriptors."""
+    links = []
+    for name in sorted(os.listdir("/proc/self/fd"), key=int):  # noqa: PTH208
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{name}"))  # noqa: PTH115
+        except OSError:
+            continue  # the descriptor that listed them
+    return links
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
+
+
+@needs_proc
+def test_file_that_is_written_is_not_locked(tmp_path):
+    # On SMB, a locked file can be read and written through the descriptor alone that has the lock.
+    with replacing(tmp_path / "a.tsv") as temporary:
+        temporary.write_text("a")
+        opened = [Path(name) for name in open_files() if name.startswith(str(tmp_path))]
+        assert opened == [temporary.parent / ".in-use"]
+        assert opened[0].stat().st_size == 0
+
+
+@needs_proc
+def test_files_of_a_run_keep_one_descriptor_open_in_each_folder(tmp_path):
+    n_before = len(open_files())
+    with staging() as staged:
+        for number in range(200):
+            staged.add(tmp_path / "sub" / f"{number}.tsv").write_text("")
+        assert len(open_files()) == n_before + 1
+        staged.publish(last=[], removed=[])
+    assert len(list((tmp_path / "sub").iterdir())) == 200
+
+
+def test_new_folder_that_is_taken_for_a_leftover_is_made_again(tmp_path, monkeypatch):
+    lock, n_calls = files.lock, 0
+
+    def lock_late(descriptor: int, *, shared: bool = False) -> bool | None:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 1:
+            remove_leftovers([tmp_path])
+        return lock(descriptor, shared=shared)
+
+    monkeypatch.setattr(files, "lock", lock_late)
+    with temporary_folder(tmp_path) as folder:
+        assert folder.is_dir()
+        assert list(tmp_path.iterdir()) == [folder]
+    assert not list(tmp_path.iterdir())
 
 
 class TestFlushing:

@@ -89,8 +89,9 @@ class TestReplacing:
 
     def test_temporary_file_lies_beside_its_file(self, tmp_path):
         with replacing(tmp_path / "x" / "a.tsv") as temporary:
-            assert temporary.parent == tmp_path / "x"
+            assert temporary.parent.parent == tmp_path / "x"
             temporary.touch()
+        assert [path.name for path in (tmp_path / "x").iterdir()] == ["a.tsv"]
 
     def test_two_writers_of_one_file_do_not_share_a_temporary(self, tmp_path):
         path = tmp_path / "a.tsv"

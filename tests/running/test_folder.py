@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from niimasker.cli import main
 from niimasker.errors import OutputError, OutputLostError
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import find_calls, publishing, recorded
+from niimasker.outputs.locks import lock, open_for_locking
 
 N_RUNS, N_VOLUMES = 12, 12
 DATA = Path("out/niimasker_data")
@@ -444,6 +446,21 @@ class TestTwoCalls:
             record.retire()
             with pytest.raises(OutputLostError, match="taken over"), publishing(record.path):
                 pytest.fail("it may not write")
+
+    def test_call_is_not_taken_for_abandoned_because_somebody_asked_as_it_began(self, tmp_path, monkeypatch):
+        def open_while_somebody_asks(path: Path) -> int:
+            asking = open_for_locking(path)
+            assert lock(asking)
+            threading.Timer(0.1, os.close, [asking]).start()
+            return open_for_locking(path)
+
+        with monkeypatch.context() as changes:
+            changes.setattr("niimasker.outputs.calls.open_for_locking", open_while_somebody_asks)
+            recording = recorded(tmp_path, Analysis({}, {}), keys=["a"], runs=["r"], files=[])
+            recording.__enter__()
+        assert [call.is_abandoned for call in find_calls(tmp_path)] == [False]
+        recording.__exit__(None, None, None)
+        assert not find_calls(tmp_path)
 
     def test_call_that_is_publishing_is_not_taken_for_abandoned(self, tmp_path):
         analysis = Analysis({}, {})
