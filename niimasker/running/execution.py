@@ -124,22 +124,23 @@ def _attempt_on_this_machine(
     settings: Settings, n_jobs: int, tasks: Iterator[Task], on_start: Callable[[Task], None]
 ) -> Attempts:
     """Yield each task with its attempt, in this process or in worker processes."""
-    if not n_jobs:
-        # One thread, as in the worker processes: the number of threads changes the order of sums and their last digits.
-        with threadpool_limits(limits=1):
+    # One thread, as in the worker processes: the number of threads changes the order of sums and their last digits.
+    # Where no process can be started, the runs are extracted in this one.
+    with threadpool_limits(limits=1):
+        if not n_jobs:
             yield from attempt_here(extract_run, tasks, on_start=on_start)
-        return
-    from niimasker.running.parallel import attempt_in_processes
+            return
+        from niimasker.running.parallel import attempt_in_processes
 
-    yield from attempt_in_processes(
-        extract_run,
-        tasks,
-        n_jobs=n_jobs,
-        timeout=settings.timeout,
-        on_start=on_start,
-        # niimasker has chosen their number, so a process too many is its own mistake.
-        tries_killed_again=settings.n_jobs == -1,
-    )
+        yield from attempt_in_processes(
+            extract_run,
+            tasks,
+            n_jobs=n_jobs,
+            timeout=settings.timeout,
+            on_start=on_start,
+            # niimasker has chosen their number, so a process too many is its own mistake.
+            tries_killed_again=settings.n_jobs == -1,
+        )
 
 
 def _attempt_on_cluster(

@@ -101,7 +101,10 @@ class Worker(Generic[Task, Value]):
                 try:
                     listener.start()
                 except RuntimeError:
+                    # Nobody would receive its answers.
                     self._process.stdout.close()  # type: ignore[union-attr]
+                    self._kill()
+                    self._process = None
                     raise
             return self._process
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from small_tasks import fail_once, kill_itself_once, square
 from studies import children_of, start, summary, write_study
+from threadpoolctl import threadpool_info
 
 from niimasker import extract
 from niimasker.errors import NiimaskerWarning, OutputError, SettingsError, TooLittleMemoryError
@@ -92,6 +93,34 @@ def test_without_any_process_tasks_run_here(only):
     with pytest.warns(NiimaskerWarning, match="--n_jobs uses no process beside this one"):
         tried = in_processes(square, range(3))
     assert [each.value for each in tried.values()] == [0, 1, 4]
+
+
+def test_without_any_process_runs_use_one_thread_as_in_processes(only, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path, 1)
+    only(workers.subprocess, "Popen", 0, OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
+    numbers = []
+
+    def count_threads(_):
+        numbers.extend(pool["num_threads"] for pool in threadpool_info())
+        raise OutputError("stop here")
+
+    monkeypatch.setattr("niimasker.running.execution.extract_run", count_threads)
+    with pytest.warns(NiimaskerWarning, match="no process beside this one"):
+        extract("out", input_files="sub-00_bold.nii.gz", roi_file="atlas.nii.gz", n_jobs=2)
+    assert set(numbers) == {1}
+
+
+def test_process_whose_answers_nobody_can_receive_is_started_again(monkeypatch):
+    def fail(_):
+        raise RuntimeError("can't start new thread")
+
+    worker = workers.Worker(timeout=60.0)
+    with monkeypatch.context() as changes:
+        changes.setattr(threading.Thread, "start", fail)
+        assert worker.attempt(square, 3).is_starved
+    assert worker.attempt(square, 3).value == 9
+    worker.end()
 
 
 def test_timeout_without_any_process_is_refused(only):
