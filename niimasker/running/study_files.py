@@ -28,7 +28,7 @@ from niimasker.outputs.study_names import (
     summary_path,
 )
 from niimasker.running.batch import attempt
-from niimasker.running.folder import Occupied, sort_rows
+from niimasker.running.folder import Occupied, locked_folder, sort_rows
 from niimasker.running.group_files import try_group_files
 from niimasker.study.preparation import Study
 
@@ -170,27 +170,35 @@ def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
     OutputError
         The table cannot be written; the tables of the runs are complete.
     """
-    from niimasker.outputs.summaries import read_summary
-
     settings = study.settings
     # If outputs can no longer be written, that has been reported already.
     if settings.tidy is None or any(outcome.ends_all for outcome in outcomes):
         return None
+    # No other call may begin to replace the tables meanwhile.
+    with locked_folder(settings.output_dir):
+        runs = _find_done(study, outcomes)
+        if not runs:
+            return None
+        start = time.perf_counter()
+        path = write_long_table(settings, runs, study.keys, tidy=settings.tidy)
+    _log.debug("%s: written in %.3f s", path, time.perf_counter() - start)
+    return path
+
+
+def _find_done(study: Study, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    """Return image and output name of all finished runs; none as long as other calls or shards have runs to do."""
+    from niimasker.outputs.summaries import read_summary
+
+    settings = study.settings
     if _is_anybody_at_work(settings.output_dir):
-        return None
+        return []
     rows = read_summary(summary_path(settings.output_dir)) or []
     ended = {row["output"]: (row["image"], row["status"]) for row in rows}
     # The summary itself may not have been written.
     ended |= {each.run.output_stem: (str(each.run.image_path), _status(each)) for each in outcomes}
     if settings.shard is not None and any(status == NOT_STARTED for _, status in ended.values()):
-        return None
-    runs = [(image, output) for output, (image, status) in ended.items() if status == DONE]
-    if not runs:
-        return None
-    start = time.perf_counter()
-    path = write_long_table(settings, runs, study.keys, tidy=settings.tidy)
-    _log.debug("%s: written in %.3f s", path, time.perf_counter() - start)
-    return path
+        return []
+    return [(image, output) for output, (image, status) in ended.items() if status == DONE]
 
 
 def _status(outcome: Outcome) -> str:

@@ -209,7 +209,9 @@ def _write_report(task: Task, placement: Placement, extracted: Extracted, result
         settings=task.shared.settings,
         command=task.shared.command,
     )
-    write_report(path, view, task.shared.settings.output_dir)
+    # A process that a killed call has left behind must not replace the page of a later call.
+    with publishing(task.record_path):
+        write_report(path, view, task.shared.settings.output_dir)
     return path
 
 

@@ -20,6 +20,7 @@ from niimasker.errors import OutputError, OutputLostError
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import find_calls, publishing, recorded
 from niimasker.outputs.locks import lock, open_for_locking
+from niimasker.reports import run_view
 
 N_RUNS, N_VOLUMES = 12, 12
 DATA = Path("out/niimasker_data")
@@ -446,6 +447,32 @@ class TestTwoCalls:
             record.retire()
             with pytest.raises(OutputLostError, match="taken over"), publishing(record.path):
                 pytest.fail("it may not write")
+
+    def test_worker_that_a_killed_call_left_behind_writes_no_page(self, study, niimasker, monkeypatch):
+        make_view = run_view.make_view
+
+        def make_view_late(*arguments, **options):
+            # As if another call had taken over after the tables were written.
+            for call in find_calls(DATA):
+                call.record_path.unlink()
+            return make_view(*arguments, **options)
+
+        monkeypatch.setattr(run_view, "make_view", make_view_late)
+        code, lines = niimasker("out", *ONE[:4])
+        assert code == 0
+        assert "the report could not be written: out: another call of niimasker has taken over" in lines[0]
+        assert not Path("out/reports/sub-02_bold_report.html").exists()
+
+    def test_long_table_is_written_while_no_other_call_can_begin(self, study, niimasker, monkeypatch):
+        held = []
+
+        def write(settings, *_, **__):
+            held.append((DATA / ".lock").is_file())
+            return Path("table")
+
+        monkeypatch.setattr("niimasker.running.study_files.write_long_table", write)
+        assert niimasker("out", *ONE[:5], "--tidy", "tsv.gz") == (0, [])
+        assert held == [True]
 
     def test_call_is_not_taken_for_abandoned_because_somebody_asked_as_it_began(self, tmp_path, monkeypatch):
         def open_while_somebody_asks(path: Path) -> int:
