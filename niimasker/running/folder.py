@@ -91,9 +91,10 @@ def plan_folder(study: Study, analysis: Analysis, targets: Sequence[Path], finis
     """
     outputs = [run.output_stem for run in study.all_runs]
     contents = read_contents(study.settings, study.keys, analysis, outputs, targets)
+    own = set(outputs)
     abandoned = tuple(call for call in contents.calls if call.is_abandoned)
     to_do = [run for run in study.runs if run not in finished]
-    staying = {name: run for name, run in contents.others.items() if name not in set(outputs)}
+    staying = {name: run for name, run in contents.others.items() if name not in own}
     replaced = {name: run for name, run in contents.others.items() if name not in staying}
     existing = [path for run in to_do for path in _list_existing(study, contents, run)]
     existing += [path for path in targets if os.path.lexists(path)]
@@ -107,7 +108,7 @@ def plan_folder(study: Study, analysis: Analysis, targets: Sequence[Path], finis
         *refuse_files(existing, removed, known=known, inputs=inputs),
     ]
     notes = [*describe_removed(study.settings.output_dir, replaced, staying, analysis)]
-    notes += describe_gone(study.settings.output_dir, contents, set(outputs))
+    notes += describe_gone(study.settings.output_dir, contents, own)
     return FolderPlan(contents, tuple(errors), tuple(notes), tuple(removed), abandoned)
 
 
