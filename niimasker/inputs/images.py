@@ -72,6 +72,10 @@ class VoxelStorage:
         """The size of an uncompressed volume."""
         return self.n_voxels * self.dtype.itemsize
 
+    def scale(self, values: np.ndarray) -> np.ndarray:
+        """Return stored values in the image's units."""
+        return np.asarray(self.slope * values + self.intercept)
+
     def first_byte(self, volume: int) -> int:
         """Return the byte of the uncompressed file at which a volume begins."""
         return self.offset + volume * self.volume_bytes

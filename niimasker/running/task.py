@@ -247,18 +247,13 @@ def _compute_signals(task: Task, placement: Placement, placement_warnings: Seque
 
     warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *placement_warnings, *recorded]))
     signals, values = zip(*cleaned, strict=True)
-    mean = None if mean_volume is None else _scale(mean_volume, plan)
+    mean = None if mean_volume is None else plan.series.storage.scale(mean_volume.mean())
     return Extracted(signals, values, matrices, confounds, nuisance, digest.hexdigest(), warnings, mean)
 
 
 def _warning_prefix(key: str, keys: Sequence[str]) -> str:
     """Return the start of a warning about one atlas: its name, if there are several atlases."""
     return f"{key}: " if len(keys) > 1 else ""
-
-
-def _scale(mean_volume: MeanVolume, plan: Plan) -> np.ndarray:
-    storage = plan.series.storage
-    return np.asarray(storage.slope * mean_volume.mean() + storage.intercept)
 
 
 def _clean_atlas(
