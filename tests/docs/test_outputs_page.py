@@ -17,7 +17,7 @@ from niimasker.group.tables import edges_table, groups_table
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS
 from niimasker.outputs.naming import STATISTICS, Tables
-from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED, Outcome
+from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED, SKIPPED, Outcome
 from niimasker.outputs.results import Result
 from niimasker.outputs.study_names import name_group_files
 from niimasker.regions.atlas_names import name_atlases
