@@ -82,7 +82,9 @@ def temporary_file(folder: Path, suffix: str = ".tmp") -> Iterator[Path]:
         yield path
     finally:
         os.close(descriptor)
-        path.unlink(missing_ok=True)
+        # On a disk that has become read-only it stays, as that of a killed process, for the next call.
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def flush(path: Path) -> None:
