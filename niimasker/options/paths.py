@@ -1,10 +1,10 @@
-"""Expand paths as a user writes them, tell whether there is a file, and name the folders of the output directory."""
+"""Paths as a user writes them, checks of what is there, and the names of the folders of the output directory."""
 
 from __future__ import annotations
 
 import contextlib
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 # Folders of the output directory, and files in the first of them.
 DATA_FOLDER = "niimasker_data"
@@ -32,6 +32,12 @@ def is_named_pipe(path: Path) -> bool:
     The shell's pipes, as in `-c <(command)` and `/dev/stdin`, have no path of their own and end with their writer.
     """
     return path.is_fifo() and path.resolve().parent.name != "fd"
+
+
+def stays_within(name: str) -> bool:
+    """Return whether a name that a file of the output directory gives is of something in that directory."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def expand_home(text: str) -> Path:

@@ -21,6 +21,7 @@ from typing import Any
 
 from niimasker.errors import OutputLostError
 from niimasker.options.json_files import parse_json
+from niimasker.options.paths import stays_within
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.files import write_json
 from niimasker.outputs.locks import is_abandoned, lock, open_for_locking
@@ -74,8 +75,9 @@ def _read_call(path: Path) -> Call | None:
     try:
         content: Any = parse_json(path.read_text("utf-8"))
         analysis = Analysis(dict(content["Analysis"]), dict(content["Settings"]))
-        keys, files = (tuple(map(str, content[key])) for key in ("Atlases", "Files"))
-        return Call(path, analysis, keys, frozenset(map(str, content["Runs"])), files, content["Process"], abandoned)
+        keys = tuple(map(str, content["Atlases"]))
+        runs, files = ([name for name in map(str, content[key]) if stays_within(name)] for key in ("Runs", "Files"))
+        return Call(path, analysis, keys, frozenset(runs), tuple(files), str(content["Process"]), abandoned)
     except FileNotFoundError:
         return None  # the call has ended in the meantime
     except (OSError, ValueError, KeyError, TypeError):

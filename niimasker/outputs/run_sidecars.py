@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from niimasker.options.paths import stays_within
 from niimasker.outputs.analyses import SHARED_PARTS, Analysis
 
 Sidecar = Mapping[str, Any]
@@ -27,8 +28,10 @@ def read_sidecar(path: Path) -> Sidecar:
     if not isinstance(content, dict):
         return {}
     is_complete = all(isinstance(content.get(key), kind) for key, kind in _KEY_TYPES.items())
+    if not is_complete or not stays_within(content["Output"]):
+        return {}
     # Versions before listed sizes alone.
-    return content if is_complete and all(isinstance(each, dict) for each in content["Files"].values()) else {}
+    return content if all(isinstance(each, dict) for each in content["Files"].values()) else {}
 
 
 def read_analysis(sidecar: Sidecar) -> Analysis | None:
@@ -41,9 +44,7 @@ def read_analysis(sidecar: Sidecar) -> Analysis | None:
 
 def listed_files(sidecar: Sidecar, output_dir: Path) -> list[Path]:
     """Return the files that a run's JSON file vouches for."""
-    names = map(PurePosixPath, sidecar.get("Files", ()))
-    # A name that leads out of the folder is not niimasker's.
-    return [output_dir / name for name in names if not name.is_absolute() and ".." not in name.parts]
+    return [output_dir / name for name in sidecar.get("Files", ()) if stays_within(name)]
 
 
 def list_files(sidecar_paths: Iterable[Path], output_dir: Path) -> list[Path]:
