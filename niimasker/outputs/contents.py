@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.options.json_files import parse_json
+from niimasker.options.paths import stays_within
 from niimasker.options.settings import Settings
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import Call, find_calls
@@ -45,7 +46,7 @@ class Contents:
         The rows of summary.tsv, by output name, of runs of this analysis: complete ones, and those that failed or did
         not start.
     listed
-        The output names of all runs that summary.tsv lists.
+        The output names of all runs that summary.tsv or parameters.json lists.
     others
         Runs of other analyses, by output name.
     calls
@@ -94,7 +95,9 @@ def read_contents(settings: Settings, keys: Sequence[str], analysis: Analysis, o
     calls = tuple(find_calls(output_dir / DATA_FOLDER))
     summary = read_summary(summary_path(output_dir)) or []
     same = _select_rows(summary, settings, keys, analysis)
-    listed = [str(row["output"]) for row in summary]
+    record = _read_record(output_dir)
+    # Both, as somebody may have edited the summary.
+    listed = [*_list_recorded(record), *(row["output"] for row in summary)]
     listing = _list_folders(output_dir, [*outputs, *listed, *(name for call in calls for name in call.runs)])
     # The files of these need not be read.
     done = [name for name, row in same.items() if row["status"] == DONE]
@@ -104,10 +107,15 @@ def read_contents(settings: Settings, keys: Sequence[str], analysis: Analysis, o
         if path not in known and (sidecar := read_sidecar(path)):
             unknown[sidecar["Output"]].append((path, sidecar))
     other_runs = dict(_sort_others(unknown, settings, keys, analysis, same))
-    record = _read_record(output_dir)
     if record is not None and "files" not in record:
         other_runs |= {run.output: run for run in _find_runs_of_0_0_4(output_dir, outputs, listing)}
-    return Contents(same, frozenset(listed), other_runs, calls, _find_study_files(output_dir, record, calls), listing)
+    study_files = _find_study_files(output_dir, record, calls)
+    return Contents(same, frozenset(listed), other_runs, calls, study_files, listing)
+
+
+def read_study_files(output_dir: Path) -> frozenset[Path]:
+    """Return the files of whole studies in a folder that niimasker has written, or may be writing now."""
+    return _find_study_files(output_dir, _read_record(output_dir), find_calls(output_dir / DATA_FOLDER))
 
 
 def _list_folders(output_dir: Path, names: Iterable[str]) -> dict[Path, frozenset[str]]:
@@ -190,6 +198,15 @@ def _read_record(output_dir: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and "parameters" in record else None
 
 
+def _list_recorded(record: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the output names of the runs that parameters.json lists."""
+    runs = record.get("runs") if record is not None else None
+    for run in runs if isinstance(runs, list) else ():
+        name = run.get("output") if isinstance(run, dict) else None
+        if isinstance(name, str) and stays_within(name):
+            yield name
+
+
 def _find_runs_of_0_0_4(
     output_dir: Path, outputs: Iterable[str], listing: Mapping[Path, Set[str]]
 ) -> Iterator[OtherRun]:
@@ -204,7 +221,7 @@ def _find_study_files(output_dir: Path, record: Mapping[str, Any] | None, calls:
     listed = {name for call in calls for name in call.files}
     if record is not None:
         files = record.get("files", [])
-        listed |= set(map(str, files)) if isinstance(files, list) else set()
+        listed |= set(filter(stays_within, map(str, files))) if isinstance(files, list) else set()
     paths = {output_dir / name for name in listed}
     if record is not None and "files" not in record:
         # Written by version 0.0.4, which listed no files: the two folders are its own.

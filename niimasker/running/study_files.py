@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import warn
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, TIDY_FORMATS
+from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import find_calls
-from niimasker.outputs.contents import read_rows
+from niimasker.outputs.contents import read_contents, read_rows, read_study_files
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, remove_leftovers
 from niimasker.outputs.long_table import write_long_table
 from niimasker.outputs.naming import report_path
@@ -27,6 +28,7 @@ from niimasker.outputs.study_names import (
     parameters_path,
     summary_path,
 )
+from niimasker.outputs.summaries import read_summary, write_parameters, write_summary
 from niimasker.running.batch import attempt
 from niimasker.running.folder import Occupied, sort_rows
 from niimasker.running.group_files import try_group_files
@@ -100,12 +102,10 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
 
     The folder must be locked.
     """
-    from niimasker.outputs.summaries import write_parameters, write_summary
-
     settings = study.settings
     output_dir, analysis = settings.output_dir, occupied.analysis
     own = {outcome.run.output_stem: summary_row(outcome, analysis.checksum) for outcome in outcomes}
-    others = read_rows(settings, study.keys, analysis, without=own.keys())
+    others = _read_others(study, analysis, own.keys())
     not_started = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
     rows = sort_rows(study, {**not_started, **others, **own})
     write_summary(output_dir, rows)
@@ -113,7 +113,9 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
     if not _is_anybody_at_work(output_dir):
         is_skipped = all(outcome.status == SKIPPED for outcome in outcomes)
         _describe_study(study, rows, occupied, keeps_pages=settings.no_report and is_skipped)
-    written = [path for path in {*occupied.study_files, *list_study_files(study)} if path.exists()]
+    # Other calls have added to the files since this one began.
+    known = {*occupied.study_files, *read_study_files(output_dir), *list_study_files(study)}
+    written = [path for path in known if path.exists()]
     # These come later.
     written.append(parameters_path(output_dir))
     written += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
@@ -156,6 +158,16 @@ def _describe_study(study: Study, rows: Sequence[Row], occupied: Occupied, *, ke
         warn(f"reports/index.html is not written: {written.reason}")
 
 
+def _read_others(study: Study, analysis: Analysis, own: Set[str]) -> dict[str, Row]:
+    """Return the rows of the other runs of this analysis in the folder, by output name."""
+    settings = study.settings
+    if read_summary(summary_path(settings.output_dir)) is not None:
+        return read_rows(settings, study.keys, analysis, without=own)
+    # Somebody has removed or damaged the summary since this call began: the JSON files of the runs tell.
+    rows = read_contents(settings, study.keys, analysis, own).rows
+    return {name: row for name, row in rows.items() if name not in own}
+
+
 def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
     """Write the long table of --tidy over all finished runs in the folder, and return its path.
 
@@ -167,8 +179,6 @@ def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
     OutputError
         The table cannot be written; the tables of the runs are complete.
     """
-    from niimasker.outputs.summaries import read_summary
-
     settings = study.settings
     # If outputs can no longer be written, that has been reported already.
     if settings.tidy is None or any(outcome.ends_all for outcome in outcomes):
