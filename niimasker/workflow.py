@@ -100,7 +100,7 @@ def run_study(
     with _cluster(study.settings) as client, contextlib.ExitStack() as stack:
         shared = share(study, command)
         finished = {outcome.run: outcome for outcome in find_finished(study, shared)}
-        occupied = occupy(study, shared.analysis, list_study_files(study), finished.keys(), stack)
+        occupied = occupy(study, shared.analysis, list_study_files(study), finished.keys(), command, stack)
         outcomes = {run: Outcome(run) for run in study.runs}
         underway: dict[Run, Task] = {}
         with contextlib.ExitStack() as holding:

@@ -28,7 +28,7 @@ from niimasker.outputs.naming import name_files, name_sidecars, possible_files
 from niimasker.outputs.outcomes import Outcome, Row, summary_row
 from niimasker.outputs.run_sidecars import list_files, read_sidecar
 from niimasker.outputs.staging import remove_files
-from niimasker.outputs.summaries import write_summary
+from niimasker.outputs.summaries import write_parameters, write_summary
 from niimasker.running.refusals import describe_gone, describe_removed, refuse_calls, refuse_files, refuse_others
 from niimasker.study.input_files import InputFiles, list_inputs
 from niimasker.study.preparation import Study
@@ -171,9 +171,19 @@ def occupy(
     analysis: Analysis,
     targets: Sequence[Path],
     finished: Set[Run],
+    command: Sequence[str],
     stack: contextlib.ExitStack,
 ) -> Occupied:
     """Make the output folder one of this analysis, and record this call in it until the stack is closed.
+
+    Parameters
+    ----------
+    targets
+        The files of the study that the call may write.
+    finished
+        The runs that --resume skips.
+    command
+        The words of the command line, for parameters.json.
 
     Raises
     ------
@@ -191,17 +201,21 @@ def occupy(
             if not take_over(call):
                 raise OutputError(f"{output_dir}: {call.words} is still writing there; try again when it has ended.")
         study_files = plan.contents.study_files
+        files = sorted(path.relative_to(output_dir).as_posix() for path in {*study_files, *targets})
         record = stack.enter_context(
             recorded(
                 output_dir / DATA_FOLDER,
                 analysis,
                 keys=study.keys,
                 runs=[run.output_stem for run in study.runs],
-                files=[path.relative_to(output_dir).as_posix() for path in {*study_files, *targets}],
+                files=files,
             )
         )
         remove_files(plan.removed)
-        write_summary(output_dir, _begin_rows(study, analysis, plan.contents, finished))
+        rows = _begin_rows(study, analysis, plan.contents, finished)
+        # First, because it says which of the other files are niimasker's, also where the disk is full at the end.
+        write_parameters(study.settings, rows, command, files)
+        write_summary(output_dir, rows)
     for note in plan.notes:
         warn(note)
     return Occupied(record, analysis, study_files)
