@@ -6,11 +6,15 @@ import errno
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from studies import results_in, start, summary, wait_until, write_study
+from studies import environment, results_in, start, summary, wait_until, write_study
 
 from niimasker.cli import main
 from niimasker.outputs import files, locks
@@ -187,3 +191,28 @@ def test_files_of_a_call_that_ended_meanwhile_stay_known(study):
     assert held.returncode == 0
     assert main([*with_reports, "--resume"]) == 0
     assert Path("out/reports/index.html").is_file()
+
+
+# Somebody at the keyboard
+
+WAITING = """
+import queue, sys, threading
+from niimasker.running.workers import take
+
+answers = queue.SimpleQueue()
+threading.Thread(target=lambda: answers.put(sys.stdin.readline())).start()
+print("waiting", flush=True)
+print(take(answers, timeout=2.0))
+"""
+
+
+def test_time_in_which_a_study_is_stopped_is_not_counted():
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2.2)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.2)
+        assert process.communicate("an answer")[0] == "an answer\n"
