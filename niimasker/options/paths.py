@@ -1,4 +1,4 @@
-"""Expand paths as a user writes them, tell whether there is a file, and name the folders of the output directory."""
+"""Paths as a user writes them, checks of what is there, and the names of the folders of the output directory."""
 
 from __future__ import annotations
 

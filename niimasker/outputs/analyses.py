@@ -58,9 +58,13 @@ def _list_differences(theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, s
     if "outputs" in changed:
         pairs = list(_compare_options([each for each in OPTIONS if each.name in _OUTPUT_OPTIONS], theirs, ours))
         # An atlas of another name is told by its file already.
-        yield from pairs if pairs or changed != ["outputs"] else [("other names of atlases", "its own")]
+        yield from pairs if pairs or changed != ["outputs"] else [(_name_atlases(theirs), _name_atlases(ours))]
     if "software" in changed:
         yield theirs.parts.get("software", "another version"), ours.parts["software"]
+
+
+def _name_atlases(analysis: Analysis) -> str:
+    return f"atlas names {analysis.parts['outputs'].partition(': ')[2]}"
 
 
 def _compare_options(options: list[Option], theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, str]]:

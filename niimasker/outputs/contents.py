@@ -15,7 +15,7 @@ from niimasker.options.json_files import parse_json
 from niimasker.options.settings import Settings
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import Call, find_calls
-from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, find_files
+from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, find_files, is_inside
 from niimasker.outputs.naming import name_sidecars, report_path
 from niimasker.outputs.outcomes import DONE, NOT_STARTED, Row, row_of_sidecar
 from niimasker.outputs.run_sidecars import Sidecar, listed_files, read_analysis, read_sidecar
@@ -45,7 +45,7 @@ class Contents:
         The rows of summary.tsv, by output name, of runs of this analysis: complete ones, and those that failed or did
         not start.
     listed
-        The output names of all runs that summary.tsv lists.
+        The output names of all runs that summary.tsv or parameters.json lists.
     others
         Runs of other analyses, by output name.
     calls
@@ -98,7 +98,9 @@ def read_contents(
     calls = tuple(find_calls(output_dir / DATA_FOLDER))
     summary = read_summary(summary_path(output_dir)) or []
     same = _select_rows(summary, settings, keys, analysis)
-    listed = [str(row["output"]) for row in summary]
+    record = _read_record(output_dir)
+    # Both, as somebody may have edited the summary.
+    listed = [*_list_recorded(record), *(row["output"] for row in summary)]
     listing = _list_folders(output_dir, [*outputs, *listed, *(name for call in calls for name in call.runs)])
     # The files of these need not be read.
     done = [name for name, row in same.items() if row["status"] == DONE]
@@ -108,11 +110,15 @@ def read_contents(
         if path not in known and (sidecar := read_sidecar(path)):
             unknown[sidecar["Output"]].append((path, sidecar))
     other_runs = dict(_sort_others(unknown, settings, keys, analysis, same))
-    record = _read_record(output_dir)
     if record is not None and "files" not in record:
         other_runs |= {run.output: run for run in _find_runs_of_0_0_4(output_dir, outputs, listing)}
     study_files = _find_study_files(output_dir, record, calls, targets)
     return Contents(same, frozenset(listed), other_runs, calls, study_files, listing)
+
+
+def read_study_files(output_dir: Path, targets: Iterable[Path]) -> frozenset[Path]:
+    """Return the files of whole studies in a folder that niimasker has written, or may be writing now."""
+    return _find_study_files(output_dir, _read_record(output_dir), find_calls(output_dir / DATA_FOLDER), targets)
 
 
 def _list_folders(output_dir: Path, names: Iterable[str]) -> dict[Path, frozenset[str]]:
@@ -168,7 +174,7 @@ def is_image_gone(row: Row) -> bool:
     """Return whether the image of a run is no longer there."""
     path = Path(row["image"] or "")
     # A relative path may be of a call that was made from another folder.
-    is_known = path.is_absolute() or path.parent.is_dir()
+    is_known = path.is_absolute() or len(path.parts) == 1 or Path(path.parts[0]).is_dir()
     return is_known and not (path.exists() or path.is_symlink())
 
 
@@ -201,6 +207,15 @@ def _read_record(output_dir: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and "parameters" in record else None
+
+
+def _list_recorded(record: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the output names of the runs that parameters.json lists."""
+    runs = record.get("runs") if record is not None else None
+    for run in runs if isinstance(runs, list) else ():
+        name = run.get("output") if isinstance(run, dict) else None
+        if isinstance(name, str) and is_inside(name):
+            yield name
 
 
 def _find_runs_of_0_0_4(

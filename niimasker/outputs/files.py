@@ -105,7 +105,7 @@ def flush(path: Path) -> None:
 def is_inside(name: str) -> bool:
     """Return whether a recorded name stays in the output folder; somebody may have edited the record."""
     path = PurePath(name)
-    return not path.anchor and ".." not in path.parts
+    return bool(path.parts) and not path.anchor and ".." not in path.parts and "\0" not in name
 
 
 def find_files(names: Iterable[str], output_dir: Path) -> list[Path]:

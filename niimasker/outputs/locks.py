@@ -122,7 +122,11 @@ def _try_to_hold(path: Path) -> int | None:
     """Return the descriptor of a file that is locked now; None if somebody else holds it."""
     flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK if os.name == "posix" else 0
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+        except PermissionError:
+            # It may be the file of another user of the group, who lets others read it.
+            descriptor = open_for_locking(path)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error}); fix that, or give another output_dir."

@@ -32,6 +32,10 @@ SUMMARY_NUMBERS = (
     "min_coverage",
 )
 
+# The columns of summary.tsv.
+_FIRST_COLUMNS = ("image", "confounds", "output", *NAMED_ENTITIES, "status", "skipped", "reason", "seconds")
+COLUMNS = (*_FIRST_COLUMNS, *SUMMARY_NUMBERS, "n_warnings", "analysis")
+
 Row = dict[str, Any]
 
 

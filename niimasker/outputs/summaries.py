@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 from niimasker.options.settings import Settings
-from niimasker.outputs.files import replacing, write_json
-from niimasker.outputs.outcomes import NAMED_ENTITIES, Row
+from niimasker.outputs.files import is_inside, replacing, write_json
+from niimasker.outputs.outcomes import COLUMNS, DONE, FAILED, NAMED_ENTITIES, NOT_STARTED, Row
 from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.outputs.study_names import parameters_path, summary_path
 from niimasker.outputs.tables import text_column, write_records
 
 TEXTS = ("image", "confounds", "output", *NAMED_ENTITIES, "status", "reason", "analysis")
+_STATUSES = (DONE, FAILED, NOT_STARTED)
 _RECORDED = ("image", "confounds", "output", "status", "reason")
 
 
@@ -28,7 +29,10 @@ def make_summary(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def read_summary(path: Path) -> list[Row] | None:
-    """Return the rows of a summary, with None for n/a; None if there is no readable summary."""
+    """Return the rows of a summary, with None for n/a; None if there is no readable summary.
+
+    Somebody may have edited it: rows and numbers that niimasker cannot have written are left out.
+    """
     try:
         table = pd.read_csv(
             path,
@@ -43,9 +47,12 @@ def read_summary(path: Path) -> list[Row] | None:
         return []  # a shard without runs
     except (OSError, ValueError):
         return None
-    if "output" not in table.columns:
-        return None  # not a summary of niimasker, or edited
-    return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+    if not set(COLUMNS) <= set(table.columns):
+        return None  # not a summary of this version of niimasker, or edited
+    numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in COLUMNS if name not in TEXTS}
+    rows = table.assign(**numbers)[list(COLUMNS)].to_dict("records")
+    read = [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+    return [row for row in read if row["status"] in _STATUSES and row["output"] and is_inside(row["output"])]
 
 
 def _plain(value: Any) -> Any:

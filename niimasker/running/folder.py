@@ -29,7 +29,14 @@ from niimasker.outputs.outcomes import DONE, Outcome, Row, summary_row
 from niimasker.outputs.run_sidecars import list_files, read_sidecar
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.summaries import write_parameters, write_summary
-from niimasker.running.refusals import describe_gone, describe_removed, refuse_calls, refuse_files, refuse_others
+from niimasker.running.refusals import (
+    describe_gone,
+    describe_removed,
+    refuse_calls,
+    refuse_files,
+    refuse_images,
+    refuse_others,
+)
 from niimasker.study.input_files import InputFiles, list_inputs
 from niimasker.study.preparation import Study
 
@@ -105,6 +112,7 @@ def plan_folder(study: Study, analysis: Analysis, targets: Sequence[Path], finis
     errors = [
         *refuse_calls(study.settings.output_dir, contents.calls, analysis, to_do),
         *([] if study.settings.overwrite else refuse_others(study.settings.output_dir, staying, analysis)),
+        *([] if study.settings.overwrite else refuse_images(study.settings.output_dir, contents, to_do)),
         *refuse_files(existing, removed, known=known, inputs=inputs),
     ]
     notes = [*describe_removed(study.settings.output_dir, replaced, staying, analysis)]

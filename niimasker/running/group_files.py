@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 Rows = Sequence[Mapping[str, Any]]
 
 
-def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> GroupNote:
+def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str], *, has_page: bool) -> GroupNote:
     """Write the group files, and return the note about them for the index page; an error becomes a warning.
 
     Parameters
@@ -29,10 +29,12 @@ def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> Grou
         The rows of summary.tsv.
     keys
         The names of the atlases in the file names.
+    has_page
+        Whether the page is written beside the tables.
     """
     from niimasker.group.connectivity import GroupNote
 
-    written = attempt(lambda atlas_keys: _write_group_files(settings, rows, atlas_keys), keys)
+    written = attempt(lambda atlas_keys: _write_group_files(settings, rows, atlas_keys, has_page=has_page), keys)
     if written.value is None:
         _log.debug("%s", written.traceback)
         warn(f"the group page is not written: {written.reason}")
@@ -41,7 +43,7 @@ def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> Grou
     return written.value
 
 
-def _write_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> GroupNote:
+def _write_group_files(settings: Settings, rows: Rows, keys: Sequence[str], *, has_page: bool) -> GroupNote:
     from niimasker.group.connectivity import GroupNote, find_members, make_groups
     from niimasker.group.tables import write_group_tables
 
@@ -52,7 +54,7 @@ def _write_group_files(settings: Settings, rows: Rows, keys: Sequence[str]) -> G
     files = name_group_files(settings.output_dir)
     groups = list(make_groups(members, settings.connectivity))
     write_group_tables(files, groups)
-    if not settings.no_report:
+    if has_page:
         # Imported here: the drawing libraries are needed for pages only.
         from niimasker.reports.group_page import write_group_page
 

@@ -11,6 +11,7 @@ from niimasker.inputs.runs import Run
 from niimasker.outputs.analyses import Analysis, describe_difference
 from niimasker.outputs.calls import Call
 from niimasker.outputs.contents import Contents, OtherRun, is_image_gone
+from niimasker.outputs.outcomes import DONE
 from niimasker.study.input_files import InputFiles
 
 
@@ -78,6 +79,30 @@ def describe_gone(output_dir: Path, contents: Contents, outputs: Set[str]) -> It
         )
 
 
+def refuse_images(output_dir: Path, contents: Contents, to_do: Sequence[Run]) -> Iterator[NiimaskerError]:
+    """Yield an error if runs would replace those of other images that have the same output name."""
+    others = [
+        (row["image"], run)
+        for run in to_do
+        if (row := contents.rows.get(run.output_stem)) and row["status"] == DONE and _is_other(row["image"], run)
+    ]
+    if others:
+        image, run = others[0]
+        yield OutputError(
+            f"{output_dir}: {run.output_stem} is there already, made from {image}; this call would replace it by that of "
+            f"{run.image_path}{_count_more([run.image_path for _, run in others], 'run')}. Give another output_dir, or "
+            "--overwrite to replace it."
+        )
+
+
+def _is_other(image: str, run: Run) -> bool:
+    """Return whether an image that still exists is another file than that of a run."""
+    try:
+        return not Path(image).samefile(run.image_path)
+    except (OSError, ValueError):
+        return False
+
+
 def refuse_files(
     existing: Sequence[Path], removed: Sequence[Path], *, known: Set[Path], inputs: InputFiles
 ) -> Iterator[NiimaskerError]:
@@ -96,5 +121,5 @@ def refuse_files(
         )
 
 
-def _count_more(paths: Sequence[Path]) -> str:
-    return f" and {count(len(paths) - 1, 'other file')}" if len(paths) > 1 else ""
+def _count_more(paths: Sequence[Path], noun: str = "file") -> str:
+    return f" and {count(len(paths) - 1, f'other {noun}')}" if len(paths) > 1 else ""

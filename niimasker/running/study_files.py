@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import warn
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, TIDY_FORMATS
+from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import find_calls
-from niimasker.outputs.contents import read_rows
+from niimasker.outputs.contents import read_contents, read_rows, read_study_files
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, remove_leftovers
 from niimasker.outputs.long_table import write_long_table
 from niimasker.outputs.naming import report_path
@@ -27,6 +29,7 @@ from niimasker.outputs.study_names import (
     parameters_path,
     summary_path,
 )
+from niimasker.outputs.summaries import read_summary, write_parameters, write_summary
 from niimasker.running.batch import attempt
 from niimasker.running.folder import Occupied, locked_folder, sort_rows
 from niimasker.running.group_files import try_group_files
@@ -100,20 +103,20 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
 
     The folder must be locked.
     """
-    from niimasker.outputs.summaries import write_parameters, write_summary
-
     settings = study.settings
     output_dir, analysis = settings.output_dir, occupied.analysis
     own = {outcome.run.output_stem: summary_row(outcome, analysis.checksum) for outcome in outcomes}
-    others = read_rows(settings, study.keys, analysis, without=own.keys())
+    others = _read_others(study, analysis, own.keys())
     not_started = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
     rows = sort_rows(study, {**not_started, **others, **own})
     write_summary(output_dir, rows)
     # The last call to end describes the runs of all.
     if not _is_anybody_at_work(output_dir):
-        is_skipped = all(outcome.status == SKIPPED for outcome in outcomes)
-        _describe_study(study, rows, occupied, keeps_pages=settings.no_report and is_skipped)
-    written = [path for path in {*occupied.study_files, *list_study_files(study)} if path.exists()]
+        _describe_study(study, rows, occupied)
+    targets = list_study_files(study)
+    # Other calls have added to the files since this one began.
+    known = {*occupied.study_files, *read_study_files(output_dir, targets), *targets}
+    written = [path for path in known if path.exists()]
     # These come later.
     written.append(parameters_path(output_dir))
     written += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
@@ -125,38 +128,39 @@ def _is_anybody_at_work(output_dir: Path) -> bool:
     return any(call.is_abandoned is False for call in find_calls(output_dir / DATA_FOLDER))
 
 
-def _describe_study(study: Study, rows: Sequence[Row], occupied: Occupied, *, keeps_pages: bool) -> None:
-    """Write the group files and the index.
-
-    Parameters
-    ----------
-    keeps_pages
-        Whether pages of an earlier call stay with --no_report. Unless every run is skipped, they would link to pages of
-        runs that have been removed.
-    """
+def _describe_study(study: Study, rows: Sequence[Row], occupied: Occupied) -> None:
+    """Write the group files and the index; with --no_report, pages only if a run in the folder has a page."""
     settings = study.settings
-    group_files = name_group_files(settings.output_dir)
-    remove_files(_select_known(occupied, [group_files.numbers_path, group_files.edges_path]))
-    if not keeps_pages:
-        remove_files(_select_known(occupied, [group_files.page_path]))
+    group_files, index_path = name_group_files(settings.output_dir), settings.output_dir / REPORTS_FOLDER / "index.html"
+    paths = [report_path(settings.output_dir, row["output"]) for row in rows]
+    has_page = [row["status"] == DONE and path.is_file() for row, path in zip(rows, paths, strict=True)]
+    # An index that another call has written must not lead to pages that this one has removed.
+    has_pages = not settings.no_report or (any(has_page) and index_path in occupied.study_files)
+    remove_files(_select_known(occupied, [*dataclasses.astuple(group_files), *([] if has_pages else [index_path])]))
     # Runs of other calls that did not start may never be asked for again.
     own = {run.output_stem for run in study.all_runs}
     of_group = [row for row in rows if row["status"] != NOT_STARTED or row["output"] in own]
-    group = try_group_files(settings, of_group, study.keys) if settings.connectivity else None
-    if settings.no_report:
-        if not keeps_pages:
-            remove_files(_select_known(occupied, [settings.output_dir / REPORTS_FOLDER / "index.html"]))
+    group = try_group_files(settings, of_group, study.keys, has_page=has_pages) if settings.connectivity else None
+    if not has_pages:
         return
     from niimasker.reports.index_page import write_index
 
-    paths = [report_path(settings.output_dir, row["output"]) for row in rows]
-    has_page = [row["status"] == DONE and path.is_file() for row, path in zip(rows, paths, strict=True)]
     links = [path if exists else None for path, exists in zip(paths, has_page, strict=True)]
     written = attempt(lambda output_dir: write_index(output_dir, rows, links, group), settings.output_dir)
     if written.reason:
         _log.debug("%s", written.traceback)
         # A warning only: the tables themselves are written.
         warn(f"reports/index.html is not written: {written.reason}")
+
+
+def _read_others(study: Study, analysis: Analysis, own: Set[str]) -> dict[str, Row]:
+    """Return the rows of the other runs of this analysis in the folder, by output name."""
+    settings = study.settings
+    if read_summary(summary_path(settings.output_dir)) is not None:
+        return read_rows(settings, study.keys, analysis, without=own)
+    # Somebody has removed or damaged the summary since this call began: the JSON files of the runs tell.
+    rows = read_contents(settings, study.keys, analysis, own, list_study_files(study)).rows
+    return {name: row for name, row in rows.items() if name not in own}
 
 
 def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:

@@ -40,6 +40,8 @@ THREAD_VARIABLES = (
 
 _LENGTH = struct.Struct("!Q")
 MAX_SECONDS_TO_END = 5.0
+# After a stop, this much of a timeout at most is over.
+_MAX_SECONDS_AT_ONCE = 0.5
 _SIGKILL = getattr(signal, "SIGKILL", None)  # not on Windows
 _WORKER_CODE = "import sys; sys.path[:] = {path!r}; from niimasker.running.workers import serve; serve({level})"
 
@@ -73,7 +75,7 @@ class Worker(Generic[Task, Value]):
         try:
             with contextlib.suppress(OSError):  # The process has died; its exit code tells why.
                 _send(process.stdin, (function, task))
-            answer = self._answers.get(timeout=self._timeout)
+            answer = take(self._answers, self._timeout)
             if answer is not None:
                 return answer
             code = _wait(process)
@@ -123,6 +125,21 @@ class Worker(Generic[Task, Value]):
             _wait(process)
             with contextlib.suppress(OSError):
                 process.stdin.close()  # type: ignore[union-attr]
+
+
+def take(answers: queue.SimpleQueue[Value], timeout: float | None) -> Value:
+    """Return the next answer; the time in which this process is stopped, as by Ctrl-Z, is not counted.
+
+    Raises
+    ------
+    queue.Empty
+        There is none within the timeout in seconds.
+    """
+    while timeout is not None and timeout > _MAX_SECONDS_AT_ONCE:
+        with contextlib.suppress(queue.Empty):
+            return answers.get(timeout=_MAX_SECONDS_AT_ONCE)
+        timeout -= _MAX_SECONDS_AT_ONCE
+    return answers.get(timeout=timeout)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:

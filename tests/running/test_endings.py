@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -9,10 +10,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from studies import results_in, start, summary, write_study
+from studies import results_in, start, summary, wait_until, write_study
 
 from niimasker import extract, workflow
 from niimasker.cli import main
@@ -20,7 +22,7 @@ from niimasker.errors import OutputError, OutputLostError
 
 N_RUNS = 3
 # More of them: NIIMASKER_SIGNALS=200 pytest -m long -k random_instants
-N_TRIALS = int(os.environ.get("NIIMASKER_SIGNALS", "10"))
+N_TRIALS = int(os.environ.get("NIIMASKER_SIGNALS", "20"))
 
 
 @pytest.fixture
@@ -167,37 +169,93 @@ def test_extract_raises_for_a_summary_that_cannot_be_written(study):
 
 # Signals at random instants
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+# The second of two commands: it does other runs with the same settings, the same runs, or has other settings.
+SECOND = (["-i", "sub-0[34]_bold.nii.gz"], ["-i", "sub-0[0-2]_bold.nii.gz"], ["-i", "sub-*_bold.nii.gz", "--detrend"])
+
 
 @pytest.mark.long
+@pytest.mark.parametrize("n_commands", [1, 2], ids=["alone", "two commands"])
 @pytest.mark.parametrize("options", [[], ["--n_jobs", "2"]], ids=["here", "processes"])
-def test_signals_at_random_instants_leave_what_is_listed(study, options):
+def test_signals_at_random_instants_leave_what_is_listed(tmp_path, monkeypatch, options, n_commands):
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path, 5)
+    words = ["out", "-r", "atlas.nii.gz", "--no_report", *options]
+    every = [*words, "-i", "sub-*_bold.nii.gz"]
+    undisturbed = [undisturbed_results(every, []), undisturbed_results(every, ["--detrend"])]
     begun = time.monotonic()
-    assert end(start(*study, *options))[0] == 0
+    assert end(start(*every))[0] == 0
     seconds = time.monotonic() - begun
-    undisturbed = results_in(Path("out"))
-    draw = random.Random(0)
-    for trial in range(N_TRIALS):
-        shutil.rmtree("out")
-        process = start(*study, *options)
-        # Half of them in the last moments.
-        first = draw.uniform(0.2, seconds) if trial % 2 else draw.uniform(seconds - 0.4, seconds + 0.1)
-        time.sleep(max(0.2, first))
-        for _ in range(draw.choice([1, 2])):
-            if process.poll() is None:
-                process.send_signal(draw.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
-            time.sleep(draw.uniform(0, 0.1))
-        returned, _ = end(process)
-        assert returned in (0, 130)
-        assert_listed(Path("out"), undisturbed)
-        assert end(start(*study, *options, "--resume"))[0] == 0
-        assert results_in(Path("out")) == undisturbed
+    draw = random.Random(f"{n_commands} {options}")
+    for _ in range(-(-N_TRIALS // 4)):
+        # Half of the trials begin with a study that is done.
+        is_new = draw.random() < 0.5
+        if is_new:
+            shutil.rmtree("out", ignore_errors=True)
+        first = every if n_commands == 1 else [*words, "-i", "sub-0[0-2]_bold.nii.gz"]
+        processes = [start(*first), *(start(*words, *draw.choice(SECOND)) for _ in range(n_commands - 1))]
+        draws = [random.Random(draw.random()) for _ in processes]
+        with ThreadPoolExecutor() as pool:
+            returned = [*pool.map(disturb, processes, draws, [seconds] * n_commands)]
+        assert set(returned) <= {0, 2, 130, -signal.SIGKILL}
+        assert n_commands == 2 or 2 not in returned
+        found = comparable_results()
+        assert any(found.items() <= results.items() for results in undisturbed), "two analyses, or an incomplete file"
+        if -signal.SIGKILL not in returned:
+            assert not list(Path("out").rglob(".*"))
+            assert_listed(found, is_new=is_new)
+        assert main([*every, "--resume", "-q"]) == 0
+        assert comparable_results() == undisturbed[0]
+        assert summary(Path("out"))["status"].eq("done").all()
+        assert not list(Path("out").rglob(".*"))
 
 
-def assert_listed(out: Path, undisturbed: dict[str, bytes]) -> None:
-    """Check that what there is equals an undisturbed study, and that each finished run is listed."""
-    found = results_in(out)
-    assert found.items() <= undisturbed.items()
+def undisturbed_results(words: list[str], further: list[str]) -> dict[str, bytes]:
+    """Return the files of a study that no signal ends."""
+    assert main([*words, *further]) == 0
+    results = comparable_results()
+    shutil.rmtree("out")
+    return results
+
+
+def disturb(process: subprocess.Popen[str], draw: random.Random, seconds: float) -> int:
+    """Send a process one signal or two at random instants, half of them in its last moments; return its exit code."""
+    wait_until(lambda: process.poll() is not None or catches_signals(process.pid), "niimasker has begun")
+    time.sleep(draw.uniform(0, seconds) if draw.random() < 0.5 else max(0.0, seconds - draw.uniform(0, 0.5)))
+    for _ in range(draw.choice([1, 2])):
+        if process.poll() is None:
+            process.send_signal(draw.choice(SIGNALS))
+        time.sleep(draw.uniform(0, 0.1))
+    return end(process)[0]
+
+
+def catches_signals(pid: int) -> bool:
+    """Return whether a process has a handler for SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def comparable_results() -> dict[str, bytes]:
+    """Return the content of the files of the runs, without the names of images that their call was given."""
+    results = {name: each for name, each in results_in(Path("out")).items() if not Path(name).name.startswith(".")}
+    for name in results:
+        if name.endswith("_timeseries.json"):
+            content = json.loads(results[name])
+            del content["Settings"]["input_files"]
+            results[name] = json.dumps(content).encode()
+    return results
+
+
+def assert_listed(found: dict[str, bytes], *, is_new: bool) -> None:
+    """Check that the summary lists each finished run of a new folder, and no other, as done.
+
+    Tables of an earlier study stay until the run is done again, and the run is listed as not started until then.
+    """
     finished = {name.removesuffix("_timeseries.json") for name in found if name.endswith("_timeseries.json")}
-    if finished:
-        rows = summary(out)
-        assert set(rows.index[rows["status"] == "done"]) == finished
+    if not Path("out/niimasker_data/summary.tsv").exists():
+        assert not found
+        return
+    rows = summary(Path("out"))
+    done, not_started = (set(rows.index[rows["status"] == status]) for status in ("done", "not started"))
+    assert done <= finished <= (done if is_new else done | not_started)
