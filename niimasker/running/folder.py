@@ -41,7 +41,6 @@ from niimasker.study.input_files import InputFiles, list_inputs
 from niimasker.study.preparation import Study
 
 _LOCK_NAME = ".lock"
-_MAX_LISTED_RUNS = 3
 
 
 @dataclass(frozen=True)

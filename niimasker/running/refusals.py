@@ -89,9 +89,9 @@ def refuse_images(output_dir: Path, contents: Contents, to_do: Sequence[Run]) ->
     if others:
         image, run = others[0]
         yield OutputError(
-            f"{output_dir}: {run.output_stem} is there already, made from {image}; this call would replace it by that of "
-            f"{run.image_path}{_count_more([run.image_path for _, run in others], 'run')}. Give another output_dir, or "
-            "--overwrite to replace it."
+            f"{output_dir}: {run.output_stem} is there already, made from {image}; this call would replace it by that "
+            f"of {run.image_path}{_count_more([run.image_path for _, run in others], 'run')}. Give another output_dir, "
+            "or --overwrite to replace it."
         )
 
 

@@ -350,10 +350,45 @@ class TestFurtherRuns:
             raise OutputError("the disk is full")
 
         with monkeypatch.context() as changes:
-            changes.setattr("niimasker.outputs.summaries.write_summary", fail)
+            changes.setattr("niimasker.running.study_files.write_summary", fail)
             assert niimasker("out", *ALL)[0] == 1
         assert niimasker("out", *ALL, "--resume") == (0, [])
         assert set(statuses(Path("out"))) == {"skipped"}
+
+    def test_run_of_the_same_name_from_another_image_is_refused(self, study, niimasker):
+        for site in ("a", "b"):
+            Path(site).mkdir()
+            shutil.copy(f"sub-0{'ab'.index(site)}_bold.nii.gz", f"{site}/sub-01_bold.nii.gz")
+        words = ("-r", "atlas.nii.gz", "--no_report")
+        assert niimasker("out", "-i", "a/sub-01_bold.nii.gz", *words) == (0, [])
+        before = results_in(Path("out"))
+        code, (line,) = niimasker("out", "-i", "b/sub-01_bold.nii.gz", *words)
+        assert code == 2
+        assert "out: sub-01_bold is there already, made from a/sub-01_bold.nii.gz; this call would replace it" in line
+        assert results_in(Path("out")) == before
+        assert niimasker("out", "-i", "b/sub-01_bold.nii.gz", *words, "--overwrite") == (0, [])
+        Path("a/sub-01_bold.nii.gz").unlink()
+        shutil.move("b/sub-01_bold.nii.gz", "a")
+        assert niimasker("out", "-i", "a/sub-01_bold.nii.gz", *words) == (0, [])
+
+    def test_run_whose_subject_is_gone_from_a_data_set_is_named(self, study, niimasker):
+        for number in (1, 2):
+            Path(f"data/sub-0{number}/func").mkdir(parents=True)
+            shutil.copy(f"sub-0{number}_bold.nii.gz", f"data/sub-0{number}/func/sub-0{number}_desc-preproc_bold.nii.gz")
+        words = ("out", "-i", "data", "-r", "atlas.nii.gz", "--no_report")
+        assert niimasker(*words) == (0, [])
+        shutil.rmtree("data/sub-01")
+        code, (line,) = niimasker(*words)
+        assert code == 0
+        assert "1 run whose image is no longer there: sub-01_desc-preproc_bold" in line
+
+    def test_pages_of_the_other_runs_stay_with_their_index(self, study, niimasker):
+        assert niimasker("out", *ALL[:-1])[0] == 0
+        assert niimasker("out", *ONE[:5]) == (0, [])
+        index = Path("out/reports/index.html").read_text()
+        assert [f"sub-{number:02}_bold_report.html" in index for number in range(4)] == [True, True, False, True]
+        assert niimasker("out", *ALL) == (0, [])
+        assert not list(Path("out/reports").glob("*.html"))
 
     def test_finished_run_that_the_summary_does_not_list_yet_enters_it(self, study, niimasker):
         assert niimasker("out", *ALL)[0] == 0
