@@ -141,14 +141,17 @@ def _find_sidecars(listing: Mapping[Path, Set[str]]) -> Iterator[Path]:
 
 
 def read_rows(
-    settings: Settings, keys: Sequence[str], analysis: Analysis, *, without: Set[str] = frozenset()
-) -> dict[str, Row]:
+    settings: Settings, keys: Sequence[str], analysis: Analysis, *, without: Set[str]
+) -> dict[str, Row] | None:
     """Return the rows of summary.tsv that are of an analysis, by output name, except those of some runs.
 
+    None stands for a summary that cannot be read.
     A run that is done, but whose files have been removed since, is left out, and so is one that is not done and whose
     image is gone; one that is done, but not in the summary yet, gets the row that its JSON file gives.
     """
-    summary = read_summary(summary_path(settings.output_dir)) or []
+    summary = read_summary(summary_path(settings.output_dir))
+    if summary is None:
+        return None
     return _select_rows([row for row in summary if row["output"] not in without], settings, keys, analysis)
 
 

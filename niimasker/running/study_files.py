@@ -156,11 +156,12 @@ def _describe_study(study: Study, rows: Sequence[Row], occupied: Occupied) -> No
 def _read_others(study: Study, analysis: Analysis, own: Set[str]) -> dict[str, Row]:
     """Return the rows of the other runs of this analysis in the folder, by output name."""
     settings = study.settings
-    if read_summary(summary_path(settings.output_dir)) is not None:
-        return read_rows(settings, study.keys, analysis, without=own)
+    rows = read_rows(settings, study.keys, analysis, without=own)
+    if rows is not None:
+        return rows
     # Somebody has removed or damaged the summary since this call began: the JSON files of the runs tell.
-    rows = read_contents(settings, study.keys, analysis, own, list_study_files(study)).rows
-    return {name: row for name, row in rows.items() if name not in own}
+    found = read_contents(settings, study.keys, analysis, own, list_study_files(study)).rows
+    return {name: row for name, row in found.items() if name not in own}
 
 
 def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
@@ -191,8 +192,6 @@ def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
 
 def _find_done(study: Study, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     """Return image and output name of all finished runs; none as long as other calls or shards have runs to do."""
-    from niimasker.outputs.summaries import read_summary
-
     settings = study.settings
     if _is_anybody_at_work(settings.output_dir):
         return []
