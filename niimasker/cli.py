@@ -22,6 +22,7 @@ from niimasker.errors import (
     OutputError,
     SettingsError,
     count,
+    list_names,
 )
 from niimasker.options.command_line import read_command_line
 from niimasker.options.config_file import read_config
@@ -108,7 +109,7 @@ def _run(settings: Settings, argv: Sequence[str]) -> int:
     if not settings.quiet:
         for group in group_warnings(outcomes):
             _print_message("warning", str(group))
-    code = _summarise(outcomes, settings)
+    code = _summarise(study, outcomes)
     return code if _write_tidy_table(study, outcomes) and not unwritten else EXIT_RUN_FAILED
 
 
@@ -206,16 +207,17 @@ def _print_line(line: str) -> None:
     print(line, flush=True)
 
 
-def _summarise(outcomes: Sequence[Outcome], settings: Settings) -> int:
+def _summarise(study: Study, outcomes: Sequence[Outcome]) -> int:
     counts = Counter(outcome.status for outcome in outcomes)
-    if not settings.quiet:
-        for line in _format_summary(outcomes, counts, settings):
+    if not study.settings.quiet:
+        for line in _format_summary(study, outcomes, counts):
             _print_line(line)
     return EXIT_RUN_FAILED if counts["failed"] else EXIT_DONE
 
 
-def _format_summary(outcomes: Sequence[Outcome], counts: Mapping[str, int], settings: Settings) -> Iterator[str]:
+def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[str, int]) -> Iterator[str]:
     """Yield the lines of the summary: how many runs ended how, and where tables, reasons and reports are."""
+    settings = study.settings
     n_tables = sum(len(outcome.tables) for outcome in outcomes)
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     rest = [
@@ -226,9 +228,25 @@ def _format_summary(outcomes: Sequence[Outcome], counts: Mapping[str, int], sett
     tables = f"{count(n_tables, 'table')} of time series in {settings.output_dir}"
     yield "; ".join([f"{count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
     yield from _summarise_failures(outcomes, settings)
+    yield from _list_other_runs(study)
     index_path = settings.output_dir / "reports" / "index.html"
     if not settings.no_report and index_path.is_file():
         yield f"reports: {index_path}"
+
+
+def _list_other_runs(study: Study) -> Iterator[str]:
+    """Yield a line about runs in the folder that are not among those of the study, if there are any."""
+    from niimasker.outputs.study_names import summary_path
+    from niimasker.outputs.summaries import read_summary
+
+    output_dir, own = study.settings.output_dir, {run.output_stem for run in study.all_runs}
+    rows = read_summary(summary_path(output_dir)) or []
+    others = [row["output"] for row in rows if row["status"] == "done" and row["output"] not in own]
+    if others:
+        yield (
+            f"{count(len(others), 'other run')} in {output_dir}: {list_names(others)}; to take one out, remove its "
+            f"files (such as {others[0]}_*) and call niimasker again"
+        )
 
 
 def _summarise_failures(outcomes: Sequence[Outcome], settings: Settings) -> Iterator[str]:

@@ -355,6 +355,14 @@ class TestFurtherRuns:
         assert niimasker("out", *ALL, "--resume") == (0, [])
         assert set(statuses(Path("out"))) == {"skipped"}
 
+    def test_other_runs_in_the_folder_are_listed(self, study, capsys):
+        assert main(["out", *ALL]) == 0
+        assert "other" not in capsys.readouterr().out
+        assert main(["out", *ONE[:5]]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[1].startswith("11 other runs in out: sub-00_bold, sub-01_bold, sub-03_bold, ")
+        assert lines[1].endswith("to take one out, remove its files (such as sub-00_bold_*) and call niimasker again")
+
     def test_run_of_the_same_name_from_another_image_is_refused(self, study, niimasker):
         for site in ("a", "b"):
             Path(site).mkdir()
