@@ -860,7 +860,7 @@ CASES = [
     config(
         "surrogate in a pattern",
         json.dumps({"input_files": "\ud800*"}),
-        "--input_files: no file matches \ud800* (searched from <here>).",
+        "--input_files: no file matches \\ud800* (searched from <here>).",
     ),
     use(
         "JSON: folder",
