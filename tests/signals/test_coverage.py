@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -296,6 +297,7 @@ class TestValidVoxels:
         volumes[3, 4, 1:5, 9] = np.nan
         (line,) = run(volumes, engine=engine)[2]
         assert line == "4 of the voxels read hold NaN or infinite values; those values count as 0."
+        shutil.rmtree("out")
         (line,) = run(volumes, engine=engine, valid_voxels=True)[2]
         assert "4 of the voxels" in line
         assert "count as 0" not in line
