@@ -26,7 +26,7 @@ from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder
 from niimasker.outputs.locks import holding
 from niimasker.outputs.naming import name_files, name_sidecars, possible_files
 from niimasker.outputs.outcomes import DONE, Outcome, Row, summary_row
-from niimasker.outputs.run_sidecars import list_files, read_sidecar
+from niimasker.outputs.run_sidecars import listed_files, read_sidecar
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.summaries import write_parameters, write_summary
 from niimasker.running.refusals import (
@@ -126,9 +126,10 @@ def _list_known(study: Study, contents: Contents, abandoned: Sequence[Call], to_
     for run in to_do:
         name = run.output_stem
         files = name_files(study.settings, name, study.keys)
-        sidecar_paths = [tables.sidecar_path for tables in files.tables]
-        if all(map(read_sidecar, sidecar_paths)):
-            known.update([*sidecar_paths, *list_files(sidecar_paths, study.settings.output_dir), files.report_path])
+        sidecars = {tables.sidecar_path: read_sidecar(tables.sidecar_path) for tables in files.tables}
+        if all(sidecars.values()):
+            known.update([*sidecars, files.report_path])
+            known.update(path for each in sidecars.values() for path in listed_files(each, study.settings.output_dir))
             known.update(path for tables in files.tables for path in (tables.signals_path, tables.regions_path))
         elif name in killed or name in contents.listed:
             # Written by an earlier call, whose JSON files have been removed or damaged since.

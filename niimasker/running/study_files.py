@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import warn
@@ -72,7 +72,8 @@ def _is_same(path: Path, other: Path) -> bool:
 def begin_study_files(study: Study, occupied: Occupied) -> None:
     """Write the regions used and the description of a BIDS data set, and remove leftovers of earlier calls."""
     settings = study.settings
-    remove_files(_select_known(occupied, [long_table_path(settings.output_dir, tidy) for tidy in TIDY_FORMATS]))
+    long_tables = [long_table_path(settings.output_dir, tidy) for tidy in TIDY_FORMATS]
+    remove_files(path for path in long_tables if path in occupied.study_files)
     if settings.output_layout == BIDS:
         from niimasker.outputs.bids_dataset import write_dataset
 
@@ -83,11 +84,6 @@ def begin_study_files(study: Study, occupied: Occupied) -> None:
         for atlas_files, roi_file, regions in zip(files, settings.roi_file, study.atlases, strict=True):
             write_regions_used(atlas_files, roi_file, regions, study.spaces)
     remove_leftovers(output_folders(study))
-
-
-def _select_known(occupied: Occupied, paths: Iterable[Path]) -> list[Path]:
-    """Return the files among these that a niimasker has written."""
-    return [path for path in paths if path in occupied.study_files]
 
 
 def output_folders(study: Study) -> set[Path]:
@@ -110,13 +106,13 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
     not_started = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
     rows = sort_rows(study, {**not_started, **others, **own})
     write_summary(output_dir, rows)
-    # The last call to end describes the runs of all.
-    if not _is_anybody_at_work(output_dir):
-        _describe_study(study, rows, occupied)
     targets = list_study_files(study)
     # Other calls have added to the files since this one began.
-    known = {*occupied.study_files, *read_study_files(output_dir, targets), *targets}
-    written = [path for path in known if path.exists()]
+    known = occupied.study_files | read_study_files(output_dir, targets)
+    # The last call to end describes the runs of all.
+    if not _is_anybody_at_work(output_dir):
+        _describe_study(study, rows, known)
+    written = [path for path in known.union(targets) if path.exists()]
     # These come later.
     written.append(parameters_path(output_dir))
     written += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
@@ -128,15 +124,23 @@ def _is_anybody_at_work(output_dir: Path) -> bool:
     return any(call.is_abandoned is False for call in find_calls(output_dir / DATA_FOLDER))
 
 
-def _describe_study(study: Study, rows: Sequence[Row], occupied: Occupied) -> None:
-    """Write the group files and the index; with --no_report, pages only if a run in the folder has a page."""
+def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> None:
+    """Write the group files and the index; with --no_report, pages only if a run in the folder has a page.
+
+    Parameters
+    ----------
+    known
+        The files of whole studies that a niimasker has written.
+    """
     settings = study.settings
     group_files, index_path = name_group_files(settings.output_dir), settings.output_dir / REPORTS_FOLDER / "index.html"
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
     has_page = [row["status"] == DONE and path.is_file() for row, path in zip(rows, paths, strict=True)]
-    # An index that another call has written must not lead to pages that this one has removed.
-    has_pages = not settings.no_report or (any(has_page) and index_path in occupied.study_files)
-    remove_files(_select_known(occupied, [*dataclasses.astuple(group_files), *([] if has_pages else [index_path])]))
+    # Runs of other calls may have pages; their index must not lead to pages that this call has removed.
+    is_ours = index_path in known or not index_path.exists()
+    has_pages = not settings.no_report or (any(has_page) and is_ours)
+    outdated = [*dataclasses.astuple(group_files), *([] if has_pages else [index_path])]
+    remove_files(path for path in outdated if path in known)
     # Runs of other calls that did not start may never be asked for again.
     own = {run.output_stem for run in study.all_runs}
     of_group = [row for row in rows if row["status"] != NOT_STARTED or row["output"] in own]

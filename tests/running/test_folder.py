@@ -21,6 +21,7 @@ from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import find_calls, publishing, recorded
 from niimasker.outputs.locks import lock, open_for_locking
 from niimasker.reports import run_view
+from niimasker.running.task import extract_run
 
 N_RUNS, N_VOLUMES = 12, 12
 DATA = Path("out/niimasker_data")
@@ -389,6 +390,20 @@ class TestFurtherRuns:
         code, (line,) = niimasker(*words)
         assert code == 0
         assert "1 run whose image is no longer there: sub-01_desc-preproc_bold" in line
+
+    def test_index_that_another_call_writes_meanwhile_is_kept_true(self, study, niimasker, monkeypatch):
+        def extract_beside(task):
+            # A call with reports begins and ends within one without.
+            if not Path("out/reports/index.html").exists():
+                monkeypatch.setattr("niimasker.running.execution.extract_run", extract_run)
+                assert main(["out", "-i", "sub-03_bold.nii.gz", "-r", "atlas.nii.gz"]) == 0
+            return extract_run(task)
+
+        monkeypatch.setattr("niimasker.running.execution.extract_run", extract_beside)
+        assert niimasker("out", *ONE[:5]) == (0, [])
+        index = Path("out/reports/index.html").read_text()
+        assert "sub-02_bold" in index
+        assert "sub-03_bold_report.html" in index
 
     def test_pages_of_the_other_runs_stay_with_their_index(self, study, niimasker):
         assert niimasker("out", *ALL[:-1])[0] == 0
