@@ -110,9 +110,8 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
     # Other calls have added to the files since this one began.
     known = occupied.study_files | read_study_files(output_dir, targets)
     # The last call to end describes the runs of all.
-    if not _is_anybody_at_work(output_dir):
-        _describe_study(study, rows, known)
-    written = [path for path in known.union(targets) if path.exists()]
+    pages = [] if _is_anybody_at_work(output_dir) else _describe_study(study, rows, known)
+    written = [path for path in known.union(targets, pages) if path.exists()]
     # These come later.
     written.append(parameters_path(output_dir))
     written += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
@@ -124,8 +123,8 @@ def _is_anybody_at_work(output_dir: Path) -> bool:
     return any(call.is_abandoned is False for call in find_calls(output_dir / DATA_FOLDER))
 
 
-def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> None:
-    """Write the group files and the index; with --no_report, pages only if a run in the folder has a page.
+def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list[Path]:
+    """Write the group files and the index, and return the pages; with --no_report, only if a run has a page.
 
     Parameters
     ----------
@@ -146,7 +145,7 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> None
     of_group = [row for row in rows if row["status"] != NOT_STARTED or row["output"] in own]
     group = try_group_files(settings, of_group, study.keys, has_page=has_pages) if settings.connectivity else None
     if not has_pages:
-        return
+        return []
     from niimasker.reports.index_page import write_index
 
     links = [path if exists else None for path, exists in zip(paths, has_page, strict=True)]
@@ -155,6 +154,7 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> None
         _log.debug("%s", written.traceback)
         # A warning only: the tables themselves are written.
         warn(f"reports/index.html is not written: {written.reason}")
+    return [*list_pages(settings.output_dir), group_files.page_path]
 
 
 def _read_others(study: Study, analysis: Analysis, own: Set[str]) -> dict[str, Row]:

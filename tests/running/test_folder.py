@@ -404,6 +404,7 @@ class TestFurtherRuns:
         index = Path("out/reports/index.html").read_text()
         assert "sub-02_bold" in index
         assert "sub-03_bold_report.html" in index
+        assert niimasker("out", *ALL[:-1]) == (0, [])
 
     def test_pages_of_the_other_runs_stay_with_their_index(self, study, niimasker):
         assert niimasker("out", *ALL[:-1])[0] == 0
