@@ -8,7 +8,6 @@ import logging
 import math
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from nibabel.tripwire import TripWireError
 
 from niimasker.errors import BrokenImageError, ImageError, TooLittleMemoryError, shorten_text, warn
 from niimasker.inputs.free_memory import free_bytes
+from niimasker.inputs.storage import VoxelStorage
 from niimasker.options.paths import describe_missing_file
 
 # What nibabel and the decompressors raise for a file that is no image or a damaged one.
@@ -33,52 +33,18 @@ _MAX_COMPRESSION_RATIO = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
 # The most that is read between header and voxels; AFNI's histories and label tables take far less.
 _MAX_EXTENSION_BYTES = 2**24
 
+# What CIFTI and GIFTI put before their ending is part of it.
+_COMPOUND_ENDINGS = (
+    *(f".{kind}.nii" for kind in ("dtseries", "ptseries", "dlabel", "dscalar", "pscalar", "dconn", "pconn")),
+    *(f".{kind}.gii" for kind in ("func", "label", "shape", "surf", "time")),
+    ".nii",
+)
+
 # Voxels above which a volume is decompressed to check that it exists: 256 x 256 x 256, where most volumes have 10^6.
 _LARGE_VOLUME = 2**24
 _PIECE_BYTES = 2**20
 # In memory at once, as float64: a volume, the next one being read, differences from the first, and regions on its grid.
 _COPIES_PER_VOLUME = 4
-
-
-@dataclass(frozen=True)
-class VoxelStorage:
-    """How an image's voxels are stored.
-
-    Parameters
-    ----------
-    image_path
-        The image, for messages.
-    path
-        The file that holds the voxels; for a pair of .hdr and .img it is the .img.
-    offset
-        The byte at which the voxels begin.
-    n_voxels
-        Voxels of one volume.
-    slope, intercept
-        Scaling: a voxel's value is slope * stored + intercept.
-    """
-
-    image_path: Path
-    path: Path
-    offset: int
-    dtype: np.dtype
-    n_voxels: int
-    n_volumes: int
-    slope: float
-    intercept: float
-
-    @property
-    def volume_bytes(self) -> int:
-        """The size of an uncompressed volume."""
-        return self.n_voxels * self.dtype.itemsize
-
-    def scale(self, values: np.ndarray) -> np.ndarray:
-        """Return stored values in the image's units."""
-        return np.asarray(self.slope * values + self.intercept)
-
-    def first_byte(self, volume: int) -> int:
-        """Return the byte of the uncompressed file at which a volume begins."""
-        return self.offset + volume * self.volume_bytes
 
 
 def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
@@ -190,14 +156,14 @@ def describe_storage(img: nib.nifti1.Nifti1Pair, image_path: Path) -> VoxelStora
     """Return how an image's voxels are stored."""
     data = img.dataobj
     return VoxelStorage(
-        image_path,
-        Path(img.file_map["image"].filename),
-        int(data.offset),
-        data.dtype,
-        math.prod(img.shape[:3]),
-        math.prod(img.shape[3:]),
-        float(data.slope),
-        float(data.inter),
+        image_path=image_path,
+        path=Path(img.file_map["image"].filename),
+        offset=int(data.offset),
+        dtype=data.dtype,
+        n_points=math.prod(img.shape[:3]),
+        n_volumes=math.prod(img.shape[3:]),
+        slope=float(data.slope),
+        intercept=float(data.inter),
     )
 
 
@@ -212,8 +178,8 @@ def _check_size(voxels: VoxelStorage) -> None:
             f"{voxels.image_path}: broken: its header says {voxels.n_volumes} volumes, its size allows {max_volumes} "
             "at most; fetch or make it again."
         )
-    if voxels.n_voxels > _LARGE_VOLUME:
-        check_memory(voxels.image_path, "reading a volume", _COPIES_PER_VOLUME * 8 * voxels.n_voxels)
+    if voxels.n_points > _LARGE_VOLUME:
+        check_memory(voxels.image_path, "reading a volume", _COPIES_PER_VOLUME * 8 * voxels.n_points)
         _check_first_volume(voxels)
 
 
@@ -285,11 +251,12 @@ def has_known_space(header: nib.nifti1.Nifti1Header) -> bool:
 
 
 def image_stem(image_path: Path) -> str:
-    """Return an image's file name without .nii, .nii.gz or the like; other dots stay."""
+    """Return an image's file name without .nii.gz, .dtseries.nii, .func.gii or the like; other dots stay."""
     name = image_path.name
     for compression in _MAX_COMPRESSION_RATIO:
         name = name.removesuffix(compression)
-    return name.removesuffix(".nii") if name.endswith(".nii") else Path(name).stem
+    ending = next((each for each in _COMPOUND_ENDINGS if name.endswith(each)), None)
+    return name.removesuffix(ending) if ending else Path(name).stem
 
 
 def first_line(error: Exception) -> str:

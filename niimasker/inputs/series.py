@@ -12,9 +12,10 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import ImageError, RunError, warn
-from niimasker.inputs.images import VoxelStorage, describe_storage, has_known_space, load_image
+from niimasker.inputs.images import describe_storage, has_known_space, load_image
 from niimasker.inputs.sidecars import Entry, Sidecars, read_sidecars
 from niimasker.inputs.spaces import Grid, Space
+from niimasker.inputs.storage import Storage
 
 # By NIfTI's codes for units of time; the header's field adds a code below 8 for units of space.
 _SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
@@ -53,7 +54,7 @@ class Series:
     n_volumes: int
     t_r: float | None
     t_r_source: str | None
-    storage: VoxelStorage
+    storage: Storage
     header_t_r: float | None = None
     has_known_space: bool = True
     volume_times: tuple[float, ...] | None = None

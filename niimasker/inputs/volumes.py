@@ -18,7 +18,8 @@ from isal import igzip, isal_zlib
 from nibabel.openers import Opener
 
 from niimasker.errors import BrokenImageError
-from niimasker.inputs.images import VoxelStorage, check_memory, describe_storage
+from niimasker.inputs.images import check_memory, describe_storage
+from niimasker.inputs.storage import VoxelStorage
 
 # The size of a block once converted to float64, whatever the file's type. Two blocks in the file's type are in memory,
 # one to compute with while the next is read. A block holds at least one volume.
@@ -82,7 +83,7 @@ def iter_blocks(
     BrokenImageError
         The file ends early, is damaged, or holds more than its header says.
     """
-    n_per_block = max(1, block_bytes // (voxels.n_voxels * max(voxels.dtype.itemsize, 8)))
+    n_per_block = max(1, block_bytes // (voxels.n_points * max(voxels.dtype.itemsize, 8)))
     starts = range(first, voxels.n_volumes, n_per_block)
     size = min(n_per_block, voxels.n_volumes - first) * voxels.volume_bytes
     # Two buffers are used in turn: new memory for each block would take a tenth of the reading time. For a volume
@@ -179,7 +180,7 @@ def read_values(voxels: VoxelStorage, first: int = 0, *, dtype: type, digest: Di
 
     Errors are those of `read_voxels`.
     """
-    n_bytes = (voxels.n_volumes - first) * voxels.n_voxels * np.dtype(dtype).itemsize
+    n_bytes = (voxels.n_volumes - first) * voxels.n_points * np.dtype(dtype).itemsize
     # Twice: the blocks and their concatenation.
     check_memory(voxels.image_path, "reading it", 2 * n_bytes)
     values = np.concatenate([block.astype(dtype) for block in iter_blocks(voxels, first, digest=digest)])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from niimasker.errors import RegionsError, warn
-from niimasker.inputs.images import VoxelStorage
 from niimasker.inputs.series import Series
+from niimasker.inputs.storage import Storage
 from niimasker.inputs.volumes import Digest, iter_blocks, read_values
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
 from niimasker.regions.placing.placement import Placement, make_maskers
@@ -179,7 +179,7 @@ def _restrict_to_valid(weights: Sequence[RegionWeights], statistics: PointStatis
     return [each if each.single_points is not None else restrict(each, is_used) for each in weights]
 
 
-def _scale(values: np.ndarray, statistics: PointStatistics, operator: Stacked, storage: VoxelStorage) -> RawSignals:
+def _scale(values: np.ndarray, statistics: PointStatistics, operator: Stacked, storage: Storage) -> RawSignals:
     """Return signals and statistics in the image's units."""
     # Sums are scaled instead of voxels: scaling 10^6 voxels a volume would take longer than reading them.
     slope, intercept = storage.slope, storage.intercept
@@ -219,7 +219,7 @@ def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement,
     return signals, statistics
 
 
-def _unscale(values: np.ndarray, storage: VoxelStorage) -> Iterator[np.ndarray]:
+def _unscale(values: np.ndarray, storage: Storage) -> Iterator[np.ndarray]:
     """Yield the volumes as stored in the file, in blocks of one."""
     for volume in values:
         yield (volume[None] - storage.intercept) / storage.slope
