@@ -11,7 +11,7 @@ LEFT, RIGHT = "L", "R"
 # hemi-L and hemi-R of BIDS; lh. and rh. of FreeSurfer; .L. and .R. of the HCP and of fMRIPrep before 1.2; and the same
 # letters or words between other separators, as in tpl-fsLR_L_midthickness.
 _PATTERNS = (
-    re.compile(r"(?P<before>(?:^|_)hemi-)(?P<side>L|R|left|right)(?=[_.])"),
+    re.compile(r"(?P<before>(?:^|_)hemi-)(?P<side>L|R|lh|rh|left|right)(?=[_.])"),
     re.compile(r"(?P<before>(?:^|[._-]))(?P<side>lh|rh)(?=[._-])"),
     re.compile(r"(?P<before>\.)(?P<side>L|R)(?=\.)"),
 )

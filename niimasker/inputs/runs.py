@@ -13,9 +13,10 @@ from niimasker.errors import RunError, RunsError
 from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, MOTION, AssociatedFiles
 from niimasker.inputs.input_images import find_images
 from niimasker.inputs.output_stems import name_outputs
+from niimasker.inputs.own_region_files import resolve_regions
 from niimasker.inputs.sidecars import Sidecars
 from niimasker.inputs.table_pairs import pair_censor_files, pair_confounds
-from niimasker.inputs.templates import is_template, resolve_template
+from niimasker.inputs.templates import is_template
 from niimasker.options.settings import Settings
 
 Value = TypeVar("Value")
@@ -164,8 +165,7 @@ def _find_or_record(find: Callable[[], Value], faults: list[str]) -> Value | Non
 
 def _find_regions(image_path: Path, settings: Settings, associated: AssociatedFiles) -> RegionFiles:
     roi_files = tuple(
-        str(resolve_template(text, image_path, "--roi_file")) if is_template(text) else text
-        for text in settings.roi_file
+        resolve_regions(text, image_path, "--roi_file") if is_template(text) else text for text in settings.roi_file
     )
     return RegionFiles(roi_files, _find_mask(image_path, settings, associated))
 
@@ -177,4 +177,4 @@ def _find_mask(image_path: Path, settings: Settings, associated: AssociatedFiles
         return settings.mask_img
     if settings.mask_img == AUTO:
         return associated.find(image_path, BRAIN_MASK)
-    return resolve_template(str(settings.mask_img), image_path, "--mask_img")
+    return Path(resolve_regions(str(settings.mask_img), image_path, "--mask_img"))

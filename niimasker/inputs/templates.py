@@ -12,6 +12,8 @@ from niimasker.errors import RunError
 from niimasker.inputs.closest_files import choose_closest
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
 from niimasker.inputs.file_search import find_matches
+from niimasker.inputs.map_choices import split_map
+from niimasker.options.hemisphere_names import names_surface
 from niimasker.options.paths import describe_missing_file, expand_home
 
 _ENTITY = re.compile(r"(?:^|_)([a-z]+)-")
@@ -23,8 +25,15 @@ _FIELD_WITH_ENTITY = re.compile(r"(?:[A-Za-z0-9]+-)?\{([a-z]+)\}")
 
 
 def is_template(text: str) -> bool:
-    """Return whether a file name has entities to be filled in; an existing file with braces in its name has none."""
-    return bool(_FIELD.search(text)) and describe_missing_file(expand_home(text)) is not None
+    """Return whether a file name has entities to be filled in; an existing file with braces in its name has none.
+
+    {hemi} in the name of a surface's file stands for both hemispheres.
+    """
+    if not _FIELD.search(text):
+        return False
+    file, _ = split_map(text)
+    fields = set(_FIELD.findall(file)) - ({"hemi"} if names_surface(file) else set())
+    return bool(fields) and describe_missing_file(expand_home(file)) is not None
 
 
 def name_of_template(text: str) -> str:

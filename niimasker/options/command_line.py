@@ -33,6 +33,8 @@ defaults < command line < JSON file.
 
 Arguments = Mapping[str, Any]
 
+_IMAGE_ENDINGS = (".nii", ".gii", ".annot", ".gz")
+
 
 def read_command_line(argv: Sequence[str], show: Callable[[str], None] = print) -> dict[str, Any]:
     """Return the options given on a command line, as JSON values.
@@ -49,7 +51,7 @@ def read_command_line(argv: Sequence[str], show: Callable[[str], None] = print) 
     """
     given = vars(make_parser(show).parse_args(argv))
     if "output_dir" not in given:
-        given |= _take_last_as_output_dir(given.get("roi_file", []))
+        given |= _take_last_as_output_dir(given)
     option_types = {option.name: option.option_type for option in OPTIONS}
     for name in given.keys() & option_types.keys():
         with contextlib.suppress(ValueError):  # `make_settings` raises the error that names what was expected.
@@ -134,11 +136,17 @@ def _add_option(group: Any, option: Option, arguments: Arguments) -> None:
     group.add_argument(*option.names, help=help_text, **arguments)
 
 
-def _take_last_as_output_dir(roi_files: list[str]) -> dict[str, Any]:
-    """Return the options of `-r atlas.nii.gz out`, which 0.0.4 accepted: its -r had one value."""
-    *others, candidate = roi_files or [""]
+def _take_last_as_output_dir(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `-m mask.nii.gz out`, and of `-r atlas.nii.gz out`, which 0.0.4 accepted.
+
+    There --roi_file had one value; --mask_img has two only for files of two hemispheres.
+    """
+    *masks, candidate = given.get("mask_img", [""])
+    if masks and not candidate.endswith(_IMAGE_ENDINGS):
+        return {"output_dir": candidate, "mask_img": masks}
+    *others, candidate = given.get("roi_file", [""])
     is_atlas = (
-        candidate.endswith((".nii", ".gz", ".tsv", ".csv"))
+        candidate.endswith((*_IMAGE_ENDINGS, ".tsv", ".csv"))
         or ":" in candidate
         or not describe_missing_file(Path(candidate))
     )

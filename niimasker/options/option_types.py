@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import find_nearest
+from niimasker.options.hemisphere_names import group_hemispheres
 from niimasker.options.json_files import parse_json
 from niimasker.options.paths import expand_home
 
@@ -139,6 +140,19 @@ def _check_path(value: Any) -> Path:
     return expand_home(_check_text(value))
 
 
+def _check_rois(value: Any) -> tuple[str, ...]:
+    return group_hemispheres(_check_texts(value))
+
+
+def _check_mask(value: Any) -> Path:
+    if not isinstance(value, (list, tuple)) or len(value) < 2:
+        return _check_path(value)
+    names = group_hemispheres(list(map(_check_text, value)))
+    if len(names) > 1:
+        raise HintError("two files must be those of the two hemispheres, with names that are equal otherwise")
+    return _check_path(names[0])
+
+
 def choice(choices: tuple[str, ...]) -> OptionType:
     """Return the type of an option that takes one of some words."""
 
@@ -220,7 +234,7 @@ def _check_words(value: Any) -> tuple[str, ...]:
 
 FLAG = OptionType("true or false", _check_flag, argparse={"action": "store_true"})
 ROIS = OptionType(
-    "a file name or a nilearn: query, or a list of them", _check_texts, argparse={"nargs": "+", "metavar": "ROI"}
+    "a file name or a nilearn: query, or a list of them", _check_rois, argparse={"nargs": "+", "metavar": "ROI"}
 )
 TEXTS = OptionType("a string or a list of strings", _check_texts, argparse={"nargs": "+", "metavar": "NAME"})
 LABEL = OptionType("a label of letters and digits", _check_label, argparse={"metavar": "LABEL"})
@@ -250,6 +264,12 @@ WORDS = OptionType(
 )
 FILES = OptionType("a file name or a list of file names", _check_texts, argparse={"nargs": "+", "metavar": "FILE"})
 FILE = OptionType("a file name", _check_path, argparse={"metavar": "FILE"})
+MASK = OptionType(
+    "a file name",
+    _check_mask,
+    lambda words: words[0] if len(words) == 1 else words,
+    argparse={"nargs": "+", "metavar": "FILE"},
+)
 FOLDER = OptionType("a folder", _check_path, argparse={"metavar": "FOLDER"})
 SECONDS = _positive_number("seconds", "SECONDS")
 HERTZ = _positive_number("Hz", "HZ")

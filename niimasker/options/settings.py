@@ -24,6 +24,7 @@ from niimasker.options.option_types import (
     HERTZ,
     LABEL,
     LABELS,
+    MASK,
     NAMES,
     PROCESSES,
     RADIUS,
@@ -216,9 +217,12 @@ class Settings:
     roi_file: tuple[str, ...] = _option(
         ROIS,
         "atlas, mask, maps, seed table or nilearn:<atlas>; an image is a parcellation (3D, whole numbers), a mask (3D, "
-        "one value) or probabilistic maps (4D); a .tsv or .csv table holds coordinates in columns x, y, z, in mm; "
-        "nilearn:<atlas>:<parameters> is an atlas that nilearn provides; several are extracted while each image is "
-        "read once; {sub}, {ses} and other entities in a file name are filled in from each image's name",
+        "one value) or probabilistic maps (4D); a CIFTI atlas is one file, and atlas.dlabel.nii:<map> chooses one of "
+        "its maps by name or number; a surface atlas has a file for each hemisphere (.annot, .label.gii, .shape.gii): "
+        "give both, or one with the other beside it, or one name with {hemi}, such as {hemi}.aparc.annot; a .tsv or "
+        ".csv table holds coordinates in columns x, y, z, in mm; nilearn:<atlas>:<parameters> is an atlas that nilearn "
+        "provides; several are extracted while each image is read once; {sub}, {ses} and other entities in a file name "
+        "are filled in from each image's name",
         REGIONS,
         short="-r",
         default=(),
@@ -226,9 +230,9 @@ class Settings:
         is_common=True,
     )
     mask_img: Path | None = _option(
-        FILE,
-        "restrict the regions to the voxels of this mask; auto: each run's own brain mask; entities in braces as in "
-        "--roi_file; ignored with --as_voxels",
+        MASK,
+        "restrict the regions to the voxels or vertices of this mask; auto: each run's own brain mask; files of "
+        "hemispheres, maps and entities in braces as in --roi_file; ignored with --as_voxels",
         REGIONS,
         short="-m",
         affects_results=False,

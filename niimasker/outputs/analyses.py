@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from niimasker.errors import shorten_text
 from niimasker.options.settings import OPTIONS, Option
+from niimasker.regions.roi_files import name_without_folder
 
 # The parts of a run's fingerprint that all runs of a study share.
 SHARED_PARTS = ("settings", "software", "regions", "outputs")
@@ -89,5 +89,5 @@ def _describe(name: str, value: Any) -> str:
     if value is True:
         return name
     words = value if isinstance(value, (list, tuple)) else [value]
-    texts = [Path(str(word)).name if name in _REGION_OPTIONS else str(word) for word in words]
+    texts = [name_without_folder(str(word)) if name in _REGION_OPTIONS else str(word) for word in words]
     return shorten_text(f"{name} {' '.join(texts)}")

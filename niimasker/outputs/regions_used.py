@@ -7,23 +7,21 @@ from collections.abc import Sequence
 import nibabel as nib
 
 from niimasker.inputs.spaces import Space
-from niimasker.options.paths import expand_home
 from niimasker.outputs.files import copy_file, write_image
 from niimasker.outputs.study_names import RegionsUsed
-from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds
 from niimasker.regions.placing.label_volumes import label_volume
 from niimasker.regions.placing.placement import place_regions
 
 
-def write_regions_used(files: RegionsUsed, roi_file: str, regions: Regions, spaces: Sequence[Space]) -> None:
-    """Write the regions beside the results: a copy of the file or fetched atlas, and spheres in the first space."""
+def write_regions_used(files: RegionsUsed, regions: Regions, spaces: Sequence[Space]) -> None:
+    """Write the regions beside the results: copies of the files or fetched atlas, and spheres in the first space."""
     definition = regions.definition
-    if not is_atlas_query(roi_file):
-        copy_file(expand_home(roi_file), files.copy_path)
-    elif isinstance(definition, (Parcellation, Maps)):
+    for copy_path, source_path in files.source_paths.items():
+        copy_file(source_path, copy_path)
+    if files.roi_file.is_query and isinstance(definition, (Parcellation, Maps)):
         values = definition.labels if isinstance(definition, Parcellation) else definition.weights
-        write_image(files.copy_path, nib.Nifti1Image(values, definition.grid.matrix))
+        write_image(files.copy_paths[0], nib.Nifti1Image(values, definition.grid.matrix))
     if isinstance(definition, Seeds) and files.spheres_path is not None and spaces:
         volume = label_volume(place_regions(regions, spaces[0], None))
         if volume is not None:

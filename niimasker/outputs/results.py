@@ -90,7 +90,7 @@ def write_run(
     *,
     keys: Sequence[str],
     run_sources: Sources,
-    sources: Sequence[Mapping[str, SourceRecord]],
+    sources: Sequence[Mapping[str, SourceRecord | list[SourceRecord]]],
     fingerprint: Fingerprint,
     settings: Settings,
     publishing: contextlib.AbstractContextManager[None],

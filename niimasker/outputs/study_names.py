@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from niimasker.options.paths import DATA_FOLDER, RECORD_NAME, REPORTS_FOLDER, SUMMARY_NAME, expand_home
+from niimasker.options.paths import DATA_FOLDER, RECORD_NAME, REPORTS_FOLDER, SUMMARY_NAME
 from niimasker.options.settings import Settings
-from niimasker.regions.atlases.queries import is_atlas_query
-from niimasker.regions.loading import is_image
+from niimasker.regions.roi_files import RoiFile, parse_roi_file
 
 # The files that all pages share.
 ASSETS_FOLDER = "assets"
@@ -36,14 +35,20 @@ class RegionsUsed:
 
     Parameters
     ----------
-    copy_path
-        The copy of the file, or the image of an atlas that nilearn provides.
+    copy_paths
+        The copies of the atlas's files, or the image of an atlas that nilearn provides.
     spheres_path
         The image of the spheres around coordinates; None for other regions.
     """
 
-    copy_path: Path
-    spheres_path: Path | None
+    roi_file: RoiFile
+    copy_paths: tuple[Path, ...]
+    spheres_path: Path | None = None
+
+    @property
+    def source_paths(self) -> dict[Path, Path]:
+        """The file of which each copy is made."""
+        return dict(zip(self.copy_paths, self.roi_file.paths, strict=not self.roi_file.is_query))
 
 
 def summary_path(output_dir: Path) -> Path:
@@ -76,7 +81,8 @@ def name_group_files(output_dir: Path) -> GroupFiles:
 def name_regions_used(settings: Settings, keys: Sequence[str]) -> tuple[RegionsUsed, ...]:
     """Return where the regions of each atlas that all runs share are kept.
 
-    A copy has the name of its file where no other file in the folder has it. Otherwise `atlas-<key>_` comes first.
+    A copy has the name of its file where no other file in the folder has it. Otherwise `atlas-<key>_` comes first, for
+    the files of both hemispheres. A file of which several maps are chosen is copied once.
 
     Parameters
     ----------
@@ -84,14 +90,24 @@ def name_regions_used(settings: Settings, keys: Sequence[str]) -> tuple[RegionsU
         The key of each atlas in file names.
     """
     folder = settings.output_dir / DATA_FOLDER
-    spheres = [
-        None if is_image(roi_file) or is_atlas_query(roi_file) else _spheres_name(key, keys)
-        for roi_file, key in zip(settings.roi_file, keys, strict=True)
-    ]
-    copies = _distinct_names(list(map(_copy_name, settings.roi_file)), keys, list(filter(None, spheres)))
+    roi_files = list(map(parse_roi_file, settings.roi_file))
+    spheres = [_spheres_name(key, keys) if each.is_table else None for each, key in zip(roi_files, keys, strict=True)]
+    # Maps of the same files share the copies.
+    shares = [each.paths if each.map_name else number for number, each in enumerate(roi_files)]
+    first = {share: shares.index(share) for share in shares}
+    names = _distinct_names(
+        [_copy_names(roi_files[number]) for number in first.values()],
+        [keys[number] for number in first.values()],
+        list(filter(None, spheres)),
+    )
+    copies = dict(zip(first, names, strict=True))
     return tuple(
-        RegionsUsed(folder / copy, None if sphere is None else folder / sphere)
-        for copy, sphere in zip(copies, spheres, strict=True)
+        RegionsUsed(
+            roi_file,
+            tuple(folder / name for name in copies[share]),
+            None if sphere is None else folder / sphere,
+        )
+        for roi_file, share, sphere in zip(roi_files, shares, spheres, strict=True)
     )
 
 
@@ -99,28 +115,31 @@ def _spheres_name(key: str, keys: Sequence[str]) -> str:
     return "spheres_img.nii.gz" if len(keys) == 1 else f"spheres_img_{key}.nii.gz"
 
 
-def _copy_name(roi_file: str) -> str:
-    return f"{roi_file.replace(':', '-')}.nii.gz" if is_atlas_query(roi_file) else expand_home(roi_file).name
+def _copy_names(roi_file: RoiFile) -> list[str]:
+    if roi_file.is_query:
+        return [f"{roi_file.text.replace(':', '-')}.nii.gz"]
+    names = [path.name for path in roi_file.paths]
+    # The files of two hemispheres may have one name in two folders.
+    return names if len(set(names)) == len(names) else [f"{side}.{names[0]}" for side in ("lh", "rh")]
 
 
-def _distinct_names(names: Sequence[str], keys: Sequence[str], taken: Sequence[str]) -> list[str]:
-    """Return the names; the key comes first where a name is not unique, is taken or is one of niimasker's own."""
-    counts = Counter(map(_fold, [*names, *taken]))
-    is_free = [counts[_fold(name)] == 1 and not _is_own_name(name) for name in names]
-    used = {_fold(name) for name in [*names, *taken]}
+def _distinct_names(names: Sequence[list[str]], keys: Sequence[str], taken: Sequence[str]) -> list[list[str]]:
+    """Return each atlas's names; the key comes first where one is not unique, is taken or is one of niimasker's own."""
+    counts = Counter(map(_fold, [*itertools.chain(*names), *taken]))
+    used = set(counts)
     distinct = []
-    for name, key, free in zip(names, keys, is_free, strict=True):
-        if not free:
-            name = next(each for each in _candidates(name, key) if _fold(each) not in used)
-            used.add(_fold(name))
-        distinct.append(name)
+    for of_atlas, key in zip(names, keys, strict=True):
+        if not all(counts[_fold(name)] == 1 and not _is_own_name(name) for name in of_atlas):
+            of_atlas = next(each for each in _candidates(of_atlas, key) if used.isdisjoint(map(_fold, each)))
+            used.update(map(_fold, of_atlas))
+        distinct.append(of_atlas)
     return distinct
 
 
-def _candidates(name: str, key: str) -> Iterator[str]:
+def _candidates(names: Sequence[str], key: str) -> Iterator[list[str]]:
     # None of niimasker's own files is called atlas-.
-    yield f"atlas-{key}_{name}"
-    yield from (f"atlas-{key}-{number}_{name}" for number in itertools.count(2))
+    yield [f"atlas-{key}_{name}" for name in names]
+    yield from ([f"atlas-{key}-{number}_{name}" for name in names] for number in itertools.count(2))
 
 
 def _fold(name: str) -> str:

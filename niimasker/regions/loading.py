@@ -14,7 +14,7 @@ from niimasker.options.paths import expand_home
 from niimasker.regions.atlas_images import check_no_stack, list_indices, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
-from niimasker.regions.coordinates import SEED_SUFFIXES, SeedTable, read_seeds
+from niimasker.regions.coordinates import SeedTable, read_seeds
 from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds, find_centres
 from niimasker.regions.names.bids_tables import find_lookup_table
 from niimasker.regions.names.header_tables import name_by_header
@@ -27,6 +27,7 @@ from niimasker.regions.names.matching import (
     name_by_lookup_table,
 )
 from niimasker.regions.names.tables import read_label_table
+from niimasker.regions.roi_files import RoiFile, parse_roi_file
 
 
 def load_regions(
@@ -51,15 +52,16 @@ def load_regions(
         A file is not usable, or the names do not fit.
     """
     loaded = []
-    for roi_file, file_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True):
-        if is_atlas_query(roi_file):
+    for text, file_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True):
+        roi_file = parse_roi_file(text)
+        if roi_file.is_query:
             if file_labels:
-                warn(f"--labels is ignored: {roi_file} has its own names.")
-            loaded.append(_from_atlas(fetch_atlas(roi_file, atlas_dir), roi_file))
-        elif Path(roi_file).suffix.lower() in SEED_SUFFIXES:
-            loaded.append(_from_table(expand_home(roi_file), file_labels, radius))
+                warn(f"--labels is ignored: {text} has its own names.")
+            loaded.append(_from_atlas(fetch_atlas(text, atlas_dir), text))
+        elif roi_file.is_table:
+            loaded.append(_from_table(roi_file.path, file_labels, radius))
         else:
-            loaded.append(_from_image(expand_home(roi_file), file_labels, as_voxels, allow_extra_names))
+            loaded.append(_from_image(roi_file, file_labels, as_voxels, allow_extra_names))
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
         warn("--radius is ignored: --roi_file is not a table of coordinates.")
     return tuple(_mark_voxels(regions) for regions in loaded) if as_voxels else tuple(loaded)
@@ -92,14 +94,11 @@ def find_names_paths(roi_files: Sequence[str], labels: Sequence[str]) -> list[Pa
     """Return the table that the names of each --roi_file come from, None where there is none."""
     return [
         find_names_path(file_labels)
-        or (find_lookup_table(expand_home(text)) if is_image(text) and not file_labels else None)
-        for text, file_labels in zip(roi_files, _labels_per_file(roi_files, labels), strict=True)
+        or (find_lookup_table(*roi_file.paths) if roi_file.is_image and not file_labels else None)
+        for roi_file, file_labels in zip(
+            map(parse_roi_file, roi_files), _labels_per_file(roi_files, labels), strict=True
+        )
     ]
-
-
-def is_image(roi_file: str) -> bool:
-    """Return whether a --roi_file is neither a query nor a table of coordinates."""
-    return not is_atlas_query(roi_file) and Path(roi_file).suffix.lower() not in SEED_SUFFIXES
 
 
 def _mark_voxels(regions: Regions) -> Regions:
@@ -152,8 +151,13 @@ def _check_radii(seeds: SeedTable, roi_path: Path, radius: float | None) -> None
     )
 
 
-def _from_image(roi_path: Path, labels: Sequence[str], as_voxels: bool, allow_extra_names: bool) -> Regions:
+def _from_image(roi_file: RoiFile, labels: Sequence[str], as_voxels: bool, allow_extra_names: bool) -> Regions:
+    roi_path = roi_file.path
     img = load_image(roi_path)
+    if roi_file.map_name is not None:
+        raise RegionsError(
+            f"{roi_path}: a NIfTI image, whose maps have no names; leave out :{roi_file.map_name} to take all of them."
+        )
     definition = read_definition(img, str(roi_path))
     check_no_stack(definition, str(roi_path))
     indices = list_indices(definition)

@@ -10,9 +10,10 @@ import numpy as np
 
 from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.inputs.runs import AUTO
-from niimasker.inputs.templates import is_template, name_of_template
+from niimasker.inputs.templates import is_template
 from niimasker.options.settings import Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
+from niimasker.regions.roi_files import RoiFile, name_for_all_images, parse_mask, parse_roi_file
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -145,16 +146,21 @@ def _left_out(settings: Settings) -> Iterator[str]:
 def _cited(roi_file: str) -> str:
     if is_atlas_query(roi_file):
         return f"nilearn's atlas {roi_file.removeprefix(PREFIX)}"
-    return f"each run's own {name_of_template(roi_file)}" if is_template(roi_file) else _file_name(roi_file)
+    return _cited_files(parse_roi_file(roi_file))
+
+
+def _cited_files(roi_file: RoiFile) -> str:
+    own = f"each run's own {name_for_all_images(roi_file.text)}" if is_template(roi_file.text) else ""
+    files = own or " and ".join(_file_name(str(path)) for path in roi_file.paths)
+    return files if roi_file.map_name is None else f"the map {roi_file.map_name} of {files}"
 
 
 def _cited_mask(settings: Settings) -> str:
-    mask_img = str(settings.mask_img)
+    assert settings.mask_img is not None
     if settings.mask_img == AUTO:
         return "each run's brain mask"
-    if is_template(mask_img):
-        return f"each run's own {name_of_template(mask_img)}"
-    return f"the mask {_file_name(mask_img)}"
+    cited = _cited_files(parse_mask(settings.mask_img))
+    return cited if is_template(str(settings.mask_img)) else f"the mask {cited}"
 
 
 def _file_name(path: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from niimasker.outputs.results import Extracted, Result
 from niimasker.outputs.tables import regions_table
 from niimasker.regions.placing.label_volumes import label_volume
 from niimasker.regions.placing.placement import Placement
+from niimasker.regions.roi_files import parse_roi_file
 from niimasker.reports.methods import Paragraph, describe_methods
 from niimasker.reports.steps import Step, list_steps
 from niimasker.reports.time_axis import TimeAxis
@@ -162,7 +162,7 @@ def _view_atlas(
     starts = _row_starts(regions)
     return AtlasView(
         key=key,
-        source=PurePath(roi_files[number]).name,
+        source=parse_roi_file(roi_files[number]).name,
         kind=weights.kind,
         facts=regions_table(weights, signals),
         labels=label_volume(weights.whole_regions),

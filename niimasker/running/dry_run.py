@@ -11,6 +11,7 @@ from niimasker.inputs.templates import is_template
 from niimasker.options.settings import Settings
 from niimasker.outputs.outcomes import Outcome
 from niimasker.regions.definitions import Regions
+from niimasker.regions.roi_files import RoiFile, parse_mask, parse_roi_file
 from niimasker.running.warning_groups import group_texts
 from niimasker.study.preparation import Study
 
@@ -72,7 +73,7 @@ def _make_columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:
     kept = {plan.run: plan.timeline.n_kept for plan in study.plans}
     files = {
         "censor file": [_format_path(run.censor_path, run) for run in runs],
-        "mask": [_format_path(run.own_regions.mask_path if run.own_regions else None, run) for run in runs],
+        "mask": [_format_own_mask(run) for run in runs],
         "atlas": [_NONE if study.atlases else _format_own_atlases(run) for run in runs],
     }
     return {
@@ -97,7 +98,18 @@ def _format_path(path: Path | None, run: Run) -> str:
 def _format_own_atlases(run: Run) -> str:
     if run.own_regions is None:
         return _NONE
-    return " ".join(_format_path(Path(text), run) for text in run.own_regions.roi_files)
+    return " ".join(_format_files(parse_roi_file(text), run) for text in run.own_regions.roi_files)
+
+
+def _format_own_mask(run: Run) -> str:
+    if run.own_regions is None or run.own_regions.mask_path is None:
+        return _NONE
+    return _format_files(parse_mask(run.own_regions.mask_path), run)
+
+
+def _format_files(roi_file: RoiFile, run: Run) -> str:
+    paths = roi_file.paths or (Path(roi_file.text),)
+    return " ".join(_format_path(path, run) for path in paths)
 
 
 def _format_headers(study: Study) -> dict[Run, tuple[str, str]]:

@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from niimasker.inputs.runs import RegionFiles
-from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
-from niimasker.outputs.provenance import SourceRecord, Sources, join_record, source_record
+from niimasker.outputs.provenance import SourceRecord, join_record, source_record
 from niimasker.regions.loading import find_names_paths
 from niimasker.regions.names.joins import NamesJoin
+from niimasker.regions.roi_files import RoiFile, parse_mask, parse_roi_file
 
-RegionSources = Mapping[str, SourceRecord]
+# The files of two hemispheres are a list.
+RegionSources = Mapping[str, SourceRecord | list[SourceRecord]]
 
 
 def read_sources(roi_files: Sequence[str], settings: Settings, mask_path: Path | None) -> tuple[RegionSources, ...]:
     """Return for each atlas what its regions, their names, and the voxels that they are restricted to come from."""
-    mask = {} if mask_path is None else {"Mask": source_record(mask_path)}
+    mask = _mask_source(mask_path)
     names_paths = find_names_paths(roi_files, settings.labels)
     names = [{} if path is None else {"Names": source_record(path)} for path in names_paths]
     return tuple(
-        {"Regions": _atlas_source(roi_file), **of_names, **mask}
+        {"Regions": _atlas_source(parse_roi_file(roi_file)), **of_names, **mask}
         for roi_file, of_names in zip(roi_files, names, strict=True)
     )
 
@@ -35,7 +36,7 @@ def read_run_sources(
     if not shared:
         return read_sources(own.roi_files, settings, own.mask_path)
     # Only the mask is its own: the checksum of an atlas that all share is known.
-    mask = {} if own.mask_path is None else {"Mask": source_record(own.mask_path)}
+    mask = _mask_source(own.mask_path)
     return tuple({**of_atlas, **mask} for of_atlas in shared)
 
 
@@ -49,30 +50,46 @@ def with_joins(sources: Sequence[RegionSources], joins: Sequence[NamesJoin | Non
 
 def _names_source(sources: RegionSources, join: NamesJoin) -> SourceRecord:
     if "Names" in sources:
-        return sources["Names"]
+        return _list_records(sources["Names"])[0]
     # A table of coordinates, or an image, that holds its own names.
-    regions = sources["Regions"]
-    return regions if regions.get("Path") == str(join.path) else source_record(join.path)
+    regions = _list_records(sources["Regions"])
+    known = [record for record in regions if record.get("Path") == str(join.path)]
+    return known[0] if known else source_record(join.path)
 
 
-def _atlas_source(roi_file: str) -> SourceRecord:
-    roi_path = expand_home(roi_file)
-    return source_record(roi_path) if roi_path.is_file() else {"Query": roi_file}
+def _mask_source(mask_path: Path | None) -> RegionSources:
+    return {} if mask_path is None else {"Mask": _file_source(parse_mask(mask_path))}
 
 
-def number_sources(sources: Sources) -> dict[str, SourceRecord]:
+def _atlas_source(roi_file: RoiFile) -> SourceRecord | list[SourceRecord]:
+    has_files = roi_file.paths and all(path.is_file() for path in roi_file.paths)
+    return _file_source(roi_file) if has_files else {"Query": roi_file.text}
+
+
+def _file_source(roi_file: RoiFile) -> SourceRecord | list[SourceRecord]:
+    chosen_map: SourceRecord = {} if roi_file.map_name is None else {"Map": roi_file.map_name}
+    records = [source_record(path) | chosen_map for path in roi_file.paths]
+    return records if len(records) > 1 else records[0]
+
+
+def _list_records(source: SourceRecord | list[SourceRecord]) -> list[SourceRecord]:
+    return source if isinstance(source, list) else [source]
+
+
+def number_sources(sources: RegionSources) -> dict[str, SourceRecord]:
     """Return source files each under a name of its own: the second table of confounds is "Confounds (2)"."""
     numbered: dict[str, SourceRecord] = {}
     for part, source in sources.items():
-        for number, record in enumerate(source if isinstance(source, list) else [source], start=1):
+        for number, record in enumerate(_list_records(source), start=1):
             numbered[part if number == 1 else f"{part} ({number})"] = record
     return numbered
 
 
 def name_sources(keys: Sequence[str], sources: Sequence[RegionSources]) -> dict[str, SourceRecord]:
     """Return the source files of all atlases by name, such as "Regions", or "Regions (<atlas>)" of several atlases."""
-    return {
+    named = {
         f"{part} ({key})" if part != "Mask" and len(keys) > 1 else part: source
         for key, atlas_sources in zip(keys, sources, strict=True)
         for part, source in atlas_sources.items()
     }
+    return number_sources(named)

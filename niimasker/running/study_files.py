@@ -9,7 +9,6 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import warn
-from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, TIDY_FORMATS
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import find_calls
@@ -50,12 +49,11 @@ def list_study_files(study: Study) -> list[Path]:
         paths += [group.page_path] if settings.connectivity else []
     if study.atlases:
         used = name_regions_used(settings, study.keys)
-        sources = map(expand_home, settings.roi_file)
         # A copy that is the atlas itself, of an earlier call, stays as it is.
-        copies = [
-            each.copy_path for each, source in zip(used, sources, strict=True) if not _is_same(each.copy_path, source)
-        ]
-        paths += [*copies, *(each.spheres_path for each in used if each.spheres_path is not None)]
+        sources = {copy: source for each in used for copy, source in each.source_paths.items()}
+        copies = dict.fromkeys(path for each in used for path in each.copy_paths)
+        paths += [path for path in copies if path not in sources or not _is_same(path, sources[path])]
+        paths += [each.spheres_path for each in used if each.spheres_path is not None]
         # The other files of a BIDS derivative are kept as they are, or are refused by themselves.
         described = study.keys if settings.output_layout == BIDS else ()
         paths += [path for key in described for path in list_atlas_files(output_dir, key)]
@@ -81,8 +79,8 @@ def begin_study_files(study: Study, occupied: Occupied) -> None:
     # Atlases of single runs are not copied: the sidecar of each run names them.
     if study.atlases:
         files = name_regions_used(settings, study.keys)
-        for atlas_files, roi_file, regions in zip(files, settings.roi_file, study.atlases, strict=True):
-            write_regions_used(atlas_files, roi_file, regions, study.spaces)
+        for atlas_files, regions in zip(files, study.atlases, strict=True):
+            write_regions_used(atlas_files, regions, study.spaces)
     remove_leftovers(output_folders(study))
 
 

@@ -13,20 +13,26 @@ from typing import Any
 import numpy as np
 
 from niimasker.inputs.file_states import checksum, read_state
+from niimasker.inputs.hemispheres import read_hemisphere
+from niimasker.options.hemisphere_names import names_surface
 from niimasker.options.settings import OPTIONS, Settings
 from niimasker.regions.definitions import Maps, Parcellation, Regions
+from niimasker.regions.roi_files import name_without_hemisphere
 from niimasker.study.plans import Plan
 from niimasker.study.run_inputs import IMAGE, IMAGE_JSON, list_run_files
 
 ImageRecord = dict[str, str | int | None]
 Fingerprint = Mapping[str, str | ImageRecord]
 
+# The record of a source file, or those of the files of both hemispheres.
+_Source = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
 
 def fingerprint_study(
     settings: Settings,
     keys: Sequence[str],
     atlases: Sequence[Regions],
-    sources: Sequence[Mapping[str, Mapping[str, Any]]],
+    sources: Sequence[Mapping[str, _Source]],
 ) -> dict[str, str]:
     """Return the fingerprint that all runs of a study share: settings, software, regions and names of outputs.
 
@@ -45,7 +51,7 @@ def fingerprint_study(
     regions = [
         {
             "content": _hash_regions(atlas, atlas_sources["Regions"]),
-            "mask": atlas_sources.get("Mask", {}).get("SHA256"),
+            "mask": _hash_files(atlas_sources["Mask"]) if "Mask" in atlas_sources else None,
             "names": atlas.names,
             "indices": atlas.indices,
         }
@@ -60,19 +66,32 @@ def fingerprint_study(
 
 
 def _name_of(path: str | Path) -> str:
-    # The same file may be given by a relative or an absolute path.
-    return Path(path).name
+    # The same file may be given by a relative or an absolute path, and two hemispheres by two names or one.
+    return name_without_hemisphere(str(path))
 
 
-def _hash_regions(regions: Regions, source: Mapping[str, Any]) -> str:
-    if "SHA256" in source:
-        return str(source["SHA256"])
+def _hash_regions(regions: Regions, source: _Source) -> str:
+    if "Query" not in source:
+        return _hash_files(source)
     definition = regions.definition
     # An atlas that nilearn fetched has no file with a checksum.
     content = np.zeros(0)
     if isinstance(definition, (Parcellation, Maps)):
         content = definition.labels if isinstance(definition, Parcellation) else definition.weights
     return hashlib.sha256(content.tobytes()).hexdigest()
+
+
+def _hash_files(source: _Source) -> str:
+    return ", ".join(map(_hash_file, [source] if isinstance(source, Mapping) else source))
+
+
+def _hash_file(record: Mapping[str, Any]) -> str:
+    """Return the checksum of a source file, with its hemisphere and the map that is chosen in it."""
+    # An annotation does not say of which hemisphere it is; its name does.
+    name = Path(record["Path"]).name
+    hemisphere = read_hemisphere(name) if names_surface(name) else None
+    side = "" if hemisphere is None else hemisphere.side
+    return " ".join(filter(None, (record["SHA256"], side, record.get("Map"))))
 
 
 def _checksum(content: Any) -> str:

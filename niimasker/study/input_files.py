@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from niimasker.options.paths import expand_home
 from niimasker.regions.loading import find_names_paths
+from niimasker.regions.roi_files import parse_mask, parse_roi_file
 from niimasker.study.preparation import Study
 from niimasker.study.run_inputs import list_run_files
 
@@ -36,8 +36,8 @@ class InputFiles:
 def list_inputs(study: Study) -> InputFiles:
     """Return all files that a study reads."""
     settings = study.settings
-    paths = [expand_home(text) for text in settings.roi_file]
+    paths = [path for text in settings.roi_file for path in parse_roi_file(text).paths]
     paths += [path for path in find_names_paths(settings.roi_file, settings.labels) if path is not None]
-    paths += [] if settings.mask_img is None else [settings.mask_img]
+    paths += [] if settings.mask_img is None else parse_mask(settings.mask_img).paths
     paths += [path for run in study.all_runs for path in list_run_files(run, settings).values()]
     return InputFiles(paths)

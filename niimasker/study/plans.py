@@ -30,12 +30,12 @@ from niimasker.inputs.images import load_image
 from niimasker.inputs.joined_tables import join_tables
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series, open_series
-from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Origin
-from niimasker.regions.loading import find_names_paths, is_image
+from niimasker.regions.loading import find_names_paths
 from niimasker.regions.names.tables import read_label_table
 from niimasker.regions.placing.template_spaces import check_spaces
+from niimasker.regions.roi_files import parse_mask, parse_roi_file
 from niimasker.signals.filtering import Cleaning, make_cleaning
 from niimasker.signals.timeline import Timeline, make_timeline
 from niimasker.study.run_inputs import list_run_files
@@ -197,8 +197,9 @@ def _check_own_regions(files: RegionFiles, settings: Settings, errors: list[Niim
 
     Their voxels are read when the run is processed, and by --dry_run.
     """
-    images = [expand_home(roi_file) for roi_file in files.roi_files if is_image(roi_file)]
-    for path in [*images, *([files.mask_path] if files.mask_path else [])]:
+    roi_files = [*map(parse_roi_file, files.roi_files), *([parse_mask(files.mask_path)] if files.mask_path else [])]
+    # Files of surfaces and grayordinates are not opened here.
+    for path in [each.path for each in roi_files if each.is_volume]:
         try:
             load_image(path)
         except ImageError as error:

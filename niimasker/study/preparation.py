@@ -27,7 +27,6 @@ from niimasker.inputs.joined_tables import join_tables, show_paths
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.inputs.spaces import Space
-from niimasker.options.paths import expand_home
 from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlas_images import load_mask
 from niimasker.regions.atlas_names import name_atlases
@@ -37,6 +36,7 @@ from niimasker.regions.definitions import Mask, Regions, Seeds
 from niimasker.regions.loading import check_labels, load_regions
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
+from niimasker.regions.roi_files import parse_roi_file
 from niimasker.study.plans import InvalidRun, Plan, collect_error, plan_run
 from niimasker.study.run_inputs import list_shared_regions
 
@@ -202,7 +202,7 @@ def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
     images = {os.path.realpath(run.image_path) for run in runs}
     for roi_file in settings.roi_file:
         # Path.resolve raises for a loop of links.
-        if os.path.realpath(expand_home(roi_file)) in images:
+        if any(os.path.realpath(path) in images for path in parse_roi_file(roi_file).paths):
             raise RegionsError(
                 f"--roi_file: {roi_file} is one of the --input_files; give an atlas, a mask or coordinates."
             )

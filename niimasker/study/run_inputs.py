@@ -11,10 +11,9 @@ import nibabel as nib
 from niimasker.errors import RegionsError
 from niimasker.inputs.runs import RegionFiles, Run, has_own_atlases, has_own_mask
 from niimasker.inputs.tedana import find_metrics
-from niimasker.options.paths import expand_home
 from niimasker.options.settings import Settings
-from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.loading import find_names_paths
+from niimasker.regions.roi_files import list_roles, parse_mask, parse_roi_file
 
 IMAGE, HEADER, IMAGE_JSON = "image", "image's header", "image's JSON"
 
@@ -48,15 +47,17 @@ def _list_image_files(image_path: Path) -> dict[str, Path]:
 def _list_own_regions(own: RegionFiles, settings: Settings) -> dict[str, Path]:
     # If only the mask is the run's own, the atlases are loaded once for all runs.
     paths = _list_regions(own.roi_files, settings) if has_own_atlases(settings) else {}
-    return paths if own.mask_path is None else {**paths, "mask": own.mask_path}
+    return paths if own.mask_path is None else {**paths, **_list_mask(own.mask_path)}
+
+
+def _list_mask(mask_path: Path) -> dict[str, Path]:
+    return list_roles("mask", parse_mask(mask_path))
 
 
 def _list_regions(roi_files: Sequence[str], settings: Settings) -> dict[str, Path]:
-    paths = {
-        f"regions {number}": expand_home(text)
-        for number, text in enumerate(roi_files, start=1)
-        if not is_atlas_query(text)
-    }
+    paths: dict[str, Path] = {}
+    for number, text in enumerate(roi_files, start=1):
+        paths |= list_roles(f"regions {number}", parse_roi_file(text))
     # Two tables that fit equally well are an error where the names are read.
     with contextlib.suppress(RegionsError):
         names_paths = find_names_paths(roi_files, settings.labels)
@@ -72,4 +73,4 @@ def list_shared_regions(settings: Settings) -> dict[str, Path]:
     # With --as_voxels the mask is not used.
     if settings.mask_img is None or settings.as_voxels or has_own_mask(settings):
         return paths
-    return {**paths, "mask": settings.mask_img}
+    return {**paths, **_list_mask(settings.mask_img)}

@@ -23,11 +23,12 @@ def copies(*roi_files: str, names=()) -> list[str]:
     given = {"output_dir": "out", "input_files": "a_bold.nii", "roi_file": roi_files, "atlas_name": names}
     settings = make_settings(given)
     used = name_regions_used(settings, name_atlases(settings))
-    assert {files.copy_path.parent for files in used} == {DATA}
-    written = [path.name for files in used for path in (files.copy_path, files.spheres_path) if path]
+    assert {path.parent for files in used for path in files.copy_paths} == {DATA}
+    paths = dict.fromkeys(path for files in used for path in (*files.copy_paths, files.spheres_path) if path)
+    written = [path.name for path in paths]
     folded = {unicodedata.normalize("NFC", name).casefold() for name in written}
     assert len(folded) == len(written)
-    return [files.copy_path.name for files in used]
+    return [path.name for files in used for path in files.copy_paths]
 
 
 class TestNames:

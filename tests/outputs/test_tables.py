@@ -21,6 +21,7 @@ from niimasker.outputs.tables import regions_table, write_records, write_signals
 from niimasker.regions.definitions import Mask
 from niimasker.regions.loading import load_regions
 from niimasker.regions.placing.placement import place_regions
+from niimasker.regions.roi_files import parse_roi_file
 from niimasker.signals.extraction import Signals
 
 GRID = Grid.from_image(nib.Nifti1Image(np.zeros(SHAPE), LAS))
@@ -293,25 +294,31 @@ class TestRegionsTable:
         assert read.loc[2, ["mean", "tsnr"]].tolist() == ["n/a", "n/a"]
 
 
+def used_seeds(tmp_path, roi_path):
+    roi_file = parse_roi_file(str(roi_path))
+    return RegionsUsed(roi_file, (tmp_path / "out/seeds.tsv",), tmp_path / "out/spheres_img.nii.gz")
+
+
 class TestRegionsUsed:
     def test_roi_file_is_copied(self, tmp_path):
         roi_path = save(tmp_path / "in" / "atlas.v2.nii.gz", make_labels())
-        write_regions_used(RegionsUsed(tmp_path / "out/atlas.v2.nii.gz", None), str(roi_path), load(roi_path), [GRID])
+        files = RegionsUsed(parse_roi_file(str(roi_path)), (tmp_path / "out/atlas.v2.nii.gz",))
+        write_regions_used(files, load(roi_path), [GRID])
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["atlas.v2.nii.gz"]
         assert (tmp_path / "out" / "atlas.v2.nii.gz").read_bytes() == roi_path.read_bytes()
 
     def test_seeds_are_kept_as_table_and_image(self, tmp_path):
         roi_path = write_seeds(tmp_path / "seeds.tsv", (0, 0, 9))
-        files = RegionsUsed(tmp_path / "out/seeds.tsv", tmp_path / "out/spheres_img.nii.gz")
-        write_regions_used(files, str(roi_path), load(roi_path, radius=3.0), [GRID])
+        files = used_seeds(tmp_path, roi_path)
+        write_regions_used(files, load(roi_path, radius=3.0), [GRID])
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seeds.tsv", "spheres_img.nii.gz"]
 
     def test_spheres_are_labels_from_1_around_their_centres(self, tmp_path):
         # On a grid of 3 mm a radius of 3 mm takes a voxel and its six neighbours.
         centres = [(LAS @ [i, 3, 4, 1])[:3] for i in (2, 5)]
         roi_path = write_seeds(tmp_path / "seeds.tsv", *centres)
-        files = RegionsUsed(tmp_path / "out/seeds.tsv", tmp_path / "out/spheres_img.nii.gz")
-        write_regions_used(files, str(roi_path), load(roi_path, radius=3.0), [GRID])
+        files = used_seeds(tmp_path, roi_path)
+        write_regions_used(files, load(roi_path, radius=3.0), [GRID])
         img = nib.load(tmp_path / "out" / "spheres_img.nii.gz")
         labels = np.asarray(img.dataobj)
         assert [np.count_nonzero(labels == n) for n in (1, 2)] == [7, 7]

@@ -7,36 +7,49 @@ from pathlib import Path
 
 from niimasker.errors import RegionsError
 from niimasker.inputs.descriptions import DESCRIPTION
+from niimasker.inputs.hemisphere_pairs import drop_hemisphere
 from niimasker.inputs.images import image_stem
 
 # The suffixes of images that may have a look-up table: parcellations and probabilistic maps.
 _SUFFIXES = frozenset({"dseg", "probseg"})
 
 
-def find_lookup_table(image_path: Path) -> Path | None:
+def find_lookup_table(image_path: Path, other_path: Path | None = None) -> Path | None:
     """Return a segmentation's look-up table by BIDS's inheritance principle, None if there is none.
 
     The table is a .tsv with the image's suffix and no other entities than the image's. It lies in the image's folder or
     in one above it in the same dataset. The nearest folder takes precedence, then the table with the most entities.
     Parts of a name that are not entities are compared too: the table of schaefer_dseg does not belong to aal_dseg.
 
+    Parameters
+    ----------
+    other_path
+        The image of the right hemisphere, if `image_path` is that of the left. Then the table must serve both.
+
     Raises
     ------
     RegionsError
         Two tables fit equally well.
     """
-    *_, suffix = image_parts = image_stem(image_path).split("_")
+    *_, suffix = image_stem(image_path).split("_")
     if suffix not in _SUFFIXES:
         return None
+    image_parts = _list_parts(image_path) if other_path is None else _list_parts(image_path) & _list_parts(other_path)
     for folder in _list_folders(image_path):
         # macOS writes a hidden ._ file beside each file on disks of other systems.
         paths = [path for path in sorted(folder.glob(f"*{suffix}.tsv")) if not path.name.startswith(".")]
         parts_of_tables = {path: set(path.stem.split("_")) for path in paths}
-        fitting = [path for path, parts in parts_of_tables.items() if parts <= set(image_parts)]
+        fitting = [path for path, parts in parts_of_tables.items() if parts <= image_parts]
         if fitting:
             n_shared = max(len(parts_of_tables[path]) for path in fitting)
             return _check_single([path for path in fitting if len(parts_of_tables[path]) == n_shared], image_path)
     return None
+
+
+def _list_parts(image_path: Path) -> set[str]:
+    """Return the parts of an image's name, and those of the name without its hemisphere."""
+    shared_path = Path(drop_hemisphere(image_path.name))
+    return {*image_stem(image_path).split("_"), *image_stem(shared_path).split("_")}
 
 
 def _list_folders(image_path: Path) -> Iterator[Path]:
