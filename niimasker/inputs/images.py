@@ -36,7 +36,7 @@ _MAX_EXTENSION_BYTES = 2**24
 # What CIFTI and GIFTI put before their ending is part of it.
 _COMPOUND_ENDINGS = (
     *(f".{kind}.nii" for kind in ("dtseries", "ptseries", "dlabel", "dscalar", "pscalar", "dconn", "pconn")),
-    *(f".{kind}.gii" for kind in ("func", "label", "shape", "surf", "time")),
+    *(f".{kind}.gii" for kind in ("func", "label", "shape", "surf", "time", "annot")),
     ".nii",
 )
 

@@ -11,9 +11,12 @@ import pytest
 from images import make_labels, make_series, save
 
 from niimasker.cli import main
+from niimasker.inputs.spaces import Grid
 from niimasker.options.merging import make_settings
+from niimasker.outputs.regions_used import write_regions_used
 from niimasker.outputs.study_names import name_group_files, name_regions_used, parameters_path, summary_path
 from niimasker.regions.atlas_names import name_atlases
+from niimasker.regions.definitions import Parcellation, Regions
 
 DATA = Path("out/niimasker_data")
 
@@ -88,6 +91,56 @@ class TestNames:
         own = (summary_path(Path()), parameters_path(Path()), group.numbers_path, group.edges_path)
         for name in (path.name for path in own):
             assert copies(name, names=["A"]) == [f"atlas-A_{name}"]
+
+
+class TestSurfaces:
+    @pytest.fixture(autouse=True)
+    def pair(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for folder in ("a", "b"):
+            Path(folder).mkdir()
+            for side in ("lh", "rh"):
+                Path(folder, f"{side}.A.annot").write_text(f"{folder} {side}")
+
+    @pytest.mark.parametrize("roi_files", [["a/lh.A.annot", "a/rh.A.annot"], ["a/{hemi}.A.annot"], ["a/rh.A.annot"]])
+    def test_files_of_both_hemispheres_are_kept(self, roi_files):
+        assert copies(*roi_files) == ["lh.A.annot", "rh.A.annot"]
+
+    def test_hemisphere_alone_is_one_file(self):
+        Path("a/rh.A.annot").unlink()
+        assert copies("a/lh.A.annot") == ["lh.A.annot"]
+
+    def test_pairs_of_one_name_stay_pairs(self):
+        assert copies("a/lh.A.annot", "b/{hemi}.A.annot", names=("A", "B")) == [
+            "atlas-A_lh.A.annot",
+            "atlas-A_rh.A.annot",
+            "atlas-B_lh.A.annot",
+            "atlas-B_rh.A.annot",
+        ]
+        Path("b/rh.A.annot").unlink()
+        assert copies("a/lh.A.annot", "b/lh.A.annot", names=("A", "B")) == [
+            "atlas-A_lh.A.annot",
+            "atlas-A_rh.A.annot",
+            "atlas-B_lh.A.annot",
+        ]
+
+    def test_files_of_one_name_in_folders_of_hemispheres_become_a_pair(self):
+        for side in ("lh", "rh"):
+            Path(side).mkdir()
+            Path(side, "A.annot").touch()
+        assert copies("lh/A.annot", "rh/A.annot") == ["lh.A.annot", "rh.A.annot"]
+
+    def test_file_of_several_maps_is_kept_once(self):
+        roi_files = ["A.dlabel.nii:a", "B.dlabel.nii:a", "A.dlabel.nii:b", "C.dlabel.nii"]
+        assert copies(*roi_files) == ["A.dlabel.nii", "B.dlabel.nii", "A.dlabel.nii", "C.dlabel.nii"]
+
+    def test_both_copies_are_written(self):
+        settings = make_settings({"output_dir": "out", "input_files": "a_bold.nii", "roi_file": "a/{hemi}.A.annot"})
+        (files,) = name_regions_used(settings, ["A"])
+        labels = Parcellation(np.ones((1, 1, 1), dtype=np.int32), Grid((1, 1, 1), ((1.0,) * 4,) * 4))
+        write_regions_used(files, Regions(labels, (1,), ("x",), np.zeros((1, 3)), "A"), [])
+        found = {path.name: path.read_text() for path in DATA.iterdir()}
+        assert found == {"lh.A.annot": "a lh", "rh.A.annot": "a rh"}
 
 
 @pytest.fixture

@@ -100,6 +100,61 @@ class TestEntities:
             keys(roi_file, as_entities=as_entities)
 
 
+FREESURFER = "{hemi}.Schaefer2018_100Parcels_7Networks_order.annot"
+FSLR = "atlas-Schaefer100Tian_hemi-{hemi}_space-fsLR_den-32k_dseg.label.gii"
+
+
+class TestSurfaces:
+    @pytest.mark.parametrize(
+        ("both", "sides", "flat", "key"),
+        [
+            (FREESURFER, "lh rh", "Schaefer2018_100Parcels_7Networks_order", "Schaefer2018100Parcels7Networksorder"),
+            (FSLR, "L R", "atlas-Schaefer100Tian_space-fsLR_den-32k_dseg", "Schaefer100Tian"),
+            ("x/tpl-A_hemi-{hemi}_atlas-A_seg-7n_dseg.gii.gz", "L R", "tpl-A_atlas-A_seg-7n_dseg", "A_seg-7n"),
+            ("Glasser.{hemi}.32k_fs_LR.label.gii", "L R", "Glasser.32k_fs_LR", "Glasser32kfsLR"),
+            ("A_hemi-{hemi}_dseg.label.gii", "left right", "A_dseg", "Adseg"),
+            ("A_hemi-{hemi}_dseg.label.gii", "lh rh", "A_dseg", "Adseg"),
+            ("{hemi}.aparc.annot.gz", "lh rh", "aparc", "aparc"),
+            ("{hemi}.aparc.annot.gii", "lh rh", "aparc", "aparc"),
+            ("surf/sub-{sub}/label/{hemi}.aparc.a2009s.annot", "lh rh", "aparc.a2009s", "aparca2009s"),
+            ("sub-{sub}_hemi-{hemi}_desc-a_dseg.label.gii", "L R", "desc-a_dseg", "a"),
+        ],
+    )
+    def test_name_has_no_hemisphere_and_no_ending_whichever_is_given(self, both, sides, flat, key):
+        left, right = (both.replace("{hemi}", side) for side in sides.split())
+        ways = [(left,), (right,), (both,), (left, right), (right, left)]
+        assert [keys(*way) for way in ways] == [[key]] * 5
+        assert [keys(*way, as_entities=False) for way in ways] == [[flat]] * 5
+
+    def test_hemispheres_in_two_folders_of_other_names_are_refused_with_the_way_out(self):
+        with pytest.raises(RegionsError, match="put the files of both hemispheres into one folder, or name each"):
+            keys("a/lh.A.annot", "b/rh.A.annot")
+
+    def test_other_atlases_of_one_name_are_not_called_hemispheres(self):
+        with pytest.raises(RegionsError, match="rename one of them, or name each with --atlas_name"):
+            keys("a/lh.A.annot", "b/lh.A.annot")
+
+
+class TestMaps:
+    @pytest.mark.parametrize(
+        ("roi_file", "flat", "key"),
+        [
+            ("A.dlabel.nii", "A", "A"),
+            ("x/A.dlabel.nii:2", "A-2", "A2"),
+            ("A.dlabel.nii:Yeo 7/(a: b)", "A-Yeo-7-a-b", "AYeo7ab"),
+            ("A.dlabel.nii:../../b", "A-b", "Ab"),
+            ("atlas-A_seg-7n_dseg.dlabel.nii:lh x", "atlas-A_seg-7n_dseg-lh-x", "Alhx_seg-7n"),
+            ("sub-{sub}_atlas-A.dlabel.nii:x", "atlas-A-x", "Ax"),
+        ],
+    )
+    def test_name_of_the_map_is_part_of_the_name(self, roi_file, flat, key):
+        assert keys(roi_file) == [key]
+        assert keys(roi_file, as_entities=False) == [flat]
+
+    def test_two_maps_of_one_file_are_two_atlases(self):
+        assert keys("A.dlabel.nii:a", "A.dlabel.nii:b", as_entities=False) == ["A-a", "A-b"]
+
+
 class TestGivenNames:
     @pytest.mark.parametrize("as_entities", [True, False])
     def test_they_name_the_atlases_in_order(self, as_entities):

@@ -32,8 +32,8 @@ def write(*names: str) -> None:
         path.write_text(TABLE, encoding="utf-8")
 
 
-def find(image: str) -> str | None:
-    found = find_lookup_table(Path(image))
+def find(*images: str) -> str | None:
+    found = find_lookup_table(*map(Path, images))
     return None if found is None else found.relative_to(Path.cwd()).as_posix()
 
 
@@ -50,6 +50,29 @@ class TestSearch:
     def test_table_beside_the_image_is_found(self, image, table):
         write(table)
         assert find(image) == table
+
+    @pytest.mark.parametrize(
+        ("left", "table"),
+        [
+            ("atlas-X_hemi-L_space-fsLR_dseg.label.gii", "atlas-X_dseg.tsv"),
+            ("atlas-X_hemi-L_dseg.label.gii.gz", "dseg.tsv"),
+            ("lh.X_dseg.annot", "X_dseg.tsv"),
+            ("atlas-X.L.32k_dseg.label.gii", "atlas-X.32k_dseg.tsv"),
+            ("atlas-X_den-91k_dseg.dlabel.nii", "atlas-X_dseg.tsv"),
+        ],
+    )
+    def test_table_without_hemisphere_serves_either_and_both(self, left, table):
+        write(table)
+        right = left.replace("hemi-L", "hemi-R").replace("lh.", "rh.").replace(".L.", ".R.")
+        assert [find(left), find(right), find(left, right)] == [table] * 3
+
+    def test_table_of_one_hemisphere_serves_that_alone(self):
+        write("atlas-X_hemi-L_dseg.tsv")
+        left, right = (f"atlas-X_hemi-{side}_dseg.label.gii" for side in "LR")
+        assert [find(left), find(right), find(left, right)] == ["atlas-X_hemi-L_dseg.tsv", None, None]
+        write("atlas-X_dseg.tsv")
+        assert find(left) == "atlas-X_hemi-L_dseg.tsv"
+        assert find(right) == find(left, right) == "atlas-X_dseg.tsv"
 
     def test_each_segmentation_of_fmriprep_has_its_own_in_the_derivatives_root(self):
         write("fmriprep/dataset_description.json", "fmriprep/desc-aparcaseg_dseg.tsv", "fmriprep/desc-aseg_dseg.tsv")
