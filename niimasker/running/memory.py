@@ -9,8 +9,8 @@ import joblib
 import numpy as np
 
 from niimasker.errors import warn
+from niimasker.inputs.blocks import BLOCK_BYTES
 from niimasker.inputs.free_memory import free_bytes
-from niimasker.inputs.volumes import BLOCK_BYTES
 from niimasker.regions.definitions import Parcellation, Regions
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.study.plans import Plan

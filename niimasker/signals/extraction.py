@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from niimasker.errors import RegionsError, warn
+from niimasker.inputs.blocks import Digest
 from niimasker.inputs.series import Series
 from niimasker.inputs.storage import Storage
-from niimasker.inputs.volumes import Digest, iter_blocks, read_values
+from niimasker.inputs.volumes import iter_blocks, read_values
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
 from niimasker.regions.placing.placement import Placement, make_maskers
 from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, RegionWeights, restrict

@@ -7,7 +7,7 @@ import re
 import pytest
 from documentation import ROOT, code_in, table
 
-from niimasker.inputs.volumes import BLOCK_BYTES
+from niimasker.inputs.blocks import BLOCK_BYTES
 
 STATED = {row[0]: row[2] for row in table("compared with", "on", "largest difference allowed")}
 
