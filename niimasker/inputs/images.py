@@ -28,7 +28,7 @@ from niimasker.options.paths import describe_missing_file
 _READ_ERRORS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error, TripWireError)
 
 # Bounds on the formats' compression ratios: deflate codes 258 bytes in 2 bits, bzip2 and Zstandard have no such bound.
-_MAX_COMPRESSION_RATIO = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
+MAX_COMPRESSION_RATIO = {".gz": 1032, ".bz2": 10**6, ".zst": 10**6}
 
 # The most that is read between header and voxels; AFNI's histories and label tables take far less.
 _MAX_EXTENSION_BYTES = 2**24
@@ -57,12 +57,7 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     BrokenImageError
         The file is damaged.
     """
-    if found := describe_missing_file(image_path):
-        if found == "no such file" and image_path.is_symlink():
-            raise BrokenImageError(
-                f"{image_path}: a link to a file that does not exist; fetch it, as with datalad get."
-            )
-        raise ImageError(f"{shorten_text(str(image_path))}: {found}; expected a NIfTI image.")
+    check_is_file(image_path, "a NIfTI image")
     if image_path.suffix.lower() in (".txt", ".xlsx", ".json", ".1d"):
         raise ImageError(f"{image_path}: not a NIfTI image; a table of coordinates has the ending .tsv or .csv.")
     try:
@@ -77,6 +72,16 @@ def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
     for fix in fixes:
         warn(f"{image_path}: its header was corrected when read: {fix}.")
     return img
+
+
+def check_is_file(image_path: Path, expected: str) -> None:
+    """Raise ImageError or BrokenImageError if a path is not that of a file, with what was expected there."""
+    if found := describe_missing_file(image_path):
+        if found == "no such file" and image_path.is_symlink():
+            raise BrokenImageError(
+                f"{image_path}: a link to a file that does not exist; fetch it, as with datalad get."
+            )
+        raise ImageError(f"{shorten_text(str(image_path))}: {found}; expected {expected}.")
 
 
 def _open(image_path: Path) -> tuple[nib.nifti1.Nifti1Pair, list[str]]:
@@ -171,7 +176,7 @@ def _check_size(voxels: VoxelStorage) -> None:
     """Check the sizes in a header against the file, before memory is allocated for them."""
     if not voxels.path.is_file():
         raise BrokenImageError(f"{voxels.image_path}: {voxels.path.name}, the file with its voxels, is missing.")
-    max_bytes = voxels.path.stat().st_size * _MAX_COMPRESSION_RATIO.get(voxels.path.suffix.lower(), 1) - voxels.offset
+    max_bytes = voxels.path.stat().st_size * MAX_COMPRESSION_RATIO.get(voxels.path.suffix.lower(), 1) - voxels.offset
     max_volumes = max(0, max_bytes) // voxels.volume_bytes
     if max_volumes < voxels.n_volumes:
         raise BrokenImageError(
@@ -195,7 +200,7 @@ def check_memory(image_path: Path, action: str, n_bytes: int) -> None:
 
 def _check_first_volume(voxels: VoxelStorage) -> None:
     """Raise BrokenImageError for a compressed file that ends within its first volume."""
-    if voxels.path.suffix.lower() not in _MAX_COMPRESSION_RATIO:
+    if voxels.path.suffix.lower() not in MAX_COMPRESSION_RATIO:
         return
     n_left = voxels.first_byte(1)
     with contextlib.suppress(*_READ_ERRORS), ImageOpener(voxels.path, "rb") as file:
@@ -222,18 +227,26 @@ def read_extensions(img: nib.nifti1.Nifti1Pair) -> list[bytes]:
             content = file.read(min(max(0, last - header_bytes), _MAX_EXTENSION_BYTES))
     except _READ_ERRORS:
         return []
-    return _split_extensions(content, "<" if img.header.endianness == "<" else ">")
+    return [content[place] for _, place in find_extensions(content, img.header.endianness)]
 
 
-def _split_extensions(content: bytes, byte_order: str) -> list[bytes]:
-    """Return the extensions in the bytes between header and voxels: four flags, then each with its size and code."""
+def find_extensions(content: bytes, byte_order: str) -> list[tuple[int, slice]]:
+    """Return the code and the place of each extension in the bytes between header and voxels.
+
+    These bytes are four flags, then each extension with its size and code.
+
+    Parameters
+    ----------
+    byte_order
+        "<" or ">".
+    """
     extensions = []
     place = 4
     while content[:1] == b"\1" and place + 8 <= len(content):
-        size = struct.unpack_from(f"{byte_order}i", content, place)[0]
+        size, code = struct.unpack_from(f"{byte_order}2i", content, place)
         if size < 8 or place + size > len(content):
             break
-        extensions.append(content[place + 8 : place + size])
+        extensions.append((code, slice(place + 8, place + size)))
         place += size
     return extensions
 
@@ -253,7 +266,7 @@ def has_known_space(header: nib.nifti1.Nifti1Header) -> bool:
 def image_stem(image_path: Path) -> str:
     """Return an image's file name without .nii.gz, .dtseries.nii, .func.gii or the like; other dots stay."""
     name = image_path.name
-    for compression in _MAX_COMPRESSION_RATIO:
+    for compression in MAX_COMPRESSION_RATIO:
         name = name.removesuffix(compression)
     ending = next((each for each in _COMPOUND_ENDINGS if name.endswith(each)), None)
     return name.removesuffix(ending) if ending else Path(name).stem
