@@ -44,7 +44,7 @@ def extraction_time_ratio(image: str, regions: str) -> float:
     timeline = Timeline(series.n_volumes, 0)
     decompression = measure_seconds(lambda: read_all(igzip.open(image, "rb")))
     return (
-        measure_seconds(lambda: extract_signals(series, timeline, placement, ReadOptions(digest=hashlib.sha256())))
+        measure_seconds(lambda: extract_signals(series, timeline, placement, ReadOptions(digests=(hashlib.sha256(),))))
         / decompression
     )
 

@@ -60,6 +60,23 @@ class VoxelModel:
         return len(self.voxels)
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What tells whether the points of two spaces can be the same: their meshes, and the grid of their voxels.
+
+    Parameters
+    ----------
+    meshes
+        The structures with vertices, and the vertices of their meshes.
+    volumes
+        The structures with voxels.
+    """
+
+    meshes: tuple[tuple[str, int], ...]
+    volumes: tuple[str, ...]
+    grid: Grid | None
+
+
 @dataclass(frozen=True, eq=False)
 class Grayordinates:
     """Vertices and voxels of brain structures, the structures in the order of the file.
@@ -100,6 +117,23 @@ class Grayordinates:
     def to_volume(self, values: np.ndarray) -> None:
         """Return None: vertices do not lie in a volume."""
 
+    @property
+    def outline(self) -> Outline:
+        """The structures, without their points."""
+        meshes = [(model.structure, model.n_vertices) for model in self.models if isinstance(model, SurfaceModel)]
+        volumes = [model.structure for model in self.models if isinstance(model, VoxelModel)]
+        return Outline(tuple(meshes), tuple(volumes), self.grid)
+
+    @property
+    def points_noun(self) -> str:
+        """What messages call the points."""
+        return "grayordinates" if self.has_voxels else "vertices"
+
+    @property
+    def has_voxels(self) -> bool:
+        """Whether any point is a voxel."""
+        return any(isinstance(model, VoxelModel) for model in self.models)
+
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """The position of the first point of each structure, and the number of points."""
@@ -138,9 +172,23 @@ class Grayordinates:
             places[voxels] = nib.affines.apply_affine(self.grid.matrix, self.indices[voxels, 1:])
         return places
 
-    def find(self, structure: str) -> list[SurfaceModel | VoxelModel]:
-        """Return the models of a structure; a structure may have vertices and voxels."""
-        return [model for model in self.models if model.structure == structure]
+    def restrict(self, is_kept: np.ndarray) -> Grayordinates:
+        """Return the space of some of the points; structures that lose all of theirs are left out.
+
+        Parameters
+        ----------
+        is_kept
+            Bool of shape (n_points,).
+        """
+        parts = np.split(is_kept, self.starts[1:-1])
+        kept = [(model, part) for model, part in zip(self.models, parts, strict=True) if part.any()]
+        models = tuple(
+            SurfaceModel(model.structure, model.n_vertices, model.vertices[part])
+            if isinstance(model, SurfaceModel)
+            else VoxelModel(model.structure, model.voxels[part])
+            for model, part in kept
+        )
+        return Grayordinates(models, self.grid)
 
     def __getstate__(self) -> dict[str, object]:
         # What is computed on demand is not sent to workers, except the checksum.

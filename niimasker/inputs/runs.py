@@ -60,6 +60,7 @@ class Run:
     sidecar_paths: tuple[Path, ...] = ()
     motion_path: Path | None = None
     faults: tuple[str, ...] = ()
+    further_images: tuple[Path, ...] = ()
 
     @property
     def confounds_paths(self) -> tuple[Path, ...]:

@@ -12,6 +12,9 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import ImageError, RunError, warn
+from niimasker.inputs.cifti import is_cifti, open_cifti_series
+from niimasker.inputs.gifti import is_gifti
+from niimasker.inputs.gifti_series import open_gifti_series
 from niimasker.inputs.images import describe_storage, has_known_space, load_image
 from niimasker.inputs.sidecars import Entry, Sidecars, read_sidecars
 from niimasker.inputs.spaces import Grid, Space
@@ -82,23 +85,70 @@ class _Timing:
     start_time: float
 
 
-def open_series(image_path: Path, sidecar_paths: Sequence[Path] | None = None) -> Series:
-    """Return a 4D image as its header and its JSON files describe it.
+@dataclass(frozen=True)
+class _Opened:
+    """What the header of an image says."""
+
+    space: Space
+    storage: Storage
+    header_t_r: float | None
+    has_known_space: bool = True
+
+
+def open_series(
+    image_path: Path, sidecar_paths: Sequence[Path] | None = None, further_paths: Sequence[Path] = ()
+) -> Series:
+    """Return a run's image as its header and its JSON files describe it.
 
     Parameters
     ----------
+    image_path
+        A 4D NIfTI image, a CIFTI file, or a GIFTI file of one hemisphere.
     sidecar_paths
         The image's JSON files, the nearest first; found by its name if not given.
+    further_paths
+        The GIFTI file of the right hemisphere, if the image is that of the left one.
 
     Raises
     ------
     ImageError
-        The file is not a 4D NIfTI image.
+        The file is not a series of volumes.
     BrokenImageError
         The file is damaged.
     RunError
         The JSON files contradict each other or do not fit the image.
     """
+    opened = _open(image_path, further_paths)
+    storage = opened.storage
+    timing = _read_timing(Sidecars().find(image_path) if sidecar_paths is None else sidecar_paths, storage.n_volumes)
+    header_t_r = None if timing.volume_times else opened.header_t_r
+    t_r = header_t_r if timing.t_r is None else timing.t_r
+    source = "sidecar" if timing.t_r is not None else "header" if header_t_r is not None else None
+    return Series(
+        image_path,
+        opened.space,
+        storage.n_volumes,
+        t_r,
+        source,
+        storage,
+        header_t_r,
+        opened.has_known_space,
+        timing.volume_times,
+        timing.start_time,
+    )
+
+
+def _open(image_path: Path, further_paths: Sequence[Path]) -> _Opened:
+    if is_gifti(image_path):
+        surfaces = open_gifti_series([image_path, *further_paths])
+        return _Opened(surfaces.space, surfaces.storage, surfaces.header_t_r)
+    if is_cifti(image_path):
+        grayordinates = open_cifti_series(image_path)
+        return _Opened(grayordinates.space, grayordinates.storage, grayordinates.header_t_r)
+    return _open_volumes(image_path)
+
+
+def _open_volumes(image_path: Path) -> _Opened:
     img = load_image(image_path)
     shown = f"a {img.ndim}D image ({'x'.join(map(str, img.shape))})"
     if img.ndim < 4:
@@ -107,22 +157,7 @@ def open_series(image_path: Path, sidecar_paths: Sequence[Path] | None = None) -
     if len([n for n in img.shape[3:] if n != 1]) > 1:
         raise ImageError(f"{image_path}: {shown}; split it into 4D series of volumes.")
     storage = describe_storage(img, image_path)
-    timing = _read_timing(Sidecars().find(image_path) if sidecar_paths is None else sidecar_paths, storage.n_volumes)
-    header_t_r = None if timing.volume_times else _header_t_r(img.header)
-    t_r = header_t_r if timing.t_r is None else timing.t_r
-    source = "sidecar" if timing.t_r is not None else "header" if header_t_r is not None else None
-    return Series(
-        image_path,
-        Grid.from_image(img),
-        storage.n_volumes,
-        t_r,
-        source,
-        storage,
-        header_t_r,
-        has_known_space(img.header),
-        timing.volume_times,
-        timing.start_time,
-    )
+    return _Opened(Grid.from_image(img), storage, _header_t_r(img.header), has_known_space(img.header))
 
 
 def _read_timing(paths: Sequence[Path], n_volumes: int) -> _Timing:

@@ -40,6 +40,11 @@ class Space(Protocol):
         """The number of points."""
         ...
 
+    @property
+    def points_noun(self) -> str:
+        """What messages call the points: voxels, vertices or grayordinates."""
+        ...
+
     def to_volume(self, values: np.ndarray) -> Volume | None:
         """Return values of shape (n_points,) as a volume to draw, None for points that no volume holds."""
         ...
@@ -70,6 +75,11 @@ class Grid:
     def n_points(self) -> int:
         """The number of voxels of a volume."""
         return math.prod(self.shape)
+
+    @property
+    def points_noun(self) -> str:
+        """What messages call the points."""
+        return "voxels"
 
     def to_volume(self, values: np.ndarray) -> Volume:
         """Return values of shape (n_points,) as a volume of the grid's shape."""

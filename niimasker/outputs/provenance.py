@@ -66,7 +66,7 @@ def source_record(path: Path, sha256: str | None = None) -> SourceRecord:
 
 def run_sources(plan: Plan, confounds: Confounds | None, image_sha256: str) -> Sources:
     """Return the source files of a run, without those of its regions; several confounds tables are a list."""
-    sources: Sources = {"Image": source_record(plan.series.storage.path, image_sha256)}
+    sources: Sources = {"Image": source_record(plan.series.storage.paths[0], image_sha256)}
     # A table that is not needed may be unreadable; then it is not a source.
     if plan.run.confounds_paths and confounds is not None:
         records = [source_record(path) for path in plan.run.confounds_paths]

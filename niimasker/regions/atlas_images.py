@@ -12,14 +12,12 @@ from niimasker.inputs.images import is_unscaled_float32, load_image
 from niimasker.inputs.spaces import Grid
 from niimasker.inputs.volumes import read_voxels
 from niimasker.regions.definitions import Maps, Mask, Parcellation
+from niimasker.regions.whole_numbers import holds_fractions, read_indices
 
-# Indices saved as float after a linear operation differ from whole numbers by rounding errors, far below this.
-_INTEGER_TOLERANCE = 1e-3
 # Between probabilities in percent and parcellations, see `check_no_stack`.
 _MIN_EQUAL, _MIN_AT_EDGE = 0.45, 0.15
 # Volumes that are looked at: each takes 0.3 s where the maps are at 1 mm.
 _N_CHECKED = 10
-_MAX_INDEX = np.iinfo(np.int32).max
 
 
 def read_definition(img: nib.nifti1.Nifti1Pair, source: str) -> Parcellation | Maps:
@@ -37,9 +35,9 @@ def read_definition(img: nib.nifti1.Nifti1Pair, source: str) -> Parcellation | M
     # float32 files stay float32, because maps are large.
     values = read_voxels(img, np.float32 if is_unscaled_float32(img) else np.float64)
     values = _without_nan(values, source)
-    if values.shape[3] > 1 or (img.ndim > 3 and _holds_fractions(values)):
+    if values.shape[3] > 1 or (img.ndim > 3 and holds_fractions(values)):
         return _make_maps(values, Grid.from_image(img), source)
-    return _make_parcellation(values[..., 0], Grid.from_image(img), source)
+    return Parcellation(read_indices(values[..., 0], source, "voxel"), Grid.from_image(img))
 
 
 def _without_nan(values: np.ndarray, source: str) -> np.ndarray:
@@ -52,49 +50,12 @@ def _without_nan(values: np.ndarray, source: str) -> np.ndarray:
     return np.where(is_nan, values.dtype.type(0), values)
 
 
-def _holds_fractions(values: np.ndarray) -> bool:
-    """Return whether values are no indices of regions, and not one value alone, as a mask's are."""
-    finite = values[np.isfinite(values)]
-    present = finite[np.abs(finite) > _INTEGER_TOLERANCE]
-    is_one = not len(present) or present.min() == present.max()
-    return not is_one and bool(np.any(np.abs(present - np.round(present)) > _INTEGER_TOLERANCE))
-
-
 def list_indices(definition: Parcellation | Maps) -> tuple[int, ...]:
     """Return the indices of the regions in ascending order; maps are counted from 1."""
     if isinstance(definition, Maps):
         return tuple(range(1, definition.weights.shape[-1] + 1))
     distinct = np.unique(definition.labels)
     return tuple(int(value) for value in distinct[distinct != 0])
-
-
-def _make_parcellation(values: np.ndarray, grid: Grid, source: str) -> Parcellation:
-    distinct = np.unique(values)
-    if not np.isfinite(distinct).all():
-        raise RegionsError(f"{source}: holds infinite values; expected whole numbers, 0 for background.")
-    present = distinct[distinct != 0]
-    if len(present) > 1:
-        present = present[np.abs(present) > _INTEGER_TOLERANCE]
-    if not len(present):
-        raise RegionsError(f"{source}: every voxel is 0; expected at least one region.")
-    if len(present) == 1:
-        return Parcellation(_mask_labels(values == present[0], float(present[0])), grid)
-    rounded = np.round(present)
-    wrong = present[(np.abs(present - rounded) > _INTEGER_TOLERANCE) | (rounded < 1) | (rounded > _MAX_INDEX)]
-    if len(wrong):
-        shown = ", ".join(f"{value:.10g}" for value in wrong[:5])
-        raise RegionsError(
-            f"{source}: holds values that cannot be a region's index ({shown}{', ...' if len(wrong) > 5 else ''}); "
-            f"expected whole numbers from 1 to {_MAX_INDEX}, and 0 for background."
-        )
-    return Parcellation(np.round(values).astype(np.int32), grid)
-
-
-def _mask_labels(inside: np.ndarray, value: float) -> np.ndarray:
-    # A mask's value may be 255, 0.5 or -1; it becomes the region's index if it is a valid one, else the index is 1.
-    rounded = round(value)
-    is_index = 1 <= rounded <= _MAX_INDEX and abs(value - rounded) <= _INTEGER_TOLERANCE
-    return np.where(inside, rounded if is_index else 1, 0).astype(np.int32)
 
 
 def _make_maps(weights: np.ndarray, grid: Grid, source: str) -> Maps:
@@ -148,7 +109,7 @@ def _is_parcellation(values: np.ndarray) -> bool:
     return n_equal >= _MIN_EQUAL * n_pairs and edge >= _MIN_AT_EDGE * largest * n_edge
 
 
-def load_mask(mask_path: Path) -> Mask:
+def load_voxel_mask(mask_path: Path) -> Mask:
     """Return the mask of an image's voxels that are not 0.
 
     Raises

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from niimasker.inputs.grayordinates import Grayordinates, Outline
 from niimasker.inputs.spaces import Grid
 from niimasker.regions.names.joins import NamesJoin
 
@@ -43,13 +44,79 @@ class Mask:
     voxels: np.ndarray
     grid: Grid
 
+    @property
+    def outline(self) -> None:
+        """None: the mask is in a volume."""
+        return None
+
+
+@dataclass(frozen=True)
+class PointLabels:
+    """A parcellation of vertices and voxels.
+
+    Parameters
+    ----------
+    labels
+        The position of each point's region, counted from 1, 0 for background; int32 of shape (space.n_points,).
+    """
+
+    labels: np.ndarray
+    space: Grayordinates
+
+
+@dataclass(frozen=True)
+class PointMaps:
+    """Maps of real numbers on vertices and voxels: float of shape (space.n_points, n_maps).
+
+    Parameters
+    ----------
+    are_weights
+        Whether the only map holds the weights of a mean; maps are fitted by least squares otherwise.
+    """
+
+    weights: np.ndarray
+    space: Grayordinates
+    are_weights: bool = False
+
+
+@dataclass(frozen=True)
+class PointMask:
+    """Vertices and voxels that regions are restricted to: bool of shape (space.n_points,)."""
+
+    inside: np.ndarray
+    space: Grayordinates
+    source: str
+
+    @property
+    def outline(self) -> Outline:
+        """The structures that the mask is on."""
+        return self.space.outline
+
+
+Definition = Parcellation | Maps | Seeds | PointLabels | PointMaps
+AnyMask = Mask | PointMask
+
 
 @dataclass(frozen=True)
 class Origin:
-    """What regions say about their space: the file or query that they come from, and whether its header names one."""
+    """What regions say about their space, to tell whether an image fits them.
+
+    Parameters
+    ----------
+    source
+        The file or query that they come from.
+    has_known_space
+        Whether its header says which space it is in.
+    outline
+        The structures of regions on surfaces or grayordinates; None for regions in volumes.
+    are_seeds
+        Whether the regions are given by coordinates.
+    """
 
     source: str
     has_known_space: bool
+    outline: Outline | None = None
+    are_seeds: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,9 +128,10 @@ class Regions:
     definition
         Where the regions lie.
     indices, names
-        In ascending order of index.
+        In ascending order of index; on GIFTI surfaces those of the left hemisphere come first, and both hemispheres
+        may have the same indices.
     centres
-        In mm, of shape (n_regions, 3).
+        In mm, of shape (n_regions, 3); NaN where they are not known.
     source
         The file or query, as messages call it.
     as_voxels
@@ -74,7 +142,7 @@ class Regions:
         The table that the names come from, if there is one, and how it was joined with the regions.
     """
 
-    definition: Parcellation | Maps | Seeds
+    definition: Definition
     indices: tuple[int, ...]
     names: tuple[str, ...]
     centres: np.ndarray
@@ -86,7 +154,10 @@ class Regions:
     @property
     def origin(self) -> Origin:
         """What the regions say about their space."""
-        return Origin(self.source, self.has_known_space)
+        definition = self.definition
+        on_points = isinstance(definition, (PointLabels, PointMaps))
+        outline = definition.space.outline if on_points else None  # type: ignore[union-attr]
+        return Origin(self.source, self.has_known_space, outline, isinstance(definition, Seeds))
 
 
 def find_centres(definition: Parcellation | Maps, indices: Sequence[int]) -> np.ndarray:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import nibabel as nib
 
-from niimasker.errors import RegionsError, list_names, warn
+from niimasker.errors import ImageError, RegionsError, list_names, warn
+from niimasker.inputs.cifti import is_cifti, read_cifti_header
+from niimasker.inputs.gifti import is_gifti, read_gifti_header
 from niimasker.inputs.images import has_known_space, load_image
-from niimasker.options.paths import expand_home
-from niimasker.regions.atlas_images import check_no_stack, list_indices, read_definition
+from niimasker.options.paths import describe_missing_file, expand_home
+from niimasker.regions.atlas_images import check_no_stack, list_indices, load_voxel_mask, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.coordinates import SeedTable, read_seeds
-from niimasker.regions.definitions import Maps, Parcellation, Regions, Seeds, find_centres
+from niimasker.regions.definitions import AnyMask, Maps, Parcellation, PointLabels, Regions, Seeds, find_centres
 from niimasker.regions.names.bids_tables import find_lookup_table
 from niimasker.regions.names.header_tables import name_by_header
 from niimasker.regions.names.matching import (
@@ -27,7 +29,9 @@ from niimasker.regions.names.matching import (
     name_by_lookup_table,
 )
 from niimasker.regions.names.tables import read_label_table
-from niimasker.regions.roi_files import RoiFile, parse_roi_file
+from niimasker.regions.roi_files import RoiFile, parse_mask, parse_roi_file
+from niimasker.regions.surfaces.atlas_values import is_on_points
+from niimasker.regions.surfaces.loading import load_point_mask, load_point_regions
 
 
 def load_regions(
@@ -60,6 +64,10 @@ def load_regions(
             loaded.append(_from_atlas(fetch_atlas(text, atlas_dir), text))
         elif roi_file.is_table:
             loaded.append(_from_table(roi_file.path, file_labels, radius))
+        elif is_on_points(roi_file.path):
+            loaded.append(
+                load_point_regions(roi_file, file_labels, as_voxels=as_voxels, allow_extra_names=allow_extra_names)
+            )
         else:
             loaded.append(_from_image(roi_file, file_labels, as_voxels, allow_extra_names))
     if radius is not None and not any(isinstance(regions.definition, Seeds) for regions in loaded):
@@ -101,10 +109,40 @@ def find_names_paths(roi_files: Sequence[str], labels: Sequence[str]) -> list[Pa
     ]
 
 
+def load_mask(mask_path: Path) -> AnyMask:
+    """Return a mask of voxels, or of the points of surfaces or grayordinates.
+
+    Raises
+    ------
+    RegionsError, ImageError
+        The file is no mask.
+    """
+    mask = parse_mask(mask_path)
+    return load_point_mask(mask) if is_on_points(mask.path) else load_voxel_mask(mask_path)
+
+
+def check_regions_file(path: Path) -> None:
+    """Check that the file of an atlas or a mask opens, without reading its values.
+
+    Raises
+    ------
+    ImageError
+        It cannot be read.
+    """
+    if not is_on_points(path):
+        load_image(path)
+    elif is_cifti(path):
+        read_cifti_header(path)
+    elif is_gifti(path):
+        read_gifti_header(path)
+    elif found := describe_missing_file(path):
+        raise ImageError(f"{path}: {found}; expected a file of FreeSurfer's annotations.")
+
+
 def _mark_voxels(regions: Regions) -> Regions:
-    if isinstance(regions.definition, Parcellation):
+    if isinstance(regions.definition, (Parcellation, PointLabels)):
         return dataclasses.replace(regions, as_voxels=True)
-    found = "maps" if isinstance(regions.definition, Maps) else "coordinates"
+    found = "coordinates" if isinstance(regions.definition, Seeds) else "maps"
     raise RegionsError(
         f"--as_voxels needs a mask or a parcellation, but {regions.source} holds {found}; leave the option out."
     )

@@ -11,7 +11,7 @@ import numpy as np
 from niimasker.errors import warn
 from niimasker.inputs.blocks import BLOCK_BYTES
 from niimasker.inputs.free_memory import free_bytes
-from niimasker.regions.definitions import Parcellation, Regions
+from niimasker.regions.definitions import Parcellation, PointLabels, Regions
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
@@ -93,6 +93,6 @@ def count_columns(atlases: Sequence[Regions]) -> int:
 
 
 def _count_atlas_columns(regions: Regions) -> int:
-    if regions.as_voxels and isinstance(regions.definition, Parcellation):
+    if regions.as_voxels and isinstance(regions.definition, (Parcellation, PointLabels)):
         return int(np.count_nonzero(regions.definition.labels))
     return len(regions.names)

@@ -12,7 +12,7 @@ from niimasker.inputs.runs import RegionFiles
 from niimasker.inputs.series import Series
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
-from niimasker.regions.definitions import Mask, Regions
+from niimasker.regions.definitions import AnyMask, Regions
 from niimasker.regions.placing.placement import Placement, make_placement
 from niimasker.running.handover import OnDisk, store
 from niimasker.study.own_regions import load_own_regions
@@ -65,7 +65,7 @@ class OwnPlacement:
 AnyPlacement = InMemory[Placement] | OnDisk[Placement] | OwnPlacement
 
 
-def place_atlases(atlases: Sequence[Regions], space: Space, mask: Mask | None, settings: Settings) -> Placement:
+def place_atlases(atlases: Sequence[Regions], space: Space, mask: AnyMask | None, settings: Settings) -> Placement:
     """Return the placement of all atlases on a space, with the smoothing and the engine of the settings."""
     return make_placement(atlases, space, mask, smoothing_fwhm=settings.smoothing_fwhm, engine=settings.engine)
 

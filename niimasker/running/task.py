@@ -47,7 +47,7 @@ from niimasker.signals.extraction import ReadOptions, Signals, extract_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run, fingerprint_study
 from niimasker.study.plans import Plan, load_run_confounds
-from niimasker.study.preparation import Study
+from niimasker.study.preparation import Study, list_origins
 from niimasker.study.rechecks import check_regions, check_unchanged, find_changed, recheck
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Shared:
     fingerprint
         The fingerprint of everything but the files of single runs.
     origins
-        The origin of each atlas that all runs share.
+        What the atlases and the mask that all runs share say about their space.
     study_warnings
         The warnings that concern every run.
     command
@@ -219,10 +219,10 @@ def _compute_signals(task: Task, placement: Placement, placement_warnings: Seque
     """Return the signals of a run, cleaned, with their connectivity."""
     start_imports(task.shared.settings, task.plan.cleaning)
     plan = task.plan
-    digest = hashlib.sha256()
+    digests = tuple(hashlib.sha256() for _ in plan.series.storage.paths)
     mean_volume = None if task.shared.settings.no_report else MeanVolume()
     averages_valid = task.shared.settings.valid_voxels and not task.shared.settings.as_voxels
-    reading = ReadOptions(valid_voxels=averages_valid, digest=digest, mean_volume=mean_volume)
+    reading = ReadOptions(valid_voxels=averages_valid, digests=digests, mean_volume=mean_volume)
     with record_warnings() as recorded:
         start = time.perf_counter()
         confounds = load_run_confounds(plan.run, task.shared.settings, plan.series, plan.timeline)
@@ -248,7 +248,9 @@ def _compute_signals(task: Task, placement: Placement, placement_warnings: Seque
     warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *placement_warnings, *recorded]))
     signals, values = zip(*cleaned, strict=True)
     mean = None if mean_volume is None else plan.series.storage.scale(mean_volume.mean())
-    return Extracted(signals, values, matrices, confounds, nuisance, digest.hexdigest(), warnings, mean)
+    return Extracted(
+        signals, values, matrices, confounds, nuisance, digests[0].hexdigest(), warnings, mean
+    )
 
 
 def _warning_prefix(key: str, keys: Sequence[str]) -> str:
@@ -293,5 +295,5 @@ def share(study: Study, command: Sequence[str]) -> Shared:
     sources = read_sources(settings.roi_file, settings, mask_path) if study.atlases else ()
     fingerprint = fingerprint_study(settings, study.keys, study.atlases, sources)
     check_regions(study)
-    origins = tuple(regions.origin for regions in study.atlases)
+    origins = tuple(list_origins(study.atlases, study.mask))
     return Shared(settings, study.keys, sources, fingerprint, origins, study.warnings, tuple(command))

@@ -13,6 +13,9 @@ from niimasker.regions.placing.operators import Stacked
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.timeline import Timeline
 
+# Blocks of points are taken apart for the differences to stay in the processor's cache.
+_POINTS_AT_ONCE = 512
+
 
 @dataclass(frozen=True)
 class PointStatistics:
@@ -60,6 +63,23 @@ class MeanVolume:
             self._total = total if self._total is None else self._total + total
             self._n_volumes += len(block)
             yield block
+
+    def watch_points(
+        self, blocks: Iterable[tuple[int, np.ndarray]], kept: np.ndarray, n_points: int
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield blocks of points unchanged, and add their kept volumes to the sum.
+
+        Parameters
+        ----------
+        blocks
+            The position of the first point, and values of shape (n_points, n_volumes).
+        """
+        total = np.zeros(n_points, dtype=np.float32)
+        self._total, self._n_volumes = total, int(np.count_nonzero(kept))
+        for start, block in blocks:
+            values = block if kept.all() else block[:, kept]
+            total[start : start + len(block)] = values.sum(axis=1, dtype=np.float32)
+            yield start, block
 
     def mean(self) -> np.ndarray:
         """Return the mean of the volumes so far, float32 of shape (n_points,), unscaled; 0 where not finite."""
@@ -113,7 +133,16 @@ def _rescaling_factors(weights: RegionWeights, restricted: RegionWeights) -> np.
     n_all, n_restricted = np.diff(weights.matrix.indptr), np.diff(restricted.matrix.indptr)
     if weights.kind == "maps":
         return np.ones(len(n_all))
+    if weights.kind == "weights":
+        return _share_of_weights(weights, restricted)
     return np.asarray(np.divide(n_all, n_restricted, out=np.zeros(len(n_all)), where=n_restricted > 0))
+
+
+def _share_of_weights(weights: RegionWeights, restricted: RegionWeights) -> np.ndarray:
+    """Return for each row by how much weights grow where they are divided by the sum of the restricted ones."""
+    is_kept = restricted.members.multiply(weights.matrix)
+    kept = np.asarray(is_kept.sum(axis=1)).ravel()
+    return np.asarray(np.divide(1.0, kept, out=np.zeros(len(kept)), where=kept > 0))
 
 
 def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float = 0.0) -> Accumulated:
@@ -155,6 +184,63 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float =
     variance = np.maximum(squares / n_volumes - means**2, 0.0)
     statistics = PointStatistics(operator.points, first + means, np.sqrt(variance), is_finite, n_volumes)
     return Accumulated(np.concatenate(parts, axis=1), first, statistics)
+
+
+def accumulate_points(
+    blocks: Iterable[tuple[int, np.ndarray]], operator: Stacked, kept: np.ndarray, *, zero: float = 0.0
+) -> Accumulated:
+    """Return sums and point statistics of unscaled blocks of points, as `accumulate` does of blocks of volumes.
+
+    Parameters
+    ----------
+    blocks
+        The position of the first point, and values of shape (n_points, n_volumes).
+    kept
+        The volumes to keep, bool of shape (n_volumes,).
+    """
+    n_volumes, n_points = int(np.count_nonzero(kept)), len(operator.points)
+    first, means, deviations = np.zeros(n_points), np.zeros(n_points), np.zeros(n_points)
+    is_finite = np.ones(n_points, dtype=bool)
+    total: np.ndarray | None = None
+    for start, block in blocks:
+        low, high = np.searchsorted(operator.points, [start, start + len(block)])
+        for begin in range(low, high, _POINTS_AT_ONCE):
+            here = slice(begin, min(begin + _POINTS_AT_ONCE, high))
+            series = _take_series(block, operator.points[here] - start, kept)
+            first[here], means[here], deviations[here], is_finite[here] = _subtract_first(series, zero)
+            part = operator.sum_some(series, begin)
+            total = part if total is None else np.add(total, part, out=total)
+    assert total is not None
+    statistics = PointStatistics(operator.points, first + means, deviations, is_finite, n_volumes)
+    return Accumulated(total, first, statistics)
+
+
+def _take_series(block: np.ndarray, positions: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the kept volumes of some points as float64, of shape (n_points, n_kept)."""
+    is_range = positions[-1] - positions[0] + 1 == len(positions)
+    rows = block[positions[0] : positions[-1] + 1] if is_range else block[positions]
+    return (rows if kept.all() else rows[:, kept]).astype(np.float64)
+
+
+def _subtract_first(series: np.ndarray, zero: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Subtract from each point's series its first value, in place.
+
+    Returns
+    -------
+    first, mean, deviation, is_finite
+        Of each point: the first value, mean and population standard deviation of the differences, and whether all
+        values are finite; others count as `zero`.
+    """
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        sums = series.sum(axis=1)
+    is_finite = np.isfinite(sums)
+    if not is_finite.all():
+        series[~is_finite] = _replace_non_finite(zero, series[~is_finite])
+    first = series[:, 0].copy()
+    series -= first[:, None]
+    mean = series.mean(axis=1)
+    squares = np.einsum("pt,pt->p", series, series) / series.shape[1]
+    return first, mean, np.sqrt(np.maximum(squares - mean**2, 0.0)), is_finite
 
 
 def _replace_non_finite(replacement: np.ndarray | float, values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from niimasker.errors import list_names, warn
-from niimasker.regions.placing.weights import CONSTANT, OK, RegionWeights
+from niimasker.regions.placing.weights import CONSTANT, NOT_IN_ATLAS, OK, RegionWeights
 from niimasker.signals.cleaning import percent_baseline
 from niimasker.signals.extraction import Signals
 
@@ -54,7 +54,8 @@ def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_c
     """Warn about regions without signal, by reason; without --min_coverage also about low coverage."""
     names, status = np.array(weights.whole_regions.names), np.array(signals.status)
     reasons = ["coverage too low" if text.startswith("coverage") else text for text in status]
-    for reason in sorted(set(reasons) - {OK}):
+    # Of regions that the atlas itself leaves empty all runs are alike; loading it has told them.
+    for reason in sorted(set(reasons) - {OK, NOT_IN_ATLAS}):
         silent = names[[text == reason for text in reasons]].tolist()
         warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({reason}): {list_names(silent)}.")
     has_low_coverage = (status == OK) & (signals.coverage < _LOW_COVERAGE)
@@ -64,7 +65,8 @@ def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_c
             for name, share in zip(names[has_low_coverage], signals.coverage[has_low_coverage], strict=True)
         ]
         warn(
-            f"{atlas}{len(listed)} of {len(names)} regions hold a signal in less than half of their voxels "
+            f"{atlas}{len(listed)} of {len(names)} regions hold a signal in less than half of their "
+            f"{weights.space.points_noun} "
             f"(coverage < {_LOW_COVERAGE}): {list_names(listed)}; see --min_coverage and --valid_voxels."
         )
     warn_of_field_of_view(weights.whole_regions, atlas)
@@ -73,7 +75,15 @@ def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_c
 def warn_of_field_of_view(weights: RegionWeights, atlas: str) -> None:
     """Warn if much of an atlas lies outside the image's field of view."""
     in_view = weights.extent_inside.sum() / weights.extent.sum()
-    if in_view < _LOW_SHARE_IN_VIEW:
+    if in_view < _LOW_SHARE_IN_VIEW and weights.structures is not None:
+        missing = sorted(
+            {text for text, share in zip(weights.structures, weights.extent_inside, strict=True) if not share}
+        )
+        warn(
+            f"{atlas}only {in_view:.0%} of the atlas's {weights.space.points_noun} are in the image"
+            f"{f'; it has no point of {list_names(missing)}' if missing else ''}."
+        )
+    elif in_view < _LOW_SHARE_IN_VIEW:
         warn(
             f"{atlas}only {in_view:.0%} of the atlas lies in the image's field of view; "
             "are both in the same space, and does the image cover the whole brain?"

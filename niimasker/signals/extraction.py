@@ -9,13 +9,23 @@ import numpy as np
 
 from niimasker.errors import RegionsError, warn
 from niimasker.inputs.blocks import Digest
+from niimasker.inputs.cifti_series import iter_series
+from niimasker.inputs.gifti_series import iter_surface_blocks
+from niimasker.inputs.images import check_memory
 from niimasker.inputs.series import Series
-from niimasker.inputs.storage import Storage
+from niimasker.inputs.storage import GrayordinateStorage, Storage, SurfaceStorage, VoxelStorage
 from niimasker.inputs.volumes import iter_blocks, read_values
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
 from niimasker.regions.placing.placement import Placement, make_maskers
-from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, RegionWeights, restrict
-from niimasker.signals.accumulation import MeanVolume, PointStatistics, accumulate, select_kept
+from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, NOT_IN_ATLAS, RegionWeights, restrict
+from niimasker.signals.accumulation import (
+    Accumulated,
+    MeanVolume,
+    PointStatistics,
+    accumulate,
+    accumulate_points,
+    select_kept,
+)
 from niimasker.signals.timeline import Timeline
 
 
@@ -60,14 +70,14 @@ class ReadOptions:
     ----------
     valid_voxels
         Whether regions are averaged over their valid voxels only.
-    digest
-        Receives the bytes of the image file.
+    digests
+        Receive the bytes of the image's files, one each.
     mean_volume
         Receives the kept volumes.
     """
 
     valid_voxels: bool = False
-    digest: Digest | None = None
+    digests: tuple[Digest, ...] = ()
     mean_volume: MeanVolume | None = None
 
 
@@ -95,8 +105,9 @@ def extract_signals(
     values, statistics = extract(series, timeline, placement, options)
     n_not_finite = np.count_nonzero(~statistics.is_finite)
     if n_not_finite:
-        what = "those voxels are left out" if options.valid_voxels else "those values count as 0"
-        warn(f"{n_not_finite} of the voxels read hold NaN or infinite values; {what}.")
+        noun = series.space.points_noun
+        what = f"those {noun} are left out" if options.valid_voxels else "those values count as 0"
+        warn(f"{n_not_finite} of the {noun} read hold NaN or infinite values; {what}.")
     ends = np.cumsum([len(weights.names) for weights in placement.weights])
     parts = np.split(values, ends[:-1], axis=1)
     return [_make_signals(part, statistics, weights) for part, weights in zip(parts, placement.weights, strict=True)]
@@ -132,18 +143,22 @@ def _average_over_time(values: np.ndarray, weights: RegionWeights) -> np.ndarray
 
 
 def _measure_coverage(regions: RegionWeights, n_valid: np.ndarray) -> np.ndarray:
-    """Return the share of each region that its valid voxels make up; outside the field of view none are valid."""
+    """Return the share of each region that its valid voxels make up; outside the field of view none are valid.
+
+    It is NaN for a region that has no point in its atlas.
+    """
     n_regions = len(n_valid)
     in_view = np.divide(regions.extent_inside, regions.extent, out=np.zeros(n_regions), where=regions.extent > 0)
     in_image = np.divide(n_valid, regions.n_points, out=np.zeros(n_regions), where=regions.n_points > 0)
-    return np.asarray(in_view * in_image)
+    is_defined = np.array([status != NOT_IN_ATLAS for status in regions.status])
+    return np.where(is_defined, in_view * in_image, np.nan)
 
 
 def extract_streaming(series: Series, timeline: Timeline, placement: Placement, options: ReadOptions) -> RawSignals:
     """Return raw signals, reading the image block by block."""
     assert isinstance(placement.extractor, Stacked)
     operator = placement.extractor
-    accumulated = accumulate(_iter_kept_blocks(series, timeline, options), operator, zero=_find_stored_zero(series))
+    accumulated = _accumulate(series, timeline, operator, options)
     statistics = accumulated.statistics
     if options.valid_voxels and not statistics.is_valid.all():
         restricted = _restrict_to_valid(placement.weights, statistics)
@@ -152,11 +167,7 @@ def extract_streaming(series: Series, timeline: Timeline, placement: Placement, 
             accumulated = accumulated.restrict(placement.weights, restricted)
         else:
             # The sums include values of these voxels before their first NaN, so that the image must be read again.
-            accumulated = accumulate(
-                _iter_kept_blocks(series, timeline, DEFAULT_READ_OPTIONS),
-                restricted_operator,
-                zero=_find_stored_zero(series),
-            )
+            accumulated = _accumulate(series, timeline, restricted_operator, DEFAULT_READ_OPTIONS)
         operator = restricted_operator
         filled = np.concatenate([each.filled for each in restricted])
         values, statistics = _scale(accumulated.compute_signals(operator), statistics, operator, series.storage)
@@ -168,10 +179,26 @@ def _find_stored_zero(series: Series) -> float:
     return -series.storage.intercept / series.storage.slope
 
 
-def _iter_kept_blocks(series: Series, timeline: Timeline, options: ReadOptions) -> Iterator[np.ndarray]:
-    """Yield blocks of the kept volumes."""
-    blocks = select_kept(iter_blocks(series.storage, timeline.n_discarded, digest=options.digest), timeline)
-    return blocks if options.mean_volume is None else options.mean_volume.watch(blocks)
+def _accumulate(series: Series, timeline: Timeline, operator: Stacked, options: ReadOptions) -> Accumulated:
+    """Return the sums over the kept volumes of a run, in one pass over its image."""
+    zero, storage = _find_stored_zero(series), series.storage
+    if not isinstance(storage, GrayordinateStorage):
+        blocks = select_kept(_iter_volumes(storage, timeline.n_discarded, options.digests), timeline)
+        watched = blocks if options.mean_volume is None else options.mean_volume.watch(blocks)
+        return accumulate(watched, operator, zero=zero)
+    # A file of grayordinates stores the whole series of one point after the other.
+    of_points = iter_series(storage, digest=next(iter(options.digests), None))
+    if options.mean_volume is not None:
+        of_points = options.mean_volume.watch_points(of_points, timeline.kept, storage.n_points)
+    return accumulate_points(of_points, operator, timeline.kept, zero=zero)
+
+
+def _iter_volumes(storage: Storage, first: int, digests: Sequence[Digest]) -> Iterator[np.ndarray]:
+    """Return an iterator over blocks of volumes, of shape (n_volumes, n_points)."""
+    if isinstance(storage, SurfaceStorage):
+        return iter_surface_blocks(storage, first, digests=digests)
+    assert isinstance(storage, VoxelStorage)
+    return iter_blocks(storage, first, digest=next(iter(digests), None))
 
 
 def _restrict_to_valid(weights: Sequence[RegionWeights], statistics: PointStatistics) -> list[RegionWeights]:
@@ -201,7 +228,7 @@ def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement,
     """Return raw signals extracted by nilearn's maskers, with the whole image in memory."""
     # float64, because some of nilearn's maskers keep the integer type of an image in their output.
     first = timeline.n_discarded
-    values = read_values(series.storage, first, dtype=np.float64, digest=options.digest)
+    values = _read_values(series.storage, first, options.digests)
     values = values[timeline.kept[first:]]
     if options.mean_volume is not None:
         list(options.mean_volume.watch(_unscale(values, series.storage)))
@@ -218,6 +245,16 @@ def extract_by_nilearn(series: Series, timeline: Timeline, placement: Placement,
     if maskers:
         signals[:, filled] = np.concatenate([masker.transform(values) for masker in maskers], axis=1)
     return signals, statistics
+
+
+def _read_values(storage: Storage, first: int, digests: Sequence[Digest]) -> np.ndarray:
+    """Return all values from a volume on in float64, of shape (n_volumes, n_points)."""
+    if isinstance(storage, VoxelStorage):
+        return read_values(storage, first, dtype=np.float64, digest=next(iter(digests), None))
+    n_volumes = storage.n_volumes - first
+    check_memory(storage.image_path, "reading it", 2 * 8 * n_volumes * storage.n_points)
+    blocks = [block.astype(np.float64) for block in _iter_volumes(storage, first, digests)]
+    return np.concatenate(blocks)
 
 
 def _unscale(values: np.ndarray, storage: Storage) -> Iterator[np.ndarray]:

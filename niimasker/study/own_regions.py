@@ -9,8 +9,9 @@ from niimasker.errors import NiimaskerError, record_warnings
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series
 from niimasker.options.settings import Settings
-from niimasker.regions.atlas_images import load_mask
-from niimasker.regions.definitions import Mask, Regions
+from niimasker.regions.definitions import AnyMask, Regions
+from niimasker.regions.loading import load_mask
+from niimasker.regions.placing.fit import check_fit
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.study.plans import InvalidRun, Plan, collect_error
 from niimasker.study.preparation import Study, check_spheres, load_atlases
@@ -18,7 +19,7 @@ from niimasker.study.preparation import Study, check_spheres, load_atlases
 
 def load_own_regions(
     files: RegionFiles, series: Series, settings: Settings, shared: Sequence[Regions]
-) -> tuple[Sequence[Regions], Mask | None]:
+) -> tuple[Sequence[Regions], AnyMask | None]:
     """Return the atlases and the mask of a run that has files of its own; its atlases may be those that all share.
 
     Raises
@@ -29,6 +30,7 @@ def load_own_regions(
     atlases = shared or load_atlases(files.roi_files, settings)
     mask = None if files.mask_path is None else load_mask(files.mask_path)
     for regions in atlases:
+        check_fit(series, regions.origin)
         check_spaces(series, regions.origin)
     check_spheres(atlases, series.space, mask, settings)
     return atlases, mask

@@ -26,14 +26,14 @@ from niimasker.inputs.confounds import (
     read_confounds,
 )
 from niimasker.inputs.file_states import States, read_states
-from niimasker.inputs.images import load_image
 from niimasker.inputs.joined_tables import join_tables
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series, open_series
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Origin
-from niimasker.regions.loading import find_names_paths
+from niimasker.regions.loading import check_regions_file, find_names_paths
 from niimasker.regions.names.tables import read_label_table
+from niimasker.regions.placing.fit import check_fit, check_options
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.regions.roi_files import parse_mask, parse_roi_file
 from niimasker.signals.filtering import Cleaning, make_cleaning
@@ -83,7 +83,7 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
     states = read_states(list_run_files(run, settings))
     errors: list[NiimaskerError] = [RunError(fault) for fault in run.faults]
     with record_warnings() as warnings:
-        series = collect_error(errors, lambda: open_series(run.image_path, run.sidecar_paths))
+        series = collect_error(errors, lambda: open_series(run.image_path, run.sidecar_paths, run.further_images))
         # The worker reads the table again, which costs less than keeping all tables of a study in memory.
         confounds = _check_confounds(run, settings, series, errors)
         censoring = _check_censoring(run, settings, series, errors)
@@ -97,7 +97,9 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
         if confounds is not None and timeline is not None:
             collect_error(errors, lambda: confounds.complete(timeline.kept))
         cleaning = collect_error(errors, lambda: make_cleaning(settings, series, timeline))
+        collect_error(errors, lambda: check_options(series, settings))
         for origin in origins:
+            collect_error(errors, functools.partial(check_fit, series, origin))
             check_spaces(series, origin)
     if errors or timeline is None or cleaning is None:
         return InvalidRun(tuple(errors), series)
@@ -195,13 +197,12 @@ def _add_run_motion(confounds: Confounds | None, run: Run, settings: Settings, s
 def _check_own_regions(files: RegionFiles, settings: Settings, errors: list[NiimaskerError]) -> None:
     """Check that the images of a run's own regions open, and that the look-up tables of their names can be read.
 
-    Their voxels are read when the run is processed, and by --dry_run.
+    Their values are read when the run is processed, and by --dry_run.
     """
     roi_files = [*map(parse_roi_file, files.roi_files), *([parse_mask(files.mask_path)] if files.mask_path else [])]
-    # Files of surfaces and grayordinates are not opened here.
-    for path in [each.path for each in roi_files if each.is_volume]:
+    for path in [path for each in roi_files if each.is_image for path in each.paths]:
         try:
-            load_image(path)
+            check_regions_file(path)
         except ImageError as error:
             # A RunError, because other runs have other files.
             errors.append(RunError(str(error)))

@@ -28,12 +28,11 @@ from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import BIDS, Settings
-from niimasker.regions.atlas_images import load_mask
 from niimasker.regions.atlas_names import name_atlases
 from niimasker.regions.atlases.fetching import fetch_atlas
 from niimasker.regions.atlases.queries import is_atlas_query
-from niimasker.regions.definitions import Mask, Regions, Seeds
-from niimasker.regions.loading import check_labels, load_regions
+from niimasker.regions.definitions import AnyMask, Origin, Regions, Seeds
+from niimasker.regions.loading import check_labels, load_mask, load_regions
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
 from niimasker.regions.roi_files import parse_roi_file
@@ -76,7 +75,7 @@ class Study:
     invalid_runs: Mapping[Run, InvalidRun]
     keys: tuple[str, ...]
     atlases: tuple[Regions, ...]
-    mask: Mask | None
+    mask: AnyMask | None
     warnings: tuple[str, ...]
     region_states: States = field(default_factory=dict)
     option_errors: tuple[NiimaskerError, ...] = ()
@@ -164,7 +163,7 @@ def inspect_study(settings: Settings) -> Study:
     check_labels(settings.roi_file, settings.labels)
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.n_shards]
-    plans, invalid_runs = _plan_all(runs, settings, atlases)
+    plans, invalid_runs = _plan_all(runs, settings, list_origins(atlases, mask))
     study = Study(
         settings,
         tuple(all_runs),
@@ -191,7 +190,7 @@ def _find_option_errors(study: Study) -> list[NiimaskerError]:
     return errors
 
 
-def check_spheres(atlases: Sequence[Regions], space: Space, mask: Mask | None, settings: Settings) -> None:
+def check_spheres(atlases: Sequence[Regions], space: Space, mask: AnyMask | None, settings: Settings) -> None:
     """Raise RegionsError if spheres share points of a space, unless --allow_overlap is given."""
     for regions in atlases:
         if isinstance(regions.definition, Seeds) and not settings.allow_overlap:
@@ -208,7 +207,7 @@ def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
             )
 
 
-def _load_mask(settings: Settings) -> Mask | None:
+def _load_mask(settings: Settings) -> AnyMask | None:
     """Return the mask that all runs share, None if there is none or each run has its own."""
     if settings.mask_img is None:
         return None
@@ -237,12 +236,17 @@ def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions,
     )
 
 
+def list_origins(atlases: Sequence[Regions], mask: AnyMask | None) -> list[Origin]:
+    """Return what the atlases and the mask that all runs share say about their space."""
+    masks = [] if mask is None else [Origin("--mask_img", has_known_space=False, outline=mask.outline)]
+    return [*(regions.origin for regions in atlases), *masks]
+
+
 def _plan_all(
-    runs: Sequence[Run], settings: Settings, atlases: Sequence[Regions]
+    runs: Sequence[Run], settings: Settings, origins: Sequence[Origin]
 ) -> tuple[tuple[Plan, ...], dict[Run, InvalidRun]]:
     plans: list[Plan] = []
     invalid_runs: dict[Run, InvalidRun] = {}
-    origins = [regions.origin for regions in atlases]
     for run in runs:
         tables = show_paths(run.confounds_paths) or "none"
         _log.debug("%s: confounds %s, outputs %s", run.image_path, tables, run.output_stem)

@@ -10,7 +10,7 @@ import pytest
 from images import OBLIQUE, SHAPE, make_labels, make_series, save
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerWarning, RegionsError
-from niimasker.regions.atlas_images import load_mask
+from niimasker.regions.atlas_images import load_voxel_mask
 from niimasker.regions.coordinates import read_seeds
 from niimasker.regions.definitions import Maps, Parcellation, Seeds
 from niimasker.regions.loading import load_regions
@@ -425,7 +425,7 @@ class TestVoxels:
 class TestMask:
     @pytest.mark.parametrize(("value", "dtype"), [(1, "uint8"), (255, "uint8"), (1, "float32"), (0.5, "float64")])
     def test_voxels_that_are_not_0_are_inside(self, tmp_path, value, dtype):
-        mask = load_mask(save(tmp_path / "mask.nii.gz", np.where(LABELS, value, 0).astype(dtype)))
+        mask = load_voxel_mask(save(tmp_path / "mask.nii.gz", np.where(LABELS, value, 0).astype(dtype)))
         np.testing.assert_array_equal(mask.voxels, LABELS != 0)
         np.testing.assert_allclose(mask.grid.matrix, OBLIQUE, atol=1e-5)
 
@@ -441,15 +441,15 @@ class TestMask:
     )
     def test_other_images_are_refused_by_what_they_hold(self, tmp_path, values, said):
         with pytest.raises(RegionsError, match=rf"mask\.nii\.gz: .*{said}"):
-            load_mask(save(tmp_path / "mask.nii.gz", values))
+            load_voxel_mask(save(tmp_path / "mask.nii.gz", values))
 
     def test_image_of_two_dimensions_is_refused_by_name(self, tmp_path):
         with pytest.raises(ImageError, match=r"mask\.nii\.gz: a 2D image \(7x8\); expected a 3D image, or a 4D one\.$"):
-            load_mask(save(tmp_path / "mask.nii.gz", np.ones(SHAPE[:2])))
+            load_voxel_mask(save(tmp_path / "mask.nii.gz", np.ones(SHAPE[:2])))
 
     def test_missing_file_is_named(self, tmp_path):
         with pytest.raises(ImageError, match=r"mask\.nii: no such file"):
-            load_mask(tmp_path / "mask.nii")
+            load_voxel_mask(tmp_path / "mask.nii")
 
 
 class TestDamage:
@@ -467,7 +467,7 @@ class TestDamage:
             load_values(tmp_path, colours)
 
     @pytest.mark.parametrize("shape", [(30000, 30000, 30000), (900, 900, 900), (900, 900, 900, 2)])
-    @pytest.mark.parametrize("reader", [load, load_mask])
+    @pytest.mark.parametrize("reader", [load, load_voxel_mask])
     def test_promise_of_a_header_decides_no_allocation(self, tmp_path, shape, reader):
         path = promise(tmp_path / "roi.nii.gz", shape)
         tracemalloc.start()

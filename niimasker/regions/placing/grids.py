@@ -8,14 +8,14 @@ Regions without voxels on the grid keep their rows, where nilearn's maskers drop
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import nibabel as nib
 import numpy as np
 from scipy import sparse
 
+from niimasker.errors import ImageError
 from niimasker.inputs.spaces import Grid
-from niimasker.regions.definitions import Maps, Mask, Parcellation, Regions, Seeds
+from niimasker.regions.definitions import AnyMask, Maps, Mask, Parcellation, Regions, Seeds
 from niimasker.regions.placing.resampling import is_inside, resample
 from niimasker.regions.placing.spheres import find_sphere_voxels
 from niimasker.regions.placing.weights import (
@@ -23,28 +23,43 @@ from niimasker.regions.placing.weights import (
     OK,
     OUTSIDE_IMAGE,
     OUTSIDE_MASK,
+    RegionKind,
     RegionWeights,
     SinglePoints,
     make_matrix,
 )
 
 
-def place_on_grid(regions: Regions, grid: Grid, mask: Mask | None) -> RegionWeights:
+def place_on_grid(regions: Regions, grid: Grid, mask: AnyMask | None) -> RegionWeights:
     """Return the regions' weights on an image's grid.
 
     Parameters
     ----------
     mask
         Restricts the regions to its voxels.
+
+    Raises
+    ------
+    ImageError
+        Regions or mask are on surfaces or grayordinates.
     """
-    inside = None if mask is None else resample(mask.voxels.astype(np.uint8), mask.grid, grid) != 0
+    inside = None if mask is None else _find_inside(mask, grid)
     definition = regions.definition
     if isinstance(definition, Parcellation):
         weights = _place_parcellation(regions, definition, grid, inside)
         return _split_into_voxels(weights, grid) if regions.as_voxels else weights
     if isinstance(definition, Maps):
         return _place_maps(regions, definition, grid, inside)
-    return _place_seeds(regions, definition, grid, inside)
+    if isinstance(definition, Seeds):
+        return _place_seeds(regions, definition, grid, inside)
+    raise ImageError(f"an image in a volume, but {regions.source} is on surfaces or grayordinates.")
+
+
+def _find_inside(mask: AnyMask, grid: Grid) -> np.ndarray:
+    """Return which voxels of a grid are in a mask."""
+    if not isinstance(mask, Mask):
+        raise ImageError(f"an image in a volume, but {mask.source} is on surfaces or grayordinates.")
+    return np.asarray(resample(mask.voxels.astype(np.uint8), mask.grid, grid) != 0)
 
 
 def _place_parcellation(
@@ -144,7 +159,7 @@ def _measure_map(weights: np.ndarray, inside: np.ndarray | None) -> tuple[float,
 def _make_weights(
     regions: Regions,
     grid: Grid,
-    kind: Literal["labels", "maps", "spheres"],
+    kind: RegionKind,
     matrix: sparse.csr_array,
     n_points: np.ndarray,
     *,

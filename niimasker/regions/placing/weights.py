@@ -16,10 +16,15 @@ from niimasker.regions.definitions import Seeds
 
 OK = "ok"
 OUTSIDE_IMAGE = "empty: outside the image"
+NOT_IN_ATLAS = "empty: no point of the atlas belongs to it"
 LOST_IN_RESAMPLING = "empty: no voxel of the image is nearest to it"
 OUTSIDE_MASK = "empty: no voxel inside the mask"
 NO_SIGNAL = "no signal: no voxel is finite"
 CONSTANT = "constant"
+
+# The meaning of the rows of weights: means over labels or spheres, maps fitted by least squares, weighted means, or
+# single points.
+RegionKind = Literal["labels", "maps", "weights", "spheres", "voxels"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class SinglePoints:
         The row of each column's region in `regions`, of shape (n_columns,).
     places
         The position of each column's point in the file, as arrays of shape (n_columns,) by name: the voxel indices i, j
-        and k of a grid.
+        and k of a grid; on surfaces and grayordinates also structure and vertex, and -1 where a point has no such
+        index.
     regions
         The whole regions.
     """
@@ -51,12 +57,12 @@ class RegionWeights:
     space
         The image's space.
     kind
-        The meaning of the rows: means over labels or spheres, maps fitted by least squares, or single points.
+        The meaning of the rows.
     indices, names, centres
-        One per row; centres in mm, of shape (n_rows, 3).
+        One per row; centres in mm, of shape (n_rows, 3), NaN where they are not known.
     matrix
-        Sparse, of shape (n_rows, n_points), float64, points in the space's order. Rows of means sum to 1; a map's row
-        holds the map.
+        Sparse, of shape (n_rows, n_points), float64, points in the space's order. Rows of means sum to 1; the row of a
+        map that is fitted holds the map.
     n_points
         Number of each row's points before the mask is applied, of shape (n_rows,).
     extent, extent_inside
@@ -69,10 +75,14 @@ class RegionWeights:
     seeds, inside
         For spheres, as nilearn's masker takes them: the seeds, and the points that they are restricted to, bool of
         shape (n_points,); None for all points.
+    n_vertices
+        Vertices among `n_points`, of shape (n_rows,); None on a grid.
+    structures
+        The structures of each row's points in its atlas, joined by commas; None on a grid.
     """
 
     space: Space
-    kind: Literal["labels", "maps", "spheres", "voxels"]
+    kind: RegionKind
     indices: tuple[int, ...]
     names: tuple[str, ...]
     centres: np.ndarray
@@ -84,6 +94,8 @@ class RegionWeights:
     single_points: SinglePoints | None = None
     seeds: Seeds | None = None
     inside: np.ndarray | None = None
+    n_vertices: np.ndarray | None = None
+    structures: tuple[str, ...] | None = None
 
     @property
     def whole_regions(self) -> RegionWeights:
@@ -118,7 +130,9 @@ def restrict(weights: RegionWeights, is_used: np.ndarray) -> RegionWeights:
     entries = weights.matrix.tocoo()
     kept = is_used[entries.col]
     rows, points, values = entries.row[kept], entries.col[kept], entries.data[kept]
-    if weights.kind != "maps":
+    if weights.kind == "weights":
+        values = values / np.bincount(rows, values, minlength=weights.matrix.shape[0])[rows]
+    elif weights.kind != "maps":
         values = 1.0 / np.bincount(rows, minlength=weights.matrix.shape[0])[rows]
     inside = is_used if weights.inside is None else is_used & weights.inside
     matrix = make_matrix(rows, points, values, weights.matrix.shape)

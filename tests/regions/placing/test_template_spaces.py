@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from niimasker.errors import record_warnings
+from niimasker.regions.definitions import Origin
 from niimasker.regions.placing.template_spaces import check_spaces
 
 
 def warnings_of(image_space, source):
     series = SimpleNamespace(path=Path(f"sub-01_task-rest{image_space}_bold.nii.gz"), has_known_space=True)
     with record_warnings() as recorded:
-        check_spaces(series, SimpleNamespace(source=source, has_known_space=True))
+        check_spaces(series, Origin(source, has_known_space=True))
     return recorded
 
 

@@ -1,0 +1,120 @@
+"""Load the regions and masks that files on surfaces and grayordinates define."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from niimasker.errors import RegionsError, list_names, warn
+from niimasker.regions.definitions import PointLabels, PointMask, Regions
+from niimasker.regions.names.bids_tables import find_lookup_table
+from niimasker.regions.names.joins import NamesJoin
+from niimasker.regions.names.matching import (
+    Named,
+    choose_names,
+    find_names_path,
+    finish_names,
+    make_unique,
+    name_by_lookup_table,
+)
+from niimasker.regions.roi_files import RoiFile
+from niimasker.regions.surfaces.atlas_values import AtlasValues, choose_only_map, read_atlas_values
+from niimasker.regions.surfaces.regions_of_points import FoundRegions, find_regions, tell_sides_apart
+
+
+def load_point_regions(roi: RoiFile, labels: Sequence[str], *, as_voxels: bool, allow_extra_names: bool) -> Regions:
+    """Return the regions of an atlas, a mask or maps on surfaces or grayordinates, each with its name.
+
+    Raises
+    ------
+    RegionsError, ImageError
+        A file is not usable, or the names do not fit.
+    """
+    atlas = read_atlas_values(roi)
+    found = find_regions(atlas)
+    is_single_mask = as_voxels and len(found.keys) == 1
+    if is_single_mask and labels:
+        warn(f"--labels is ignored for {roi.path.name}: with --as_voxels each column is a point of this mask.")
+        labels = ()
+    named = _name_regions(atlas, found, labels, allow_extra=allow_extra_names)
+    return Regions(
+        found.definition,
+        found.keys,
+        named.names,
+        _find_centres(found),
+        roi.path.name,
+        names_join=named.join,
+    )
+
+
+def _name_regions(atlas: AtlasValues, found: FoundRegions, labels: Sequence[str], *, allow_extra: bool) -> Named:
+    """Return each region's name: of --labels, else of the atlas, else of a look-up table beside it."""
+    source = atlas.paths[0].name
+    if labels and find_names_path(labels) is None and len(labels) == len(found.keys):
+        # One name for each region, the left hemisphere's first.
+        return _finish_names(Named(tuple(labels)), found, source)
+    if not labels and found.names is not None:
+        join = NamesJoin(atlas.paths[0], "the table of its labels" if atlas.tables else "the names of its maps", "key")
+        return _finish_names(Named(found.names, join), found, source)
+    keys = tuple(sorted(set(found.keys)))
+    table_path = None if labels else find_lookup_table(atlas.paths[0])
+    if table_path is not None:
+        named = name_by_lookup_table(table_path, keys, atlas.paths[0])
+    else:
+        are_maps = not isinstance(found.definition, PointLabels)
+        named = choose_names(labels, keys, source, allow_extra=allow_extra, are_maps=are_maps)
+    by_key = dict(zip(keys, named.names, strict=True))
+    return _finish_names(Named(tuple(by_key[key] for key in found.keys), named.join), found, source)
+
+
+def _finish_names(named: Named, found: FoundRegions, source: str) -> Named:
+    """Return names that tell the hemispheres apart and can be columns."""
+    names = tell_sides_apart(named.names, found.sides)
+    if named.join is None:
+        return Named(make_unique(names, found.keys, source))
+    return finish_names(names, named.join, found.keys, source)
+
+
+def _find_centres(found: FoundRegions) -> np.ndarray:
+    """Return the regions' centres of mass in mm; NaN for regions with vertices, whose places no file gives."""
+    definition = found.definition
+    places = definition.space.coordinates
+    if isinstance(definition, PointLabels):
+        labelled = np.flatnonzero(definition.labels)
+        rows, n_regions = definition.labels[labelled] - 1, len(found.keys)
+        totals = np.bincount(rows, minlength=n_regions)[:, None]
+        sums = np.stack([np.bincount(rows, axis, n_regions) for axis in places[labelled].T], axis=1)
+        return np.asarray(np.divide(sums, totals, out=np.full(sums.shape, np.nan), where=totals > 0))
+    centres = []
+    for weights in np.abs(definition.weights.T):
+        used = np.flatnonzero(weights)
+        mass = weights[used].astype(np.float64)
+        centres.append(mass @ places[used] / mass.sum() if len(used) else np.full(3, np.nan))
+    return np.array(centres)
+
+
+def load_point_mask(roi: RoiFile) -> PointMask:
+    """Return the mask of the points that are not 0; in a file of labels, of those that are no background.
+
+    Raises
+    ------
+    RegionsError, ImageError
+        The file is not usable, or holds more than one value besides 0.
+    """
+    atlas = choose_only_map(read_atlas_values(roi), "--mask_img")
+    if atlas.tables is not None:
+        found = find_regions(atlas)
+        assert isinstance(found.definition, PointLabels)
+        if len(set(found.keys)) > 1:
+            raise RegionsError(
+                f"{roi.path}: not a mask; expected one label beside the background, found "
+                f"{list_names(found.names or ())}."
+            )
+        return PointMask(found.definition.labels > 0, atlas.space, roi.path.name)
+    distinct = np.unique(atlas.values)
+    inside = distinct[distinct != 0]
+    if len(inside) != 1 or not np.isfinite(inside).all():
+        shown = ", ".join(f"{value:g}" for value in distinct[:5])
+        raise RegionsError(f"{roi.path}: not a mask; expected 0 and one other value, found {shown}.")
+    return PointMask(atlas.values[:, 0] != 0, atlas.space, roi.path.name)
