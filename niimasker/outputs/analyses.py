@@ -54,7 +54,7 @@ def _list_differences(theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, s
         yield from _compare_tables(theirs, ours)
     if "regions" in changed:
         pairs = list(_compare_options([each for each in OPTIONS if each.name in _REGION_OPTIONS], theirs, ours))
-        yield from pairs or [("an earlier content of the atlas or its names", "the present one")]
+        yield from pairs or [_compare_files(theirs, ours)]
     if "outputs" in changed:
         pairs = list(_compare_options([each for each in OPTIONS if each.name in _OUTPUT_OPTIONS], theirs, ours))
         # An atlas of another name is told by its file already.
@@ -65,6 +65,15 @@ def _list_differences(theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, s
 
 def _name_atlases(analysis: Analysis) -> str:
     return f"atlas names {analysis.parts['outputs'].partition(': ')[2]}"
+
+
+def _compare_files(theirs: Analysis, ours: Analysis) -> tuple[str, str]:
+    """Return how regions differ that are given by the same names."""
+    # The file of the other hemisphere may have been added or removed.
+    left, right = (analysis.parts["regions"].partition(": ")[2] for analysis in (theirs, ours))
+    if left == right:
+        return "an earlier content of the atlas or its names", "the present one"
+    return f"regions of {left}", f"regions of {right}"
 
 
 def _compare_options(options: list[Option], theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, str]]:

@@ -60,7 +60,7 @@ def fingerprint_study(
     return {
         "settings": _checksum(values),
         "software": ", ".join(f"{package} {version(package)}" for package in ("niimasker", "nilearn")),
-        "regions": _checksum([*regions, *names]),
+        "regions": ": ".join(filter(None, (_checksum([*regions, *names]), _name_surfaces(sources)))),
         "outputs": f"{settings.output_layout}: {', '.join(keys)}",
     }
 
@@ -79,6 +79,20 @@ def _hash_regions(regions: Regions, source: _Source) -> str:
     if isinstance(definition, (Parcellation, Maps)):
         content = definition.labels if isinstance(definition, Parcellation) else definition.weights
     return hashlib.sha256(content.tobytes()).hexdigest()
+
+
+def _name_surfaces(sources: Sequence[Mapping[str, _Source]]) -> str:
+    """Return the names of the files of surfaces, of which that of a hemisphere may be missing in another analysis."""
+    records = [record for of_atlas in sources for part in ("Regions", "Mask") for record in _list_files(of_atlas, part)]
+    names = [Path(record["Path"]).name for record in records]
+    return ", ".join(dict.fromkeys(filter(names_surface, names)))
+
+
+def _list_files(sources: Mapping[str, _Source], part: str) -> Sequence[Mapping[str, Any]]:
+    """Return the records of a part's files; none of an atlas that nilearn provides."""
+    source = sources.get(part, ())
+    records = [source] if isinstance(source, Mapping) else source
+    return [record for record in records if "Path" in record]
 
 
 def _hash_files(source: _Source) -> str:
