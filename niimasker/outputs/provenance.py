@@ -64,13 +64,19 @@ def source_record(path: Path, sha256: str | None = None) -> SourceRecord:
     return {"Path": str(path), "Bytes": path.stat().st_size, "SHA256": sha256 or checksum(path)}
 
 
-def run_sources(plan: Plan, confounds: Confounds | None, image_sha256: str) -> Sources:
-    """Return the source files of a run, without those of its regions; several confounds tables are a list."""
-    sources: Sources = {"Image": source_record(plan.series.storage.paths[0], image_sha256)}
+def run_sources(plan: Plan, confounds: Confounds | None, image_sha256s: Sequence[str]) -> Sources:
+    """Return the source files of a run, without those of its regions; several files of one kind are a list.
+
+    Parameters
+    ----------
+    image_sha256s
+        The checksum of each file of the image.
+    """
+    images = zip(plan.series.storage.paths, image_sha256s, strict=True)
+    sources: Sources = {"Image": _one_or_list([source_record(path, sha256) for path, sha256 in images])}
     # A table that is not needed may be unreadable; then it is not a source.
     if plan.run.confounds_paths and confounds is not None:
-        records = [source_record(path) for path in plan.run.confounds_paths]
-        sources["Confounds"] = records if len(records) > 1 else records[0]
+        sources["Confounds"] = _one_or_list([source_record(path) for path in plan.run.confounds_paths])
     measures = None if confounds is None else confounds.measures
     if measures is not None and measures.motion_path is not None:
         sources["Motion"] = source_record(measures.motion_path)
@@ -82,6 +88,10 @@ def run_sources(plan: Plan, confounds: Confounds | None, image_sha256: str) -> S
 def join_record(join: NamesJoin) -> SourceRecord:
     """Return how the names of a table were joined with the regions, for the record of the table."""
     return {"Format": join.format, "JoinedBy": join.how, "FirstNames": join.pairs}
+def _one_or_list(records: list[SourceRecord]) -> SourceRecord | list[SourceRecord]:
+    return records if len(records) > 1 else records[0]
+
+
 
 
 def make_sidecar(

@@ -60,7 +60,9 @@ class Extracted:
     matrices: tuple[tuple[Connectivity, ...], ...]
     confounds: Confounds | None
     nuisance: Nuisance
-    image_sha256: str
+    image_sha256s: tuple[str, ...]
+    image_sha256s
+        The checksum of each file of the image.
     warnings: tuple[str, ...]
     mean_volume: np.ndarray | None = None
 

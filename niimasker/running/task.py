@@ -167,12 +167,12 @@ def _read_run(task: Task) -> tuple[Placement, Extracted, _ReadFiles]:
 
 
 def _describe_files(task: Task, placement: Placement, extracted: Extracted) -> _ReadFiles:
-    settings, image_sha256 = task.shared.settings, extracted.image_sha256
+    settings, image_sha256s = task.shared.settings, extracted.image_sha256s
     of_regions = read_run_sources(task.plan.run.own_regions, task.shared.sources, settings)
     return _ReadFiles(
-        run_sources(task.plan, extracted.confounds, image_sha256),
+        run_sources(task.plan, extracted.confounds, image_sha256s),
         with_joins(of_regions, placement.joins),
-        {**task.shared.fingerprint, **fingerprint_run(task.plan, settings, image_sha256)},
+        {**task.shared.fingerprint, **fingerprint_run(task.plan, settings, image_sha256s)},
     )
 
 
@@ -248,9 +248,8 @@ def _compute_signals(task: Task, placement: Placement, placement_warnings: Seque
     warnings = tuple(dict.fromkeys([*task.shared.study_warnings, *plan.warnings, *placement_warnings, *recorded]))
     signals, values = zip(*cleaned, strict=True)
     mean = None if mean_volume is None else plan.series.storage.scale(mean_volume.mean())
-    return Extracted(
-        signals, values, matrices, confounds, nuisance, digests[0].hexdigest(), warnings, mean
-    )
+    checksums = tuple(digest.hexdigest() for digest in digests)
+    return Extracted(signals, values, matrices, confounds, nuisance, checksums, warnings, mean)
 
 
 def _warning_prefix(key: str, keys: Sequence[str]) -> str:

@@ -113,7 +113,7 @@ def _checksum(content: Any) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
-def fingerprint_run(plan: Plan, settings: Settings, image_sha256: str | None = None) -> Fingerprint:
+def fingerprint_run(plan: Plan, settings: Settings, image_sha256s: Sequence[str] = ()) -> Fingerprint:
     """Return what tells the files that a run is made from apart from others.
 
     Images are described by their path, size and time, the other files by their content. A missing optional file is
@@ -121,19 +121,27 @@ def fingerprint_run(plan: Plan, settings: Settings, image_sha256: str | None = N
 
     Parameters
     ----------
-    image_sha256
-        The checksum of the image, if it is known from reading it.
+    image_sha256s
+        The checksum of each file of the image, if they are known from reading it.
     """
     paths = list_run_files(plan.run, settings)
+    images = [role for role in paths if _is_image(role)]
+    sha256s: Sequence[str | None] = image_sha256s or [None] * len(images)
     # The name of a JSON file says what it applies to. Regions, names and mask count by name too, not by path, because
     # the path of one file may be given as relative or absolute.
     with_names = (IMAGE_JSON, "regions", "names", "mask")
     parts = {
         role: f"{path.name}, {_describe_content(path)}" if role.startswith(with_names) else _describe_content(path)
         for role, path in paths.items()
-        if role != IMAGE
+        if role not in images
     }
-    return {IMAGE: _describe_image(paths[IMAGE], image_sha256), **parts}
+    described = {role: _describe_image(paths[role], sha256) for role, sha256 in zip(images, sha256s, strict=True)}
+    return {**described, **parts}
+
+
+def _is_image(role: str) -> bool:
+    """Return whether a role is that of a file of the image's values, such as "image" or "image 2"."""
+    return role.split(" ")[0] == IMAGE
 
 
 def _describe_content(path: Path) -> str:
@@ -162,21 +170,20 @@ def _describe_image(path: Path, sha256: str | None) -> ImageRecord | str:
 def list_changed_parts(recorded: Mapping[str, Any], current: Fingerprint) -> list[str]:
     """Return the parts of a fingerprint that differ from those of an earlier call."""
     changed = [part for part in {**current, **recorded} if recorded.get(part) != current.get(part)]
-    others = [part for part in changed if part != IMAGE]
-    if changed == others:
+    images = [part for part in changed if _is_image(part)]
+    others = [part for part in changed if part not in images]
+    pairs: dict[str, tuple[Any, Any]] = {part: (current.get(part), recorded.get(part)) for part in images}
+    if not all(_have_same_size(*pair) for pair in pairs.values()):
         return changed
-    image, recorded_image = current.get(IMAGE), recorded.get(IMAGE)
-    if (
-        not isinstance(image, dict)
-        or not isinstance(recorded_image, dict)
-        or recorded_image.get("Bytes") != image["Bytes"]
-    ):
-        return changed
-    # An image of the same size is read only if that decides.
-    return others if others or _are_same_image(image, recorded_image) else changed
+    # Images of the same size are read only if that decides.
+    return others or [part for part, pair in pairs.items() if not _are_same_image(*pair)]
 
 
-def _are_same_image(image: ImageRecord, recorded: ImageRecord) -> bool:
+def _have_same_size(image: Any, recorded: Any) -> bool:
+    return isinstance(image, dict) and isinstance(recorded, dict) and image["Bytes"] == recorded.get("Bytes")
+
+
+def _are_same_image(image: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
     """Return whether two images of one size have the same path and time, or else the same content."""
     if image["Modified"] is not None and all(recorded.get(key) == image[key] for key in ("Path", "Modified")):
         return True

@@ -58,6 +58,28 @@ def test_edited_record_of_an_image_is_another_image(recorded):
     assert list_changed_parts({"image": recorded}, {"image": {**RECORDED, "SHA256": None}}) == ["image"]
 
 
+def test_each_file_of_an_image_is_compared(tmp_path):
+    path = tmp_path / "b.gii"
+    path.write_text("0123456789")
+    recorded = {"image": RECORDED, "image 2": {**RECORDED, "Path": "/data/b.gii"}}
+    same = {"image": RECORDED, "image 2": {**RECORDED, "Path": "/other/b.gii"}}
+    other = {"image": RECORDED, "image 2": {**RECORDED, "Path": str(path), "SHA256": None}}
+    assert list_changed_parts(recorded, same) == []
+    assert list_changed_parts(recorded, other) == ["image 2"]
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 2), (2, 1)])
+def test_image_with_another_number_of_files_is_another_image(before, now):
+    both = {"image": RECORDED, "image 2": RECORDED}
+    recorded, current = dict(list(both.items())[:before]), dict(list(both.items())[:now])
+    assert list_changed_parts(recorded, current) == ["image 2"]
+
+
+def test_header_of_an_image_is_compared_by_its_content():
+    recorded = {"image": RECORDED, "image's header": "abc"}
+    assert list_changed_parts(recorded, {**recorded, "image's header": "def"}) == ["image's header"]
+
+
 def test_image_is_read_only_if_that_decides(tmp_path):
     path = tmp_path / "a.nii"
     path.write_text("0123456789")
