@@ -41,7 +41,7 @@ def write_member(
         signals_path=folder / f"{name}_timeseries.tsv",
         sidecar_path=folder / f"{name}_timeseries.json",
         regions_path=folder / f"{name}_regions.tsv",
-        voxels_path=None,
+        points_path=None,
         relmat_paths=(folder / f"{name}_connectivity-pearson_relmat.tsv",),
     )
     tables.relmat_paths[0].parent.mkdir(parents=True, exist_ok=True)

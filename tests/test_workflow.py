@@ -210,17 +210,17 @@ class TestVoxels:
     @pytest.mark.parametrize("roi", [LABELS, np.sign(LABELS)], ids=["parcellation", "mask"])
     def test_values_go_back_into_the_brain(self, roi, engine, affine):
         tables = self.extract(roi, affine, engine)
-        assert tables.voxels_path == Path("out/noise_voxels.tsv")
-        found = put_back(tables.signals_path, tables.voxels_path, SHAPE)
+        assert tables.points_path == Path("out/noise_voxels.tsv")
+        found = put_back(tables.signals_path, tables.points_path, SHAPE)
         np.testing.assert_allclose(found, np.where(roi[..., None], self.NOISE, np.nan), rtol=0, atol=1e-14)
 
     def test_places_in_mm_are_those_of_the_voxels(self, engine, affine):
-        places = read(self.extract(LABELS, affine, engine).voxels_path)
+        places = read(self.extract(LABELS, affine, engine).points_path)
         expected = nib.affines.apply_affine(affine, places[["i", "j", "k"]].to_numpy())
         np.testing.assert_allclose(places[["x", "y", "z"]], expected, rtol=1e-5, atol=1e-4)
 
     def test_regions_are_those_of_the_voxels(self, engine, affine):
-        places = read(self.extract(LABELS, affine, engine).voxels_path)
+        places = read(self.extract(LABELS, affine, engine).points_path)
         found = [int(name.removeprefix("roi ")) for name in places["region"]]
         np.testing.assert_array_equal(found, LABELS[places["i"], places["j"], places["k"]])
         assert places["column"].str.startswith(places["region"].iloc[0]).sum() == 70
@@ -228,7 +228,7 @@ class TestVoxels:
 
     def test_smoothed_values_go_back_too(self, engine, affine):
         tables = self.extract(LABELS, affine, engine, smoothing_fwhm=5.0)
-        found = put_back(tables.signals_path, tables.voxels_path, SHAPE)
+        found = put_back(tables.signals_path, tables.points_path, SHAPE)
         img = nib.Nifti1Image(self.NOISE, nib.load("noise.nii.gz").affine)
         expected = np.where(LABELS[..., None], smooth_img(img, 5.0).get_fdata(), np.nan)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)

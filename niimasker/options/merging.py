@@ -109,6 +109,7 @@ def _check_combinations(settings: Settings) -> None:
     _check_scrubbing(settings)
     _check_signals(settings)
     _check_connectivity(settings)
+    _check_output(settings)
 
 
 def _check_required(settings: Settings) -> None:
@@ -185,4 +186,11 @@ def _check_connectivity(settings: Settings) -> None:
         raise SettingsError(
             f"--fisher_z transforms correlations, but --connectivity is {', '.join(settings.connectivity)}; "
             f"add one of {', '.join(CORRELATION_KINDS)}, or leave --fisher_z out."
+        )
+
+
+def _check_output(settings: Settings) -> None:
+    if settings.cifti_out and settings.as_voxels:
+        raise SettingsError(
+            "--cifti_out cannot be combined with --as_voxels: it writes the signals of regions; leave one of them out."
         )

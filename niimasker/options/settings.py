@@ -432,6 +432,13 @@ class Settings:
         OUTPUT,
         affects_results=False,
     )
+    cifti_out: bool = _option(
+        FLAG,
+        "also write CIFTI files, for runs on surfaces or grayordinates; the time series as .ptseries.nii, and each "
+        "matrix of --connectivity as .pconn.nii; not for maps or --as_voxels",
+        OUTPUT,
+        default=False,
+    )
     no_report: bool = _option(
         FLAG, "write tables only, without the HTML pages in reports/", OUTPUT, default=False, affects_results=False
     )

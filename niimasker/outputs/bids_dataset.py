@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ NOT_IN_STANDARD = (
     "*_stat-*",
     "*_timeseries.*",
     "*_voxels.*",
+    "*_vertices.*",
     "*_outliers.*",
     "*_design.*",
     *(long_table_path(Path(), tidy).name for tidy in TIDY_FORMATS),
@@ -40,7 +41,10 @@ Region time series, written by niimasker.
 sub-*/**/*_timeseries.tsv          signals, one row per volume and one column per region; the JSON file with the same
                                    name says how they were made
 sub-*/**/*_stat-coverage_bold.tsv  size, coverage, mean and tSNR of each region in the run
+sub-*/**/*_voxels.tsv              where each voxel lies, if each has a column; on surfaces, *_vertices.tsv
 sub-*/**/*_relmat.tsv              connectivity matrices between regions, if requested
+sub-*/**/*.ptseries.nii            signals as CIFTI files of parcels, if requested
+sub-*/**/*.pconn.nii               connectivity matrices as CIFTI files of parcels, if requested
 sub-*/**/*_outliers.tsv            why volumes are left out, one row per volume of the image
 sub-*/**/*_design.tsv              regressors, one row per volume of the image
 atlas-*_dseg.tsv                   the regions of each atlas that all runs share
@@ -68,7 +72,7 @@ def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Mapping[str, R
         The atlases that all runs share, by their keys in file names.
     """
     write_json(output_dir / DESCRIPTION, describe_dataset(runs))
-    _write_bidsignore(output_dir / ".bidsignore")
+    _write_bidsignore(output_dir / ".bidsignore", [*NOT_IN_STANDARD, *_list_repeated(atlases)])
     if not any(output_dir.glob("README*")):
         with replacing(output_dir / "README") as temporary:
             temporary.write_text(README, encoding="utf-8")
@@ -98,12 +102,22 @@ def _describe_source(folder: Path) -> dict[str, str]:
     return {"URL": folder.as_uri(), **{key: value for key, value in optional.items() if isinstance(value, str)}}
 
 
-def _write_bidsignore(path: Path) -> None:
+def _list_repeated(atlases: Mapping[str, Regions]) -> Iterator[str]:
+    """Yield the files of atlases whose indices are not unique, which the standard requires.
+
+    Regions of the two hemispheres may have the same index.
+    """
+    for key, regions in atlases.items():
+        if len(set(regions.indices)) < len(regions.indices):
+            yield from (path.name for path in list_atlas_files(Path(), key))
+
+
+def _write_bidsignore(path: Path, patterns: Sequence[str]) -> None:
     """Add our files to .bidsignore and keep the lines that it already has."""
     with replacing(path) as temporary:
         # surrogateescape writes existing lines back unchanged, whatever their encoding.
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.is_file() else []
-        text = "".join(f"{line}\n" for line in dict.fromkeys([*lines, *NOT_IN_STANDARD]))
+        text = "".join(f"{line}\n" for line in dict.fromkeys([*lines, *patterns]))
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 

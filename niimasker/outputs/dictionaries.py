@@ -31,11 +31,64 @@ REGIONS: Dictionary = {
     "status": {"Description": "ok, or why the region has no signal."},
 }
 
+_AS_IN_CIFTI = "as CIFTI names them, without the prefix CIFTI_STRUCTURE_"
+_POSITION = {
+    axis: {
+        "Description": f"{axis} coordinate of the centre; n/a if it is not known where the vertices lie.",
+        "Units": "mm",
+    }
+    for axis in "xyz"
+}
+
+# Where the space has vertices.
+SURFACE_REGIONS: Dictionary = {
+    "index": {
+        "Description": "Key of the region in the label table, or number of the map. Regions of two hemispheres may "
+        "have the same key; structure tells them apart.",
+        "Format": "integer",
+    },
+    "name": _NAME,
+    "structure": {
+        "Description": f"Structures of the region's vertices and voxels in the atlas, {_AS_IN_CIFTI}, separated by "
+        "commas."
+    },
+    **_POSITION,
+    "n_voxels": {"Description": "Voxels of the region in the image, before any mask."},
+    "n_vertices": {"Description": "Vertices of the region in the image, before any mask."},
+    "n_valid": {
+        "Description": "Vertices and voxels of the region that are inside the mask, finite in every kept volume and "
+        "not constant."
+    },
+    "coverage": {
+        "Description": "Share of the region that is valid; parts that the image does not have count as not valid."
+    },
+    "mean": REGIONS["mean"],
+    "tsnr": {
+        "Description": "Temporal mean / temporal standard deviation, averaged over the valid vertices and voxels."
+    },
+    "status": REGIONS["status"],
+}
+
 VOXELS: Dictionary = {
     "column": {"Description": "Name of the voxel's column in the table of signals."},
     "region": {"Description": "Name of the region that the voxel belongs to."},
     **{axis: {"Description": f"Index of the voxel along axis {number}, from 0."} for number, axis in enumerate("ijk")},
     **_CENTRE,
+}
+
+VERTICES: Dictionary = {
+    "column": {"Description": "Name of the vertex's or voxel's column in the table of signals."},
+    "region": {"Description": "Name of the region that the vertex or voxel belongs to."},
+    "structure": {"Description": f"Structure of the vertex or voxel, {_AS_IN_CIFTI}."},
+    "vertex": {"Description": "Number of the vertex in its mesh, from 0; n/a for a voxel."},
+    **{
+        axis: {"Description": f"Index of the voxel along axis {number}, from 0; n/a for a vertex."}
+        for number, axis in enumerate("ijk")
+    },
+    **{
+        axis: {"Description": f"{axis} coordinate; n/a if it is not known where the vertex lies.", "Units": "mm"}
+        for axis in "xyz"
+    },
 }
 
 # A volume that is not kept has at least one 1.

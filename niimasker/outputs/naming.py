@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from niimasker.inputs.grayordinates import Grayordinates
+from niimasker.inputs.spaces import Space
 from niimasker.options.settings import BIDS, CONNECTIVITY_KINDS, Settings
 from niimasker.outputs.files import REPORTS_FOLDER
 
@@ -15,6 +17,9 @@ _LATER_ENTITIES = {
     "atlas": ("seg", "scale", "res", "den", "label", "stat", "desc"),
     "stat": ("desc",),
 }
+
+# The ends of the names of tables of single points, on grids and on surfaces.
+_VOXELS, _VERTICES = "voxels", "vertices"
 
 # Values of the BIDS entity stat, by the kind of connectivity.
 STATISTICS = {
@@ -28,20 +33,28 @@ STATISTICS = {
 
 @dataclass(frozen=True)
 class Tables:
-    """The files of a run for one atlas; `voxels_path` only with --as_voxels.
+    """The files of a run for one atlas.
 
     Parameters
     ----------
+    points_path
+        With --as_voxels, the table of the voxels, or of the vertices on surfaces; None if the space is not given.
     relmat_paths
         One matrix per kind of --connectivity, in the order given; `sidecar_beside` returns the sidecar of each.
+    ptseries_path
+        With --cifti_out, the signals as a CIFTI file; the sidecar of the table describes both.
+    pconn_paths
+        With --cifti_out, each matrix as a CIFTI file, in the same order.
     """
 
     atlas: str
     signals_path: Path
     sidecar_path: Path
     regions_path: Path
-    voxels_path: Path | None
+    points_path: Path | None
     relmat_paths: tuple[Path, ...] = ()
+    ptseries_path: Path | None = None
+    pconn_paths: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,17 @@ class RunFiles:
     have_dictionaries: bool
 
 
-def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> RunFiles:
+@dataclass(frozen=True)
+class _Stems:
+    """The beginnings of the names of a run's files for one atlas."""
+
+    signals: str
+    regions: str
+    points: str
+    matrices: tuple[str, ...]
+
+
+def name_files(settings: Settings, output_stem: str, keys: Sequence[str], space: Space | None = None) -> RunFiles:
     """Return the paths of a run's files.
 
     Parameters
@@ -71,10 +94,23 @@ def name_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> Run
     keys
         The key of each atlas in file names, from `niimasker.regions.atlas_names`. In BIDS names it may hold
         the entities that follow atlas, as in 4S_scale-156.
+    space
+        The space of the run's image, which decides on the name of the table of single points; that table is left out if
+        it is not given.
     """
+    return _name_files(settings, output_stem, keys, None if space is None else _points_suffix(space))
+
+
+def _points_suffix(space: Space) -> str:
+    return _VERTICES if isinstance(space, Grayordinates) else _VOXELS
+
+
+def _name_files(settings: Settings, output_stem: str, keys: Sequence[str], points_suffix: str | None) -> RunFiles:
     stem, as_bids = settings.output_dir / output_stem, settings.output_layout == BIDS
+    stems = (_bids_stems if as_bids else _plain_stems)(stem, keys, settings)
+    suffix = points_suffix if settings.as_voxels else None
     return RunFiles(
-        _name_bids_tables(stem, keys, settings) if as_bids else _name_tables(stem, keys, settings),
+        tuple(_name_tables(key, atlas_stems, settings, suffix) for key, atlas_stems in zip(keys, stems, strict=True)),
         outliers_path=Path(f"{stem}_outliers.tsv"),
         regressors_path=Path(f"{stem}_{'design' if as_bids else 'regressors'}.tsv"),
         report_path=report_path(settings.output_dir, output_stem),
@@ -100,40 +136,46 @@ def _bids_signals_stem(stem: Path, key: str, settings: Settings) -> Path:
     return atlas_stem if settings.as_voxels else _with_entity(atlas_stem, "stat", "mean")
 
 
-def _name_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tuple[Tables, ...]:
-    return tuple(
-        Tables(
-            key,
-            signals_path=Path(f"{atlas_stem}_timeseries.tsv"),
-            sidecar_path=Path(f"{atlas_stem}_timeseries.json"),
-            regions_path=Path(f"{atlas_stem}_regions.tsv"),
-            voxels_path=Path(f"{atlas_stem}_voxels.tsv") if settings.as_voxels else None,
-            relmat_paths=tuple(
-                Path(f"{atlas_stem}_connectivity-{kind.replace('_', '')}_relmat.tsv") for kind in settings.connectivity
-            ),
-        )
-        for atlas_stem, key in zip(_atlas_stems(stem, keys), keys, strict=True)
+def _name_tables(key: str, stems: _Stems, settings: Settings, points_suffix: str | None) -> Tables:
+    return Tables(
+        key,
+        signals_path=Path(f"{stems.signals}_timeseries.tsv"),
+        sidecar_path=Path(f"{stems.signals}_timeseries.json"),
+        regions_path=Path(f"{stems.regions}.tsv"),
+        points_path=None if points_suffix is None else Path(f"{stems.points}_{points_suffix}.tsv"),
+        relmat_paths=tuple(Path(f"{matrix}_relmat.tsv") for matrix in stems.matrices),
+        ptseries_path=Path(f"{stems.signals}_timeseries.ptseries.nii") if settings.cifti_out else None,
+        pconn_paths=tuple(Path(f"{matrix}_relmat.pconn.nii") for matrix in stems.matrices if settings.cifti_out),
     )
 
 
-def _name_bids_tables(stem: Path, keys: Sequence[str], settings: Settings) -> tuple[Tables, ...]:
+def _plain_stems(stem: Path, keys: Sequence[str], settings: Settings) -> list[_Stems]:
+    return [
+        _Stems(
+            signals=atlas_stem,
+            regions=f"{atlas_stem}_regions",
+            points=atlas_stem,
+            matrices=tuple(f"{atlas_stem}_connectivity-{kind.replace('_', '')}" for kind in settings.connectivity),
+        )
+        for atlas_stem in _atlas_stems(stem, keys)
+    ]
+
+
+def _bids_stems(stem: Path, keys: Sequence[str], settings: Settings) -> list[_Stems]:
     """Return names as XCP-D writes them, with the entities in the standard's order."""
-    tables = []
+    stems = []
     for key in keys:
         atlas_stem = _with_entity(stem, "atlas", key)
-        signals = _bids_signals_stem(stem, key, settings)
         matrices = [_with_entity(atlas_stem, "stat", STATISTICS[kind]) for kind in settings.connectivity]
-        tables.append(
-            Tables(
-                key,
-                signals_path=Path(f"{signals}_timeseries.tsv"),
-                sidecar_path=Path(f"{signals}_timeseries.json"),
-                regions_path=Path(f"{_with_entity(atlas_stem, 'stat', 'coverage')}_bold.tsv"),
-                voxels_path=Path(f"{atlas_stem}_voxels.tsv") if settings.as_voxels else None,
-                relmat_paths=tuple(Path(f"{matrix}_relmat.tsv") for matrix in matrices),
+        stems.append(
+            _Stems(
+                signals=str(_bids_signals_stem(stem, key, settings)),
+                regions=f"{_with_entity(atlas_stem, 'stat', 'coverage')}_bold",
+                points=str(atlas_stem),
+                matrices=tuple(map(str, matrices)),
             )
         )
-    return tuple(tables)
+    return stems
 
 
 def _with_entity(stem: Path, key: str, value: str) -> Path:
@@ -156,23 +198,25 @@ def report_path(output_dir: Path, output_stem: str) -> Path:
 
 def possible_files(settings: Settings, output_stem: str, keys: Sequence[str]) -> list[Path]:
     """Return every file that a run may have written with these or other options, sidecars of signals first."""
-    everything = dataclasses.replace(settings, connectivity=CONNECTIVITY_KINDS)
+    everything = dataclasses.replace(settings, connectivity=CONNECTIVITY_KINDS, as_voxels=False, cifti_out=True)
     variants = [
-        name_files(dataclasses.replace(everything, as_voxels=as_voxels), output_stem, keys)
-        for as_voxels in (False, True)
+        _name_files(dataclasses.replace(everything, as_voxels=suffix is not None), output_stem, keys, suffix)
+        for suffix in (None, _VOXELS, _VERTICES)
     ]
     tables = [atlas_tables for files in variants for atlas_tables in files.tables]
     sidecars = [atlas_tables.sidecar_path for atlas_tables in tables]
     paths = [
         path
         for atlas_tables in tables
-        for path in (atlas_tables.signals_path, atlas_tables.regions_path, atlas_tables.voxels_path)
+        for path in (atlas_tables.signals_path, atlas_tables.regions_path, atlas_tables.points_path)
         if path
     ]
     files = variants[0]
     paths += [files.outliers_path, files.regressors_path]
     if files.have_dictionaries:
         paths += map(sidecar_beside, list(paths))
-    for relmat_path in dict.fromkeys(path for atlas_tables in tables for path in atlas_tables.relmat_paths):
-        paths += [relmat_path, sidecar_beside(relmat_path)]
+    for atlas_tables in files.tables:
+        for relmat_path in atlas_tables.relmat_paths:
+            paths += [relmat_path, sidecar_beside(relmat_path)]
+        paths += [path for path in (atlas_tables.ptseries_path, *atlas_tables.pconn_paths) if path]
     return list(dict.fromkeys([*sidecars, *paths, files.report_path]))

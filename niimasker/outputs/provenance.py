@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from niimasker.inputs.confounds import Confounds
 from niimasker.inputs.file_states import checksum
+from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.series import Series
+from niimasker.inputs.spaces import Space
 from niimasker.options.option_types import Shard
 from niimasker.options.settings import PER_CALL_OPTIONS, Settings
 from niimasker.regions.names.joins import NamesJoin
@@ -85,13 +88,13 @@ def run_sources(plan: Plan, confounds: Confounds | None, image_sha256s: Sequence
     return sources
 
 
-def join_record(join: NamesJoin) -> SourceRecord:
-    """Return how the names of a table were joined with the regions, for the record of the table."""
-    return {"Format": join.format, "JoinedBy": join.how, "FirstNames": join.pairs}
 def _one_or_list(records: list[SourceRecord]) -> SourceRecord | list[SourceRecord]:
     return records if len(records) > 1 else records[0]
 
 
+def join_record(join: NamesJoin) -> SourceRecord:
+    """Return how the names of a table were joined with the regions, for the record of the table."""
+    return {"Format": join.format, "JoinedBy": join.how, "FirstNames": join.pairs}
 
 
 def make_sidecar(
@@ -106,7 +109,7 @@ def make_sidecar(
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Return the JSON content beside a table of signals."""
-    times = _times_of_rows(series, timeline, cleaning.t_r, settings)
+    times = times_of_rows(series, timeline, cleaning.t_r, settings)
     return {
         "SamplingFrequency": None if cleaning.t_r is None else 1 / cleaning.t_r,
         "StartTime": None if times is None else times[0],
@@ -124,6 +127,7 @@ def make_sidecar(
         "ConfoundsLeftOut": dict(nuisance.left_out),
         "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
         "Columns": _describe_indices(weights),
+        **_describe_density(series.space),
         "Settings": shaping_settings(settings),
         "Software": dict(software_versions()),
         "Warnings": list(warnings),
@@ -131,14 +135,35 @@ def make_sidecar(
     }
 
 
-def _describe_indices(weights: RegionWeights) -> dict[str, dict[str, int]] | None:
-    """Return the index of each column; None where each is a voxel, which its table of voxels describes."""
+def _describe_density(space: Space) -> dict[str, str]:
+    """Return what BIDS requires of files with den- in their names; nothing for volumes."""
+    if not isinstance(space, Grayordinates):
+        return {}
+    surfaces = [model for model in space.models if isinstance(model, SurfaceModel)]
+    parts = [f"{model.n_points:,} of {model.n_vertices:,} vertices of {model.structure}" for model in surfaces]
+    n_voxels = space.n_points - sum(model.n_points for model in surfaces)
+    if space.grid is not None and n_voxels:
+        sizes = " x ".join(f"{size:.3g}" for size in voxel_sizes(space.grid.matrix))
+        parts.append(f"{n_voxels:,} voxels of {sizes} mm")
+    return {"Density": ", ".join(parts)}
+
+
+def _describe_indices(weights: RegionWeights) -> dict[str, dict[str, int | str]] | None:
+    """Return the index of each column, and its structures where there are vertices.
+
+    None stands for columns that are single points, which a table of their own describes.
+    """
     if weights.single_points is not None:
         return None
-    return {name: {"Index": index} for name, index in zip(weights.names, weights.indices, strict=True)}
+    # Of two hemispheres, regions may have the same index.
+    structures = weights.structures
+    return {
+        name: {"Index": index} if structures is None else {"Index": index, "Structure": structures[row]}
+        for row, (name, index) in enumerate(zip(weights.names, weights.indices, strict=True))
+    }
 
 
-def _times_of_rows(series: Series, timeline: Timeline, t_r: float | None, settings: Settings) -> list[float] | None:
+def times_of_rows(series: Series, timeline: Timeline, t_r: float | None, settings: Settings) -> list[float] | None:
     """Return the time in seconds of each row of signals, None if it is not known."""
     times = series.times(t_r)
     is_row = np.arange(timeline.n_read) >= timeline.n_discarded if settings.censored == "nan" else timeline.kept
@@ -148,8 +173,8 @@ def _times_of_rows(series: Series, timeline: Timeline, t_r: float | None, settin
 def describe_columns(atlas: str, weights: RegionWeights) -> dict[str, dict[str, str | int]]:
     """Return the atlas and region of each column, with the keys of the proposal for functional derivatives (BEP012).
 
-    Where each column is a voxel, nothing is returned: for 230,000 voxels the file would have 25 MB, and the table of
-    voxels has the region of each.
+    Where each column is a single point, nothing is returned: for 230,000 voxels the file would have 25 MB, and their
+    table has the region of each.
 
     Parameters
     ----------

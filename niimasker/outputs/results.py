@@ -13,7 +13,16 @@ import pandas as pd
 
 from niimasker.inputs.confounds import Confounds
 from niimasker.options.settings import Settings
-from niimasker.outputs.dictionaries import OUTLIERS, REGIONS, VOXELS, Dictionary, describe_regressors
+from niimasker.outputs.cifti_files import write_cifti_files
+from niimasker.outputs.dictionaries import (
+    OUTLIERS,
+    REGIONS,
+    SURFACE_REGIONS,
+    VERTICES,
+    VOXELS,
+    Dictionary,
+    describe_regressors,
+)
 from niimasker.outputs.files import check_output_dir, reporting_errors, save_json
 from niimasker.outputs.naming import RunFiles, Tables, name_files, sidecar_beside
 from niimasker.outputs.outcomes import SUMMARY_NUMBERS
@@ -23,20 +32,21 @@ from niimasker.outputs.provenance import (
     describe_columns,
     make_relmat_sidecar,
     make_sidecar,
+    times_of_rows,
 )
 from niimasker.outputs.run_sidecars import list_files
 from niimasker.outputs.staging import StagedFiles, staging
 from niimasker.outputs.tables import (
     outliers_table,
+    points_table,
     regions_table,
     regressors_table,
-    voxels_table,
     write_records,
     write_relmat,
     write_signals,
 )
 from niimasker.regions.placing.placement import Placement
-from niimasker.regions.placing.weights import OK, RegionWeights
+from niimasker.regions.placing.weights import OK
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Signals
 from niimasker.signals.nuisance import Nuisance
@@ -51,6 +61,8 @@ class Extracted:
 
     Parameters
     ----------
+    image_sha256s
+        The checksum of each file of the image.
     mean_volume
         Mean of the kept volumes, in the image's units; None if no report is requested.
     """
@@ -61,8 +73,6 @@ class Extracted:
     confounds: Confounds | None
     nuisance: Nuisance
     image_sha256s: tuple[str, ...]
-    image_sha256s
-        The checksum of each file of the image.
     warnings: tuple[str, ...]
     mean_volume: np.ndarray | None = None
 
@@ -112,7 +122,7 @@ def write_run(
     """
     check_output_dir(settings.output_dir)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
-    files = name_files(settings, plan.run.output_stem, keys)
+    files = name_files(settings, plan.run.output_stem, keys, plan.series.space)
     result = _make_result(files.tables, pd.concat(facts), extracted, plan.timeline)
     with staging() as staged:
         _write_run_files(staged, plan, extracted, files)
@@ -175,31 +185,25 @@ def _write_atlas_files(
     settings: Settings,
 ) -> None:
     """Write a run's files for one atlas, except the sidecar of the signals."""
-    tables, weights = files.tables[number], placement.weights[number]
-    _write_signals(staged, tables, weights, extracted.values[number], plan.timeline, settings)
-    _write_table(staged, tables.regions_path, facts, files, REGIONS)
-    if tables.voxels_path is not None:
-        _write_table(staged, tables.voxels_path, voxels_table(weights), files, VOXELS)
-    _write_relmats(staged, tables, weights.names, extracted.matrices[number], plan, extracted.nuisance)
+    tables, weights, values = files.tables[number], placement.weights[number], extracted.values[number]
+    matrices = extracted.matrices[number]
+    has_vertices = weights.whole_regions.n_vertices is not None
+    if settings.censored == "nan":
+        values = _insert_censored(values, plan.timeline)
+    with reporting_errors(tables.signals_path):
+        write_signals(staged.add(tables.signals_path), values, weights.names, n_decimals=settings.n_decimals)
+    _write_table(staged, tables.regions_path, facts, files, SURFACE_REGIONS if has_vertices else REGIONS)
+    if tables.points_path is not None:
+        _write_table(staged, tables.points_path, points_table(weights), files, VERTICES if has_vertices else VOXELS)
+    _write_relmats(staged, tables, weights.names, matrices, plan, extracted.nuisance)
+    t_r = plan.cleaning.t_r
+    times = times_of_rows(plan.series, plan.timeline, t_r, settings)
+    start = None if times is None else times[0]
+    write_cifti_files(staged, tables, weights, values, [each.matrix for each in matrices], start=start, t_r=t_r)
 
 
 def _without_keys(columns: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: column for name, column in columns.items() if name not in names}
-
-
-def _write_signals(
-    staged: StagedFiles,
-    tables: Tables,
-    weights: RegionWeights,
-    values: np.ndarray,
-    timeline: Timeline,
-    settings: Settings,
-) -> None:
-    if settings.censored == "nan":
-        values = _insert_censored(values, timeline)
-    path = tables.signals_path
-    with reporting_errors(path):
-        write_signals(staged.add(path), values, weights.names, n_decimals=settings.n_decimals)
 
 
 def _write_table(

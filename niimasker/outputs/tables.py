@@ -72,17 +72,22 @@ def text_column(values: Sequence[str | None]) -> pd.Series:
 
 
 def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
-    """Return one row of facts per region."""
+    """Return one row of facts per region; structure and n_vertices only where the space has vertices."""
     regions = weights.whole_regions
     x, y, z = regions.centres.T
+    n_vertices = regions.n_vertices
+    counts = {"n_voxels": regions.n_points if n_vertices is None else regions.n_points - n_vertices}
+    if n_vertices is not None:
+        counts["n_vertices"] = n_vertices
     return pd.DataFrame(
         {
             "index": regions.indices,
             "name": text_column(regions.names),
+            **_structure_column(regions),
             "x": x,
             "y": y,
             "z": z,
-            "n_voxels": regions.n_points,
+            **counts,
             "n_valid": signals.n_valid,
             "coverage": signals.coverage,
             "mean": signals.mean,
@@ -90,6 +95,12 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
             "status": signals.status,
         }
     )
+
+
+def _structure_column(regions: RegionWeights) -> dict[str, pd.Series]:
+    if regions.structures is None:
+        return {}
+    return {"structure": text_column([structures or None for structures in regions.structures])}
 
 
 def outliers_table(timeline: Timeline) -> pd.DataFrame:
@@ -104,11 +115,20 @@ def regressors_table(confounds: Confounds) -> pd.DataFrame:
     return pd.DataFrame(confounds.values, columns=list(confounds.names))
 
 
-def voxels_table(weights: RegionWeights) -> pd.DataFrame:
-    """Return the region, indices and coordinates in mm of the point of each column."""
+def points_table(weights: RegionWeights) -> pd.DataFrame:
+    """Return the region, position in the file and coordinates in mm of the point of each column."""
     points = weights.single_points
     assert points is not None
     x, y, z = weights.centres.T
     regions = [points.regions.names[row] for row in points.rows]
     texts = {"column": text_column(weights.names), "region": text_column(regions)}
-    return pd.DataFrame({**texts, **points.places, "x": x, "y": y, "z": z})
+    places = {name: _place_column(values) for name, values in points.places.items()}
+    return pd.DataFrame({**texts, **places, "x": x, "y": y, "z": z})
+
+
+def _place_column(values: np.ndarray) -> pd.Series:
+    """Return texts, or indices with missing values where they are -1, as a column."""
+    if not np.issubdtype(values.dtype, np.integer):
+        return text_column(values.tolist())
+    column = pd.Series(values)
+    return column.astype("Int64").mask(values < 0) if (values < 0).any() else column

@@ -45,7 +45,7 @@ def find_result(plan: Plan, shared: Shared, settings: Settings) -> Result | None
     settings
         Those of the study, or the same with other options that shape no table.
     """
-    files = name_files(settings, plan.run.output_stem, shared.keys)
+    files = name_files(settings, plan.run.output_stem, shared.keys, plan.series.space)
     sidecars = [read_sidecar(tables.sidecar_path) for tables in files.tables]
     page_path = None if settings.no_report else files.report_path
     reason = next(_find_changes(plan, shared, sidecars, settings.output_dir), None)

@@ -13,6 +13,7 @@ from niimasker.regions.definitions import AnyMask, Regions
 from niimasker.regions.loading import load_mask
 from niimasker.regions.placing.fit import check_fit
 from niimasker.regions.placing.template_spaces import check_spaces
+from niimasker.study.parcels import check_parcels
 from niimasker.study.plans import InvalidRun, Plan, collect_error
 from niimasker.study.preparation import Study, check_spheres, load_atlases
 
@@ -32,6 +33,7 @@ def load_own_regions(
     for regions in atlases:
         check_fit(series, regions.origin)
         check_spaces(series, regions.origin)
+    check_parcels(atlases, series, settings)
     check_spheres(atlases, series.space, mask, settings)
     return atlases, mask
 

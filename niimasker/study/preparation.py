@@ -36,6 +36,7 @@ from niimasker.regions.loading import check_labels, load_mask, load_regions
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
 from niimasker.regions.roi_files import parse_roi_file
+from niimasker.study.parcels import check_parcels
 from niimasker.study.plans import InvalidRun, Plan, collect_error, plan_run
 from niimasker.study.run_inputs import list_shared_regions
 
@@ -183,11 +184,17 @@ def _find_option_errors(study: Study) -> list[NiimaskerError]:
     """Return the errors in the options that concern all runs together."""
     errors: list[NiimaskerError] = []
     collect_error(errors, lambda: _check_patterns(study))
+    collect_error(errors, lambda: _check_cifti_out(study))
     # The masks of single runs are not read yet, and spheres may not overlap within them.
     if not has_own_mask(study.settings):
         for space in study.spaces:
             collect_error(errors, functools.partial(check_spheres, study.atlases, space, study.mask, study.settings))
     return errors
+
+
+def _check_cifti_out(study: Study) -> None:
+    for plan in study.plans:
+        check_parcels(study.atlases, plan.series, study.settings)
 
 
 def check_spheres(atlases: Sequence[Regions], space: Space, mask: AnyMask | None, settings: Settings) -> None:

@@ -172,6 +172,8 @@ FOUND = [
     ("`--discard_scans`", "fewer volumes", "--discard_scans 0", "--discard_scans auto"),
     ("`--scrub`", "a column is missing", "--regressor_files short.tsv --scrub", "no column framewise_displacement"),
     ("`--connectivity`", "with `--as_voxels`", "--connectivity pearson --as_voxels", "cannot be combined"),
+    ("`--cifti_out`", "a volume", "--cifti_out", "is a volume"),
+    ("`--cifti_out`", "`--as_voxels`", "--cifti_out --as_voxels", "cannot be combined"),
     ("`--connectivity`", "no kind of", "--connectivity precision --fisher_z", "--fisher_z transforms correlations"),
     ("`--connectivity`", "fewer than 3", f"{TWO_KEPT} --connectivity pearson", "found 2 kept volumes"),
     ("`--connectivity`", "fewer than 20", "--discard_scans 104 --connectivity pearson", "14 degrees of freedom, fewer"),

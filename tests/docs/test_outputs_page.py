@@ -7,8 +7,12 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 from documentation import IMAGE, ON_THE_EXAMPLE, PAGES, blocks, code_in, names_in, table
 from group_members import make_edges, write_members
+from surface_regions import make_weights, split_into_points
+from surface_runs import IMAGE as SURFACE_IMAGE
+from surface_runs import SurfaceRun
 
 from niimasker import errors
 from niimasker.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_RUN_FAILED, EXIT_WRONG_USE
@@ -97,6 +101,36 @@ def test_every_status_of_a_region_is_named():
     *others, coverage = names_in("status", "column of the region")
     assert others == [OK, OUTSIDE_IMAGE, LOST_IN_RESAMPLING, OUTSIDE_MASK, NO_SIGNAL, CONSTANT, NO_PERCENT]
     assert coverage.startswith("coverage")
+
+
+def test_columns_on_surfaces_are_those_that_are_described(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written = pd.read_csv(SurfaceRun(make_weights()).write().regions_path, sep="\t")
+    of_volumes = names_in("column of `_regions.tsv`", "meaning")
+    on_surfaces = names_in("column of `_regions.tsv` on surfaces", "meaning")
+    assert [name for name in written if name not in of_volumes] == [on_surfaces[0], on_surfaces[1]]
+    assert {*written} == {*of_volumes, *on_surfaces}
+    points = pd.read_csv(SurfaceRun(split_into_points(make_weights()), as_voxels=True).write().points_path, sep="\t")
+    (sentence,) = re.findall(r"the point of each column\s+lies: (.*?) in mm\.", PAGES["outputs"], re.DOTALL)
+    assert code_in(sentence) == list(points)
+
+
+def test_keys_of_a_sidecar_on_surfaces_are_those_that_are_described(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    of_surfaces = json.loads(SurfaceRun(make_weights()).write().sidecar_path.read_text("utf-8"))
+    keys = {*of_surfaces} - {*names_in("key of `_timeseries.json`", "content"), *make_weights().names}
+    assert keys == {"Density"}
+    assert "one more key, `Density`" in PAGES["outputs"]
+
+
+def test_cifti_files_are_those_that_are_described(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = {"cifti_out": True, "connectivity": "pearson"}
+    plain, bids = (SurfaceRun(make_weights(), output_layout=each, **options).write() for each in ("flat", "bids"))
+    names = [as_described(path, Path("out")) for path in (plain.ptseries_path, *plain.pconn_paths)]
+    assert [name.replace(SURFACE_IMAGE, "<image>") for name in names] == names_in("CIFTI file", "content")
+    for path in (bids.ptseries_path, *bids.pconn_paths):
+        assert f"`_stat-{path.name.partition('_stat-')[2]}`" in PAGES["outputs"]
 
 
 def test_keys_of_the_sidecar_are_those_that_are_described(example):

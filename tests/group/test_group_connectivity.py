@@ -124,6 +124,15 @@ class TestWithoutQcFc:
         assert group.qcfc is None
         assert group.note == "No QC-FC: the mean framewise displacement of all runs is 0.12 mm."
 
+    def test_unknown_centres_leave_qcfc_without_distances(self, tmp_path):
+        edges, motion = make_edges(N_RUNS)
+        group = make_one(write_members(tmp_path, edges, motion, centres=np.full_like(CENTRES, np.nan)))
+        assert group.dependence is None
+        assert np.isfinite(group.qcfc.r).all()
+        table = edges_table([group])
+        assert table["distance"].isna().all()
+        assert table["mean"].to_numpy() == pytest.approx(edges.mean(axis=0), abs=1e-9)
+
 
 class TestLeftOut:
     def test_runs_of_other_regions_than_most(self, tmp_path):

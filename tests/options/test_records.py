@@ -67,6 +67,7 @@ VALUES = {
     "n_decimals": {"n_decimals": 0},
     "output_layout": {"output_layout": "bids"},
     "tidy": {"tidy": "parquet"},
+    "cifti_out": {"cifti_out": True},
     "no_report": {"no_report": True},
     "engine": {"engine": "nilearn"},
 }

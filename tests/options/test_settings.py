@@ -67,6 +67,7 @@ SPECIFIED = [
     "engine",
     "output_layout",
     "tidy",
+    "cifti_out",
     "no_report",
     "timeout",
     "scheduler",
@@ -160,6 +161,7 @@ WRONG_VALUES = {
     "connectivity": [*NOT_TEXTS[:-1], "pearsons", "partial", "Pearson", ["pearson", "tangent"]],
     "fisher_z": NOT_FLAGS,
     "tidy": ["csv", "TSV.GZ", 1, True, ["parquet", "tsv.gz"], {"a": 1}],
+    "cifti_out": NOT_FLAGS,
     "no_report": NOT_FLAGS,
     "n_decimals": NOT_COUNTS,
     "output_layout": ["nested", 1, True, ["flat", "mirror"], {"a": 1}],
@@ -217,6 +219,7 @@ VALID_VALUES = {
     "connectivity": st.lists(st.sampled_from(CONNECTIVITY_KINDS)).map(lambda kinds: [*kinds, "pearson"]),
     "fisher_z": st.booleans(),
     "tidy": st.sampled_from(["parquet", "tsv.gz"]),
+    "cifti_out": st.booleans(),
     "no_report": st.booleans(),
     "n_decimals": st.integers(0, 15),
     "output_layout": st.sampled_from(["flat", "mirror", "bids"]),
@@ -810,7 +813,7 @@ def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
     chosen = [name for name in names if name in required or data.draw(st.booleans(), label=name)]
     options = {name: data.draw(VALID_VALUES[name], label=name) for name in chosen}
     # Of two that contradict each other one is left out, and names that are not one an atlas.
-    contradict = ("valid_voxels", "smoothing_fwhm"), ("connectivity", "as_voxels")
+    contradict = ("valid_voxels", "smoothing_fwhm"), ("connectivity", "as_voxels"), ("cifti_out", "as_voxels")
     for pair in (*contradict, ("scheduler", "timeout"), ("quiet", "verbose")):
         if all(options.get(name) for name in pair):
             del options[pair[data.draw(st.integers(0, 1))]]

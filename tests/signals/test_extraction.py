@@ -549,7 +549,7 @@ def write_atlas(folder, kind, affine=TILTED):
 def read_all(outcome):
     """Return the bytes written for each atlas: tables of signals, regions and voxels."""
     paths = [
-        [path for path in (tables.signals_path, tables.regions_path, tables.voxels_path) if path]
+        [path for path in (tables.signals_path, tables.regions_path, tables.points_path) if path]
         for tables in outcome.tables
     ]
     return [[path.read_bytes() for path in its_paths] for its_paths in paths]
