@@ -13,12 +13,12 @@ from niimasker.errors import RegionsError, count, list_names, warn
 from niimasker.inputs.annotations import read_annotation
 from niimasker.inputs.cifti import (
     CiftiMaps,
-    CiftiParcels,
     is_cifti,
     read_cifti_header,
     read_cifti_maps,
     read_cifti_parcels,
 )
+from niimasker.inputs.cifti_parcels import CiftiParcels
 from niimasker.inputs.gifti import GiftiData, is_gifti, read_gifti
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import LEFT, RIGHT
