@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,7 @@ def _check_version(document: CiftiDocument, path: Path) -> None:
     if major == "1":
         raise ImageError(
             f"{path}: a CIFTI-1 file; expected CIFTI-2. Convert it with "
-            f"wb_command -file-convert -cifti-version-convert {path} 2 OUT."
+            f"wb_command -file-convert -cifti-version-convert {shlex.quote(str(path))} 2 OUT."
         )
     if major != "2":
         raise ImageError(f"{path}: a CIFTI file of version {shorten_text(document.version)}; expected CIFTI-2.")
@@ -185,7 +186,7 @@ def _explain_refusal(header: CiftiHeader, path: Path) -> str:
     if header.space is not None and header.series is not None:
         return (
             f"{path}: a series stored by volumes; expected a dtseries, which stores each grayordinate's series. "
-            f"Convert it with wb_command -cifti-transpose {path} OUT."
+            f"Convert it with wb_command -cifti-transpose {shlex.quote(str(path))} OUT."
         )
     return f"{path}: {_describe_kind(header)}, which {_NO_SERIES.get(header.kind, _NO_SERIES_OF_OTHER_KIND)}."
 

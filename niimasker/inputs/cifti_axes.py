@@ -18,12 +18,10 @@ from niimasker.inputs.cifti_xml import (
     parse_map,
     parse_number,
     read_attribute,
+    read_exponent,
     read_integer,
 )
 from niimasker.inputs.grayordinates import Grayordinates
-
-# Powers of ten of a unit, from 10^-15 to 10^15.
-_MAX_EXPONENT = 15
 
 
 @dataclass(frozen=True)
@@ -97,9 +95,7 @@ def _measure(axis: Axis) -> tuple[int, str]:
 def parse_series(index_map: IndexMap) -> SeriesAxis:
     """Return a series with its exponent applied."""
     attributes = index_map.attributes
-    exponent = read_integer(attributes, "SeriesExponent")
-    if abs(exponent) > _MAX_EXPONENT:
-        raise HeaderError(f"its SeriesExponent is {exponent}; expected {-_MAX_EXPONENT} to {_MAX_EXPONENT}")
+    exponent = read_exponent(attributes, "SeriesExponent")
     start, step = (
         round(parse_number(read_attribute(attributes, name), name) * 10.0**exponent, 9)
         for name in ("SeriesStart", "SeriesStep")

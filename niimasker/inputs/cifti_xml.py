@@ -19,6 +19,9 @@ _MAP_END, _EMPTY_MAP = b"</MatrixIndicesMap>", b"<MatrixIndicesMap/>"
 _MAX_ELEMENTS = 10**6
 _MAX_DEPTH = 100
 
+# Powers of ten of a unit, from 10^-15 to 10^15.
+_MAX_EXPONENT = 15
+
 _DIGITS_AND_SPACE = b"0123456789 \t\r\n"
 
 
@@ -144,8 +147,8 @@ def read_document(xml: bytes) -> CiftiDocument:
 def _take_out_models(xml: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """Return a header without the content of the map of brain models, and the whole map by its empty one.
 
-    That content is nearly all of a header, and expat takes half of a header's time to go through it. The map is found
-    again in the parsed document; one in a comment is not.
+    That content is nearly all of a header, and most of the time that expat takes. The map is found again in the parsed
+    document by its empty element, unless it stands in a comment.
     """
     start = _MODELS_START.search(xml)
     end = -1 if start is None else xml.find(_MAP_END, start.end())
@@ -184,6 +187,14 @@ def read_attribute(attributes: Mapping[str, str], name: str) -> str:
 def read_integer(attributes: Mapping[str, str], name: str) -> int:
     """Return an attribute that is an integer."""
     return parse_integer(read_attribute(attributes, name), name)
+
+
+def read_exponent(attributes: Mapping[str, str], name: str) -> int:
+    """Return an attribute that is the power of ten of a unit."""
+    exponent = read_integer(attributes, name)
+    if abs(exponent) > _MAX_EXPONENT:
+        raise HeaderError(f"its {name} is {exponent}; expected {-_MAX_EXPONENT} to {_MAX_EXPONENT}")
+    return exponent
 
 
 def parse_integer(text: str, name: str) -> int:
