@@ -49,7 +49,7 @@ _NO_SERIES = {
 _NO_SERIES_OF_OTHER_KIND = "holds no series of grayordinates; give the dtseries that it was made from"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CiftiHeader:
     """What a CIFTI file's header says, checked against the file's size.
 
@@ -96,7 +96,7 @@ class GrayordinateSeries:
     header_t_r: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CiftiMaps:
     """The maps of a dlabel or a dscalar.
 
@@ -225,7 +225,8 @@ def _read_values(storage: GrayordinateStorage) -> np.ndarray:
     # float32 holds float16, float32 and integers of 16 bits; keys of labels may be larger.
     is_exact = not is_scaled and np.can_cast(storage.dtype, np.float32)
     dtype = np.dtype(np.float32 if is_exact else np.float64)
-    check_memory(storage.image_path, "reading it", storage.n_points * storage.n_volumes * dtype.itemsize)
+    n_copies = 2 if is_scaled else 1
+    check_memory(storage.image_path, "reading it", n_copies * storage.n_points * storage.n_volumes * dtype.itemsize)
     values = np.empty((storage.n_points, storage.n_volumes), dtype)
     for first, block in iter_series(storage):
         values[first : first + len(block)] = block

@@ -87,7 +87,10 @@ def _parse_model(element: ET.Element, grid: Grid | None) -> Model:
 
 def read_structure(element: ET.Element) -> str:
     """Return the brain structure of an element, without CIFTI's prefix."""
-    return read_attribute(element.attrib, "BrainStructure").removeprefix("CIFTI_STRUCTURE_")
+    structure = read_attribute(element.attrib, "BrainStructure").removeprefix("CIFTI_STRUCTURE_")
+    if not structure:
+        raise HeaderError(f"the BrainStructure of an element {element.tag} is empty")
+    return structure
 
 
 def parse_voxels(element: ET.Element) -> np.ndarray:

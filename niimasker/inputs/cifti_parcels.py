@@ -28,7 +28,7 @@ ANY_STRUCTURE = ""
 Part = tuple[int, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CiftiParcels:
     """Regions as CIFTI stores them with their signals.
 
