@@ -13,6 +13,7 @@ import pandas as pd
 from nibabel.affines import apply_affine
 from nilearn import datasets
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from niimasker.outputs.files import replacing
@@ -21,8 +22,10 @@ SPACE = "MNI152NLin2009aSym"  # the template that nilearn ships; the default of 
 RESOLUTION = 4  # mm
 SUBJECTS = ("01", "02")
 SEED = 2024
+SURFACE_SUBJECT = "01"
 N_VOLUMES = 120
 T_R = 2.0  # s
+BOLD = {"RepetitionTime": T_R, "TaskName": "rest"}
 # Values are stored as multiples of 4: rounding adds 1 % to the noise and makes the file a fifth smaller.
 SCALE = 4
 N_NON_STEADY = 1
@@ -55,11 +58,20 @@ class Brain:
     regions: np.ndarray  # index of the region of each voxel, 0 outside all regions
 
 
+@dataclass(frozen=True)
+class Surface:
+    """The cortex that a run is sampled on: for `L` and `R` the nearest voxel and the region of each vertex."""
+
+    voxels: dict[str, np.ndarray]
+    regions: dict[str, np.ndarray]
+
+
 def write_example(output_dir: Path) -> Path:
     """Write the example data set to output_dir/data and return the path of its config.json.
 
     The data are made up: a small fMRIPrep derivative of two subjects with network signals, drift, noise and motion
-    spikes, a parcellation, seeds and a configuration. Every call writes the same bytes; other files are kept.
+    spikes, a parcellation, seeds and a configuration. The run of one subject is there on the surface of the cortex too,
+    with a parcellation and a configuration, surfaces.json. Every call writes the same bytes; other files are kept.
 
     Parameters
     ----------
@@ -79,8 +91,13 @@ def write_example(output_dir: Path) -> Path:
     brain = load_brain()
     data_dir = output_dir / "data"
     write_files(data_dir, make_atlas(brain))
+    surface = load_surface(brain)
+    write_files(data_dir, make_surface_atlas(surface))
     for subject in SUBJECTS:
-        write_files(data_dir, make_subject(brain, subject))
+        run = make_run(brain, subject)
+        write_files(data_dir, make_subject(brain, subject, run))
+        if subject == SURFACE_SUBJECT:
+            write_files(data_dir, make_surface_run(surface, subject, run))
     write_files(data_dir, make_descriptions(data_dir))
     return data_dir / "config.json"
 
@@ -168,22 +185,95 @@ def make_atlas(brain: Brain) -> dict[str, bytes]:
     }
 
 
-def make_subject(brain: Brain, subject: str) -> dict[str, bytes]:
-    """Return the files of the run of one made-up subject, named as fMRIPrep names them."""
+@dataclass(frozen=True)
+class MadeUpRun:
+    """A run: stored values of shape (n_voxels, n_volumes), and its confounds with their metadata."""
+
+    stored: np.ndarray
+    confounds: pd.DataFrame
+    metadata: dict[str, object]
+
+
+def make_run(brain: Brain, subject: str) -> MadeUpRun:
+    """Return the run of one made-up subject."""
     rng = np.random.default_rng([SEED, int(subject)])
     spikes = choose_spikes(rng)
     motion = make_motion(spikes, rng)
     stored = np.round(make_volumes(brain, motion, spikes, rng) / SCALE).astype(np.int16)
-    confounds, metadata = make_confounds(brain, motion, SCALE * stored.astype(np.float64))
-    run = f"fmriprep/sub-{subject}/func/sub-{subject}_task-rest"
-    bold = {"RepetitionTime": T_R, "SkullStripped": True, "TaskName": "rest"}
+    return MadeUpRun(stored, *make_confounds(brain, motion, SCALE * stored.astype(np.float64)))
+
+
+def make_subject(brain: Brain, subject: str, run: MadeUpRun) -> dict[str, bytes]:
+    """Return the files of a run, named as fMRIPrep names them."""
+    stem = f"fmriprep/sub-{subject}/func/sub-{subject}_task-rest"
     return {
-        f"{run}_space-{SPACE}_desc-preproc_bold.nii.gz": to_nifti(brain, stored, slope=SCALE),
-        f"{run}_space-{SPACE}_desc-preproc_bold.json": to_json(bold),
-        f"{run}_space-{SPACE}_desc-brain_mask.nii.gz": to_nifti(brain, np.ones(len(stored), np.uint8)),
-        f"{run}_desc-confounds_timeseries.tsv": to_tsv(confounds),
-        f"{run}_desc-confounds_timeseries.json": to_json(metadata),
+        f"{stem}_space-{SPACE}_desc-preproc_bold.nii.gz": to_nifti(brain, run.stored, slope=SCALE),
+        f"{stem}_space-{SPACE}_desc-preproc_bold.json": to_json(
+            {"RepetitionTime": T_R, "SkullStripped": True, "TaskName": "rest"}
+        ),
+        f"{stem}_space-{SPACE}_desc-brain_mask.nii.gz": to_nifti(brain, np.ones(len(run.stored), np.uint8)),
+        **make_confounds_files(stem, run),
     }
+
+
+def make_confounds_files(stem: str, run: MadeUpRun) -> dict[str, bytes]:
+    """Return the confounds table of a run and its metadata."""
+    return {
+        f"{stem}_desc-confounds_timeseries.tsv": to_tsv(run.confounds),
+        f"{stem}_desc-confounds_timeseries.json": to_json(run.metadata),
+    }
+
+
+def load_surface(brain: Brain) -> Surface:
+    """Return the cortex of fsaverage5, which nilearn ships."""
+    pial = datasets.load_fsaverage("fsaverage5")["pial"].parts
+    places = np.argwhere(brain.mask)
+    tree = KDTree(apply_affine(brain.affine, places))
+    coordinates = {side: pial[part].coordinates for side, part in (("L", "left"), ("R", "right"))}
+    return Surface(
+        voxels={side: tree.query(xyz)[1] for side, xyz in coordinates.items()},
+        regions={side: nearest_regions(xyz).astype(np.int32) for side, xyz in coordinates.items()},
+    )
+
+
+def make_surface_atlas(surface: Surface) -> dict[str, bytes]:
+    """Return the parcellation on the cortex: a file with labels and their names for each hemisphere."""
+    table = region_table()
+    files = {}
+    for side, regions in surface.regions.items():
+        labels = nib.gifti.GiftiLabelTable()
+        for key, name in [(0, "???"), *zip(table["index"], table["name"], strict=True)]:
+            if key == 0 or name.startswith(f"{side}H"):
+                labels.labels.append(nib.gifti.GiftiLabel(int(key), alpha=float(key > 0)))
+                labels.labels[-1].label = name
+        array = nib.gifti.GiftiDataArray(regions, "NIFTI_INTENT_LABEL", "NIFTI_TYPE_INT32")
+        content = to_gifti(side, [array], labels)
+        files[f"atlas/tpl-fsaverage_den-10k_hemi-{side}_atlas-Example_dseg.label.gii"] = content
+    return files
+
+
+def make_surface_run(surface: Surface, subject: str, run: MadeUpRun) -> dict[str, bytes]:
+    """Return a run sampled at the vertices of the cortex, by the nearest voxel of the brain."""
+    stem = f"surfaces/sub-{subject}/func/sub-{subject}_task-rest"
+    files = make_confounds_files(stem, run)
+    for side, voxels in surface.voxels.items():
+        values = (SCALE * run.stored[voxels]).astype(np.float32)
+        arrays = [
+            nib.gifti.GiftiDataArray(volume, "NIFTI_INTENT_TIME_SERIES", "NIFTI_TYPE_FLOAT32") for volume in values.T
+        ]
+        files[f"{stem}_hemi-{side}_space-fsaverage5_bold.func.gii"] = to_gifti(side, arrays)
+        files[f"{stem}_hemi-{side}_space-fsaverage5_bold.json"] = to_json(BOLD)
+    return files
+
+
+def to_gifti(
+    side: str, arrays: list[nib.gifti.GiftiDataArray], labels: nib.gifti.GiftiLabelTable | None = None
+) -> bytes:
+    """Return the content of a GIFTI file of one hemisphere."""
+    structure = {"L": "CortexLeft", "R": "CortexRight"}[side]
+    meta = nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": structure})
+    content: bytes = nib.gifti.GiftiImage(meta=meta, labeltable=labels, darrays=arrays).to_bytes()
+    return content
 
 
 def make_descriptions(data_dir: Path) -> dict[str, bytes]:
@@ -204,7 +294,17 @@ def make_descriptions(data_dir: Path) -> dict[str, bytes]:
         "low_pass": 0.1,
         "standardize": True,
     }
-    return {"fmriprep/dataset_description.json": to_json(description), "config.json": to_json(config)}
+    on_surfaces = {
+        **config,
+        "input_files": f"{data_dir.as_posix()}/surfaces",
+        "roi_file": f"{data_dir.as_posix()}/atlas/tpl-fsaverage_den-10k_hemi-{{hemi}}_atlas-Example_dseg.label.gii",
+    }
+    return {
+        "fmriprep/dataset_description.json": to_json(description),
+        "surfaces/dataset_description.json": to_json(description),
+        "surfaces.json": to_json(on_surfaces),
+        "config.json": to_json(config),
+    }
 
 
 def choose_spikes(rng: np.random.Generator) -> np.ndarray:
