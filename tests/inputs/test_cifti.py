@@ -251,8 +251,9 @@ class TestSpace:
 
     def test_structure_may_have_vertices_and_voxels(self, tmp_path):
         parts = make_dtseries().edit("CIFTI_STRUCTURE_THALAMUS_LEFT", "CIFTI_STRUCTURE_CORTEX_LEFT")
-        surface, voxels = open_cifti_series(parts.write(tmp_path / "run.dtseries.nii")).space.find("CORTEX_LEFT")
+        surface, _, voxels, _ = open_cifti_series(parts.write(tmp_path / "run.dtseries.nii")).space.models
         assert isinstance(surface, SurfaceModel)
+        assert surface.structure == voxels.structure == "CORTEX_LEFT"
         assert voxels.voxels.tolist() == VOXELS["THALAMUS_LEFT"]
 
     def test_volume_without_voxels_is_no_grid(self, tmp_path):
