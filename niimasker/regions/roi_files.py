@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.inputs.hemisphere_pairs import choose_left, drop_hemisphere, find_hemispheres
 from niimasker.inputs.map_choices import join_map, split_map
 from niimasker.inputs.templates import is_template, name_of_template
-from niimasker.options.hemisphere_names import names_surface
 from niimasker.options.paths import expand_home
 from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.coordinates import SEED_SUFFIXES
-
-_CIFTI = re.compile(r".*\.[dp](?:label|scalar|tseries|conn)\.nii(?:\.gz)?", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,11 +50,6 @@ class RoiFile:
     def is_image(self) -> bool:
         """Whether it is neither a query nor a table of coordinates."""
         return not self.is_query and not self.is_table
-
-    @property
-    def is_volume(self) -> bool:
-        """Whether it is by its name an image of voxels alone, neither GIFTI, annotation nor CIFTI."""
-        return self.is_image and not names_surface(self.path.name) and _CIFTI.fullmatch(self.path.name) is None
 
     @property
     def name(self) -> str:

@@ -49,11 +49,9 @@ def with_joins(sources: Sequence[RegionSources], joins: Sequence[NamesJoin | Non
 
 
 def _names_source(sources: RegionSources, join: NamesJoin) -> SourceRecord:
-    if "Names" in sources:
-        return _list_records(sources["Names"])[0]
-    # A table of coordinates, or an image, that holds its own names.
-    regions = _list_records(sources["Regions"])
-    known = [record for record in regions if record.get("Path") == str(join.path)]
+    # A table of names, or a table of coordinates or an image that holds its own.
+    records = [record for part in ("Names", "Regions") for record in _list_records(sources.get(part, []))]
+    known = [record for record in records if record.get("Path") == str(join.path)]
     return known[0] if known else source_record(join.path)
 
 

@@ -57,8 +57,8 @@ class TestOneFile:
             ("nilearn:aal", "is_query"),
             ("a.tsv", "is_table"),
             ("a.CSV", "is_table"),
-            ("a.nii.gz", "is_volume"),
-            ("a", "is_volume"),
+            ("a.nii.gz", "is_image"),
+            ("a", "is_image"),
             ("a.dlabel.nii", "is_image"),
             ("a.dscalar.nii:x.csv", "is_image"),
             ("a.ptseries.nii.gz", "is_image"),
@@ -69,8 +69,7 @@ class TestOneFile:
     def test_kind_is_told_by_the_name(self, text, kind):
         roi_file = parse_roi_file(text)
         kinds = {"is_query", "is_table", "is_image"}
-        assert {each for each in kinds if getattr(roi_file, each)} == {"is_image" if kind == "is_volume" else kind}
-        assert roi_file.is_volume == (kind == "is_volume")
+        assert {each for each in kinds if getattr(roi_file, each)} == {kind}
 
 
 class TestHemispheres:

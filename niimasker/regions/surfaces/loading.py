@@ -58,7 +58,7 @@ def _name_regions(atlas: AtlasValues, found: FoundRegions, labels: Sequence[str]
         join = NamesJoin(atlas.paths[0], "the table of its labels" if atlas.tables else "the names of its maps", "key")
         return _finish_names(Named(found.names, join), found, source)
     keys = tuple(sorted(set(found.keys)))
-    table_path = None if labels else find_lookup_table(atlas.paths[0])
+    table_path = None if labels else find_lookup_table(*atlas.paths)
     if table_path is not None:
         named = name_by_lookup_table(table_path, keys, atlas.paths[0])
     else:
