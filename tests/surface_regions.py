@@ -9,6 +9,7 @@ from images import OBLIQUE, SHAPE
 from placing import make_grid
 
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel, VoxelModel
+from niimasker.regions.definitions import PointLabels, Regions
 from niimasker.regions.placing.weights import OK, OUTSIDE_IMAGE, RegionWeights, SinglePoints, make_matrix
 
 N_VERTICES = 12
@@ -51,6 +52,15 @@ def make_weights(space: Grayordinates = SPACE, names: tuple[str, ...] = NAMES) -
         n_vertices=np.bincount(rows, space.is_vertex[columns], minlength=len(points)).astype(int),
         structures=tuple(STRUCTURES[position] for position in positions),
     )
+
+
+def make_regions(names: tuple[str, ...] = NAMES) -> Regions:
+    """Return the regions as an atlas defines them, all of whose points are those of `SPACE`."""
+    labels = np.zeros(SPACE.n_points, dtype=np.int32)
+    for number, name in enumerate(names, start=1):
+        labels[POINTS[name]] = number
+    indices = tuple(INDICES[NAMES.index(name)] for name in names)
+    return Regions(PointLabels(labels, SPACE), indices, names, np.full((len(names), 3), np.nan), "a.dlabel.nii")
 
 
 def split_into_points(weights: RegionWeights) -> RegionWeights:

@@ -12,11 +12,12 @@ import pandas as pd
 from niimasker.inputs.descriptions import DESCRIPTION, PROGRAM, find_dataset, read_description
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import TIDY_FORMATS
-from niimasker.outputs.dictionaries import ATLAS
+from niimasker.outputs.dictionaries import ATLAS, SURFACE_ATLAS
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, replacing, write_json
 from niimasker.outputs.study_names import list_atlas_files, long_table_path
-from niimasker.outputs.tables import text_column, write_records
-from niimasker.regions.definitions import Maps, Regions, Seeds
+from niimasker.outputs.tables import structure_column, text_column, write_records
+from niimasker.regions.definitions import Maps, PointMaps, Regions, Seeds
+from niimasker.regions.placing.grayordinates import name_structures
 
 BIDS_VERSION = "1.11.0"
 
@@ -79,8 +80,10 @@ def write_dataset(output_dir: Path, runs: Sequence[Run], atlases: Mapping[str, R
     for key, regions in atlases.items():
         table_path, sidecar_path = list_atlas_files(output_dir, key)
         with replacing(table_path) as temporary:
-            write_records(temporary, _atlas_table(regions))
-        write_json(sidecar_path, {**_describe_atlas(regions), **ATLAS})
+            table = _atlas_table(regions)
+            write_records(temporary, table)
+        dictionary = SURFACE_ATLAS if "structure" in table else ATLAS
+        write_json(sidecar_path, {**_describe_atlas(regions), **dictionary})
 
 
 def describe_dataset(runs: Sequence[Run]) -> dict[str, Any]:
@@ -123,10 +126,11 @@ def _write_bidsignore(path: Path, patterns: Sequence[str]) -> None:
 
 def _atlas_table(regions: Regions) -> pd.DataFrame:
     x, y, z = regions.centres.T
-    return pd.DataFrame({"index": regions.indices, "name": text_column(regions.names), "x": x, "y": y, "z": z})
+    names = {"index": regions.indices, "name": text_column(regions.names)}
+    return pd.DataFrame({**names, **structure_column(name_structures(regions)), "x": x, "y": y, "z": z})
 
 
 def _describe_atlas(regions: Regions) -> dict[str, Any]:
-    kinds = {Maps: "probabilistic maps", Seeds: "coordinates"}
+    kinds = {Maps: "probabilistic maps", PointMaps: "maps", Seeds: "coordinates"}
     kind = kinds.get(type(regions.definition), "parcellation or mask")
     return {"Description": f"The regions of {regions.source}: {kind}."}

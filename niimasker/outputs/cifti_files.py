@@ -72,7 +72,7 @@ def _make_parcels(weights: RegionWeights) -> ParcelsAxis:
     space = weights.space
     assert isinstance(space, Grayordinates)
     members = np.split(weights.matrix.indices, weights.matrix.indptr[1:-1])
-    parcels = [_list_members(space, np.sort(points)) for points in members]
+    parcels = [_list_members(space, points) for points in members]
     grid = space.grid
     surfaces = [model for model in space.models if isinstance(model, SurfaceModel)]
     return ParcelsAxis(
@@ -89,6 +89,8 @@ def _list_members(space: Grayordinates, points: np.ndarray) -> tuple[np.ndarray,
     """Return the voxels, of shape (n_voxels, 3), and the vertices of each structure among some points."""
     is_vertex = space.is_vertex[points]
     voxels = space.indices[points[~is_vertex], 1:]
+    # In Workbench's order, whatever that of the image's file: the last axis is the slowest.
+    voxels = voxels[np.lexsort(voxels.T)]
     vertices, structures = space.indices[points[is_vertex], 0], space.structures[points[is_vertex]]
     by_structure = {
         f"{_PREFIX}{space.models[number].structure}": np.sort(vertices[structures == number])

@@ -69,6 +69,8 @@ SURFACE_REGIONS: Dictionary = {
     "status": REGIONS["status"],
 }
 
+SURFACE_ATLAS: Dictionary = {name: SURFACE_REGIONS[name] for name in ("index", "name", "structure", *"xyz")}
+
 VOXELS: Dictionary = {
     "column": {"Description": "Name of the voxel's column in the table of signals."},
     "region": {"Description": "Name of the region that the voxel belongs to."},

@@ -83,7 +83,7 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
         {
             "index": regions.indices,
             "name": text_column(regions.names),
-            **_structure_column(regions),
+            **structure_column(regions.structures),
             "x": x,
             "y": y,
             "z": z,
@@ -97,10 +97,9 @@ def regions_table(weights: RegionWeights, signals: Signals) -> pd.DataFrame:
     )
 
 
-def _structure_column(regions: RegionWeights) -> dict[str, pd.Series]:
-    if regions.structures is None:
-        return {}
-    return {"structure": text_column([structures or None for structures in regions.structures])}
+def structure_column(structures: Sequence[str] | None) -> dict[str, pd.Series]:
+    """Return the column of the regions' structures; no column for volumes."""
+    return {} if structures is None else {"structure": text_column([each or None for each in structures])}
 
 
 def outliers_table(timeline: Timeline) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def check_parcels(atlases: Sequence[Regions], series: Series, settings: Settings
             "grayordinates; leave --cifti_out out, or give only such runs."
         )
     for regions in atlases:
-        if isinstance(regions.definition, PointMaps):
+        if isinstance(regions.definition, PointMaps) and not regions.definition.are_weights:
             raise SettingsError(
                 f"--cifti_out: {regions.source} holds maps, which may overlap; the parcels of a CIFTI file may not. "
                 "Leave --cifti_out out, or give a parcellation."

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from images import OBLIQUE, SHAPE, make_labels, make_series, save
-from placing import make_maps
-from surface_regions import N_VERTICES, NAMES, SPACE, make_weights
+from surface_regions import N_VERTICES, NAMES, SPACE, make_regions, make_weights
 from surface_runs import IMAGE, N_VOLUMES, T_R, SurfaceRun
 
 from niimasker.cli import main
@@ -24,8 +23,10 @@ from niimasker.inputs.file_states import checksum
 from niimasker.inputs.grayordinates import Grayordinates
 from niimasker.options.merging import make_settings
 from niimasker.outputs.naming import possible_files
+from niimasker.regions.definitions import PointMaps
 from niimasker.regions.placing.weights import restrict
 from niimasker.study.parcels import check_parcels
+from niimasker.workflow import extract
 
 WORKBENCH = shutil.which("wb_command")
 LEFT, RIGHT = "CIFTI_STRUCTURE_CORTEX_LEFT", "CIFTI_STRUCTURE_CORTEX_RIGHT"
@@ -130,6 +131,40 @@ class TestSignals:
     def test_the_same_run_gives_the_same_bytes(self):
         first = write().ptseries_path.read_bytes()
         assert write().ptseries_path.read_bytes() == first
+
+    def test_points_are_in_the_same_order_whatever_that_of_the_image(self):
+        voxels = SPACE.models[3].voxels[::-1]
+        turned = Grayordinates((*SPACE.models[:3], dataclasses.replace(SPACE.models[3], voxels=voxels)), SPACE.grid)
+        first = write(make_weights(turned)).ptseries_path.read_bytes()
+        assert write().ptseries_path.read_bytes() == first
+
+
+class TestRealData:
+    """A real run and atlas against the file that wb_command -cifti-parcellate made of them."""
+
+    @pytest.fixture
+    def tables(self, data_dir):
+        surfaces = data_dir / "surfaces"
+        atlas = "tian/Schaefer2018_100Parcels_7Networks_order_Tian_Subcortex_S1.dlabel.nii"
+        (outcome,) = extract(
+            "out",
+            input_files=str(surfaces / "cifti_jl/test.dtseries.nii"),
+            roi_file=str(surfaces / atlas),
+            cifti_out=True,
+            no_report=True,
+        )
+        return outcome.tables[0]
+
+    @pytest.fixture
+    def expected(self, data_dir):
+        return data_dir / "surfaces/workbench/test_atlas-Schaefer100Tian.ptseries.nii"
+
+    def test_parcels_and_times_are_workbenchs(self, tables, expected):
+        for axis, other in zip(axes_of(tables.ptseries_path), axes_of(expected), strict=True):
+            assert axis == other
+
+    def test_values_are_workbenchs(self, tables, expected):
+        np.testing.assert_allclose(values_of(tables.ptseries_path), values_of(expected), rtol=1e-6, atol=1e-7)
 
 
 class TestTimes:
@@ -238,12 +273,17 @@ class TestRefusal:
         check_parcels(atlases, run.plan.series, run.settings)
 
     def test_parcels_are_accepted(self):
-        self.check(SPACE)
+        self.check(SPACE, make_regions())
 
     def test_maps_are_refused(self):
-        maps = make_maps(np.ones((*SHAPE, 2)), OBLIQUE)
-        with pytest.raises(SettingsError, match=r"--cifti_out: maps\.nii\.gz holds maps.* or give a parcellation"):
-            self.check(SPACE, maps)
+        maps = PointMaps(np.ones((SPACE.n_points, 2)), SPACE)
+        regions = dataclasses.replace(make_regions(NAMES[:2]), definition=maps, source="a.dscalar.nii")
+        with pytest.raises(SettingsError, match=r"--cifti_out: a\.dscalar\.nii holds maps.* or give a parcellation"):
+            self.check(SPACE, regions)
+
+    def test_weights_of_one_region_are_accepted(self):
+        maps = PointMaps(np.ones((SPACE.n_points, 1)), SPACE, are_weights=True)
+        self.check(SPACE, dataclasses.replace(make_regions(NAMES[:1]), definition=maps))
 
     def test_mesh_without_a_name_in_the_standard_is_refused(self):
         model = dataclasses.replace(SPACE.models[0], structure="HIPPOCAMPAL_DENTATE")

@@ -10,10 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from surface_regions import INDICES, NAMES, SPACE, STRUCTURES, make_weights, split_into_points
+from surface_regions import INDICES, NAMES, SPACE, STRUCTURES, make_regions, make_weights, split_into_points
 from surface_runs import IMAGE, SurfaceRun
 
 from niimasker.inputs.storage import SurfaceStorage
@@ -21,7 +20,6 @@ from niimasker.options.merging import make_settings
 from niimasker.outputs.bids_dataset import write_dataset
 from niimasker.outputs.naming import possible_files
 from niimasker.outputs.provenance import describe_columns, run_sources
-from niimasker.regions.definitions import Regions, Seeds
 
 # Beside this Python, or wherever the system looks.
 VALIDATOR = shutil.which(
@@ -132,13 +130,20 @@ class TestBids:
         left, right = "8 of 12 vertices of CORTEX_LEFT", "6 of 12 vertices of CORTEX_RIGHT"
         assert sidecar["Density"] == f"{right}, {left}, 5 voxels of 2.93 x 3.33 x 4.11 mm"
 
-    @pytest.mark.parametrize("indices", [(1, 1), (1, 2)])
-    def test_atlas_table_with_repeated_indices_is_listed_as_outside_the_standard(self, indices):
-        regions = Regions(Seeds(np.zeros((2, 3)), None), indices, ("L_V1", "R_V1"), np.full((2, 3), np.nan), "a")
-        write_dataset(Path("out"), [], {"A": regions})
-        lines = Path("out/.bidsignore").read_text().splitlines()
-        assert ("atlas-A_dseg.tsv" in lines) == (indices == (1, 1))
-        assert read(Path("out/atlas-A_dseg.tsv"))["x"].tolist() == ["n/a", "n/a"]
+    @pytest.mark.parametrize("names", [("L_V1", "R_V1"), ("L_V1", "Stem")])
+    def test_atlas_table_with_repeated_indices_is_listed_as_outside_the_standard(self, names):
+        write_dataset(Path("out"), [], {"A": make_regions(names)})
+        lines = set(Path("out/.bidsignore").read_text().splitlines())
+        assert ({"atlas-A_dseg.tsv", "atlas-A_dseg.json"} <= lines) == (names == ("L_V1", "R_V1"))
+
+    def test_atlas_table_says_the_structures(self):
+        write_dataset(Path("out"), [], {"A": make_regions()})
+        table = read(Path("out/atlas-A_dseg.tsv"))
+        described = json.loads(Path("out/atlas-A_dseg.json").read_text())
+        assert list(table) == ["index", "name", "structure", "x", "y", "z"] == list(described)[1:]
+        structures = dict(zip(table["name"], table["structure"], strict=True))
+        assert structures["Mixed"] == "THALAMUS_LEFT,CORTEX_LEFT"
+        assert structures["Gone"] == "n/a"
 
     @pytest.mark.skipif(VALIDATOR is None, reason="bids-validator-deno is not installed")
     @pytest.mark.parametrize("as_voxels", [False, True])
@@ -147,9 +152,7 @@ class TestBids:
         weights = split_into_points(make_weights()) if as_voxels else make_weights()
         run = SurfaceRun(weights, output_layout="bids", **options)
         run.write()
-        centres = np.full((len(NAMES), 3), np.nan)
-        regions = Regions(Seeds(centres, None), INDICES, NAMES, centres, "atlas")
-        write_dataset(Path("out"), [run.plan.run], {"atlas": regions})
+        write_dataset(Path("out"), [run.plan.run], {"atlas": make_regions()})
         words = [VALIDATOR, "out", "--format", "json"]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         issues = json.loads(done.stdout)["issues"]["issues"]

@@ -128,14 +128,15 @@ def _make_weights(
         extent_inside,
         status=tuple(status.tolist()),
         n_vertices=n_vertices,
-        structures=_name_structures(regions),
+        structures=name_structures(regions),
     )
 
 
-def _name_structures(regions: Regions) -> tuple[str, ...]:
-    """Return the structures of each region in its atlas, in the atlas's order, joined by commas."""
+def name_structures(regions: Regions) -> tuple[str, ...] | None:
+    """Return the structures of each region in its atlas, in the atlas's order, joined by commas; None in a volume."""
     definition = regions.definition
-    assert isinstance(definition, (PointLabels, PointMaps))
+    if not isinstance(definition, (PointLabels, PointMaps)):
+        return None
     space, n_regions = definition.space, len(regions.names)
     is_in = np.zeros((n_regions, len(space.models)), dtype=bool)
     if isinstance(definition, PointLabels):
