@@ -14,6 +14,7 @@ from niimasker.inputs.templates import is_template
 from niimasker.options.settings import Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.roi_files import RoiFile, name_for_all_images, parse_mask, parse_roi_file
+from niimasker.reports.point_words import PointWords
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -84,7 +85,12 @@ class Paragraph:
 
 
 def describe_methods(
-    settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance, kinds: Sequence[str]
+    settings: Settings,
+    cleaning: Cleaning,
+    timeline: Timeline,
+    nuisance: Nuisance,
+    kinds: Sequence[str],
+    points: PointWords,
 ) -> Paragraph:
     """Return the methods paragraph of a run.
 
@@ -92,10 +98,12 @@ def describe_methods(
     ----------
     kinds
         Kind of each atlas's regions: "labels", "maps" or "spheres".
+    points
+        The words for the points that regions are made of.
     """
     sentences = [
-        _extraction(settings, kinds),
-        *_left_out(settings),
+        _extraction(settings, kinds, points),
+        *_left_out(settings, points),
         *_volumes(settings, timeline),
         *_cleaning(settings, cleaning, timeline, nuisance),
         *_connectivity(settings),
@@ -104,11 +112,12 @@ def describe_methods(
     return Paragraph(text, tuple(full for short, full in _REFERENCES if short in text))
 
 
-def _extraction(settings: Settings, kinds: Sequence[str]) -> str:
-    estimate = "the signal of each voxel" if settings.as_voxels else "the mean over voxels"
+def _extraction(settings: Settings, kinds: Sequence[str], points: PointWords) -> str:
+    estimate = f"the signal of each {points.singular}" if settings.as_voxels else f"the mean over {points.plural}"
+    where = f" {points.where}" if points.where else ""
     templates = {
-        "labels": f"the regions of {{}} as {estimate}",
-        "maps": "the probabilistic maps of {} by least squares",
+        "labels": f"the regions of {{}}{where} as {estimate}",
+        "maps": f"the probabilistic maps of {{}}{where} by least squares",
         "spheres": (
             f"spheres of {settings.radius:g} mm radius around the coordinates of {{}} as the mean over voxels"
             if settings.radius
@@ -133,13 +142,13 @@ def _extraction(settings: Settings, kinds: Sequence[str]) -> str:
     )
 
 
-def _left_out(settings: Settings) -> Iterator[str]:
+def _left_out(settings: Settings, points: PointWords) -> Iterator[str]:
     if settings.valid_voxels and not settings.as_voxels:
-        yield "Voxels that were not finite or did not vary over time were left out."
+        yield f"{points.plural.capitalize()} that were not finite or did not vary over time were left out."
     if settings.min_coverage:
         yield (
-            f"Regions of which less than {100 * settings.min_coverage:g} % was covered by voxels that were finite and "
-            "varied over time were left out."
+            f"Regions of which less than {100 * settings.min_coverage:g} % was covered by {points.plural} that were "
+            "finite and varied over time were left out."
         )
 
 

@@ -45,6 +45,11 @@ def pack_steps(values: np.ndarray, step: float) -> dict[str, Any]:
     return {**_pack(values / step, 8), "scale": step, "offset": 0}
 
 
+def pack_whole(values: np.ndarray) -> dict[str, Any]:
+    """Return whole numbers between -32,767 and 32,767, two bytes each."""
+    return {**_pack(values, 16), "scale": 1, "offset": 0}
+
+
 def _pack(codes: np.ndarray, bits: int) -> dict[str, Any]:
     dtype, limit = _TYPES[bits]
     whole = np.nan_to_num(np.clip(np.rint(codes), -limit, limit), nan=-limit - 1)

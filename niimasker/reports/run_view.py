@@ -10,16 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from niimasker.errors import record_warnings
 from niimasker.inputs.confounds import Confounds
-from niimasker.inputs.spaces import Volume
+from niimasker.inputs.grayordinates import Grayordinates
+from niimasker.inputs.mesh_files import list_mesh_folders, list_templateflow_folders
+from niimasker.inputs.meshes import Meshes, find_meshes
 from niimasker.options.settings import Settings
 from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
 from niimasker.outputs.results import Extracted, Result
 from niimasker.outputs.tables import regions_table
-from niimasker.regions.placing.label_volumes import label_volume
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.roi_files import parse_roi_file
 from niimasker.reports.methods import Paragraph, describe_methods
+from niimasker.reports.pictures import Picture, make_picture
+from niimasker.reports.point_words import PointWords, find_point_words
 from niimasker.reports.steps import Step, list_steps
 from niimasker.reports.time_axis import TimeAxis
 from niimasker.signals.connectivity import Connectivity
@@ -41,9 +45,8 @@ class AtlasView:
         "labels", "maps", "spheres" or "voxels".
     facts
         One row per region, as in regions.tsv.
-    labels
-        Volume with the position of each region, counted from 1, and 0 for none; None if the points of the image do not
-        lie in a volume.
+    picture
+        What the picture of the regions shows; None if there is nothing to draw them on.
     names, raw, cleaned, regions
         Name, signals of shape (n_kept, n_rows) before and after cleaning, and position of the region of each row shown.
         A row is a column of the table, or the mean of neighbouring columns.
@@ -57,7 +60,7 @@ class AtlasView:
     source: str
     kind: str
     facts: pd.DataFrame
-    labels: Volume | None
+    picture: Picture | None
     names: tuple[str, ...]
     raw: np.ndarray
     cleaned: np.ndarray
@@ -85,7 +88,7 @@ class RunView:
     steps: tuple[Step, ...]
     band: tuple[float | None, float | None]
     standardized: str | None
-    background: Volume | None
+    points: PointWords
     framewise_displacement: np.ndarray | None
     std_dvars: np.ndarray | None
     regressor_names: tuple[str, ...]
@@ -117,12 +120,15 @@ def make_view(
     sources
         The source files of the results, by their role.
     """
-    assert extracted.mean_volume is not None
     roi_files = settings.roi_file if plan.run.own_regions is None else plan.run.own_regions.roi_files
     confounds, timeline = extracted.confounds, plan.timeline
     measures = None if confounds is None else confounds.measures
     names, values = _kept_regressors(confounds, timeline.kept)
-    atlases = tuple(_view_atlas(number, key, placement, extracted, roi_files) for number, key in enumerate(keys))
+    points = find_point_words(plan.series.space)
+    meshes = _find_run_meshes(plan, roi_files)
+    atlases = tuple(
+        _view_atlas(number, key, placement, extracted, roi_files, meshes) for number, key in enumerate(keys)
+    )
     kinds = [weights.whole_regions.kind for weights in placement.weights]
     return RunView(
         image=str(plan.run.image_path),
@@ -130,22 +136,34 @@ def make_view(
         t_r_source=plan.cleaning.t_r_source,
         result=result,
         censored_by={reason: int(censors.sum()) for reason, censors in timeline.outliers.items() if censors.any()},
-        steps=list_steps(settings, plan.cleaning, timeline, extracted.nuisance, placement.weights),
+        steps=list_steps(settings, plan.cleaning, timeline, extracted.nuisance, placement.weights, points),
         band=(plan.cleaning.high_pass, plan.cleaning.low_pass),
         standardized=plan.cleaning.standardize,
-        background=plan.series.space.to_volume(extracted.mean_volume),
+        points=points,
         framewise_displacement=None if measures is None else measures.framewise_displacement,
         std_dvars=None if measures is None else measures.std_dvars,
         regressor_names=names,
         regressors=values,
         regressors_left_out=extracted.nuisance.left_out,
         atlases=atlases,
-        methods=describe_methods(settings, plan.cleaning, timeline, extracted.nuisance, kinds),
+        methods=describe_methods(settings, plan.cleaning, timeline, extracted.nuisance, kinds, points),
         settings=settings_record(settings),
         versions=software_versions(),
         command=shlex.join(command),
         sources=sources,
     )
+
+
+def _find_run_meshes(plan: Plan, roi_files: Sequence[str]) -> Meshes | None:
+    """Return the meshes on which a run's regions are drawn, None if it has no vertices or no mesh is found."""
+    space, image_path = plan.series.space, plan.run.image_path
+    if not isinstance(space, Grayordinates):
+        return None
+    atlas_paths = [path for roi_file in roi_files for path in parse_roi_file(roi_file).paths]
+    folders = (*list_mesh_folders(image_path, atlas_paths), *list_templateflow_folders())
+    # The run's warnings are complete; a mesh that cannot be read only changes the picture.
+    with record_warnings():
+        return find_meshes(space, image_path.name, folders)
 
 
 def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
@@ -155,7 +173,12 @@ def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tup
 
 
 def _view_atlas(
-    number: int, key: str, placement: Placement, extracted: Extracted, roi_files: Sequence[str]
+    number: int,
+    key: str,
+    placement: Placement,
+    extracted: Extracted,
+    roi_files: Sequence[str],
+    meshes: Meshes | None,
 ) -> AtlasView:
     weights, signals, cleaned = placement.weights[number], extracted.signals[number], extracted.values[number]
     regions = np.arange(len(weights.names)) if weights.single_points is None else weights.single_points.rows
@@ -165,7 +188,7 @@ def _view_atlas(
         source=parse_roi_file(roi_files[number]).name,
         kind=weights.kind,
         facts=regions_table(weights, signals),
-        labels=label_volume(weights.whole_regions),
+        picture=make_picture(weights.whole_regions, extracted.mean_volume, meshes),
         names=_row_names(weights.names, starts),
         raw=_mean_over_columns(signals.values, starts),
         cleaned=_mean_over_columns(cleaned, starts),

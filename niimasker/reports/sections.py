@@ -10,9 +10,11 @@ import numpy as np
 from niimasker.errors import count
 from niimasker.regions.placing.weights import OK
 from niimasker.reports import brain, figures, heatmaps
+from niimasker.reports.cortex import CortexDrawing, draw_cortex
 from niimasker.reports.matrices import plot_connectivity
 from niimasker.reports.packing import pack_rows
 from niimasker.reports.palette import region_colours
+from niimasker.reports.pictures import CortexPicture, explain_missing_mesh
 from niimasker.reports.plots import Plot, display_names
 from niimasker.reports.run_view import AtlasView, RunView
 from niimasker.reports.spectra import power_spectrum
@@ -28,12 +30,20 @@ _UNITS = {None: "image units", "zscore_sample": "z", "zscore": "z", "psc": "%"}
 
 
 @dataclass(frozen=True)
+class VolumeDrawing:
+    """A picture of regions in a volume as a data URI, and what it shows in words."""
+
+    uri: str
+    description: str
+
+
+@dataclass(frozen=True)
 class Section:
     """The section of one atlas, with matrices by their kind; where a part is None, `notes` say why."""
 
     view: AtlasView
-    picture: str | None
-    picture_alt: str
+    cortex: CortexDrawing | None
+    volume: VolumeDrawing | None
     carpet: Plot
     viewer: dict[str, Any]
     signals: dict[str, Any]
@@ -44,6 +54,16 @@ class Section:
     notes: dict[str, str]
     rows: list[dict[str, Any]]
 
+    @property
+    def has_vertices(self) -> bool:
+        """Whether the table has columns for structures and numbers of vertices."""
+        return "n_vertices" in self.view.facts
+
+    @property
+    def has_voxels(self) -> bool:
+        """Whether the table has a column for numbers of voxels."""
+        return not self.has_vertices or bool(self.view.facts["n_voxels"].any())
+
 
 def make_section(atlas: AtlasView, run: RunView) -> Section:
     """Return the section of an atlas."""
@@ -52,8 +72,8 @@ def make_section(atlas: AtlasView, run: RunView) -> Section:
     matrices, histogram = plot_connectivity(atlas, notes)
     return Section(
         view=atlas,
-        picture=_picture(atlas, run, colours),
-        picture_alt=_picture_alt(atlas),
+        cortex=_cortex(atlas, colours, notes),
+        volume=_volume(atlas, colours),
         carpet=_carpet(atlas, run),
         viewer=figures.plot_viewer(run.time, ("image units", _UNITS[run.standardized])),
         signals=_signals(atlas, run, colours),
@@ -66,22 +86,25 @@ def make_section(atlas: AtlasView, run: RunView) -> Section:
     )
 
 
-def _picture(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> str | None:
-    if run.background is None or atlas.labels is None:
+def _cortex(atlas: AtlasView, colours: tuple[str, ...], notes: dict[str, str]) -> CortexDrawing | None:
+    if not isinstance(atlas.picture, CortexPicture):
         return None
-    background, labels = run.background.values, atlas.labels.values
-    volumes = brain.crop(brain.reorient_to_ras(background, labels, run.background.affine))
-    return brain.to_data_uri(brain.plot_regions(volumes, colours))
+    if atlas.picture.without_mesh:
+        notes["cortex"] = explain_missing_mesh(atlas.picture)
+    return draw_cortex(atlas.picture, colours, atlas.facts) if atlas.picture.hemispheres else None
 
 
-def _picture_alt(atlas: AtlasView) -> str:
-    if atlas.labels is None:
-        return ""
-    labels = atlas.labels.values
+def _volume(atlas: AtlasView, colours: tuple[str, ...]) -> VolumeDrawing | None:
+    picture = atlas.picture.voxels if isinstance(atlas.picture, CortexPicture) else atlas.picture
+    if picture is None:
+        return None
+    labels = picture.labels.values
+    volumes = brain.crop(brain.reorient_to_ras(picture.background.values, labels, picture.background.affine))
     n_shown = len(np.unique(labels[labels > 0]))
-    return (
-        f"{n_shown} of {count(len(atlas.facts), 'region')} in colour on the mean functional image, "
-        "in three rows of cuts along x, y and z"
+    return VolumeDrawing(
+        brain.to_data_uri(brain.plot_regions(volumes, colours)),
+        f"{n_shown} of {count(len(atlas.facts), 'region')} in colour on {picture.background_name}, "
+        "in three rows of cuts along x, y and z",
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from niimasker.errors import count
 from niimasker.options.settings import Settings
 from niimasker.regions.placing.weights import RegionWeights
+from niimasker.reports.point_words import PointWords
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -35,13 +36,18 @@ class Step:
 
 
 def list_steps(
-    settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance, weights: Sequence[RegionWeights]
+    settings: Settings,
+    cleaning: Cleaning,
+    timeline: Timeline,
+    nuisance: Nuisance,
+    weights: Sequence[RegionWeights],
+    points: PointWords,
 ) -> tuple[Step, ...]:
     """Return the processing steps of a run, in order."""
     steps = [
         Step("discard", count(timeline.n_discarded, "volume")) if timeline.n_discarded else None,
         Step("smooth", f"{settings.smoothing_fwhm:g} mm FWHM") if settings.smoothing_fwhm else None,
-        Step("extract", " and ".join(_describe_extraction(atlas_weights) for atlas_weights in weights)),
+        Step("extract", " and ".join(_describe_extraction(atlas_weights, points) for atlas_weights in weights)),
         Step("censor", _describe_censoring(timeline)) if timeline.n_censored else None,
         Step("detrend", "linear") if cleaning.detrend else None,
         Step("filter", describe_band(cleaning)) if cleaning.filters else None,
@@ -59,9 +65,9 @@ def describe_band(cleaning: Cleaning) -> str:
     return f"high-pass {cleaning.high_pass:g} Hz" if cleaning.high_pass else f"low-pass {cleaning.low_pass:g} Hz"
 
 
-def _describe_extraction(weights: RegionWeights) -> str:
+def _describe_extraction(weights: RegionWeights, points: PointWords) -> str:
     if weights.single_points is not None:
-        return f"{count(len(weights.names), 'voxel')} of {count(len(weights.whole_regions.names), 'region')}"
+        return f"{points.count(len(weights.names))} of {count(len(weights.whole_regions.names), 'region')}"
     nouns = {"labels": "region", "maps": "probabilistic map", "spheres": "sphere"}
     return count(len(weights.names), nouns[weights.kind])
 

@@ -6,6 +6,7 @@ import pytest
 from niimasker.errors import NiimaskerWarning
 from niimasker.options.merging import make_settings
 from niimasker.reports.methods import CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014, describe_methods
+from niimasker.reports.point_words import GRAYORDINATES, VERTICES, VOXELS
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -14,7 +15,16 @@ NONE = np.zeros(100, dtype=bool)
 
 
 def describe(
-    *, n_discarded=0, censored=(), regressors=(), words=(), left_out=(), n_left=80.0, kinds=("labels",), **given
+    *,
+    n_discarded=0,
+    censored=(),
+    regressors=(),
+    words=(),
+    left_out=(),
+    n_left=80.0,
+    kinds=("labels",),
+    points=VOXELS,
+    **given,
 ):
     """The paragraph of a run of 100 volumes, with regressors that words choose."""
     if regressors:
@@ -29,7 +39,7 @@ def describe(
     nuisance = Nuisance(
         tuple(regressors), np.zeros((100, len(regressors))), dict.fromkeys(left_out, "constant"), n_left
     )
-    return describe_methods(settings, cleaning, timeline, nuisance, kinds)
+    return describe_methods(settings, cleaning, timeline, nuisance, kinds, points)
 
 
 def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
@@ -57,6 +67,19 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"kinds": ("spheres",)}, "extracted from the voxels nearest to the coordinates of atlas.nii, with"),
         ({"kinds": ("maps",)}, "the probabilistic maps of atlas.nii by least squares"),
         ({"as_voxels": True}, "as the signal of each voxel"),
+        ({"points": VERTICES}, "the regions of atlas.nii on the cortical surface as the mean over vertices, with"),
+        (
+            {"points": GRAYORDINATES},
+            "the regions of atlas.nii in grayordinates (vertices of the cortical surface and voxels of other "
+            "structures) as the mean over grayordinates, with",
+        ),
+        (
+            {"points": VERTICES, "kinds": ("maps",)},
+            "the probabilistic maps of atlas.nii on the cortical surface by least squares",
+        ),
+        ({"points": VERTICES, "as_voxels": True}, "as the signal of each vertex"),
+        ({"points": VERTICES, "valid_voxels": True}, "Vertices that were not finite or did not vary over time"),
+        ({"points": GRAYORDINATES, "min_coverage": 0.6}, "was covered by grayordinates that were finite"),
         ({"roi_file": ["nilearn:schaefer:n_rois=100"]}, "nilearn's atlas schaefer:n_rois=100"),
         ({"roi_file": ["a.nii", "b.nii"], "kinds": ("labels", "maps")}, "a.nii as the mean over voxels and the prob"),
         ({"n_discarded": 1}, "The first volume of the run was discarded."),

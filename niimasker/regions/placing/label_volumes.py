@@ -1,4 +1,4 @@
-"""Make a volume of labels from regions, to be drawn or written."""
+"""Label points by their regions, to be drawn or written."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from scipy import sparse
 from niimasker.inputs.spaces import Volume
 from niimasker.regions.placing.weights import RegionWeights
 
-# Below this share of its largest weight, a voxel is not shown as part of a probabilistic map.
+# Below this share of its largest weight, a point is not shown as part of a probabilistic map.
 _MIN_SHARE_SHOWN = 0.3
 
 
-def label_volume(weights: RegionWeights) -> Volume | None:
-    """Return regions as a volume of labels, which are their positions from 1; None if no volume holds the points.
+def label_points(weights: RegionWeights) -> np.ndarray:
+    """Return the position of each point's region, counted from 1, and 0 for none, int32 of shape (n_points,).
 
     Where spheres overlap, the label is that of the last one; where maps overlap, that of the map with the highest share
     of its largest weight.
@@ -29,4 +29,9 @@ def label_volume(weights: RegionWeights) -> Volume | None:
         rows, points = rows[order], points[order]
     labels = np.zeros(weights.space.n_points, dtype=np.int32)
     labels[points] = rows + 1
-    return weights.space.to_volume(labels)
+    return labels
+
+
+def label_volume(weights: RegionWeights) -> Volume | None:
+    """Return regions as a volume of the labels of its points; None if no volume holds the points."""
+    return weights.space.to_volume(label_points(weights))

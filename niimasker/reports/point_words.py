@@ -1,0 +1,45 @@
+"""The words for the points of a space: voxels, vertices or grayordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from niimasker.inputs.grayordinates import Grayordinates
+from niimasker.inputs.spaces import Space
+
+
+@dataclass(frozen=True)
+class PointWords:
+    """The words for the points of a space.
+
+    Parameters
+    ----------
+    singular, plural
+        The points.
+    where
+        Where regions made of such points are; empty for voxels, where it goes without saying.
+    """
+
+    singular: str
+    plural: str
+    where: str = ""
+
+    def count(self, n: int) -> str:
+        """Return a number of points with its noun."""
+        return f"{n:,} {self.singular if n == 1 else self.plural}"
+
+
+VOXELS = PointWords("voxel", "voxels")
+VERTICES = PointWords("vertex", "vertices", "on the cortical surface")
+GRAYORDINATES = PointWords(
+    "grayordinate",
+    "grayordinates",
+    "in grayordinates (vertices of the cortical surface and voxels of other structures)",
+)
+
+
+def find_point_words(space: Space) -> PointWords:
+    """Return the words for the points of a space."""
+    if not isinstance(space, Grayordinates) or not space.is_vertex.any():
+        return VOXELS
+    return VERTICES if space.is_vertex.all() else GRAYORDINATES
