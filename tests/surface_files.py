@@ -36,7 +36,7 @@ def make_sphere(n_rings: int = 8, n_around: int = 12, radius: float = 50.0) -> t
     return coordinates, np.array(triangles, dtype=np.int32)
 
 
-def save_mesh(path: Path, coordinates: np.ndarray, triangles: np.ndarray) -> Path:
+def save_mesh(path: Path, coordinates: np.ndarray, triangles: np.ndarray, structure: str | None = None) -> Path:
     """Write a mesh: with FreeSurfer's writer for a name such as lh.pial, else as GIFTI."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if ".gii" not in path.name:
@@ -46,7 +46,8 @@ def save_mesh(path: Path, coordinates: np.ndarray, triangles: np.ndarray) -> Pat
         nib.gifti.GiftiDataArray(coordinates.astype(np.float32), "NIFTI_INTENT_POINTSET"),
         nib.gifti.GiftiDataArray(triangles.astype(np.int32), "NIFTI_INTENT_TRIANGLE"),
     ]
-    nib.GiftiImage(darrays=arrays).to_filename(path)
+    meta = nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": structure} if structure else {})
+    nib.GiftiImage(darrays=arrays, meta=meta).to_filename(path)
     return path
 
 

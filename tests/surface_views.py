@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from niimasker.inputs.grayordinates import Grayordinates
@@ -16,7 +14,7 @@ from niimasker.inputs.storage import SurfaceStorage
 from niimasker.options.merging import make_settings
 from niimasker.outputs.results import Extracted, Result
 from niimasker.regions.placing.placement import Placement
-from niimasker.regions.placing.weights import OK, RegionWeights
+from niimasker.regions.placing.weights import OK, OUTSIDE_IMAGE, RegionWeights
 from niimasker.reports.run_view import RunView, make_view
 from niimasker.signals.extraction import Signals
 from niimasker.signals.filtering import Cleaning
@@ -41,8 +39,14 @@ def label_weights(space: Grayordinates, labels: np.ndarray, names) -> RegionWeig
         n_points,
         n_points.astype(float),
         n_points.astype(float),
-        tuple(OK if n else "empty: outside the image" for n in n_points),
+        tuple(OK if n else OUTSIDE_IMAGE for n in n_points),
+        n_vertices=np.bincount(rows, space.is_vertex[points], minlength=n_regions).astype(int),
+        structures=tuple(_join_structures(space, points[rows == row]) for row in range(n_regions)),
     )
+
+
+def _join_structures(space: Grayordinates, points: np.ndarray) -> str:
+    return ",".join(space.models[number].structure for number in np.unique(space.structures[points]))
 
 
 def surface_view(
@@ -106,7 +110,7 @@ def surface_view(
         float(np.median(tsnr)) if len(tsnr) else np.nan,
         float(signals.coverage.min()),
     )
-    view = make_view(
+    return make_view(
         Plan(Run(image_path, None, "run"), series, timeline, cleaning, ()),
         Placement((weights,), None, (None,)),
         extracted,
@@ -116,23 +120,3 @@ def surface_view(
         settings=settings,
         command=(),
     )
-    (atlas,) = view.atlases
-    return dataclasses.replace(view, atlases=(dataclasses.replace(atlas, facts=with_structures(atlas.facts, weights)),))
-
-
-def with_structures(facts: pd.DataFrame, weights: RegionWeights) -> pd.DataFrame:
-    """The facts with the columns that regions on surfaces have."""
-    if "n_vertices" in facts:
-        return facts
-    space = weights.space
-    vertices = (weights.members @ space.is_vertex).astype(int)
-    structures = []
-    for row in range(len(facts)):
-        points = weights.matrix[[row]].indices
-        structures.append(
-            ",".join(space.models[number].structure for number in np.unique(space.structures[points])) or None
-        )
-    facts = facts.assign(n_voxels=facts["n_voxels"] - vertices)
-    facts.insert(2, "structure", pd.Series(structures, dtype=object))
-    facts.insert(facts.columns.get_loc("n_voxels") + 1, "n_vertices", vertices)
-    return facts

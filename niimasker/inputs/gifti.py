@@ -100,6 +100,11 @@ class Mesh:
     triangles: np.ndarray
     structure: str | None
 
+    @property
+    def n_vertices(self) -> int:
+        """The number of vertices."""
+        return len(self.coordinates)
+
 
 def is_gifti(path: Path) -> bool:
     """Return whether a file is by its name one of GIFTI."""

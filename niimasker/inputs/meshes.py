@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.parsers.expat import ExpatError
 
 import nibabel as nib
 import numpy as np
 
 from niimasker.errors import ImageError, warn
+from niimasker.inputs.gifti import Mesh, is_gifti, read_mesh
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import LEFT, RIGHT
 from niimasker.inputs.mesh_files import (
@@ -32,30 +32,6 @@ _N_FSAVERAGE5, _N_FINER_FSAVERAGE = 10_242, {40_962, 163_842}
 
 # Meshes of fsLR and of fsaverage have this number of vertices, so that only their names tell them apart.
 _N_AMBIGUOUS = 163_842
-
-# What nibabel raises for a damaged file.
-_FAULTS = (OSError, EOFError, ValueError, IndexError, KeyError, ExpatError, nib.filebasedimages.ImageFileError)
-
-
-@dataclass(frozen=True, eq=False)
-class Mesh:
-    """A surface made of triangles.
-
-    Parameters
-    ----------
-    coordinates
-        In mm, float64 of shape (n_vertices, 3).
-    triangles
-        The three vertices of each, int32 of shape (n_triangles, 3).
-    """
-
-    coordinates: np.ndarray
-    triangles: np.ndarray
-
-    @property
-    def n_vertices(self) -> int:
-        """The number of vertices."""
-        return len(self.coordinates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +162,7 @@ def _read_first_kind(
         paths, meshes = [], {}
         for structure, n in n_vertices.items():
             path = group.files.get(kind, {}).get(_SIDES[structure])
-            mesh = None if path is None else _try_mesh(path)
+            mesh = None if path is None else _try_mesh(path, structure)
             if path is not None and mesh is not None and mesh.n_vertices == n:
                 paths.append(path)
                 meshes[structure] = mesh
@@ -197,17 +173,21 @@ def _read_first_kind(
     return best
 
 
-def _try_mesh(path: Path) -> Mesh | None:
-    """Return the mesh of a file; None, with a warning, if it cannot be read."""
+def _try_mesh(path: Path, structure: str) -> Mesh | None:
+    """Return the mesh of a file; None, with a warning, if it cannot be read or is of another structure."""
     try:
         # TemplateFlow keeps an empty file in the place of one that has not been fetched.
-        return read_mesh(path) if path.stat().st_size else None
+        mesh = read_cortex_mesh(path) if path.stat().st_size else None
     except (ImageError, OSError) as error:
-        warn(f"{path}: not used as a mesh of the cortex, because it cannot be read: {error}")
+        warn(f"not used as a mesh of the cortex: {error}")
         return None
+    if mesh is not None and mesh.structure not in (structure, None):
+        warn(f"not used as a mesh of the cortex: {path}: is of {mesh.structure}; expected {structure} by its name.")
+        return None
+    return mesh
 
 
-def read_mesh(path: Path) -> Mesh:
+def read_cortex_mesh(path: Path) -> Mesh:
     """Return the mesh of a GIFTI file, or of a file of FreeSurfer's, in mm of the scanner.
 
     Raises
@@ -215,40 +195,30 @@ def read_mesh(path: Path) -> Mesh:
     ImageError
         The file cannot be read or holds no mesh.
     """
+    mesh = read_mesh(path) if is_gifti(path) else _read_freesurfer(path)
+    if not np.isfinite(mesh.coordinates).all():
+        raise ImageError(f"{path}: the places of some vertices are not numbers; make it again.")
+    return mesh
+
+
+def _read_freesurfer(path: Path) -> Mesh:
     try:
-        coordinates, triangles = _read_gifti(path) if ".gii" in path.suffixes else _read_freesurfer(path)
-    except _FAULTS as error:
-        raise ImageError(f"{path}: cannot be read as a mesh ({error}); write it again.") from error
-    if not (
-        coordinates.ndim == triangles.ndim == 2
-        and coordinates.shape[1] == triangles.shape[1] == 3
-        and np.isfinite(coordinates).all()
-        and (not triangles.size or 0 <= triangles.min() <= triangles.max() < len(coordinates))
-    ):
-        raise ImageError(f"{path}: its triangles do not fit its {len(coordinates):,} vertices; write it again.")
-    return Mesh(coordinates.astype(np.float64), triangles.astype(np.int32))
-
-
-def _read_gifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    img = nib.gifti.GiftiImage.from_filename(path)
-    (coordinates,) = img.get_arrays_from_intent("NIFTI_INTENT_POINTSET")
-    (triangles,) = img.get_arrays_from_intent("NIFTI_INTENT_TRIANGLE")
-    return np.asarray(coordinates.data), np.asarray(triangles.data)
-
-
-def _read_freesurfer(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    with warnings.catch_warnings():
-        # nibabel warns of files without the place of the volume's middle.
-        warnings.simplefilter("ignore", UserWarning)
-        coordinates, triangles, metadata = nib.freesurfer.read_geometry(path, read_metadata=True)
+        with warnings.catch_warnings():
+            # nibabel warns of files without the place of the volume's middle.
+            warnings.simplefilter("ignore", UserWarning)
+            coordinates, triangles, metadata = nib.freesurfer.read_geometry(path, read_metadata=True)
+    except (OSError, ValueError, IndexError, KeyError) as error:
+        raise ImageError(f"{path}: cannot be read as a surface of FreeSurfer's ({error}); make it again.") from error
+    if triangles.size and not 0 <= triangles.min() <= triangles.max() < len(coordinates):
+        raise ImageError(f"{path}: a triangle names a vertex that is none of the {len(coordinates):,}; make it again.")
     # FreeSurfer counts from the middle of its volume.
-    return coordinates + metadata.get("cras", np.zeros(3)), triangles
+    return Mesh(coordinates + metadata.get("cras", np.zeros(3)), triangles.astype(np.int64), None)
 
 
 def _read_fsaverage5(structures: Iterable[str], source: str) -> Meshes:
     """Return the fsaverage5 that nilearn holds."""
     paths = {structure: [_fsaverage5_path(kind, structure) for kind in ("infl", "pial")] for structure in structures}
-    cortices = [CortexMesh(structure, *map(read_mesh, both)) for structure, both in paths.items()]
+    cortices = [CortexMesh(structure, *map(read_cortex_mesh, both)) for structure, both in paths.items()]
     return Meshes(tuple(cortices), "inflated", "pial", source, tuple(path for both in paths.values() for path in both))
 
 

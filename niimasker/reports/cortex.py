@@ -239,7 +239,7 @@ def _name_views(hemisphere: Hemisphere) -> str:
 
 def _tell(row: Mapping[Any, Any]) -> str:
     """Return what is shown of the region under the pointer."""
-    numbers = (f"coverage {row['coverage']:.2f}", f"tSNR {row['tsnr']:.1f}")
+    numbers = (f"coverage {row['coverage']:.2f}", f"tSNR {round(row['tsnr'], 1) + 0.0:.1f}")
     return ", ".join(["", *(text for text in numbers if not text.endswith("nan"))])
 
 

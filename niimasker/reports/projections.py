@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from niimasker.inputs.meshes import Mesh
+from niimasker.inputs.gifti import Mesh
 
 View = Literal["lateral", "medial"]
 

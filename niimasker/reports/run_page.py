@@ -87,7 +87,7 @@ def list_facts(run: RunView) -> Iterator[Fact]:
     yield Fact(f"{result.n_regions_without_signal:,}", "regions without signal")
     yield Fact(f"{result.degrees_of_freedom:.4g}", "degrees of freedom left")
     if math.isfinite(result.median_tsnr):
-        yield Fact(f"{result.median_tsnr:.1f}", "median tSNR")
+        yield Fact(_format_fixed(result.median_tsnr, 1), "median tSNR")
     yield Fact(f"{result.min_coverage:.0%}", "lowest coverage")
     if math.isfinite(result.mean_fd):
         yield Fact(f"{result.mean_fd:.3f} mm", "mean FD")
@@ -101,7 +101,8 @@ def _format_number(value: float) -> str:
 
 
 def _format_fixed(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}" if math.isfinite(value) else "n/a"
+    # Not -0.0.
+    return f"{round(value, decimals) + 0.0:.{decimals}f}" if math.isfinite(value) else "n/a"
 
 
 def _as_json(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from niimasker.inputs.meshes import Mesh
+from niimasker.inputs.gifti import Mesh
 from niimasker.reports.projections import find_normals
 
 # Steps along edges over which a vertex is compared with its surroundings, and over which the depths are then averaged.

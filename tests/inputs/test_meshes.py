@@ -12,7 +12,7 @@ from surface_files import make_space, make_sphere, save_mesh
 from niimasker.errors import ImageError, NiimaskerWarning
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel, VoxelModel
 from niimasker.inputs.mesh_files import list_mesh_folders, list_templateflow_folders, read_mesh_name, read_surface_space
-from niimasker.inputs.meshes import find_meshes, read_mesh, vertex_coordinates
+from niimasker.inputs.meshes import find_meshes, read_cortex_mesh, vertex_coordinates
 from niimasker.inputs.spaces import Grid
 
 COORDINATES, TRIANGLES = make_sphere()
@@ -234,29 +234,38 @@ class TestReading:
             "cras": np.array([5.0, -3.0, 2.0]),
         }
         nib.freesurfer.write_geometry(path, COORDINATES, TRIANGLES, volume_info=volume)
-        mesh = read_mesh(path)
+        mesh = read_cortex_mesh(path)
         np.testing.assert_allclose(mesh.coordinates, COORDINATES + np.array([5, -3, 2]), atol=1e-4)
         np.testing.assert_array_equal(mesh.triangles, TRIANGLES)
 
     def test_freesurfer_s_geometry_that_does_not_say_where_its_volume_lies_is_read_as_it_is(self, tmp_path):
-        mesh = read_mesh(save_mesh(tmp_path / "rh.white", COORDINATES, TRIANGLES))
+        mesh = read_cortex_mesh(save_mesh(tmp_path / "rh.white", COORDINATES, TRIANGLES))
         np.testing.assert_allclose(mesh.coordinates, COORDINATES, atol=1e-4)
 
     @pytest.mark.parametrize("name", ["tpl-fsLR_den-32k_hemi-L_pial.surf.gii", "lh.pial"])
     def test_damaged_mesh_is_warned_of_and_not_used(self, tmp_path, name):
         (tmp_path / name).write_bytes(b"no mesh at all")
-        with pytest.warns(NiimaskerWarning, match=f"{name}: not used as a mesh of the cortex"):
+        with pytest.warns(NiimaskerWarning, match=f"not used as a mesh of the cortex: .*{name}: "):
             assert find(tmp_path, space=make_space(N)) is None
 
     def test_file_that_templateflow_has_not_fetched_is_passed_over(self, tmp_path):
         (tmp_path / "tpl-fsLR_den-32k_hemi-L_pial.surf.gii").touch()
         assert find(tmp_path, space=make_space(N)) is None
 
-    @pytest.mark.parametrize("fault", [TRIANGLES + 1, TRIANGLES[:, :2]])
-    def test_triangles_that_do_not_fit_are_refused(self, tmp_path, fault):
-        path = save_mesh(tmp_path / "lh.pial.surf.gii", COORDINATES, fault)
-        with pytest.raises(ImageError, match=r"lh\.pial\.surf\.gii: its triangles do not fit its 98 vertices"):
-            read_mesh(path)
+    def test_triangles_that_do_not_fit_are_refused(self, tmp_path):
+        path = save_mesh(tmp_path / "lh.pial", COORDINATES, TRIANGLES + 1)
+        with pytest.raises(ImageError, match=r"lh\.pial: a triangle names a vertex that is none of the 98"):
+            read_cortex_mesh(path)
+
+    def test_places_that_are_no_numbers_are_refused(self, tmp_path):
+        path = save_mesh(tmp_path / "lh.pial.surf.gii", COORDINATES * np.nan, TRIANGLES)
+        with pytest.raises(ImageError, match=r"lh\.pial\.surf\.gii: the places of some vertices are not numbers"):
+            read_cortex_mesh(path)
+
+    def test_mesh_of_the_other_hemisphere_than_its_name_says_is_warned_of_and_not_used(self, tmp_path):
+        path = save_mesh(tmp_path / "tpl-fsLR_den-32k_hemi-L_pial.surf.gii", COORDINATES, TRIANGLES, "CortexRight")
+        with pytest.warns(NiimaskerWarning, match=f"{path}: is of CORTEX_RIGHT; expected CORTEX_LEFT by its name"):
+            assert find(tmp_path, space=make_space(N)) is None
 
 
 class TestFsaverage5:

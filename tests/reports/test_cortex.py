@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 from base64 import b64decode
 from pathlib import Path
@@ -9,11 +10,13 @@ import pandas as pd
 import pytest
 from nilearn import datasets
 from PIL import Image
+from scipy import sparse
 from surface_files import make_space, make_sphere
 from surface_views import label_weights
 
+from niimasker.inputs.gifti import Mesh, read_mesh
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel, VoxelModel
-from niimasker.inputs.meshes import CortexMesh, Mesh, Meshes, find_meshes, read_mesh
+from niimasker.inputs.meshes import CortexMesh, Meshes, find_meshes
 from niimasker.inputs.spaces import Grid
 from niimasker.reports.colour_scales import VIRIDIS, ColourBar
 from niimasker.reports.cortex import draw_cortex
@@ -22,7 +25,7 @@ from niimasker.reports.pictures import CortexPicture, VolumePicture, explain_mis
 from niimasker.reports.projections import find_normals, project
 from niimasker.reports.sulci import find_depths
 
-SPHERE = Mesh(*make_sphere(30, 40))
+SPHERE = Mesh(*make_sphere(30, 40), None)
 N = SPHERE.n_vertices
 GRID = Grid((4, 5, 6), ((2.0, 0, 0, -4), (0, 2.0, 0, -4), (0, 0, 2.0, -4), (0, 0, 0, 1.0)))
 RED, BLUE = "#ff0000", "#0000ff"
@@ -74,7 +77,7 @@ class TestProjection:
         np.testing.assert_allclose(60 - projection.interpolate(SPHERE.coordinates[:, 1]), projection.pixels % 120 + 0.5)
 
     def test_order_of_corners_does_not_matter(self):
-        inside_out = Mesh(SPHERE.coordinates, SPHERE.triangles[:, ::-1])
+        inside_out = Mesh(SPHERE.coordinates, SPHERE.triangles[:, ::-1], None)
         np.testing.assert_allclose(find_normals(inside_out), find_normals(SPHERE), atol=1e-12)
         np.testing.assert_array_equal(look("left", "lateral", inside_out).pixels, look("left", "lateral").pixels)
 
@@ -99,7 +102,7 @@ class TestSulci:
         bump = np.linalg.norm(coordinates - [-50, 0, 0], axis=1) < 12
         coordinates[hollow] *= 0.6
         coordinates[bump] *= 1.1
-        depths = find_depths(Mesh(coordinates, SPHERE.triangles))
+        depths = find_depths(Mesh(coordinates, SPHERE.triangles, None))
         assert depths[hollow].mean() > 0 > depths[bump].mean()
 
     def test_sulci_of_fsaverage5_are_those_of_freesurfer(self):
@@ -244,7 +247,7 @@ class TestDrawing:
         coordinates = SPHERE.coordinates.copy()
         hollow = np.linalg.norm(coordinates - [-50, 0, 0], axis=1) < 20
         coordinates[hollow] *= 0.5
-        folded = Mesh(coordinates, SPHERE.triangles)
+        folded = Mesh(coordinates, SPHERE.triangles, None)
         labels = np.zeros(N, dtype=int)
         labels[0] = 1
         meshes = meshes_of(CORTEX_LEFT, anatomical=folded)
@@ -276,9 +279,10 @@ class TestDrawing:
 
 class TestPictures:
     def test_grid_s_picture_is_a_volume_on_the_mean_image(self):
-        labels = np.zeros(120, dtype=int)
-        labels[7] = 1
-        picture = make_picture(label_weights(GRID, labels, ["a"]), np.arange(120.0), None)
+        space = Grayordinates((), None)
+        matrix = sparse.csr_array(([1.0], ([0], [7])), shape=(1, 120))
+        weights = dataclasses.replace(label_weights(space, np.zeros(0, dtype=int), ["a"]), space=GRID, matrix=matrix)
+        picture = make_picture(weights, np.arange(120.0), None)
         assert isinstance(picture, VolumePicture)
         assert picture.labels.values[3, 1, 0] == 1
         assert picture.background.values[3, 1, 0] == 7

@@ -109,7 +109,7 @@ class TestPicture:
 class TestWords:
     def test_table_says_structure_vertices_and_voxels(self):
         html = page()
-        table = re.search('<table class="sortable regions".*?</table>', html, re.DOTALL)[0]
+        table = re.search('<table class="sortable regions.*?</table>', html, re.DOTALL)[0]
         assert re.findall("<th .*?>(.*?)</th>", table)[:5] == ["Index", "Name", "Structure", "Vertices", "Voxels"]
         rows = [text_of(row).split() for row in re.findall("<tr.*?</tr>", table, re.DOTALL)[1:]]
         assert [row[-7:-4] for row in rows] == [
@@ -121,7 +121,7 @@ class TestWords:
 
     def test_table_of_a_surface_has_no_voxels(self):
         html = page(make_space(N))
-        table = re.search('<table class="sortable regions".*?</table>', html, re.DOTALL)[0]
+        table = re.search('<table class="sortable regions.*?</table>', html, re.DOTALL)[0]
         assert re.findall("<th .*?>(.*?)</th>", table)[:5] == ["Index", "Name", "Structure", "Vertices", "Coverage"]
         assert "averaged over vertices" in table
 

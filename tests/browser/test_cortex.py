@@ -1,0 +1,128 @@
+"""The maps of the cortex on a run's page, in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser.pages import DESK, TELEPHONE, console_messages, open_page, requests_elsewhere, scrolls_sideways
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+from surface_files import make_space
+from surface_views import surface_view
+
+from niimasker.inputs.meshes import find_meshes, vertex_coordinates
+from niimasker.reports.run_page import write_report
+
+NAMES = ("L_back", "<b>L_front</b>", "R_back", "R_front")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """The page of a run on fsaverage5 whose regions are the back and the front of each hemisphere."""
+    output_dir = tmp_path_factory.mktemp("report of a surface")
+    space = make_space(10_242, 10_242)
+    places = vertex_coordinates(space, find_meshes(space, "bold.func.gii", []))
+    labels = 1 + (places[:, 1] > -15) + 2 * np.repeat([0, 1], 10_242)
+    values = 500 + np.random.default_rng(0).normal(size=(30, space.n_points))
+    path = output_dir / "reports" / "run_report.html"
+    write_report(path, surface_view(output_dir / "bold.func.gii", space, labels, NAMES, values), output_dir)
+    return path
+
+
+@pytest.fixture
+def page(browser, report):
+    return show(browser, report)
+
+
+def show(browser, path, *, width=DESK):
+    open_page(browser, path, width=width)
+    WebDriverWait(browser, 30).until(lambda page: page.execute_script("return document.documentElement.dataset.drawn"))
+    return browser
+
+
+def shown_maps(page):
+    return [each.is_displayed() for each in page.find_elements(By.CSS_SELECTOR, ".map")]
+
+
+def point(page, number, across, down=0.5):
+    """Move the pointer to a place, in shares of the shown picture of a hemisphere."""
+    images = [each for each in page.find_elements(By.CSS_SELECTOR, ".hemispheres img") if each.is_displayed()]
+    image = images[number]
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", image)
+    x, y = (across - 0.5) * image.size["width"], (down - 0.5) * image.size["height"]
+    actions = ActionChains(page).move_to_element_with_offset(image, round(x), round(y))
+    actions.perform()
+    return actions
+
+
+def tip(page):
+    (found,) = page.find_elements(By.CSS_SELECTOR, ".tip")
+    return found.text if found.is_displayed() else None
+
+
+def test_console_is_silent_and_nothing_is_fetched_from_elsewhere(page):
+    point(page, 0, 0.15)
+    assert console_messages(page) == []
+    assert requests_elsewhere(page) == []
+
+
+def test_regions_are_shown_first_and_arrow_keys_change_the_map(page):
+    assert shown_maps(page) == [True, False, False]
+    first, second = page.find_elements(By.CSS_SELECTOR, ".maps > input")[:2]
+    first.send_keys(Keys.ARROW_RIGHT)
+    assert shown_maps(page) == [False, True, False]
+    second.send_keys(Keys.ARROW_RIGHT)
+    assert shown_maps(page) == [False, False, True]
+
+
+def test_button_changes_the_map(page):
+    page.find_elements(By.CSS_SELECTOR, ".maps > label")[2].click()
+    assert shown_maps(page) == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("number", "across", "name"), [(0, 0.08, 1), (0, 0.42, 0), (0, 0.92, 1), (1, 0.08, 3), (1, 0.92, 3)]
+)
+@pytest.mark.parametrize("width", [DESK, TELEPHONE])
+def test_pointer_shows_name_and_numbers_of_the_region_under_it(browser, report, width, number, across, name):
+    page = show(browser, report, width=width)
+    point(page, number, across)
+    assert tip(page).startswith(f"{NAMES[name]}, coverage 1.00, tSNR ")
+    assert not scrolls_sideways(page)
+
+
+def test_pointer_beside_the_brain_shows_nothing(page):
+    point(page, 0, 0.1)
+    point(page, 0, 0.02, 0.95)
+    assert tip(page) is None
+
+
+def test_click_shows_the_region_s_signal(page):
+    point(page, 1, 0.4).click().perform()
+    assert page.find_element(By.CSS_SELECTOR, ".found-region").text == "R_back"
+
+
+def test_print_has_the_chosen_map_without_buttons(page):
+    page.find_elements(By.CSS_SELECTOR, ".maps > label")[1].click()
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert shown_maps(page) == [False, True, False]
+        assert not any(each.is_displayed() for each in page.find_elements(By.CSS_SELECTOR, ".maps > label"))
+        assert "Point at a region" not in page.find_element(By.CSS_SELECTOR, ".maps").text
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize("width", [DESK, TELEPHONE])
+def test_pictures_fit_the_page(browser, report, width):
+    page = show(browser, report, width=width)
+    assert not scrolls_sideways(page)
+    left, right = page.find_elements(By.CSS_SELECTOR, ".map:first-of-type img")
+    if width == DESK:
+        assert left.location["y"] == right.location["y"]
+    else:
+        assert left.location["y"] + left.size["height"] <= right.location["y"]
