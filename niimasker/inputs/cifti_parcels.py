@@ -19,10 +19,7 @@ from niimasker.inputs.cifti_models import (
     read_structure,
 )
 from niimasker.inputs.cifti_xml import HeaderError, parse_indices, parse_map, read_attribute, read_integer
-from niimasker.inputs.grayordinates import Grayordinates
-
-# The structure of the voxels of parcels, whose structures CIFTI does not store: they are found by their place alone.
-ANY_STRUCTURE = ""
+from niimasker.inputs.grayordinates import ANY_STRUCTURE, Grayordinates
 
 # A parcel's label and its points in one structure.
 Part = tuple[int, np.ndarray]

@@ -13,6 +13,8 @@ from niimasker.inputs.spaces import Grid
 
 # CIFTI's names, without its prefix CIFTI_STRUCTURE_.
 CORTEX_LEFT, CORTEX_RIGHT = "CORTEX_LEFT", "CORTEX_RIGHT"
+# The structure of the voxels of parcels, which CIFTI does not store: they are found by their place alone.
+ANY_STRUCTURE = ""
 
 
 @dataclass(frozen=True, eq=False)

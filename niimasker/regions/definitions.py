@@ -58,10 +58,13 @@ class PointLabels:
     ----------
     labels
         The position of each point's region, counted from 1, 0 for background; int32 of shape (space.n_points,).
+    places
+        Where each point lies in mm, of shape (space.n_points, 3), NaN where that is not known; None for voxels alone.
     """
 
     labels: np.ndarray
     space: Grayordinates
+    places: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

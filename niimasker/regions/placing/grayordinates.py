@@ -147,7 +147,8 @@ def name_structures(regions: Regions) -> tuple[str, ...] | None:
         is_in[rows, space.structures[points]] = True
     names = [model.structure for model in space.models]
     return tuple(
-        ",".join(dict.fromkeys(name for name, here in zip(names, row, strict=True) if here)) for row in is_in.tolist()
+        ",".join(dict.fromkeys(name for name, here in zip(names, row, strict=True) if here and name))
+        for row in is_in.tolist()
     )
 
 
@@ -171,7 +172,7 @@ def _split_into_points(weights: RegionWeights, definition: PointLabels, space: G
         "voxels",
         indices=tuple(range(n_columns)),
         names=tuple(f"{prefix}{noun} {n}" for prefix, n in zip(prefixes, number_in_region, strict=True)),
-        centres=space.coordinates[points],
+        centres=(space.coordinates[points] if definition.places is None else definition.places[positions[order]]),
         matrix=make_matrix(np.arange(n_columns), points, np.ones(n_columns), (n_columns, space.n_points)),
         n_points=np.ones(n_columns, dtype=int),
         extent=np.ones(n_columns),

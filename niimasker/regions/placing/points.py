@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from niimasker.errors import ImageError
-from niimasker.inputs.grayordinates import Grayordinates, Outline, SurfaceModel, VoxelModel
+from niimasker.inputs.grayordinates import ANY_STRUCTURE, Grayordinates, Outline, SurfaceModel, VoxelModel
 from niimasker.inputs.spaces import Grid
 
 # A voxel is the same in two files if its centres are closer than this, in voxels; affines are often rounded.
@@ -48,7 +49,7 @@ def match_points(source: Grayordinates, target: Grayordinates) -> np.ndarray:
     for target_start, model in zip(target.starts[:-1], target.models, strict=True):
         here = positions[target_start : target_start + model.n_points]
         for source_start, other in zip(source.starts[:-1], source.models, strict=True):
-            if other.structure != model.structure:
+            if not _are_alike(other, model):
                 continue
             if isinstance(model, SurfaceModel) and isinstance(other, SurfaceModel):
                 found = _match_vertices(other, model)
@@ -56,10 +57,16 @@ def match_points(source: Grayordinates, target: Grayordinates) -> np.ndarray:
                 assert source.grid is not None
                 assert target.grid is not None
                 found = _match_voxels(other, source.grid, model, target.grid)
-            else:
-                continue
             np.copyto(here, source_start + found, where=found >= 0)
     return positions
+
+
+def _are_alike(model: SurfaceModel | VoxelModel, other: SurfaceModel | VoxelModel) -> bool:
+    """Return whether two models can have points in common."""
+    if isinstance(model, VoxelModel) and isinstance(other, VoxelModel):
+        # The voxels of parcels carry no structure.
+        return model.structure == other.structure or ANY_STRUCTURE in (model.structure, other.structure)
+    return type(model) is type(other) and model.structure == other.structure
 
 
 def _match_vertices(source: SurfaceModel, target: SurfaceModel) -> np.ndarray:
@@ -94,7 +101,7 @@ def check_outlines(regions: Outline, image: Outline) -> None:
                 f"{structure} has {name_density(meshes[structure])} in the image and {name_density(n_vertices)} in the "
                 "regions; give regions of the image's mesh, or resample them, as with wb_command -label-resample."
             )
-    shares_voxels = bool({*regions.volumes} & {*image.volumes})
+    shares_voxels = _share_volumes(regions.volumes, image.volumes)
     shares_vertices = bool({*meshes} & {structure for structure, _ in regions.meshes})
     if shares_voxels and regions.grid is not None and image.grid is not None:
         _check_grids(regions.grid, image.grid)
@@ -105,8 +112,14 @@ def check_outlines(regions: Outline, image: Outline) -> None:
         )
 
 
+def _share_volumes(volumes: Sequence[str], others: Sequence[str]) -> bool:
+    if ANY_STRUCTURE in (*volumes, *others):
+        return bool(volumes) and bool(others)
+    return bool({*volumes} & {*others})
+
+
 def _list_structures(outline: Outline) -> str:
-    names = [structure for structure, _ in outline.meshes] + list(outline.volumes)
+    names = [structure for structure, _ in outline.meshes] + [name or "voxels" for name in outline.volumes]
     shown = ", ".join(names[:4])
     return f"{shown} and {len(names) - 4} more structures" if len(names) > 4 else shown or "no structure"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from niimasker.errors import RegionsError, list_names, warn
+from niimasker.inputs.grayordinates import Grayordinates
+from niimasker.inputs.meshes import find_meshes, vertex_coordinates
 from niimasker.regions.definitions import PointLabels, PointMask, Regions
 from niimasker.regions.names.bids_tables import find_lookup_table
 from niimasker.regions.names.joins import NamesJoin
@@ -33,6 +36,9 @@ def load_point_regions(roi: RoiFile, labels: Sequence[str], *, as_voxels: bool, 
     """
     atlas = read_atlas_values(roi)
     found = find_regions(atlas)
+    places = _find_places(atlas.space, roi)
+    if as_voxels and isinstance(found.definition, PointLabels):
+        found = dataclasses.replace(found, definition=dataclasses.replace(found.definition, places=places))
     is_single_mask = as_voxels and len(found.keys) == 1
     if is_single_mask and labels:
         warn(f"--labels is ignored for {roi.path.name}: with --as_voxels each column is a point of this mask.")
@@ -42,7 +48,7 @@ def load_point_regions(roi: RoiFile, labels: Sequence[str], *, as_voxels: bool, 
         found.definition,
         found.keys,
         named.names,
-        _find_centres(found),
+        _find_centres(found, places),
         roi.path.name,
         names_join=named.join,
     )
@@ -76,10 +82,15 @@ def _finish_names(named: Named, found: FoundRegions, source: str) -> Named:
     return finish_names(names, named.join, found.keys, source)
 
 
-def _find_centres(found: FoundRegions) -> np.ndarray:
-    """Return the regions' centres of mass in mm; NaN for regions with vertices, whose places no file gives."""
+def _find_places(space: Grayordinates, roi: RoiFile) -> np.ndarray:
+    """Return where each point lies in mm, of shape (n_points, 3): vertices by a mesh beside the atlas, or nilearn's."""
+    meshes = find_meshes(space, roi.path.name, [roi.path.parent])
+    return np.where(space.is_vertex[:, None], vertex_coordinates(space, meshes), space.coordinates)
+
+
+def _find_centres(found: FoundRegions, places: np.ndarray) -> np.ndarray:
+    """Return the regions' centres of mass in mm; NaN for regions with points whose places are not known."""
     definition = found.definition
-    places = definition.space.coordinates
     if isinstance(definition, PointLabels):
         labelled = np.flatnonzero(definition.labels)
         rows, n_regions = definition.labels[labelled] - 1, len(found.keys)
