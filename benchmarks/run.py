@@ -14,25 +14,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from costs import Cost, mark_excess, run
 from data import make_data
 
 HERE = Path(__file__).parent
 NIIMASKER = [sys.executable, "-m", "niimasker"]
 # Without reports, which a nilearn script does not write; they have a table of their own.
 CLEANING = ["--detrend", "--high_pass", "0.01", "--standardize", "--no_report"]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The duration of a command in seconds, and its peak memory in MB."""
-
-    seconds: float
-    megabytes: float
 
 
 @dataclass(frozen=True)
@@ -147,19 +139,6 @@ class Bench:
         ]
 
 
-def run(command: Sequence[str]) -> Cost:
-    """Return the cost of a command; its memory is that of its largest process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed:\n{errors.decode()}")
-    return Cost(seconds, usage.ru_maxrss / 1024)
-
-
 def print_rows(bench: Bench) -> None:
     """Print the cost of each kind of work with niimasker and with nilearn."""
     print("| work (detrend, high_pass 0.01, standardize) | niimasker | nilearn script | time ratio | memory ratio |")
@@ -176,11 +155,6 @@ def print_rows(bench: Bench) -> None:
             flush=True,
         )
     print()
-
-
-def mark_excess(value: float, limit: float) -> str:
-    """Return a value as text, with its limit if it exceeds it."""
-    return f"{value:.2f}" if value <= limit else f"{value:.2f} (over {limit:.2f})"
 
 
 def print_others(bench: Bench) -> None:
