@@ -11,10 +11,11 @@ import numpy as np
 
 from niimasker.regions.placing.operators import Stacked
 from niimasker.regions.placing.weights import RegionWeights
+from niimasker.signals.partial_sums import PartialSums
 from niimasker.signals.timeline import Timeline
 
-# Blocks of points are taken apart for the differences to stay in the processor's cache.
-_POINTS_AT_ONCE = 512
+# Blocks of points are taken apart, so that the differences stay in the processor's cache.
+_PIECE_BYTES = 2**21
 
 
 @dataclass(frozen=True)
@@ -201,25 +202,23 @@ def accumulate_points(
     n_volumes, n_points = int(np.count_nonzero(kept)), len(operator.points)
     first, means, deviations = np.zeros(n_points), np.zeros(n_points), np.zeros(n_points)
     is_finite = np.ones(n_points, dtype=bool)
-    total: np.ndarray | None = None
+    sums = PartialSums(operator, n_volumes)
+    n_per_piece = max(1, _PIECE_BYTES // (8 * n_volumes))
     for start, block in blocks:
         low, high = np.searchsorted(operator.points, [start, start + len(block)])
-        for begin in range(low, high, _POINTS_AT_ONCE):
-            here = slice(begin, min(begin + _POINTS_AT_ONCE, high))
-            series = _take_series(block, operator.points[here] - start, kept)
-            first[here], means[here], deviations[here], is_finite[here] = _subtract_first(series, zero)
-            part = operator.sum_some(series, begin)
-            total = part if total is None else np.add(total, part, out=total)
-    assert total is not None
+        for piece in sums.iter_pieces(low, high, n_per_piece):
+            here = piece.positions
+            values = _take_series(block, operator.points[here] - start, kept)
+            first[here], means[here], deviations[here], is_finite[here] = _subtract_first(values, zero)
+            sums.add(piece, values)
     statistics = PointStatistics(operator.points, first + means, deviations, is_finite, n_volumes)
-    return Accumulated(total, first, statistics)
+    return Accumulated(sums.totals, first, statistics)
 
 
-def _take_series(block: np.ndarray, positions: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def _take_series(block: np.ndarray, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Return the kept volumes of some points as float64, of shape (n_points, n_kept)."""
-    is_range = positions[-1] - positions[0] + 1 == len(positions)
-    rows = block[positions[0] : positions[-1] + 1] if is_range else block[positions]
-    return (rows if kept.all() else rows[:, kept]).astype(np.float64)
+    series: np.ndarray = block[rows] if kept.all() else block[rows][:, kept]
+    return series.astype(np.float64)
 
 
 def _subtract_first(series: np.ndarray, zero: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -231,14 +230,17 @@ def _subtract_first(series: np.ndarray, zero: float) -> tuple[np.ndarray, np.nda
         Of each point: the first value, mean and population standard deviation of the differences, and whether all
         values are finite; others count as `zero`.
     """
+    first = _replace_non_finite(zero, series[:, 0])
     with np.errstate(invalid="ignore"):  # infinity minus infinity
+        series -= first[:, None]
         sums = series.sum(axis=1)
+    # The sum is not finite if any value is not, so that finite series need no second pass.
     is_finite = np.isfinite(sums)
     if not is_finite.all():
-        series[~is_finite] = _replace_non_finite(zero, series[~is_finite])
-    first = series[:, 0].copy()
-    series -= first[:, None]
-    mean = series.mean(axis=1)
+        is_bad = ~is_finite
+        series[is_bad] = _replace_non_finite(zero - first[is_bad, None], series[is_bad])
+        sums = series.sum(axis=1)
+    mean = sums / series.shape[1]
     squares = np.einsum("pt,pt->p", series, series) / series.shape[1]
     return first, mean, np.sqrt(np.maximum(squares - mean**2, 0.0)), is_finite
 

@@ -50,10 +50,6 @@ class WeightedSums:
         """Return the sums, of shape (n_regions, n_volumes), for values of shape (n_points, n_volumes)."""
         return np.asarray(self.matrix @ columns)
 
-    def sum_some(self, columns: np.ndarray, first: int) -> np.ndarray:
-        """Return the share of the sums that consecutive points from `first` on contribute."""
-        return np.asarray(self.matrix[:, first : first + len(columns)] @ columns)
-
     def finish(self, sums: np.ndarray) -> np.ndarray:
         """Return the regions' values from their sums, of the same shape."""
         return sums if self.solve is None else self.solve @ sums
@@ -69,21 +65,6 @@ class Stacked:
     def sum(self, columns: np.ndarray) -> np.ndarray:
         """Return the sums of all parts, of shape (n_rows, n_volumes), for values of shape (n_points, n_volumes)."""
         return np.concatenate([part.sum(columns) for part in self.parts])
-
-    def sum_some(self, columns: np.ndarray, first: int) -> np.ndarray:
-        """Return the share of the sums that some of the points contribute, of shape (n_rows, n_volumes).
-
-        Parameters
-        ----------
-        columns
-            The values of consecutive points, of shape (n_some, n_volumes).
-        first
-            The position of the first of them among `points`.
-        """
-        # Smoothed voxels need whole volumes; only grids have them.
-        parts = [part for part in self.parts if isinstance(part, WeightedSums)]
-        assert len(parts) == len(self.parts)
-        return np.concatenate([part.sum_some(columns, first) for part in parts])
 
     def finish(self, sums: np.ndarray) -> np.ndarray:
         """Return the values of all parts from their sums, of the same shape."""
