@@ -45,6 +45,7 @@ setup(
         "pillow>=10.1",
         "plotly>=6",
         "pyarrow>=20",
+        "pybase64>=1.4",
         "scipy>=1.13",
         "threadpoolctl>=3.1",
         "tqdm>=4.64",

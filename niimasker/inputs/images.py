@@ -188,13 +188,13 @@ def _check_size(voxels: VoxelStorage) -> None:
         _check_first_volume(voxels)
 
 
-def check_memory(image_path: Path, action: str, n_bytes: int) -> None:
+def check_memory(image_path: Path, action: str, n_bytes: int, *, way_out: str = "resample it to larger voxels") -> None:
     """Raise TooLittleMemoryError when an action on an image needs more memory than is free."""
     free = free_bytes()
     if n_bytes > free:
         raise TooLittleMemoryError(
             f"{image_path}: {action} takes {n_bytes / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; "
-            "resample it to larger voxels, or use a machine with more memory."
+            f"{way_out}, or use a machine with more memory."
         )
 
 
