@@ -122,12 +122,11 @@ def read_gifti_header(path: Path) -> GiftiHeader:
         The file is damaged, or too small for the arrays that it announces.
     """
     with _open_checked(path) as reader:
-        element, description = _read_first_array(reader)
+        element, description = _read_first_array(reader, path)
         n_arrays = reader.n_arrays
         if n_arrays is None:
             raise BrokenGiftiError("it does not say how many arrays it holds (NumberOfDataArrays)")
         check_arrays(path, description, n_arrays)
-        check_end(path)
     check_intent(path, description.intent)
     is_2d = len(description.shape) > 1
     return GiftiHeader(
@@ -156,16 +155,17 @@ def read_gifti(path: Path) -> GiftiData:
         The file's values are larger than the free memory.
     """
     with _open_checked(path) as reader:
-        element, description = _read_first_array(reader)
+        element, description = _read_first_array(reader, path)
         check_intent(path, description.intent)
         check_arrays(path, description, reader.n_arrays or 1)
         # Twice: the arrays, and all of them in one.
         n_bytes = 2 * description.n_bytes * (reader.n_arrays or 1)
         check_memory(path, "reading it", n_bytes, way_out="give a file with fewer maps")
         elements, descriptions, arrays = [element], [description], [_read_values(reader, description, path)]
-        for element, array in _iter_arrays(reader, path):
+        for element, description, array in _iter_arrays(reader, path):
+            check_intent(path, description.intent)
             elements.append(element)
-            descriptions.append(describe_array(element.attributes))
+            descriptions.append(description)
             arrays.append(array)
         check_shapes(descriptions)
         check_count(reader.n_arrays, len(arrays))
@@ -198,8 +198,8 @@ def read_mesh(path: Path) -> Mesh:
     found: dict[str, np.ndarray] = {}
     structure = None
     with _open_checked(path) as reader:
-        for element, array in _iter_arrays(reader, path):
-            found[describe_array(element.attributes).intent] = array
+        for element, description, array in _iter_arrays(reader, path):
+            found[description.intent] = array
             structure = structure or _find_stated_structure(reader, element)
         if not {"POINTSET", "TRIANGLE"} <= found.keys():
             shown = ", ".join(found) or "no array"
@@ -223,10 +223,11 @@ def _open_checked(path: Path) -> Iterator[GiftiReader]:
         raise BrokenImageError(f"{path}: cannot be read as a GIFTI file ({error}); fetch or make it again.") from error
 
 
-def _read_first_array(reader: GiftiReader) -> tuple[ArrayElement, ArrayDescription]:
+def _read_first_array(reader: GiftiReader, path: Path) -> tuple[ArrayElement, ArrayDescription]:
     element = reader.next_array()
     if element is None:
         raise BrokenGiftiError("it holds no array")
+    check_end(path)
     return element, describe_array(element.attributes)
 
 
@@ -234,11 +235,11 @@ def _read_values(reader: GiftiReader, description: ArrayDescription, path: Path)
     return decode_array(description, reader.read_text(description.max_text_bytes), path.parent)
 
 
-def _iter_arrays(reader: GiftiReader, path: Path) -> Iterator[tuple[ArrayElement, np.ndarray]]:
+def _iter_arrays(reader: GiftiReader, path: Path) -> Iterator[tuple[ArrayElement, ArrayDescription, np.ndarray]]:
     while (element := reader.next_array()) is not None:
         description = describe_array(element.attributes)
         check_arrays(path, description, 1)
-        yield element, _read_values(reader, description, path)
+        yield element, description, _read_values(reader, description, path)
 
 
 def _find_stated_structure(reader: GiftiReader, element: ArrayElement) -> str | None:

@@ -158,6 +158,8 @@ def find_external_file(description: ArrayDescription, folder: Path) -> Path | No
     """
     if description.encoding != _EXTERNAL:
         return None
+    if not description.external_name:
+        raise BrokenGiftiError("it names no file with its values (ExternalFileName)")
     path = folder / description.external_name
     if found := describe_missing_file(path):
         is_link = found == "no such file" and path.is_symlink()

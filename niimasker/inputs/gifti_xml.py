@@ -11,6 +11,7 @@ from xml.parsers import expat
 
 from niimasker.inputs.blocks import READ_ERRORS, Digest, open_decompressed
 from niimasker.inputs.gifti_content import MAX_HELD_BYTES, ArrayElement, BrokenGiftiError, Content
+from niimasker.inputs.images import first_line
 
 # Smaller pieces than this take longer in all, and larger ones leave the processor's cache.
 _PIECE_BYTES = 2**17
@@ -144,7 +145,7 @@ class GiftiReader:
         try:
             piece = self._file.read(_PIECE_BYTES)
         except READ_ERRORS as error:
-            raise BrokenGiftiError(str(error).rstrip(".") or type(error).__name__) from error
+            raise BrokenGiftiError(first_line(error)) from error
         if is_first and b"\0" in piece[:4]:
             raise BrokenGiftiError("it is no XML in UTF-8")
         if not piece and not is_end_allowed:
@@ -164,6 +165,10 @@ class GiftiReader:
         except expat.ExpatError as error:
             reason = _EARLY_END if is_last and error.code in _END_ERRORS else expat.errors.messages[error.code]
             raise BrokenGiftiError(reason) from error
+        except BrokenGiftiError:
+            raise
+        except (LookupError, ValueError) as error:  # an encoding that does not exist, or that expat cannot read
+            raise BrokenGiftiError(first_line(error)) from error
         if self._content.since_event > MAX_HELD_BYTES:
             raise BrokenGiftiError(f"a tag or comment is larger than {MAX_HELD_BYTES // 2**20} MB")
 
@@ -186,5 +191,5 @@ def open_gifti(path: Path, digest: Digest | None = None) -> Iterator[GiftiReader
         try:
             file = open_decompressed(path, stack, digest)
         except READ_ERRORS as error:
-            raise BrokenGiftiError(str(error)) from error
+            raise BrokenGiftiError(first_line(error)) from error
         yield GiftiReader(file)
