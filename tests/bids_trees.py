@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,8 @@ class Generation:
     ----------
     beside
         Files that are there too and are no image, table or mask of a run.
+    surfaces
+        Series of surfaces and grayordinates by their space, left before right.
     """
 
     image: str
@@ -37,12 +39,19 @@ class Generation:
     mask: str
     beside: tuple[str, ...] = ()
     columns: tuple[str, ...] = COLUMNS
+    surfaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 _IMAGE, _MASK = "{run}{space}_desc-preproc_bold.nii.gz", "{run}{space}_desc-brain_mask.nii.gz"
 _REGRESSORS, _TIMESERIES = "{run}_desc-confounds_regressors.tsv", "{run}_desc-confounds_timeseries.tsv"
-_SURFACES = ("{run}_space-fsLR_den-91k_bold.dtseries.nii", "{run}_space-fsLR_den-91k_bold.json")
+_FSLR = "{run}_space-fsLR_den-91k_bold.dtseries.nii"
 _BOLDREF = "{run}{space}_boldref.nii.gz"
+
+
+def _pair(name: str) -> tuple[str, ...]:
+    """Return the names of both hemispheres."""
+    return name.replace("{hemi}", "L"), name.replace("{hemi}", "R")
+
 
 GENERATIONS = {
     "1.1": Generation(
@@ -50,13 +59,16 @@ GENERATIONS = {
         "{run}_bold_confounds.tsv",
         "{run}_bold{space}_brainmask.nii.gz",
         (
-            "{run}_bold_space-fsaverage5.L.func.gii",
             "{run}_bold_MELODICmix.tsv",
             "{run}_bold_AROMAnoiseICs.csv",
             "{run}_bold{space}_label-aseg_roi.nii.gz",
             "{run}_bold{space}_variant-smoothAROMAnonaggr_preproc.nii.gz",
         ),
         FORMER_COLUMNS,
+        {
+            "fsaverage5": _pair("{run}_bold_space-fsaverage5.{hemi}.func.gii"),
+            "cifti": ("{run}_bold_space-cifti_variant-space1_preproc.dtseries.nii",),
+        },
     ),
     "1.4": Generation(
         _IMAGE,
@@ -64,11 +76,15 @@ GENERATIONS = {
         _MASK,
         (
             _BOLDREF,
-            "{run}_space-fsaverage5_hemi-L.func.gii",
             "{run}_desc-MELODIC_mixing.tsv",
             "{run}{space}_desc-smoothAROMAnonaggr_bold.nii.gz",
             "{run}{space}_desc-aseg_dseg.nii.gz",
         ),
+        surfaces={
+            "fsaverage5": _pair("{run}_space-fsaverage5_hemi-{hemi}.func.gii"),
+            "fsnative": _pair("{run}_space-fsnative_hemi-{hemi}.func.gii"),
+            "none": ("{run}_bold.dtseries.nii",),
+        },
     ),
     "20.2": Generation(
         _IMAGE,
@@ -76,39 +92,51 @@ GENERATIONS = {
         _MASK,
         (
             _BOLDREF,
-            *_SURFACES,
+            "{run}_space-fsLR_den-91k_bold.dtseries.json",
             "{run}_from-scanner_to-T1w_mode-image_xfm.txt",
-            "{run}_space-fsaverage_hemi-R_bold.func.gii",
         ),
+        surfaces={"fsaverage": _pair("{run}_space-fsaverage_hemi-{hemi}_bold.func.gii"), "fsLR": (_FSLR,)},
     ),
     "21.0": Generation(
         _IMAGE,
         _TIMESERIES,
         _MASK,
-        (_BOLDREF, *_SURFACES, "{run}_hemi-L_space-fsaverage_bold.func.gii", "{run}{space}_desc-aparcaseg_dseg.nii.gz"),
+        (
+            _BOLDREF,
+            "{run}_space-fsLR_den-91k_bold.dtseries.json",
+            "{run}{space}_desc-aparcaseg_dseg.nii.gz",
+        ),
+        surfaces={"fsaverage5": _pair("{run}_space-fsaverage5_hemi-{hemi}_bold.func.gii"), "fsLR": (_FSLR,)},
     ),
     "23.2": Generation(
         _IMAGE,
         _TIMESERIES,
         _MASK,
         (
-            *(_BOLDREF, *_SURFACES),
+            _BOLDREF,
+            "{run}_space-fsLR_den-91k_bold.json",
             "{run}_desc-hmc_boldref.nii.gz",
             "{run}_desc-coreg_boldref.nii.gz",
             "{run}_desc-confounds_timeseries.json",
         ),
+        surfaces={"fsaverage6": _pair("{run}_hemi-{hemi}_space-fsaverage6_bold.func.gii"), "fsLR": (_FSLR,)},
     ),
     "25": Generation(
         _IMAGE,
         _TIMESERIES,
         _MASK,
         (
-            *(_BOLDREF, *_SURFACES),
+            _BOLDREF,
+            "{run}_space-fsLR_den-91k_bold.json",
             "{run}_part-phase_desc-preproc_bold.nii.gz",
             "{run}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt",
-            "{run}_hemi-L_space-fsnative_bold.func.gii",
             "{run}{space}_T2starmap.nii.gz",
         ),
+        surfaces={
+            "fsnative": _pair("{run}_hemi-{hemi}_space-fsnative_bold.func.gii"),
+            "fsaverage5": _pair("{run}_hemi-{hemi}_space-fsaverage5_bold.func.gii"),
+            "fsLR": (_FSLR,),
+        },
     ),
 }
 
@@ -118,11 +146,12 @@ XCP_D = Generation(
     _MASK,
     (
         "{run}{space}_desc-denoisedSmoothed_bold.nii.gz",
-        "{run}_space-fsLR_den-91k_desc-denoised_bold.dtseries.nii",
         "{run}{space}_stat-alff_boldmap.nii.gz",
+        "{run}_space-fsLR_seg-4S156Parcels_den-91k_stat-mean_timeseries.ptseries.nii",
         "{run}_motion.tsv",
         "{run}_outliers.tsv",
     ),
+    surfaces={"fsLR": ("{run}_space-fsLR_den-91k_desc-denoised_bold.dtseries.nii",)},
 )
 
 
@@ -167,6 +196,12 @@ def touch_tree(
                 touch(path)
             found.append(files)
     return found
+
+
+def touch_surfaces(root: Path, runs: Sequence[str], generation: str | Generation, space: str) -> list[list[Path]]:
+    """Make empty series of surfaces or grayordinates of each run in one space; return the files of each run."""
+    names = (GENERATIONS[generation] if isinstance(generation, str) else generation).surfaces[space]
+    return [[touch(func_folder(root, run) / name.format(run=run)) for name in names] for run in runs]
 
 
 def touch(path: Path) -> Path:

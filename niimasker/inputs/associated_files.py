@@ -10,8 +10,8 @@ from pathlib import Path
 
 from niimasker.errors import RunError
 from niimasker.inputs.closest_files import choose_closest, find_conflicts
-from niimasker.inputs.datasets import IMAGE_EXTENSIONS
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, is_hidden, read_name
+from niimasker.inputs.run_images import IMAGE_EXTENSIONS
 
 _SPATIAL = (*RUN_ENTITIES, "space", "cohort", "res", "den")
 
@@ -69,7 +69,7 @@ class AssociatedFiles:
         of_run = self._find_candidates(image_path, name, kind)
         candidates = choose_closest(name, of_run)
         if len(candidates) == 1:
-            _check_exists(candidates[0], image_path, kind)
+            check_fetched(candidates[0], image_path, kind)
             return candidates[0]
         shared = [f"{entity}-{value}" for entity, value in name.entities.items() if entity in kind.entities]
         if not shared:
@@ -92,6 +92,10 @@ class AssociatedFiles:
         raise RunError(
             f"{image_path}: more than one {kind.noun} beside it: {listed}; remove one, or give {kind.option}."
         )
+
+    def list_files(self, folder: Path, kind: FileKind) -> list[str]:
+        """Return the names of all files of a kind in a folder."""
+        return [name for names in self._list_files(folder, kind).values() for name in names]
 
     def _find_candidates(self, image_path: Path, name: BidsName, kind: FileKind) -> Sequence[Path]:
         """Return the best matches: the same entities, else run-1 for run-01, else the file of all echoes."""
@@ -142,8 +146,9 @@ class AssociatedFiles:
         return self._names[1]
 
 
-def _check_exists(path: Path, image_path: Path, kind: FileKind) -> None:
-    if not path.exists():
+def check_fetched(path: Path, image_path: Path, kind: FileKind) -> None:
+    """Raise RunError if an image's file of a kind is a link to a file that does not exist."""
+    if path.is_symlink() and not path.exists():
         raise RunError(
             f"{image_path}: its {kind.noun} {path.name} is a link to a file that does not exist; "
             f"fetch it, as with datalad get, or give {kind.option}."

@@ -5,54 +5,20 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from natsort import natsorted
 
 from niimasker.errors import RunsError, count, list_names, warn
-from niimasker.inputs.entities import NONE, BidsName, is_hidden, list_value_words, read_name
+from niimasker.inputs.entities import NONE, is_hidden, read_name
+from niimasker.inputs.run_images import IMAGE_EXTENSIONS, RunImage
 
-IMAGE_EXTENSIONS = (".nii", ".nii.gz", ".nii.bz2", ".nii.zst")
-_SURFACE_EXTENSIONS = (".gii", ".dtseries.nii", ".ptseries.nii")
-
-# The words of --space and --res for images without that entity: fMRIPrep writes no space entity for images in the run's
-# native space, and no res entity for images at the run's native resolution.
-_WORDS_FOR_ABSENT = {"space": "func", "res": "native"}
-
-# As in fMRIPrep's --output-spaces: each cohort of a template is a space of its own.
-_COHORT = ":cohort-"
+# Files of surfaces and grayordinates that are no series of all their points.
+_OTHER_SURFACE_EXTENSIONS = (".gii", ".ptseries.nii", ".pconn.nii", ".dconn.nii", ".dscalar.nii", ".pscalar.nii")
 
 
-@dataclass(frozen=True)
-class DatasetImage:
-    """An image of a dataset and its parsed name."""
-
-    path: Path
-    name: BidsName
-
-    def value_of(self, entity: str) -> str:
-        """Return the value of an entity, or the option's word for images without it."""
-        value = self.name.entities.get(entity, _WORDS_FOR_ABSENT.get(entity, NONE))
-        cohort = self.name.entities.get("cohort")
-        return f"{value}{_COHORT}{cohort}" if entity == "space" and cohort else value
-
-    def list_words(self, entity: str) -> frozenset[str]:
-        """Return the words that stand for the image's value of an entity; a space's with or without its cohort."""
-        value = self.name.entities.get(entity)
-        if value is None:
-            return frozenset((NONE, _WORDS_FOR_ABSENT.get(entity, NONE)))
-        words = list_value_words(entity, value)
-        if entity != "space":
-            return words
-        # Some programs write a cohort as space-MNIInfant+1.
-        template, _, cohort = value.partition("+")
-        cohort = self.name.entities.get("cohort", cohort)
-        return words | {template, f"{template}{_COHORT}{cohort}", f"{template}+{cohort}"} if cohort else words
-
-
-def list_images(folder: Path) -> list[DatasetImage]:
+def list_images(folder: Path) -> list[RunImage]:
     """Return all BOLD images of a folder, whatever version of a run they are.
 
     Parameters
@@ -73,7 +39,7 @@ def list_images(folder: Path) -> list[DatasetImage]:
     return _without_prefixed(images, folder)
 
 
-def _without_prefixed(images: Sequence[DatasetImage], folder: Path) -> list[DatasetImage]:
+def _without_prefixed(images: Sequence[RunImage], folder: Path) -> list[RunImage]:
     """Return the images without those that have a prefix before sub-, with a warning."""
     prefixed = [image for image in images if _has_prefix(image)]
     if not prefixed:
@@ -86,7 +52,7 @@ def _without_prefixed(images: Sequence[DatasetImage], folder: Path) -> list[Data
     return [image for image in images if not _has_prefix(image)]
 
 
-def _has_prefix(image: DatasetImage) -> bool:
+def _has_prefix(image: RunImage) -> bool:
     # SPM writes usub-01_task-rest_bold.nii, swusub-01_task-rest_bold.nii, ... beside its images.
     entities = image.name.entities
     return "sub" not in entities and any(key.endswith("sub") for key in entities)
@@ -94,17 +60,17 @@ def _has_prefix(image: DatasetImage) -> bool:
 
 def _explain_absence(folder: Path, func_folders: Sequence[Path]) -> str:
     """Return the end of the message about a folder without BOLD images."""
-    surfaces = [name for func in func_folders for name in _list_names(func) if name.endswith(_SURFACE_EXTENSIONS)]
+    surfaces = [name for func in func_folders for name in _list_names(func) if name.endswith(_OTHER_SURFACE_EXTENSIONS)]
     if surfaces:
         found = f"only {count(len(surfaces), 'file')} of surfaces or grayordinates, such as {min(surfaces)}"
         return (
-            f", {found}; niimasker reads volumes (.nii, .nii.gz): give a folder that holds them, such as fMRIPrep "
-            "writes with a volumetric space in --output-spaces."
+            f", {found}, that are no series; niimasker reads series in .nii, .nii.gz, .dtseries.nii and .func.gii "
+            "files: give a folder that holds them, or give files by name."
         )
     return f"; give {suggest_folder(folder) or 'a folder of BIDS derivatives, files, or patterns'}."
 
 
-def format_counts(images: Sequence[DatasetImage], entity: str, max_listed: int = 10) -> str:
+def format_counts(images: Sequence[RunImage], entity: str, max_listed: int = 10) -> str:
     """Return the values that images have of an entity, each with the number of images."""
     counts = Counter(image.value_of(entity) for image in images)
     listed = [f"{value} ({_format_count(value, counts[value], entity)})" for value in natsorted(counts)]
@@ -116,7 +82,7 @@ def _format_count(value: str, n_images: int, entity: str) -> str:
     return f"{count(n_images, 'image')}{f' without {entity}-' if value == NONE else ''}"
 
 
-def _list_images(func: Path) -> Iterator[DatasetImage]:
+def _list_images(func: Path) -> Iterator[RunImage]:
     for file_name in _list_names(func):
         is_image = file_name.endswith(IMAGE_EXTENSIONS) and not is_hidden(file_name)
         name = read_name(file_name) if is_image else None
@@ -126,7 +92,7 @@ def _list_images(func: Path) -> Iterator[DatasetImage]:
             and name.extension in IMAGE_EXTENSIONS
             and name.entities.get("part") != "phase"
         ):
-            yield DatasetImage(func / file_name, name)
+            yield RunImage(func / file_name, name, is_from_folder=True)
 
 
 def _find_func_folders(folder: Path) -> list[Path]:

@@ -28,12 +28,15 @@ from niimasker.options.settings import TIDY_FORMATS
 
 _OWN_FOLDERS = frozenset((DATA_FOLDER, REPORTS_FOLDER))
 _SIGNALS, _SIDECAR = "_timeseries.tsv", "_timeseries.json"
+_CIFTI_OUTPUTS = (".ptseries.nii", ".pconn.nii")
 # Tables of a study beside its folder niimasker_data.
 _STUDY_TABLES = ("atlas-*_dseg.tsv", *(f"timeseries.{tidy}" for tidy in TIDY_FORMATS))
 
 
 def expand_images(text: str, output_dir: Path) -> list[Path]:
-    """Return the images that a name or pattern stands for; a pattern without the copies of atlases beside results.
+    """Return the images that a name or pattern stands for; a pattern without those that niimasker has written.
+
+    These are the copies of atlases beside results, and the signals and matrices of runs as CIFTI files.
 
     Raises
     ------
@@ -44,7 +47,9 @@ def expand_images(text: str, output_dir: Path) -> list[Path]:
     if not _is_pattern(text):
         return paths
     is_own = _make_folder_check(output_dir)
-    return _leave_out(text, paths, [path for path in paths if is_own(path.parent)], "--input_files")
+    of_runs = _find_files_of_runs(path for path in paths if path.name.endswith(_CIFTI_OUTPUTS))
+    own = [path for path in paths if path in of_runs or is_own(path.parent)]
+    return _leave_out(text, paths, own, "--input_files")
 
 
 def expand_tables(text: str, option: str, output_dir: Path) -> list[Path]:
@@ -61,7 +66,7 @@ def expand_tables(text: str, option: str, output_dir: Path) -> list[Path]:
     paths = expand_patterns([text], option)
     if not _is_pattern(text):
         return paths
-    of_runs = _find_tables_of_runs(paths)
+    of_runs = _find_files_of_runs(paths)
     of_studies = _find_tables_of_studies(paths, output_dir)
     own = of_runs | of_studies
     if not own:
@@ -171,8 +176,8 @@ def _find_tables_of_studies(paths: Iterable[Path], output_dir: Path) -> set[Path
     }
 
 
-def _find_tables_of_runs(paths: Iterable[Path]) -> set[Path]:
-    """Return the tables of runs, which a JSON file of niimasker in their folder lists."""
+def _find_files_of_runs(paths: Iterable[Path]) -> set[Path]:
+    """Return the files of runs, which a JSON file of niimasker in their folder lists."""
     by_folder: dict[Path, list[Path]] = defaultdict(list)
     for path in paths:
         # Most matches are fMRIPrep's confounds, whose folders need not be listed.

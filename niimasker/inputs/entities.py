@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
 
+from niimasker.inputs.hemispheres import SIDES
+
 # The entities that identify a run; space, res and desc identify versions of it.
 RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "chunk")
 RUN_ENTITIES_WITHOUT_ECHO = tuple(entity for entity in RUN_ENTITIES if entity != "echo")
@@ -20,6 +22,11 @@ _OLD_SUFFIXES = {
     "confounds": ("timeseries", "confounds"),
     "regressors": ("timeseries", "confounds"),
 }
+
+# Beginnings of the extensions of series of surfaces and grayordinates. Before 1.2, fMRIPrep wrote the hemisphere before
+# that of GIFTI, and before 20.1 no suffix: sub-01_task-rest_bold_space-fsaverage5.L.func.gii,
+# sub-01_task-rest_space-fsaverage5_hemi-L.func.gii.
+_CIFTI_SERIES, _GIFTI_SERIES = ".dtseries.", ".func."
 
 # Entities whose values are numbers: run-1 is run-01, and fMRIPrep's res-2 is TemplateFlow's res-02.
 _NUMBERED = ("run", "echo", "res")
@@ -90,17 +97,28 @@ def read_name(name: str) -> BidsName:
     from bids2table import parse_bids_entities  # 0.25 s that many calls do not need
 
     parts = parse_bids_entities(PurePath(name))
-    suffix, extension = parts.pop("suffix", ""), parts.pop("ext", "")
+    suffix, (side, extension) = parts.pop("suffix", ""), _split_extension(parts.pop("ext", ""))
     # bids2table takes it from the folder func, if the name includes one.
     parts.pop("datatype", None)
     entities = {key: value for key, value in parts.items() if _VALUE.fullmatch(value)}
+    if hemi := entities.get("hemi", side):
+        entities["hemi"] = SIDES.get(hemi, hemi)
+    if not suffix and "task" in entities and extension.startswith((_CIFTI_SERIES, _GIFTI_SERIES)):
+        suffix = "bold"
     if found := _DESC.search(name):
         entities["desc"] = found[1]
     if suffix in _OLD_SUFFIXES:
         suffix, desc = _OLD_SUFFIXES[suffix]
-        # Before 1.2 desc-smoothAROMAnonaggr was variant-smoothAROMAnonaggr.
-        entities.setdefault("desc", entities.pop("variant", desc))
+        # Before 1.2 desc-smoothAROMAnonaggr was variant-smoothAROMAnonaggr; that of grayordinates is of their space.
+        is_desc = not extension.startswith(_CIFTI_SERIES)
+        entities.setdefault("desc", entities.pop("variant", desc) if is_desc else desc)
     return BidsName(entities, suffix, extension)
+
+
+def _split_extension(extension: str) -> tuple[str, str]:
+    """Return the hemisphere that an extension such as .L.func.gii begins with, "" if none, and what follows it."""
+    side, dot, rest = extension[1:].partition(".")
+    return (side, dot + rest) if side in SIDES and rest else ("", extension)
 
 
 def is_hidden(name: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from natsort import natsorted
 
 from niimasker.errors import RunsError, count, list_names, warn
-from niimasker.inputs.datasets import DatasetImage, format_counts, suggest_folder
+from niimasker.inputs.datasets import format_counts, suggest_folder
 from niimasker.inputs.entities import (
     NONE,
     RUN_ENTITIES_WITHOUT_ECHO,
@@ -22,6 +22,7 @@ from niimasker.inputs.entities import (
     strip_zeros,
 )
 from niimasker.inputs.repeated_runs import check_single_images
+from niimasker.inputs.run_images import RunImage, join_hemispheres
 from niimasker.options.settings import Settings
 
 # Options that choose by one entity; --entities chooses by any.
@@ -33,6 +34,7 @@ _OPTIONS = {
     "desc": "desc",
     "space": "space",
     "res": "res",
+    "den": "den",
     "echo": "echo",
 }
 _ENTITIES_OPTION = "entities"
@@ -41,6 +43,7 @@ _ENTITIES_OPTION = "entities"
 _VERSION_ENTITIES = {
     "space": "images in several spaces",
     "res": "images of several resolutions",
+    "den": "images of several densities",
     "echo": "single echoes",
 }
 
@@ -63,12 +66,12 @@ class EntityFilter:
         """Whether the filter lists several values, so that images that differ in them are chosen on purpose."""
         return len(self.values) > 1 and not self.patterns
 
-    def fits(self, image: DatasetImage) -> bool:
+    def fits(self, image: RunImage) -> bool:
         """Return whether an image has one of the values."""
         words = image.list_words(self.entity)
         return not words.isdisjoint(self.values) or any(_matches(words, pattern) for pattern in self.patterns)
 
-    def find_missing(self, images: Iterable[DatasetImage]) -> list[str]:
+    def find_missing(self, images: Iterable[RunImage]) -> list[str]:
         """Return the values that no image has."""
         found = {word for image in images for word in image.list_words(self.entity)}
         return [
@@ -114,8 +117,8 @@ def normalise_values(entity: str, values: Iterable[str]) -> tuple[str, ...]:
     return tuple(value if is_pattern(value) else strip_zeros(entity, value) for value in plain)
 
 
-def select_images(images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path) -> list[Path]:
-    """Return the images of a folder that pass all filters, in natural order.
+def select_images(images: Sequence[RunImage], filters: Sequence[EntityFilter], folder: Path) -> list[RunImage]:
+    """Return the images of a folder that pass all filters, in natural order; two hemispheres of a run are one image.
 
     Raises
     ------
@@ -126,18 +129,17 @@ def select_images(images: Sequence[DatasetImage], filters: Sequence[EntityFilter
     chosen = {entity_filter.entity for entity_filter in filters}
     if "echo" not in chosen:
         images = _without_single_echoes(images)
+    images = join_hemispheres(images)
     for entity, versions in _VERSION_ENTITIES.items():
         if entity not in chosen:
             _check_single_version(images, entity, versions, folder)
-    images = natsorted(images, key=lambda image: str(image.path))
+    ordered: list[RunImage] = natsorted(images, key=lambda image: str(image.path))
     on_purpose = {entity_filter.entity for entity_filter in filters if entity_filter.is_explicit}
-    check_single_images(images, folder, on_purpose, _OPTIONS)
-    return [image.path for image in images]
+    check_single_images(ordered, folder, on_purpose, _OPTIONS)
+    return ordered
 
 
-def _apply_filters(
-    images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path
-) -> Sequence[DatasetImage]:
+def _apply_filters(images: Sequence[RunImage], filters: Sequence[EntityFilter], folder: Path) -> Sequence[RunImage]:
     """Return the images that pass all filters; filters on runs apply first, then those on versions of each run."""
     run_filters = [each for each in filters if each.entity in RUN_ENTITIES_WITHOUT_ECHO]
     version_filters = [each for each in filters if each.entity not in RUN_ENTITIES_WITHOUT_ECHO]
@@ -155,8 +157,8 @@ def _apply_filters(
 
 
 def _apply_filter(
-    images: Sequence[DatasetImage], entity_filter: EntityFilter, folder: Path, before: Sequence[EntityFilter]
-) -> list[DatasetImage]:
+    images: Sequence[RunImage], entity_filter: EntityFilter, folder: Path, before: Sequence[EntityFilter]
+) -> list[RunImage]:
     """Return the images that pass a filter; `before` lists the filters that have been applied already."""
     missing = entity_filter.find_missing(images)
     if missing and (spelled := _find_spelling(images, entity_filter)):
@@ -166,14 +168,15 @@ def _apply_filter(
         among = f" with {' '.join(map(str, before))}" if before else ""
         hint = suggest_folder(folder) if entity_filter.entity == "desc" else ""
         missing_text = entity_filter.show(missing).replace(" ", ", ")
+        counted = images if entity_filter.entity == "hemi" else join_hemispheres(images)
         raise RunsError(
             f"--{entity_filter.option} {missing_text}: no such image in {folder}{among}; "
-            f"found {format_counts(images, entity_filter.entity)}{'; or give ' + hint if hint else ''}."
+            f"found {format_counts(counted, entity_filter.entity)}{'; or give ' + hint if hint else ''}."
         )
     return [image for image in images if entity_filter.fits(image)]
 
 
-def _find_spelling(images: Sequence[DatasetImage], entity_filter: EntityFilter) -> EntityFilter | None:
+def _find_spelling(images: Sequence[RunImage], entity_filter: EntityFilter) -> EntityFilter | None:
     """Return the filter as the images spell its space: C-PAC writes MNI152NLin6ASym for MNI152NLin6Asym."""
     if entity_filter.entity != "space" or len(entity_filter.values) > 1:
         return None
@@ -182,7 +185,7 @@ def _find_spelling(images: Sequence[DatasetImage], entity_filter: EntityFilter) 
     return EntityFilter("space", entity_filter.option, (found.pop(),)) if len(found) == 1 else None
 
 
-def _warn_of_missing_labels(images: Sequence[DatasetImage], filters: Sequence[EntityFilter], folder: Path) -> None:
+def _warn_of_missing_labels(images: Sequence[RunImage], filters: Sequence[EntityFilter], folder: Path) -> None:
     """Warn of labels that some images have, but none together with the other options' labels."""
     for entity_filter in filters:
         missing = entity_filter.find_missing(images)
@@ -192,7 +195,7 @@ def _warn_of_missing_labels(images: Sequence[DatasetImage], filters: Sequence[En
             warn(f"--{entity_filter.option} {labels}: no such image in {folder} with {others}; the others are used.")
 
 
-def _identify_runs(images: Iterable[DatasetImage]) -> set[Entities]:
+def _identify_runs(images: Iterable[RunImage]) -> set[Entities]:
     return {image.name.identity(RUN_ENTITIES_WITHOUT_ECHO, keeps_zeros=True) for image in images}
 
 
@@ -203,7 +206,7 @@ def _warn_of_dropped_runs(lost: Set[Entities], entity_filter: EntityFilter, fold
 
 
 def _warn_of_runs_without(
-    images: Sequence[DatasetImage], selected: Sequence[DatasetImage], entity_filter: EntityFilter, folder: Path
+    images: Sequence[RunImage], selected: Sequence[RunImage], entity_filter: EntityFilter, folder: Path
 ) -> None:
     """Warn of runs left out for lack of an entity, such as the only run of a subject, whose name has no run-."""
     entity = entity_filter.entity
@@ -219,13 +222,13 @@ def _warn_of_runs_without(
         )
 
 
-def _without_single_echoes(images: Sequence[DatasetImage]) -> list[DatasetImage]:
+def _without_single_echoes(images: Sequence[RunImage]) -> list[RunImage]:
     """Return the images without the single echoes of runs whose echoes are also combined in an image."""
     # Spaces are not compared: fMRIPrep writes single echoes in native space only.
     combined = _identify_runs(image for image in images if "echo" not in image.name.entities)
     return [image for image in images if "echo" not in image.name.entities or not _identify_runs([image]) <= combined]
 
 
-def _check_single_version(images: Sequence[DatasetImage], entity: str, versions: str, folder: Path) -> None:
+def _check_single_version(images: Sequence[RunImage], entity: str, versions: str, folder: Path) -> None:
     if len({image.value_of(entity) for image in images}) > 1:
         raise RunsError(f"{folder} has {versions}: {format_counts(images, entity)}; choose one with --{entity}.")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RunsError, list_names, shorten_text
-from niimasker.inputs.datasets import IMAGE_EXTENSIONS, DatasetImage
 from niimasker.inputs.entities import is_pattern
 from niimasker.inputs.entity_filters import EntityFilter, normalise_values
+from niimasker.inputs.run_images import IMAGE_EXTENSIONS, RunImage
 from niimasker.inputs.text_tables import read_lines
 from niimasker.options.paths import describe_missing_file, expand_home
 
@@ -32,7 +32,7 @@ class Exclusion:
         sub = next((each.values[0] for each in self.filters if each.entity == "sub"), None)
         return None if sub is None or is_pattern(sub) else sub
 
-    def fits(self, image: DatasetImage) -> bool:
+    def fits(self, image: RunImage) -> bool:
         """Return whether an image has all of the entities."""
         return all(entity_filter.fits(image) for entity_filter in self.filters)
 
@@ -70,7 +70,8 @@ def _parse(text: str, problem: str) -> Exclusion:
     name = Path(text).name
     parts = name.partition(".")[0].split("_")
     if name.endswith(IMAGE_EXTENSIONS):
-        parts = [part for part in parts if "-" in part]
+        # The file of one hemisphere stands for the run.
+        parts = [part for part in parts if "-" in part and not part.startswith("hemi-")]
     entities = [_ENTITY.fullmatch(part) for part in parts]
     if not entities or None in entities:
         raise RunsError(f"{problem}; correct it.")
@@ -78,9 +79,7 @@ def _parse(text: str, problem: str) -> Exclusion:
     return Exclusion(text, tuple(EntityFilter(key, "exclude", normalise_values(key, [value])) for key, value in found))
 
 
-def exclude(
-    images: Sequence[DatasetImage], exclusions: Sequence[Exclusion]
-) -> tuple[list[DatasetImage], set[Exclusion]]:
+def exclude(images: Sequence[RunImage], exclusions: Sequence[Exclusion]) -> tuple[list[RunImage], set[Exclusion]]:
     """Return the images that are not left out, and the exclusions that leave any out."""
     if not exclusions:
         return list(images), set()
@@ -88,7 +87,7 @@ def exclude(
     by_subject: dict[str | None, list[Exclusion]] = defaultdict(list)
     for exclusion in exclusions:
         by_subject[exclusion.subject].append(exclusion)
-    kept: list[DatasetImage] = []
+    kept: list[RunImage] = []
     used: set[Exclusion] = set()
     for image in images:
         subject = image.name.entities.get("sub", "")

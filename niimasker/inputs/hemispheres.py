@@ -8,15 +8,23 @@ from pathlib import Path
 
 LEFT, RIGHT = "L", "R"
 
-# hemi-L and hemi-R of BIDS; lh. and rh. of FreeSurfer; .L. and .R. of the HCP and of fMRIPrep before 1.2; and the same
-# letters or words between other separators, as in tpl-fsLR_L_midthickness.
+# hemi-L and hemi-R of BIDS, hemi-left of the dHCP; .L. and .R. of the HCP and of fMRIPrep before 1.2; lh. and rh. of
+# FreeSurfer; and the same letters or words between other separators, as in tpl-fsLR_L_midthickness. Entities such as
+# task-left are none.
 _PATTERNS = (
-    re.compile(r"(?P<before>(?:^|_)hemi-)(?P<side>L|R|lh|rh|left|right)(?=[_.])"),
-    re.compile(r"(?P<before>(?:^|[._-]))(?P<side>lh|rh)(?=[._-])"),
-    re.compile(r"(?P<before>\.)(?P<side>L|R)(?=\.)"),
+    re.compile(r"(?:^|(?<=_))hemi-(?P<side>L|R|left|right|lh|rh|LH|RH)(?=[_.])"),
+    re.compile(r"(?<=\.)(?P<side>L|R)(?=\.)"),
+    re.compile(r"(?:^|(?<=[._-]))(?<!task-)(?<!acq-)(?P<side>lh|rh|LH|RH)(?=[._-])"),
+    re.compile(r"(?:^|(?<=[._]))(?P<side>L|R|left|right)(?=[._])"),
 )
-_OTHER_SIDES = {"L": "R", "R": "L", "lh": "rh", "rh": "lh", "left": "right", "right": "left"}
-_SIDES = {"L": LEFT, "lh": LEFT, "left": LEFT, "R": RIGHT, "rh": RIGHT, "right": RIGHT}
+_SEPARATORS = re.compile(r"([._-])")
+_OTHER_SIDES = {"L": "R", "lh": "rh", "LH": "RH", "left": "right"}
+_OTHER_SIDES |= {other: side for side, other in _OTHER_SIDES.items()}
+
+# Each way to write a hemisphere.
+SIDES = {"L": LEFT, "lh": LEFT, "LH": LEFT, "left": LEFT, "R": RIGHT, "rh": RIGHT, "RH": RIGHT, "right": RIGHT}
+
+SIDE_NAMES = {LEFT: "left", RIGHT: "right"}
 
 
 @dataclass(frozen=True)
@@ -39,19 +47,37 @@ class Hemisphere:
 
 
 def read_hemisphere(name: str) -> Hemisphere | None:
-    """Return the hemisphere in a file's name, None if it names none."""
-    for pattern in _PATTERNS:
-        found = pattern.search(name)
-        if found is not None:
-            side, start, end = found["side"], *found.span("side")
-            shared = name[: found.start()] + name[end:]
-            # lh.name and hemi-L_name begin with the separator that followed the hemisphere.
-            shared = shared.lstrip("._-") if found.start() == 0 else shared
-            return Hemisphere(_SIDES[side], f"{name[:start]}{_OTHER_SIDES[side]}{name[end:]}", shared)
-    return None
+    """Return the hemisphere in a file's name, None if it names none.
+
+    A name may tell its hemisphere more than once, as desc-A_L_hemi-L_mask.label.gii and rest.L.10k_fsavg_L.func.gii do.
+    """
+    marks = [found for pattern in _PATTERNS for found in pattern.finditer(name)]
+    if not marks:
+        return None
+    side = SIDES[marks[0]["side"]]
+    same = {found.span("side"): found for found in reversed(marks) if SIDES[found["side"]] == side}
+    other, shared = name, name
+    for (start, end), found in sorted(same.items(), reverse=True):
+        other = f"{other[:start]}{_OTHER_SIDES[found['side']]}{other[end:]}"
+        shared = _cut(shared, found.start(), end)
+    return Hemisphere(side, other, shared)
+
+
+def _cut(name: str, start: int, end: int) -> str:
+    """Return a name without a part of it, and without the separator before that part or, at its beginning, after it."""
+    return name[end:].lstrip("._-") if start == 0 else name[: start - 1] + name[end:]
 
 
 def find_other_hemisphere(path: Path) -> Path | None:
     """Return the path that the file of the other hemisphere would have beside a file, None without a hemisphere."""
     hemisphere = read_hemisphere(path.name)
     return None if hemisphere is None else path.with_name(hemisphere.other_name)
+
+
+def name_pair(left: str, right: str) -> str:
+    """Return the names of the files of both hemispheres as one text: hemi-{L,R}_bold.func.gii."""
+    words, others = _SEPARATORS.split(left), _SEPARATORS.split(right)
+    differing = [place for place, (word, other) in enumerate(zip(words, others, strict=True)) if word != other]
+    first, end = differing[0], differing[-1] + 1
+    sides = ",".join("".join(each[first:end]) for each in (words, others))
+    return f"{''.join(words[:first])}{{{sides}}}{''.join(words[end:])}"

@@ -10,12 +10,12 @@ from pathlib import Path
 from natsort import natsorted
 
 from niimasker.errors import RunsError, count
-from niimasker.inputs.datasets import DatasetImage, list_images
+from niimasker.inputs.datasets import list_images
 from niimasker.inputs.earlier_outputs import expand_images, leave_out_folders
-from niimasker.inputs.entities import read_name
 from niimasker.inputs.entity_filters import EntityFilter, make_filters, select_images
 from niimasker.inputs.exclusions import Exclusion, check_used, exclude, read_exclusions
 from niimasker.inputs.repeated_runs import warn_of_repeats
+from niimasker.inputs.run_images import RunImage, join_hemispheres, warn_of_missing_hemispheres
 from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.options.settings import Settings
 
@@ -23,8 +23,8 @@ from niimasker.options.settings import Settings
 _DATASET_FOLDERS = ("sub-", "ses-", "func")
 
 
-def find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
-    """Return the images that --input_files stands for, without those of --exclude, and which were found in folders.
+def find_images(settings: Settings) -> list[RunImage]:
+    """Return the images that --input_files stands for, without those of --exclude; the hemispheres of a run as one.
 
     Raises
     ------
@@ -33,31 +33,35 @@ def find_images(settings: Settings) -> tuple[list[Path], set[Path]]:
         exclusion fits no image.
     """
     filters, exclusions = make_filters(settings), read_exclusions(settings.exclude)
-    image_paths: list[Path] = []
-    from_folders: set[Path] = set()
+    images: list[RunImage] = []
+    listed: list[RunImage] = []
     used: set[Exclusion] = set()
     for text in settings.input_files:
         folders = leave_out_folders(text, _find_folders(text), settings.output_dir, _holds_images)
         for folder in folders:
             _check_output_dir(folder, settings.output_dir)
-            images, excluding = exclude(list_images(folder), exclusions)
-            selected = select_images(images, filters, folder) if images else []
-            from_folders.update(selected)
-            image_paths += selected
+            in_folder = list_images(folder)
+            kept, excluding = exclude(in_folder, exclusions)
+            images += select_images(kept, filters, folder) if kept else []
+            listed += in_folder
             used |= excluding
         if not folders:
-            paths = expand_images(text, settings.output_dir)
-            images, excluding = exclude([DatasetImage(path, read_name(path.name)) for path in paths], exclusions)
-            image_paths += [image.path for image in images]
+            given = [RunImage.from_path(path) for path in expand_images(text, settings.output_dir)]
+            kept, excluding = exclude(given, exclusions)
+            images += kept
+            listed += given
             used |= excluding
     check_used(exclusions, used)
-    if not image_paths:
+    if not images:
         raise RunsError("--exclude leaves no image of --input_files; exclude fewer runs.")
-    if not from_folders:
+    if not any(image.is_from_folder for image in images):
         _refuse_filters(filters)
-    _check_fetched(image_paths)
-    warn_of_repeats([path for path in image_paths if path not in from_folders])
-    return image_paths, from_folders
+    images = join_hemispheres(images)
+    _check_fetched([path for image in images for path in image.paths])
+    warn_of_repeats([image for image in images if not image.is_from_folder])
+    chooses_hemisphere = any(entity_filter.entity == "hemi" for entity_filter in filters)
+    warn_of_missing_hemispheres([] if chooses_hemisphere else images, listed)
+    return images
 
 
 def _find_folders(text: str) -> list[Path]:

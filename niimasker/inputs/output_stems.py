@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from niimasker.errors import RunsError
-from niimasker.inputs.entities import read_name
-from niimasker.inputs.images import image_stem
+from niimasker.inputs.run_images import RunImage
 from niimasker.options.paths import DATA_FOLDER, REPORTS_FOLDER
 from niimasker.options.settings import BIDS, FLAT, MIRROR
 
@@ -17,8 +16,10 @@ from niimasker.options.settings import BIDS, FLAT, MIRROR
 _PREPROC = ("desc", "preproc")
 
 
-def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
+def name_outputs(images: Sequence[RunImage], output_layout: str) -> list[str]:
     """Return each image's output name: flat, mirroring its folders below the images' common root, or as in BIDS.
+
+    The name of two hemispheres is without the hemisphere.
 
     Raises
     ------
@@ -26,17 +27,17 @@ def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
         Two images would share a name, an image has no subject in the BIDS layout, or outputs would leave the output
         directory or lie among niimasker's own files.
     """
-    nameless = [path for path in image_paths if not image_stem(path).strip(".")]
+    nameless = [image.path for image in images if not image.stem.strip(".")]
     if nameless:
         raise RunsError(
             f"--input_files: outputs are named after their image, but {list_paths(nameless)} has no name before its "
             "ending; rename it."
         )
-    stems = _STEMS[output_layout](image_paths)
-    _check_folders(stems, image_paths)
+    stems = _STEMS[output_layout](images)
+    _check_folders(stems, images)
     by_stem: dict[str, list[Path]] = defaultdict(list)
-    for stem, path in zip(stems, image_paths, strict=True):
-        by_stem[stem].append(path)
+    for stem, image in zip(stems, images, strict=True):
+        by_stem[stem].append(image.path)
     shared = [path for paths in by_stem.values() if len(paths) > 1 for path in paths]
     if shared:
         mirroring_helps = output_layout != MIRROR and len({str(path.parent) for path in shared}) == len(shared)
@@ -47,46 +48,42 @@ def name_outputs(image_paths: Sequence[Path], output_layout: str) -> list[str]:
     return stems
 
 
-def _check_folders(stems: Sequence[str], image_paths: Sequence[Path]) -> None:
-    for stem, path in zip(stems, image_paths, strict=True):
+def _check_folders(stems: Sequence[str], images: Sequence[RunImage]) -> None:
+    for stem, image in zip(stems, images, strict=True):
         first, *others = PurePosixPath(stem).parts
         # Some disks take Reports for the same folder.
         if others and first.casefold() in (DATA_FOLDER, REPORTS_FOLDER):
             raise RunsError(
-                f"the outputs of {path} would lie in the folder {first} of the output directory, which holds "
+                f"the outputs of {image.path} would lie in the folder {first} of the output directory, which holds "
                 f"niimasker's own files; rename the folder of the image, or use --output_layout {FLAT}."
             )
         if ".." in others or first in ("..", "/"):
-            raise RunsError(f"the outputs of {path} would lie outside the output directory; rename the image.")
+            raise RunsError(f"the outputs of {image.path} would lie outside the output directory; rename the image.")
 
 
-def _flat_stems(image_paths: Sequence[Path]) -> list[str]:
-    return [image_stem(path) for path in image_paths]
+def _flat_stems(images: Sequence[RunImage]) -> list[str]:
+    return [image.stem for image in images]
 
 
-def _mirrored_stems(image_paths: Sequence[Path]) -> list[str]:
+def _mirrored_stems(images: Sequence[RunImage]) -> list[str]:
     # Links are not resolved: in a DataLad dataset they lead to a store without readable names.
-    folders = [Path(os.path.abspath(path)).parent for path in image_paths]  # noqa: PTH100
+    folders = [Path(os.path.abspath(image.path)).parent for image in images]  # noqa: PTH100
     root = Path(os.path.commonpath(folders))
-    return [
-        (folder.relative_to(root) / image_stem(path)).as_posix()
-        for path, folder in zip(image_paths, folders, strict=True)
-    ]
+    return [(folder.relative_to(root) / image.stem).as_posix() for image, folder in zip(images, folders, strict=True)]
 
 
-def _bids_stems(image_paths: Sequence[Path]) -> list[str]:
+def _bids_stems(images: Sequence[RunImage]) -> list[str]:
     """Return paths of all entities in the standard's order, without a suffix, which each output adds."""
     from bids2table import format_bids_path, get_column_names  # 0.3 s that other layouts save
 
-    names = [read_name(path.name).entities for path in image_paths]
-    nameless = [path for path, entities in zip(image_paths, names, strict=True) if not entities.get("sub")]
+    nameless = [image.path for image in images if not image.name.entities.get("sub")]
     if nameless:
         raise RunsError(
             f"--output_layout {BIDS} takes images that are named by BIDS entities, as sub-01_task-rest_bold.nii.gz, "
             f"but some have no sub-: {list_paths(nameless)}; rename them, or use --output_layout {FLAT} or {MIRROR}."
         )
     order = {name: position for position, name in enumerate(map(str, get_column_names()))}
-    kept = [_keep_entities(entities, order) for entities in names]
+    kept = [_keep_entities(image.name.entities, order) for image in images]
     return [format_bids_path({**entities, "datatype": "func"}).as_posix() for entities in kept]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from natsort import natsorted
 
 from niimasker.errors import RunsError, count, warn
-from niimasker.inputs.datasets import DatasetImage, format_counts
-from niimasker.inputs.entities import NONE, RUN_ENTITIES, Entities, read_name
+from niimasker.inputs.datasets import format_counts
+from niimasker.inputs.entities import NONE, RUN_ENTITIES, Entities
+from niimasker.inputs.run_images import RunImage
 
 # XCP-D concatenates the runs of a task into an image without run- and dir-, beside those of the single runs.
 _CONCATENATED = ("run", "dir")
@@ -37,8 +38,8 @@ class Repeats:
         The entities that tell images of one run apart, in the order of file names.
     """
 
-    first: tuple[DatasetImage, ...]
-    images: tuple[DatasetImage, ...]
+    first: tuple[RunImage, ...]
+    images: tuple[RunImage, ...]
     n_runs: int
     entities: tuple[str, ...]
 
@@ -51,7 +52,7 @@ class Repeats:
 
 
 def check_single_images(
-    images: Sequence[DatasetImage], folder: Path, on_purpose: Set[str], options: Mapping[str, str]
+    images: Sequence[RunImage], folder: Path, on_purpose: Set[str], options: Mapping[str, str]
 ) -> None:
     """Raise RunsError if a folder has several images of one run.
 
@@ -72,9 +73,8 @@ def check_single_images(
     warn(f"{folder} has {repeats}; {_COUNTED if is_certain else _PERHAPS_COUNTED}.")
 
 
-def warn_of_repeats(image_paths: Sequence[Path]) -> None:
+def warn_of_repeats(images: Sequence[RunImage]) -> None:
     """Warn of several images of one run among those that are given by name or pattern."""
-    images = [DatasetImage(path, read_name(path.name)) for path in image_paths]
     repeats = _find_repeats([image for image in images if "sub" in image.name.entities])
     if repeats is not None:
         warn(f"--input_files has {repeats}; {_COUNTED}; narrow the pattern to choose one.")
@@ -91,14 +91,14 @@ def _way_out(repeats: Repeats, options: Mapping[str, str]) -> str:
     return f"choose with {' '.join([*words, *(['--entities', *others] if others else [])])}, for example"
 
 
-def _suggest_order(image: DatasetImage, entity: str) -> str:
+def _suggest_order(image: RunImage, entity: str) -> str:
     value = image.value_of(entity)
     return "" if value == NONE and entity in _CONCATENATED else value
 
 
-def _find_repeats(images: Sequence[DatasetImage]) -> Repeats | None:
+def _find_repeats(images: Sequence[RunImage]) -> Repeats | None:
     """Return the images that share their run with another one of their folder, None if there are none."""
-    by_run: dict[tuple[Path, Entities], list[DatasetImage]] = defaultdict(list)
+    by_run: dict[tuple[Path, Entities], list[RunImage]] = defaultdict(list)
     for image in images:
         by_run[image.path.parent, image.name.identity(_BASE_ENTITIES, keeps_zeros=True)].append(image)
     groups = [group for candidates in by_run.values() if len(candidates) > 1 for group in _group(candidates)]
@@ -110,7 +110,7 @@ def _find_repeats(images: Sequence[DatasetImage]) -> Repeats | None:
     return Repeats(tuple(groups[0]), members, len(groups), tuple(differing))
 
 
-def _group(candidates: Sequence[DatasetImage]) -> list[list[DatasetImage]]:
+def _group(candidates: Sequence[RunImage]) -> list[list[RunImage]]:
     """Return the groups of images of one run, of images that agree in all other entities of runs.
 
     An image without run- belongs with those of each run, which it may be a concatenation of.

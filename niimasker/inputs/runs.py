@@ -11,9 +11,12 @@ from typing import TypeVar
 
 from niimasker.errors import RunError, RunsError
 from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, MOTION, AssociatedFiles
+from niimasker.inputs.cortex_masks import find_cortex_mask
+from niimasker.inputs.hemispheres import name_pair
 from niimasker.inputs.input_images import find_images
 from niimasker.inputs.output_stems import name_outputs
 from niimasker.inputs.own_region_files import resolve_regions
+from niimasker.inputs.run_images import CIFTI_EXTENSIONS, GIFTI_EXTENSIONS
 from niimasker.inputs.sidecars import Sidecars
 from niimasker.inputs.table_pairs import pair_censor_files, pair_confounds
 from niimasker.inputs.templates import is_template
@@ -39,8 +42,12 @@ class Run:
 
     Parameters
     ----------
+    image_path
+        The image; of two hemispheres, that of the left one.
     own_regions
         The run's atlases and mask, if these differ between runs.
+    further_images
+        The image of the right hemisphere, if there are two.
     further_tables
         The confounds tables that are joined to the right of the first.
     motion_path
@@ -63,6 +70,17 @@ class Run:
     further_images: tuple[Path, ...] = ()
 
     @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """All files of the image, left before right."""
+        return (self.image_path, *self.further_images)
+
+    @property
+    def image_name(self) -> str:
+        """The name of the image's file, or of those of both hemispheres: hemi-{L,R}_bold.func.gii."""
+        names = [path.name for path in self.image_paths]
+        return name_pair(*names) if len(names) > 1 else names[0]
+
+    @property
     def confounds_paths(self) -> tuple[Path, ...]:
         """All confounds tables, in the order in which they are joined."""
         first = () if self.confounds_path is None else (self.confounds_path,)
@@ -79,20 +97,29 @@ def find_runs(settings: Settings) -> list[Run]:
         confounds do not pair, two images would share an output name, an image has no name in the layout, or a file
         that every run needs is missing for all of them.
     """
-    image_paths, from_folders = find_images(settings)
-    output_stems = name_outputs(image_paths, settings.output_layout)
-    output_dir, allow_unused = settings.output_dir, bool(from_folders)
+    images = find_images(settings)
+    output_stems = name_outputs(images, settings.output_layout)
+    image_paths = [image.path for image in images]
+    output_dir, allow_unused = settings.output_dir, any(image.is_from_folder for image in images)
     confounds_paths = pair_confounds(image_paths, settings.regressor_files, output_dir, allow_unused=allow_unused)
     censor_paths = pair_censor_files(image_paths, settings.censor_file, output_dir, allow_unused=allow_unused)
     associated, sidecars = AssociatedFiles(), Sidecars()
     runs = [
         _add_files(
-            Run(image, next(iter(tables), None), stem, censor, None, tables[1:], sidecars.find(image)),
+            Run(
+                image.path,
+                next(iter(tables), None),
+                stem,
+                censor,
+                further_tables=tables[1:],
+                sidecar_paths=sidecars.find(*image.paths),
+                further_images=image.further_paths,
+            ),
             settings,
             associated,
-            is_from_folder=image in from_folders,
+            is_from_folder=image.is_from_folder,
         )
-        for image, tables, stem, censor in zip(image_paths, confounds_paths, output_stems, censor_paths, strict=True)
+        for image, tables, stem, censor in zip(images, confounds_paths, output_stems, censor_paths, strict=True)
     ]
     if all(run.faults for run in runs):
         more = f" (and so for all {len(runs)} images)" if len(runs) > 1 else ""
@@ -126,7 +153,7 @@ def _add_files(run: Run, settings: Settings, associated: AssociatedFiles, *, is_
         faults += missing if settings.needs_confounds and not has_enough else []
         run = dataclasses.replace(run, confounds_path=confounds_path)
     if has_own_atlases(settings) or has_own_mask(settings):
-        own_regions = _find_or_record(lambda: _find_regions(run.image_path, settings, associated), faults)
+        own_regions = _find_or_record(lambda: _find_regions(run, settings, associated), faults)
         run = dataclasses.replace(run, own_regions=own_regions)
     return dataclasses.replace(run, faults=tuple(faults))
 
@@ -164,18 +191,29 @@ def _find_or_record(find: Callable[[], Value], faults: list[str]) -> Value | Non
         return None
 
 
-def _find_regions(image_path: Path, settings: Settings, associated: AssociatedFiles) -> RegionFiles:
+def _find_regions(run: Run, settings: Settings, associated: AssociatedFiles) -> RegionFiles:
     roi_files = tuple(
-        resolve_regions(text, image_path, "--roi_file") if is_template(text) else text for text in settings.roi_file
+        resolve_regions(text, run.image_path, "--roi_file") if is_template(text) else text for text in settings.roi_file
     )
-    return RegionFiles(roi_files, _find_mask(image_path, settings, associated))
+    return RegionFiles(roi_files, _find_mask(run, settings, associated))
 
 
-def _find_mask(image_path: Path, settings: Settings, associated: AssociatedFiles) -> Path | None:
+def _find_mask(run: Run, settings: Settings, associated: AssociatedFiles) -> Path | None:
     if settings.as_voxels:
         return None  # the mask is not used, see has_own_mask
     if not has_own_mask(settings):
         return settings.mask_img
     if settings.mask_img == AUTO:
-        return associated.find(image_path, BRAIN_MASK)
-    return Path(resolve_regions(str(settings.mask_img), image_path, "--mask_img"))
+        return _find_own_mask(run, associated)
+    return Path(resolve_regions(str(settings.mask_img), run.image_path, "--mask_img"))
+
+
+def _find_own_mask(run: Run, associated: AssociatedFiles) -> Path:
+    if run.image_path.name.endswith(CIFTI_EXTENSIONS):
+        raise RunError(
+            f"{run.image_path}: --mask_img auto is the brain mask of a volume or the cortex mask of surfaces, but "
+            "grayordinates are of the brain alone; leave --mask_img out, or give a mask as .dscalar.nii."
+        )
+    if run.image_path.name.endswith(GIFTI_EXTENSIONS):
+        return find_cortex_mask(run.image_paths, associated)
+    return associated.find(run.image_path, BRAIN_MASK)

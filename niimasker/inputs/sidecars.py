@@ -17,14 +17,15 @@ from niimasker.inputs.images import first_line, image_stem
 from niimasker.options.json_files import read_json
 
 _EXTENSION = ".json"
+_COMPOUND_EXTENSIONS = (".dtseries", ".func")
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """A folder's JSON files of one suffix, such as bold, by the entities of their names."""
+    """A folder's JSON files of one kind, such as those of bold, by the entities of their names."""
 
     path: Path
-    files: Mapping[Entities, str]
+    files: Mapping[Entities, Sequence[str]]
 
     @cached_property
     def keys(self) -> frozenset[frozenset[str]]:
@@ -37,58 +38,77 @@ class _Folder:
         wanted = [frozenset((key, values[key]) for key in keys) for keys in self.keys if keys <= values.keys()]
         found = [each for each in wanted if each in self.files]
         ordered = sorted(found, key=lambda each: (-len(each), self.files[each]))
-        return [self.path / self.files[each] for each in ordered]
+        return [self.path / name for each in ordered for name in self.files[each]]
+
+
+# The suffix and the extensions of the JSON files that an image inherits from.
+_Kind = tuple[str, tuple[str, ...]]
 
 
 class Sidecars:
     """Finds the JSON files of images; each folder is listed once, however many images it holds."""
 
     def __init__(self) -> None:
-        self._folders: dict[tuple[str, str], _Folder] = {}
-        self._applicable: dict[tuple[str, str], tuple[_Folder, ...]] = {}
+        self._folders: dict[tuple[str, _Kind], _Folder] = {}
+        self._applicable: dict[tuple[str, _Kind], tuple[_Folder, ...]] = {}
 
-    def find(self, image_path: Path) -> tuple[Path, ...]:
-        """Return an image's JSON files, the nearest first.
+    def find(self, *image_paths: Path) -> tuple[Path, ...]:
+        """Return the JSON files of an image, which is one file or a file of each hemisphere; the nearest first.
 
         The file beside the image with the image's name comes first. An image named by BIDS entities inherits from other
         files with its suffix, up to the root of its dataset, whose entities it shares: first the nearest folder's,
-        within a folder those with most entities.
+        within a folder those with most entities. A name may also end in .dtseries.json or .func.json, as the image's
+        does.
         """
-        own = image_path.with_name(image_stem(image_path) + _EXTENSION)
-        name = read_name(image_path.name)
+        own: list[Path] = []
         inherited: list[Path] = []
-        if "sub" in name.entities and name.suffix:
-            entities = frozenset(name.entities.items())
-            for folder in self._find_applicable(image_path.parent, name.suffix):
-                inherited += folder.find(entities)
-        if own in inherited or os.path.lexists(own):
-            return (own, *(path for path in inherited if path != own))
-        return tuple(inherited)
+        for image_path in image_paths:
+            extensions = _list_extensions(image_path.name)
+            found = self._find_inherited(image_path, extensions)
+            named = [image_path.with_name(image_stem(image_path) + extension) for extension in extensions]
+            own += [path for path in named if path in found or os.path.lexists(path)]
+            inherited += found
+        return tuple(dict.fromkeys([*own, *inherited]))
 
-    def _find_applicable(self, folder: Path, suffix: str) -> tuple[_Folder, ...]:
-        """Return a folder and those above it, up to the root of its dataset, that have JSON files of a suffix."""
-        key = str(folder), suffix
+    def _find_inherited(self, image_path: Path, extensions: tuple[str, ...]) -> list[Path]:
+        name = read_name(image_path.name)
+        if not ("sub" in name.entities and name.suffix):
+            return []
+        entities = frozenset(name.entities.items())
+        folders = self._find_applicable(image_path.parent, (name.suffix, extensions))
+        return [path for folder in folders for path in folder.find(entities)]
+
+    def _find_applicable(self, folder: Path, kind: _Kind) -> tuple[_Folder, ...]:
+        """Return a folder and those above it, up to the root of its dataset, that have JSON files of a kind."""
+        key = str(folder), kind
         if key not in self._applicable:
             # Links are not resolved: in a DataLad dataset they lead to a store without file names.
             root, absolute = find_dataset(folder), Path(os.path.abspath(folder))  # noqa: PTH100
             n_above = len(absolute.parts) - len(root.parts)
-            folders = [self._list_folder(each, suffix) for each in (folder, *absolute.parents[:n_above])]
+            folders = [self._list_folder(each, kind) for each in (folder, *absolute.parents[:n_above])]
             self._applicable[key] = tuple(each for each in folders if each.files)
         return self._applicable[key]
 
-    def _list_folder(self, folder: Path, suffix: str) -> _Folder:
-        key = str(folder), suffix
+    def _list_folder(self, folder: Path, kind: _Kind) -> _Folder:
+        key = str(folder), kind
         if key not in self._folders:
-            files = {}
+            suffix, extensions = kind
+            endings = tuple(f"{suffix}{extension}" for extension in extensions)
+            files: dict[Entities, list[str]] = {}
             with contextlib.suppress(OSError):
-                ending = f"{suffix}{_EXTENSION}"
                 for file_name in sorted(os.listdir(folder)):  # noqa: PTH208
-                    if file_name.endswith(ending) and not is_hidden(file_name):
+                    if file_name.endswith(endings) and not is_hidden(file_name):
                         name = read_name(file_name)
-                        if (name.suffix, name.extension) == (suffix, _EXTENSION):
-                            files[frozenset(name.entities.items())] = file_name
+                        if name.suffix == suffix and name.extension in extensions:
+                            files.setdefault(frozenset(name.entities.items()), []).append(file_name)
             self._folders[key] = _Folder(folder, files)
         return self._folders[key]
+
+
+def _list_extensions(image_name: str) -> tuple[str, ...]:
+    """Return the extensions of an image's JSON files: .json, and for grayordinates .dtseries.json as well."""
+    compound = next((each for each in _COMPOUND_EXTENSIONS if f"{each}." in image_name), None)
+    return (_EXTENSION,) if compound is None else (_EXTENSION, f"{compound}{_EXTENSION}")
 
 
 @dataclass(frozen=True)
@@ -130,7 +150,7 @@ def _are_equally_near(path: Path, other: Path) -> bool:
     if path.parent != other.parent:
         return False
     entities, others = (read_name(each.name).entities.items() for each in (path, other))
-    return not others <= entities
+    return not others < entities
 
 
 def _read(path: Path, keys: Sequence[str]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,7 +91,7 @@ def pair_tables(
     *,
     allow_unused: bool = False,
 ) -> list[Path]:
-    """Return the table of each image, paired by BIDS entities if all names have them, else by order.
+    """Return the table of each image, paired by BIDS entities if all names have them, else by folder or by order.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def pair_tables(
             raise RunsError(
                 f"{count(len(image_paths), 'image')} but {count(len(table_paths), noun)}; give one per image."
             )
-        return list(table_paths)
+        return _pair_by_place(image_paths, table_paths)
     nameless = [path for path, entities in [*images.items(), *tables.items()] if not entities]
     if nameless:
         raise RunsError(
@@ -120,6 +121,18 @@ def pair_tables(
     if unused and not allow_unused:
         raise RunsError(f"no image has the BIDS entities of {unused[0]}; its image is missing or misnamed.")
     return paired
+
+
+def _pair_by_place(image_paths: Sequence[Path], table_paths: Sequence[Path]) -> list[Path]:
+    """Return the table in each image's folder if each has a folder of its own with one table, else in the order given.
+
+    The HCP's images, which are named after their run, and its tables, which all have one name, sort differently.
+    """
+    folders = [os.path.abspath(path.parent) for path in image_paths]  # noqa: PTH100
+    by_folder = {os.path.abspath(path.parent): path for path in table_paths}  # noqa: PTH100
+    if len(by_folder) == len(table_paths) == len(set(folders)) and by_folder.keys() == set(folders):
+        return [by_folder[folder] for folder in folders]
+    return list(table_paths)
 
 
 def _check_one_run_per_table(image_paths: Sequence[Path], paired: Sequence[Path]) -> None:

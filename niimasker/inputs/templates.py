@@ -60,7 +60,7 @@ def resolve_template(template: str, image_path: Path, option: str) -> Path:
     """
     filled = str(expand_home(_fill_template(template, read_name(image_path.name).entities, image_path, option)))
     has_no_folder = Path(filled).parent == Path()
-    folders = [image_path.parent, *_anat_folders(image_path)] if has_no_folder else [Path()]
+    folders = [image_path.parent, *list_anat_folders(image_path)] if has_no_folder else [Path()]
     for pattern in [str(Path(glob.escape(str(folder)), filled)) for folder in folders]:
         found = _select_matches(_list_matches(pattern), template, image_path)
         if len(found) == 1:
@@ -75,7 +75,7 @@ def resolve_template(template: str, image_path: Path, option: str) -> Path:
     raise RunError(f"{image_path}: {option}: no file {places}; put it there, or correct {template}.")
 
 
-def _anat_folders(image_path: Path) -> list[Path]:
+def list_anat_folders(image_path: Path) -> list[Path]:
     """Return the anat folder beside an image's folder and, if that is in a session, the subject's anat folder."""
     session = _parent(image_path.parent)
     is_session = Path(os.path.abspath(session)).name.startswith("ses-")  # noqa: PTH100

@@ -151,9 +151,9 @@ class Settings:
     )
     input_files: tuple[str, ...] = _option(
         FILES,
-        "fMRIPrep's output folder, or 4D NIfTI images; a folder of other BIDS derivatives, of one subject or of one "
-        "session works too; patterns (*, ?, [ ], **) are expanded, and their matches sorted by file name in natural "
-        "order",
+        "fMRIPrep's output folder, or 4D NIfTI images, .dtseries.nii or .func.gii files; a folder of other BIDS "
+        "derivatives, of one subject or of one session works too; patterns (*, ?, [ ], **) are expanded, and their "
+        "matches sorted by file name in natural order; GIFTI files that differ in the hemisphere alone are one run",
         INPUT,
         short="-i",
         default=(),
@@ -178,8 +178,8 @@ class Settings:
     )
     space: str | None = _option(
         LABEL,
-        "space of the images, such as MNI152NLin6Asym; required if a BIDS folder holds several; func: images without "
-        "space- in their names",
+        "space of the images, such as MNI152NLin6Asym, fsLR or fsaverage5; required if a BIDS folder holds several; "
+        "func: volumes without space- in their names; none: grayordinates without it",
         INPUT,
         affects_results=False,
         is_common=True,
@@ -191,9 +191,17 @@ class Settings:
         INPUT,
         affects_results=False,
     )
+    den: str | None = _option(
+        LABEL,
+        "density of surfaces and grayordinates, such as 91k; required if a BIDS folder holds several; native: images "
+        "without den- in their names",
+        INPUT,
+        affects_results=False,
+    )
     desc: str = _option(
         DESC,
-        "process the images of a BIDS folder with this desc-; none: images without desc- in their names",
+        "process the images of a BIDS folder with this desc-; none: images without desc- in their names; preproc also "
+        "chooses surfaces and grayordinates without desc-",
         INPUT,
         default="preproc",
         affects_results=False,
@@ -231,8 +239,8 @@ class Settings:
     )
     mask_img: Path | None = _option(
         MASK,
-        "restrict the regions to the voxels or vertices of this mask; auto: each run's own brain mask; files of "
-        "hemispheres, maps and entities in braces as in --roi_file; ignored with --as_voxels",
+        "restrict the regions to the voxels or vertices of this mask; auto: each run's own brain mask or, of surfaces, "
+        "cortex mask; files of hemispheres, maps and entities in braces as in --roi_file; ignored with --as_voxels",
         REGIONS,
         short="-m",
         affects_results=False,
@@ -280,8 +288,9 @@ class Settings:
         FILES,
         "confounds tables (default: beside each image); one for each image: .tsv, .csv or separated by white space, "
         "with a header; several patterns that each have a table for every image are joined side by side; patterns are "
-        "expanded; paired with the images by the BIDS entities in their names, or by order if there are none; without "
-        "this option, *_desc-confounds_timeseries.tsv beside each image, of the same entities",
+        "expanded; paired with the images by the BIDS entities in their names; if there are none, by folder where each "
+        "image and its table have one of their own, else by order; without this option, "
+        "*_desc-confounds_timeseries.tsv beside each image, of the same entities",
         CONFOUNDS,
         default=(),
         affects_results=False,

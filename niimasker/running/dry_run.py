@@ -77,7 +77,7 @@ def _make_columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:
         "atlas": [_NONE if study.atlases else _format_own_atlases(run) for run in runs],
     }
     return {
-        "image": [str(run.image_path) for run in runs],
+        "image": [str(run.image_path.with_name(run.image_name)) for run in runs],
         "volumes": [headers[run][0] for run in runs],
         "kept": [_format_kept(kept.get(run)) for run in runs],
         "TR (s)": [headers[run][1] for run in runs],

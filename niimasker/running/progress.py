@@ -91,7 +91,7 @@ class ProgressLines(NoProgress):
         skipped = f", {self._n_skipped} skipped" if self._n_skipped else ""
         return (
             f"{self._n_ended} of {self._n_runs} runs ({share}){skipped}, {self._n_failed} failed{left}; "
-            f"last: {run.image_path.name}"
+            f"last: {run.image_name}"
         )
 
 
@@ -106,7 +106,7 @@ class ProgressBar:
 
     def start(self, run: Run) -> None:
         """Show the name of the image."""
-        self._bar.set_postfix_str(f"{self._n_failed} failed, {run.image_path.name}", refresh=False)
+        self._bar.set_postfix_str(f"{self._n_failed} failed, {run.image_name}", refresh=False)
 
     def end(self, outcome: Outcome) -> None:
         """Advance the bar by one run."""

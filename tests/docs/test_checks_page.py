@@ -61,10 +61,11 @@ FOUND = [
     ("images in a folder", "several of one run", "-i twice", "2 images of one run"),
     ("images by name or pattern", "several of one run", TWICE, "2 images of one run"),
     ("images in a folder", "a prefix", f"-i prefixed {NOTHING}", "a prefix"),
+    ("GIFTI images", "one hemisphere", f"-i left {NOTHING}", "does not lie beside it"),
     ("images that options choose", "several of one run", f"-i twice --entities reg=a reg=b {NOTHING}", "2 images of"),
     ("runs that options choose", "lacks the entity", f"-i unnumbered --run 1 {NOTHING}", "without run-, left out"),
     ("folder of images", "only images with a prefix", "-i only_prefixed", "have a prefix before sub-"),
-    ("folder of images", "only surfaces", "-i surfaces", "only 1 file of surfaces"),
+    ("folder of images", "only files of surfaces", "-i surfaces", "only 1 file of surfaces"),
     ("images", "links", f"-i links {NOTHING}", "no image has been fetched"),
     ("`--exclude`", "fits no image", "--exclude sub-99", "has the entities of sub-99"),
     ("`--space`", "upper and lower case", f"-i prefixed --space mni {NOTHING}", "read as MNI"),
@@ -296,7 +297,8 @@ def write_folders(folder: Path) -> None:
         "prefixed": ["sub-01_space-MNI_desc-preproc_bold.nii", "usub-01_space-MNI_desc-preproc_bold.nii"],
         "only_prefixed": ["usub-01_space-MNI_desc-preproc_bold.nii"],
         "unnumbered": ["sub-01_task-a_run-1_desc-preproc_bold.nii", "sub-01_task-b_desc-preproc_bold.nii"],
-        "surfaces": ["sub-01_space-fsLR_den-91k_bold.dtseries.nii"],
+        "surfaces": ["sub-01_space-fsLR_den-91k_timeseries.ptseries.nii"],
+        "left": ["sub-01_task-a_hemi-L_space-fsLR_bold.func.gii"],
         "links": ["sub-01_desc-preproc_bold.nii"],
     }
     for study, file_names in names.items():

@@ -24,7 +24,7 @@ def settings_of(*folders, **options):
 
 def listed(folder, **options):
     """Return the names of the images that a folder and options stand for."""
-    return [path.name for path in find_images(settings_of(folder, **options))[0]]
+    return [image.path.name for image in find_images(settings_of(folder, **options))]
 
 
 def refused(folder, **options):
@@ -345,16 +345,6 @@ def test_labels_that_are_not_there_together_are_told(tmp_path):
 
 def test_empty_folder_is_refused(tmp_path):
     assert f"{tmp_path} holds no BOLD images in" in refused(tmp_path)
-
-
-def test_dataset_of_surfaces_alone_is_told_as_such(tmp_path):
-    touch(tmp_path / "sub-01/func/sub-01_task-rest_space-fsLR_den-91k_bold.dtseries.nii")
-    touch(tmp_path / "sub-01/func/sub-01_task-rest_hemi-L_space-fsaverage5_bold.func.gii")
-    assert refused(tmp_path) == (
-        f"--input_files: {tmp_path} holds no BOLD images in sub-*/ses-*/func, only 2 files of surfaces or "
-        "grayordinates, such as sub-01_task-rest_hemi-L_space-fsaverage5_bold.func.gii; niimasker reads volumes (.nii, "
-        ".nii.gz): give a folder that holds them, such as fMRIPrep writes with a volumetric space in --output-spaces."
-    )
 
 
 def test_folder_of_links_that_are_not_fetched_is_told_as_such(tmp_path):

@@ -19,7 +19,7 @@ def listed(inputs, *exclude, **options):
         "roi_file": "atlas.nii",
         "exclude": list(map(str, exclude)),
     }
-    return ["_".join(path.name.split("_")[:3]) for path in find_images(make_settings({**given, **options}))[0]]
+    return ["_".join(image.path.name.split("_")[:3]) for image in find_images(make_settings({**given, **options}))]
 
 
 def refused(inputs, *exclude, **options):

@@ -10,9 +10,15 @@ from images import make_labels, make_series, save
 
 from niimasker.cli import main
 from niimasker.errors import RunsError
-from niimasker.inputs.output_stems import name_outputs
+from niimasker.inputs import output_stems
+from niimasker.inputs.run_images import RunImage
 
 LABELS = make_labels((1, 2, 5))
+
+
+def name_outputs(image_paths, layout):
+    """Return the output names of images of one file each."""
+    return output_stems.name_outputs([RunImage.from_path(path) for path in image_paths], layout)
 
 
 @pytest.mark.parametrize("layout", ["flat", "mirror", "bids"])

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from niimasker.errors import NiimaskerWarning, RunsError
+from niimasker.inputs import output_stems
 from niimasker.inputs import runs as inputs
 from niimasker.inputs.entities import RUN_ENTITIES
 from niimasker.inputs.file_patterns import expand_patterns
-from niimasker.inputs.runs import name_outputs
+from niimasker.inputs.run_images import RunImage
 from niimasker.inputs.table_pairs import pair_tables
 from niimasker.options.merging import make_settings
 
@@ -45,6 +46,11 @@ def find_runs(images, tables=(), censor_files=(), output_layout="flat"):
 
 def paths(*names):
     return [Path(name) for name in names]
+
+
+def name_outputs(image_paths, layout):
+    """Return the output names of images of one file each."""
+    return output_stems.name_outputs([RunImage.from_path(path) for path in image_paths], layout)
 
 
 class TestPatterns:

@@ -32,6 +32,7 @@ VALUES = {
     "echo": {"echo": ["2"]},
     "space": {"space": "MNIInfant:cohort-2"},
     "res": {"res": 2},
+    "den": {"den": "91k"},
     "desc": {"desc": "optcom_whitened"},
     "entities": {"entities": {"reg": "default", "acq": ["a", "none"]}},
     "exclude": {"exclude": ["sub-07", "lists/excluded.txt"]},
