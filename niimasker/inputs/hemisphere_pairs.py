@@ -27,7 +27,13 @@ def find_hemispheres(path: Path) -> tuple[Path, ...]:
 
 def list_spellings(name: str) -> list[tuple[str, str]]:
     """Return the names of left and right that a name with {hemi} stands for, the spelling usual in its place first."""
-    return sorted(fill_hemisphere(name), key=lambda pair: not _are_partners(*map(Path, pair)))
+    begins_with_field = Path(name).name.startswith(FIELD)
+
+    def is_unusual(pair: tuple[str, str]) -> tuple[bool, bool]:
+        left, right = map(Path, pair)
+        return not _are_partners(left, right), begins_with_field and not left.name.startswith("lh")
+
+    return sorted(fill_hemisphere(name), key=is_unusual)
 
 
 def drop_hemisphere(name: str) -> str:

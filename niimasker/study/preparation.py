@@ -205,7 +205,7 @@ def check_spheres(atlases: Sequence[Regions], space: Space, mask: AnyMask | None
 
 
 def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
-    images = {os.path.realpath(run.image_path) for run in runs}
+    images = {os.path.realpath(path) for run in runs for path in run.image_paths}
     for roi_file in settings.roi_file:
         # Path.resolve raises for a loop of links.
         if any(os.path.realpath(path) in images for path in parse_roi_file(roi_file).paths):

@@ -119,7 +119,7 @@ class TestShared:
         for side in ("lh", "rh"):
             Path(f"{side}.bold.func.gii").write_text("x")
         with pytest.raises(RegionsError, match=f"--roi_file: {roi_file} is one of the --input_files"):
-            prepare(settings_of(roi_file, input_files="./lh.bold.func.gii"))
+            prepare(settings_of(roi_file, input_files=["./lh.bold.func.gii", "rh.bold.func.gii"]))
 
 
 class TestOwn:
