@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import BrokenImageError, ImageError, warn
-from niimasker.inputs.gifti import GiftiData, read_gifti
+from niimasker.inputs.gifti import GiftiData, is_gifti, read_gifti
 from niimasker.inputs.images import check_is_file
-
-_GIFTI_ENDINGS = (".gii", ".gii.gz")
 
 # Of the table of regions; FreeSurfer's longest has 14,175 of about 60 bytes.
 _MAX_TABLE_BYTES = 2**24
@@ -64,7 +62,7 @@ def read_annotation(path: Path) -> GiftiData:
     BrokenImageError
         The file is damaged.
     """
-    if path.name.lower().endswith(_GIFTI_ENDINGS):
+    if is_gifti(path):
         return read_gifti(path)
     check_is_file(path, "a FreeSurfer annotation")
     try:
