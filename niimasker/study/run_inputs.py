@@ -20,7 +20,8 @@ IMAGE, HEADER, IMAGE_JSON = "image", "image's header", "image's JSON"
 
 def list_run_files(run: Run, settings: Settings) -> dict[str, Path]:
     """Return the files that a run is made from, by their roles; optional ones may be missing."""
-    paths = {**_list_image_files(run.image_path), **_number(IMAGE_JSON, run.sidecar_paths)}
+    images = {**_number(IMAGE, run.image_paths), **_list_image_files(run.image_path)}
+    paths = {**images, **_number(IMAGE_JSON, run.sidecar_paths)}
     for role, path in _number("confounds", run.confounds_paths).items():
         paths |= {role: path, f"{role}' JSON": path.with_suffix(".json")}
         if metrics_path := find_metrics(path):

@@ -38,6 +38,10 @@ PLAIN_RUN = {
     "--discard_scans": ["1"],
 }
 ATLAS_PATH, SEEDS = f"example_output/data/atlas/{ATLAS}", "example_output/data/atlas/seeds.tsv"
+LEFT = (
+    "-i example_output/data/surfaces/sub-01/func/sub-01_task-rest_hemi-L_space-fsaverage5_bold.func.gii "
+    "-r example_output/data/atlas/tpl-fsaverage_den-10k_hemi-L_atlas-Example_dseg.label.gii"
+)
 TIMED = "-i timed/sub-{}_task-a_acq-b_bold.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 # The longest name that a file may have; its outputs cannot have a longer one.
 LONG = "x" * 245
@@ -61,7 +65,7 @@ FOUND = [
     ("images in a folder", "several of one run", "-i twice", "2 images of one run"),
     ("images by name or pattern", "several of one run", TWICE, "2 images of one run"),
     ("images in a folder", "a prefix", f"-i prefixed {NOTHING}", "a prefix"),
-    ("GIFTI images", "one hemisphere", f"-i left {NOTHING}", "does not lie beside it"),
+    ("GIFTI images", "one hemisphere", f"{LEFT} --regressor_files --regressors", "lies beside it, but is not given"),
     ("images that options choose", "several of one run", f"-i twice --entities reg=a reg=b {NOTHING}", "2 images of"),
     ("runs that options choose", "lacks the entity", f"-i unnumbered --run 1 {NOTHING}", "without run-, left out"),
     ("folder of images", "only images with a prefix", "-i only_prefixed", "have a prefix before sub-"),
@@ -298,7 +302,6 @@ def write_folders(folder: Path) -> None:
         "only_prefixed": ["usub-01_space-MNI_desc-preproc_bold.nii"],
         "unnumbered": ["sub-01_task-a_run-1_desc-preproc_bold.nii", "sub-01_task-b_desc-preproc_bold.nii"],
         "surfaces": ["sub-01_space-fsLR_den-91k_timeseries.ptseries.nii"],
-        "left": ["sub-01_task-a_hemi-L_space-fsLR_bold.func.gii"],
         "links": ["sub-01_desc-preproc_bold.nii"],
     }
     for study, file_names in names.items():
