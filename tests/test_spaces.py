@@ -46,8 +46,8 @@ def listed_points(monkeypatch, images) -> None:
     """Open images as lists of points, on which regions are placed by their places in the list."""
     grid = open_series(images["input_files"]).space
 
-    def open_listed(path, sidecar_paths):
-        series = open_series(path, sidecar_paths)
+    def open_listed(path, sidecar_paths, further_paths):
+        series = open_series(path, sidecar_paths, further_paths)
         return dataclasses.replace(series, space=Listed(series.space.n_points))
 
     def place_on_list(regions, space, mask):

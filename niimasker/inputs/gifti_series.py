@@ -21,6 +21,9 @@ from niimasker.inputs.images import check_memory
 from niimasker.inputs.storage import SurfaceStorage
 from niimasker.inputs.structures import find_side, find_structure
 
+# What endings say of files that hold values for vertices and no series.
+_KINDS_WITHOUT_TIME = {".shape.gii": "maps", ".label.gii": "labels of a parcellation", ".surf.gii": "a mesh"}
+
 # Vertices above which two blocks of one volume are larger than those of smaller meshes.
 _LARGE_MESH = BLOCK_BYTES // 8
 
@@ -85,6 +88,10 @@ def _read_headers(paths: Sequence[Path]) -> Iterator[tuple[Path, GiftiHeader]]:
         header = read_gifti_header(path)
         if header.intent == "LABEL":
             raise ImageError(f"{path}: found labels of a parcellation; expected a series of volumes.")
+        if kind := _KINDS_WITHOUT_TIME.get("".join(Path(path.name.lower().removesuffix(".gz")).suffixes[-2:])):
+            raise ImageError(
+                f"{path}: found {kind} by its ending; expected a series of volumes, which has the ending .func.gii."
+            )
         yield path, header
 
 

@@ -294,5 +294,5 @@ def share(study: Study, command: Sequence[str]) -> Shared:
     sources = read_sources(settings.roi_file, settings, mask_path) if study.atlases else ()
     fingerprint = fingerprint_study(settings, study.keys, study.atlases, sources)
     check_regions(study)
-    origins = tuple(list_origins(study.atlases, study.mask))
+    origins = tuple(list_origins(study.atlases, study.mask, settings))
     return Shared(settings, study.keys, sources, fingerprint, origins, study.warnings, tuple(command))

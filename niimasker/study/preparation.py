@@ -35,7 +35,7 @@ from niimasker.regions.definitions import AnyMask, Origin, Regions, Seeds
 from niimasker.regions.loading import check_labels, load_mask, load_regions
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
-from niimasker.regions.roi_files import parse_roi_file
+from niimasker.regions.roi_files import parse_mask, parse_roi_file
 from niimasker.study.parcels import check_parcels
 from niimasker.study.plans import InvalidRun, Plan, collect_error, plan_run
 from niimasker.study.run_inputs import list_shared_regions
@@ -164,7 +164,7 @@ def inspect_study(settings: Settings) -> Study:
     check_labels(settings.roi_file, settings.labels)
     shard = settings.shard
     runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.n_shards]
-    plans, invalid_runs = _plan_all(runs, settings, list_origins(atlases, mask))
+    plans, invalid_runs = _plan_all(runs, settings, list_origins(atlases, mask, settings))
     study = Study(
         settings,
         tuple(all_runs),
@@ -243,9 +243,10 @@ def load_atlases(roi_files: Sequence[str], settings: Settings) -> tuple[Regions,
     )
 
 
-def list_origins(atlases: Sequence[Regions], mask: AnyMask | None) -> list[Origin]:
+def list_origins(atlases: Sequence[Regions], mask: AnyMask | None, settings: Settings) -> list[Origin]:
     """Return what the atlases and the mask that all runs share say about their space."""
-    masks = [] if mask is None else [Origin("--mask_img", has_known_space=False, outline=mask.outline)]
+    mask_name = f"the mask {parse_mask(settings.mask_img).name}" if settings.mask_img else ""
+    masks = [] if mask is None else [Origin(mask_name, has_known_space=False, outline=mask.outline)]
     return [*(regions.origin for regions in atlases), *masks]
 
 

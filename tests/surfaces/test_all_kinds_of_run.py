@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 from extracting import N_DECIMALS, numbers_in, read, run
 from images import OBLIQUE, make_labels, save
+from made_up_surfaces import save_dlabel, save_dtseries, save_label_pair, save_pair
 from nilearn.signal import clean
 from region_means import mean_of_each, read_parcels
 from small_brain import BRAIN, KEYS, N_MESH, NAMES, TABLE
 from studies import results_in, statuses
-from made_up_surfaces import save_dlabel, save_dtseries, save_label_pair, save_pair
 
 KINDS = ("volume", "gifti", "cifti")
 N_VOLUMES, N_RUNS, T_R = 60, 2, 2.0

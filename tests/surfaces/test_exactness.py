@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from extracting import AS_FLOAT32, assert_signals, extract_run
-from region_means import keys_at, mean_of_each, read_dlabel, read_models, read_parcels, read_values
 from made_up_surfaces import (
     Models,
     cortex,
@@ -24,6 +23,7 @@ from made_up_surfaces import (
     save_dtseries,
     series_axis,
 )
+from region_means import keys_at, mean_of_each, read_dlabel, read_models, read_parcels, read_values
 
 SERIES = "cifti_jl/test.dtseries.nii"
 ATLAS = "tian/Schaefer2018_100Parcels_7Networks_order_Tian_Subcortex_S1.dlabel.nii"

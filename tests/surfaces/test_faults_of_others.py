@@ -9,6 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from extracting import assert_signals, extract_all, extract_run, numbers_in, refuse
+from made_up_surfaces import (
+    NONE,
+    Models,
+    cortex,
+    labels_axis,
+    make_models,
+    models_axis,
+    save_annot,
+    save_cifti,
+    save_func,
+    save_label_gii,
+    save_label_pair,
+)
 from region_means import mean_of_each, read_dlabel, read_models, read_values
 from small_brain import (
     BRAIN,
@@ -24,19 +37,6 @@ from small_brain import (
     write_atlas,
     write_brain,
     write_hemispheres,
-)
-from made_up_surfaces import (
-    NONE,
-    Models,
-    cortex,
-    labels_axis,
-    make_models,
-    models_axis,
-    save_annot,
-    save_cifti,
-    save_func,
-    save_label_gii,
-    save_label_pair,
 )
 
 pytestmark = pytest.mark.usefixtures("folder")

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from extracting import CLOSE, assert_signals, extract_all, extract_run, refuse, run
 from images import RAS, make_labels, make_series, save
+from made_up_surfaces import save_dtseries, save_label_pair, save_pair
 from nilearn.signal import clean
 from region_means import mean_of_each
 from small_brain import BRAIN, KEYS, N_MESH, NAMES, make_values, write_atlas
-from made_up_surfaces import save_dtseries, save_label_pair, save_pair
 
 pytestmark = pytest.mark.usefixtures("folder")
 

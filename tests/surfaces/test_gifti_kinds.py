@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from extracting import assert_signals, extract_run, refuse
-from region_means import mean_of_each
 from made_up_surfaces import (
     ASCII,
     BASE64,
@@ -26,6 +25,7 @@ from made_up_surfaces import (
     save_label_gii,
     save_label_pair,
 )
+from region_means import mean_of_each
 
 pytestmark = pytest.mark.usefixtures("folder")
 

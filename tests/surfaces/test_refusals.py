@@ -9,18 +9,6 @@ import pytest
 from atlas_files import put_schaefer
 from extracting import assert_signals, extract_run, numbers_in, read, refuse, run
 from images import RAS, make_labels, make_series, save
-from region_means import mean_of_each
-from small_brain import (
-    BRAIN,
-    KEYS,
-    N_MESH,
-    NAMES,
-    TABLE,
-    make_values,
-    write_atlas,
-    write_brain,
-    write_hemispheres,
-)
 from made_up_surfaces import (
     SIDES,
     Structure,
@@ -42,6 +30,18 @@ from made_up_surfaces import (
     scalars_axis,
     series_axis,
     write_nifti2,
+)
+from region_means import mean_of_each
+from small_brain import (
+    BRAIN,
+    KEYS,
+    N_MESH,
+    NAMES,
+    TABLE,
+    make_values,
+    write_atlas,
+    write_brain,
+    write_hemispheres,
 )
 
 pytestmark = pytest.mark.usefixtures("folder")

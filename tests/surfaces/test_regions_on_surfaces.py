@@ -8,6 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from extracting import AS_FLOAT32, assert_signals, extract_run, read, refuse
+from made_up_surfaces import (
+    members_of,
+    parcels_axis,
+    save_annot,
+    save_cifti,
+    save_dlabel,
+    save_dscalar,
+    save_func,
+    save_label_gii,
+    save_label_pair,
+    save_shape,
+    scalars_axis,
+    series_axis,
+)
 from region_means import mean_of_each, read_parcels
 from small_brain import (
     BRAIN,
@@ -23,20 +37,6 @@ from small_brain import (
     write_atlas,
     write_brain,
     write_hemispheres,
-)
-from made_up_surfaces import (
-    members_of,
-    parcels_axis,
-    save_annot,
-    save_cifti,
-    save_dlabel,
-    save_dscalar,
-    save_func,
-    save_label_gii,
-    save_label_pair,
-    save_shape,
-    scalars_axis,
-    series_axis,
 )
 
 pytestmark = pytest.mark.usefixtures("folder")

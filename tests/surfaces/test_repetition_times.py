@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from extracting import extract_run, run
-from small_brain import BRAIN, N_MESH, make_values, write_atlas
 from made_up_surfaces import save_dtseries, save_func, save_label_gii
+from small_brain import BRAIN, N_MESH, make_values, write_atlas
 
 pytestmark = pytest.mark.usefixtures("folder")
 

@@ -28,7 +28,7 @@ def check_options(series: Series, settings: Settings) -> None:
         )
     if settings.engine == "nilearn" and is_cifti:
         raise ImageError(
-            f"{series.path}: --engine nilearn does not read CIFTI files; leave the option out, or give the surfaces as "
+            f"{series.path}: --engine nilearn does not read CIFTI files; use --engine stream, or give the surfaces as "
             "GIFTI files, as from wb_command -cifti-separate."
         )
 
