@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nibabel as nib
 import numpy as np
@@ -11,40 +13,59 @@ import pandas as pd
 from made_up_surfaces import Models, Structure
 
 
-def read_values(path: Path) -> np.ndarray:
+def read_values(path: Path | str) -> np.ndarray:
     """Return the values of a CIFTI file in float64, rows first."""
-    return np.asarray(nib.load(path).dataobj, dtype=np.float64)
+    content = Path(path).read_bytes()
+    header = nib.Nifti2Header(content[:540])
+    shape = header.get_data_shape()[4:]
+    stored = np.frombuffer(content, header.get_data_dtype(), math.prod(shape), int(header["vox_offset"]))
+    slope, intercept = header.get_slope_inter()
+    return stored.reshape(shape, order="F") * (slope or 1.0) + (intercept or 0.0)
 
 
-def read_models(path: Path) -> Models:
+def _read_xml(path: Path | str) -> ElementTree.Element:
+    content = Path(path).read_bytes()
+    order = nib.Nifti2Header(content[:540]).endianness
+    size = int(np.frombuffer(content, f"{order}i4", 1, 544)[0])
+    return ElementTree.fromstring(content[552 : 544 + size].rstrip(b"\0"))
+
+
+def _integers(element: ElementTree.Element, tag: str) -> np.ndarray:
+    return np.array((element.findtext(tag) or "").split(), dtype=int)
+
+
+def read_models(path: Path | str) -> Models:
     """Return the points of a CIFTI file whose columns are points."""
-    mapping = nib.load(path).header.matrix.get_index_map(1)
-    structures = tuple(
-        Structure(
-            model.brain_structure.removeprefix("CIFTI_STRUCTURE_"),
-            np.array(list(model.vertex_indices if model.vertex_indices is not None else model.voxel_indices_ijk)),
-            model.surface_number_of_vertices or 0,
-        )
-        for model in mapping.brain_models
-    )
-    volume = mapping.volume
+    root = _read_xml(path)
+    structures = []
+    for model in root.iter("BrainModel"):
+        name = model.attrib["BrainStructure"].removeprefix("CIFTI_STRUCTURE_")
+        if model.attrib["ModelType"].endswith("SURFACE"):
+            n_vertices = int(model.attrib["SurfaceNumberOfVertices"])
+            structures.append(Structure(name, _integers(model, "VertexIndices"), n_vertices))
+        else:
+            structures.append(Structure(name, _integers(model, "VoxelIndicesIJK").reshape(-1, 3)))
+    volume = root.find(".//Volume")
     if volume is None:
-        return Models(structures)
-    matrix = volume.transformation_matrix_voxel_indices_ijk_to_xyz.matrix
-    return Models(structures, np.array(matrix), tuple(volume.volume_dimensions))
+        return Models(tuple(structures))
+    matrix = volume.find("TransformationMatrixVoxelIndicesIJKtoXYZ")
+    affine = np.array(matrix.text.split(), dtype=float).reshape(4, 4)
+    affine[:3] *= 10.0 ** (int(matrix.attrib["MeterExponent"]) + 3)
+    shape = tuple(map(int, volume.attrib["VolumeDimensions"].split(",")))
+    return Models(tuple(structures), affine, shape)
 
 
-def read_dlabel(path: Path, number: int = 0) -> tuple[np.ndarray, Models, dict[int, str]]:
+def read_dlabel(path: Path | str, number: int = 0) -> tuple[np.ndarray, Models, dict[int, str]]:
     """Return the keys of a map, its points, and the names by key."""
-    named_map = list(nib.load(path).header.matrix.get_index_map(0).named_maps)[number]
-    names = {key: label.label for key, label in named_map.label_table.items()}
+    named_map = list(_read_xml(path).iter("NamedMap"))[number]
+    names = {int(label.attrib["Key"]): label.text or "" for label in named_map.iter("Label")}
     return read_values(path)[number].astype(int), read_models(path), names
 
 
-def read_parcels(path: Path) -> pd.DataFrame:
+def read_parcels(path: Path | str) -> pd.DataFrame:
     """Return the series of a ptseries, named by its parcels."""
-    parcels = nib.load(path).header.matrix.get_index_map(1).parcels
-    return pd.DataFrame(read_values(path), columns=[parcel.name for parcel in parcels])
+    names = [parcel.attrib["Name"] for parcel in _read_xml(path).iter("Parcel")]
+    return pd.DataFrame(read_values(path), columns=names)
 
 
 def places_of(structure: Structure, affine: np.ndarray | None) -> pd.Index:

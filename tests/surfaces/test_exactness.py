@@ -225,6 +225,12 @@ def test_means_are_those_of_workbench(folder, series, atlas, wb_command, run_nam
             100,
         ),
         # The parcels of a ptseries are regions themselves.
+        (
+            SERIES,
+            "workbench/test_atlas-Schaefer100Tian.ptseries.nii",
+            "workbench/test_atlas-Schaefer100Tian.ptseries.nii",
+            116,
+        ),
         (SERIES, "cifti_jl/test.ptseries.nii", "cifti_jl/test.ptseries.nii", 281),
         (
             "nitest/Conte69.MyelinAndCorrThickness.32k_fs_LR.dtseries.nii",
@@ -233,7 +239,13 @@ def test_means_are_those_of_workbench(folder, series, atlas, wb_command, run_nam
             54,
         ),
     ],
-    ids=["Schaefer and Tian", "Schaefer on a wall of its own", "ptseries", "ptseries of one hemisphere"],
+    ids=[
+        "Schaefer and Tian",
+        "Schaefer on a wall of its own",
+        "ptseries with voxels",
+        "ptseries",
+        "ptseries of one hemisphere",
+    ],
 )
 def test_means_are_those_of_files_that_workbench_wrote(tmp_path, surfaces_dir, image, regions, oracle, n_regions):
     signals = extract_run(tmp_path / "out", input_files=surfaces_dir / image, roi_file=surfaces_dir / regions).signals
