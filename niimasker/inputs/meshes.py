@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import nibabel as nib
@@ -127,9 +128,9 @@ def _list_meshes(n_vertices: Mapping[str, int], image_name: str, folders: Iterab
             yield meshes
     n_run = set(n_vertices.values())
     if n_run == {_N_FSAVERAGE5} and space in (FSAVERAGE, None):
-        yield _read_fsaverage5(n_vertices, "nilearn's fsaverage5")
+        yield _read_fsaverage5(tuple(n_vertices), "nilearn's fsaverage5")
     elif n_run <= _N_FINER_FSAVERAGE and space == FSAVERAGE:
-        yield _read_fsaverage5(n_vertices, "nilearn's fsaverage5, whose vertices are the first of the run's")
+        yield _read_fsaverage5(tuple(n_vertices), "nilearn's fsaverage5, whose vertices are the first of the run's")
 
 
 def _read_group(group: MeshGroup, n_vertices: Mapping[str, int]) -> Meshes | None:
@@ -215,8 +216,9 @@ def _read_freesurfer(path: Path) -> Mesh:
     return Mesh(coordinates + metadata.get("cras", np.zeros(3)), triangles.astype(np.int64), None)
 
 
-def _read_fsaverage5(structures: Iterable[str], source: str) -> Meshes:
-    """Return the fsaverage5 that nilearn holds."""
+@lru_cache(maxsize=2)
+def _read_fsaverage5(structures: tuple[str, ...], source: str) -> Meshes:
+    """Return the fsaverage5 that nilearn holds; it is cached, because all runs of a study have the same."""
     paths = {structure: [_fsaverage5_path(kind, structure) for kind in ("infl", "pial")] for structure in structures}
     cortices = [CortexMesh(structure, *map(read_cortex_mesh, both)) for structure, both in paths.items()]
     return Meshes(tuple(cortices), "inflated", "pial", source, tuple(path for both in paths.values() for path in both))
@@ -228,7 +230,7 @@ def _fsaverage5_path(kind: str, structure: str) -> Path:
     Importing nilearn takes 2 s, more than many runs.
     """
     side = "left" if structure == CORTEX_LEFT else "right"
-    spec = importlib.util.find_spec("nilearn")
+    spec = find_spec("nilearn")
     for folder in (spec.submodule_search_locations if spec else None) or ():
         path = Path(folder) / "datasets" / "data" / "fsaverage5" / f"{kind}_{side}.gii.gz"
         if path.is_file():

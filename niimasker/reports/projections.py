@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -56,8 +57,11 @@ class Projection:
         return picture.reshape(self.height, self.width, *values.shape[1:])
 
 
+@lru_cache(maxsize=4)
 def project(mesh: Mesh, side: Literal["left", "right"], view: View, *, width: int, scale: float) -> Projection:
     """Return how a hemisphere is seen from its outer (lateral) or inner (medial) side, with the top of the brain up.
+
+    The last four are cached, because runs on a template's surface have the same.
 
     Parameters
     ----------
@@ -83,7 +87,7 @@ def project(mesh: Mesh, side: Literal["left", "right"], view: View, *, width: in
     upward = _mean_over_corners(normals[:, 2], corners, shares)
     # A soft light from the eye, and a little more from above.
     brightness = np.clip(0.6 + 0.36 * np.clip(facing, 0, 1) + 0.08 * upward, 0, 1)
-    return Projection(height, width, pixels, corners, shares, brightness)
+    return Projection(height, width, pixels, corners, shares.astype(np.float32), brightness.astype(np.float32))
 
 
 def find_normals(mesh: Mesh) -> np.ndarray:

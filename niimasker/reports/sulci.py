@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import sparse
 
@@ -13,8 +15,12 @@ from niimasker.reports.projections import find_normals
 _N_STEPS, _N_AVERAGED = 8, 2
 
 
+@lru_cache(maxsize=2)
 def find_depths(mesh: Mesh) -> np.ndarray:
-    """Return how far each vertex lies below its surroundings in mm, of shape (n_vertices,): above 0 in sulci."""
+    """Return how far each vertex lies below its surroundings in mm, of shape (n_vertices,): above 0 in sulci.
+
+    The last two are cached, because runs on a template's surface have the same.
+    """
     means = _neighbour_means(mesh)
     surroundings = mesh.coordinates
     for _ in range(_N_STEPS):

@@ -10,6 +10,7 @@ from nilearn import datasets
 from surface_files import make_space, make_sphere, save_mesh
 
 from niimasker.errors import ImageError, NiimaskerWarning
+from niimasker.inputs import meshes
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel, VoxelModel
 from niimasker.inputs.mesh_files import list_mesh_folders, list_templateflow_folders, read_mesh_name, read_surface_space
 from niimasker.inputs.meshes import find_meshes, read_cortex_mesh, vertex_coordinates
@@ -300,8 +301,10 @@ class TestFsaverage5:
         assert names == {files[f"{kind}_{side}"] for kind in ("infl", "pial") for side in ("left", "right")}
 
     def test_renamed_files_are_found_through_nilearn(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-        assert find(tmp_path, "bold_space-fsaverage5.L.func.gii", make_space(10_242)).source == "nilearn's fsaverage5"
+        monkeypatch.setattr(meshes, "find_spec", lambda name: None)
+        meshes._read_fsaverage5.cache_clear()
+        found = find(tmp_path, "bold_space-fsaverage5.L.func.gii", make_space(10_242))
+        assert found.paths[0] == Path(datasets.fetch_surf_fsaverage("fsaverage5")["infl_left"])
 
     def test_run_in_another_space_is_not_drawn_on_it(self, tmp_path):
         assert find(tmp_path, "sub-01_hemi-L_space-fsnative_bold.func.gii", make_space(10_242)) is None

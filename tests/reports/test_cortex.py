@@ -72,9 +72,11 @@ class TestProjection:
 
     def test_shares_of_corners_give_the_place_of_each_pixel(self):
         projection = look("left", "lateral")
-        np.testing.assert_allclose(projection.shares.sum(axis=1), 1)
-        assert (projection.shares >= -1e-8).all()
-        np.testing.assert_allclose(60 - projection.interpolate(SPHERE.coordinates[:, 1]), projection.pixels % 120 + 0.5)
+        np.testing.assert_allclose(projection.shares.sum(axis=1), 1, atol=1e-5)
+        assert (projection.shares >= -1e-6).all()
+        np.testing.assert_allclose(
+            60 - projection.interpolate(SPHERE.coordinates[:, 1]), projection.pixels % 120 + 0.5, atol=1e-4
+        )
 
     def test_order_of_corners_does_not_matter(self):
         inside_out = Mesh(SPHERE.coordinates, SPHERE.triangles[:, ::-1], None)
@@ -323,8 +325,7 @@ class TestPictures:
         ("n_vertices", "name"),
         [
             (32_492, "TemplateFlow's tpl-fsLR_den-32k_hemi-L_midthickness.surf.gii"),
-            (163_842, "tpl-fsaverage_den-164k_hemi-L_pial.surf.gii"),
-            (777, "a mesh named like sub-01_hemi-L_midthickness.surf.gii"),
+            (163_842, "a mesh of its space, named like sub-01_hemi-L_midthickness.surf.gii, and the same file of"),
         ],
     )
     def test_missing_mesh_is_explained_with_the_way_out(self, n_vertices, name):
