@@ -18,13 +18,10 @@ _SIDES: dict[str, Literal["left", "right"]] = {CORTEX_LEFT: "left", CORTEX_RIGHT
 # Below this percentile, voxels may have no signal although the run's mean is an image of the brain.
 _LOW_PERCENTILE = 10
 
-# TemplateFlow's names of the meshes with so many vertices.
+# The meshes with so many vertices that TemplateFlow has for one template only.
 _TEMPLATE_FILES = {
     32_492: "TemplateFlow's tpl-fsLR_den-32k_hemi-L_midthickness.surf.gii",
-    40_962: "TemplateFlow's tpl-fsaverage_den-41k_hemi-L_pial.surf.gii",
-    59_292: "TemplateFlow's tpl-fsLR_den-59k_hemi-L_midthickness.surf.gii",
-    163_842: "TemplateFlow's tpl-fsLR_den-164k_hemi-L_midthickness.surf.gii or "
-    "tpl-fsaverage_den-164k_hemi-L_pial.surf.gii",
+    40_962: "TemplateFlow's tpl-fsaverage_hemi-L_den-41k_pial.surf.gii",
 }
 
 
@@ -172,7 +169,7 @@ def _fill_grid(grid: Grid, voxels: np.ndarray, values: np.ndarray) -> Volume:
 def explain_missing_mesh(picture: CortexPicture) -> str:
     """Return why some hemispheres are not drawn, and how they would be."""
     n_vertices = max(picture.without_mesh)
-    named = _TEMPLATE_FILES.get(n_vertices, "a mesh named like sub-01_hemi-L_midthickness.surf.gii")
+    named = _TEMPLATE_FILES.get(n_vertices, "a mesh of its space, named like sub-01_hemi-L_midthickness.surf.gii,")
     missing = "the cortex" if not picture.hemispheres else "one hemisphere"
     return (
         f"The regions on {missing} are not drawn, because no mesh of {n_vertices:,} vertices was found; to see them, "

@@ -160,10 +160,11 @@ def _find_run_meshes(plan: Plan, roi_files: Sequence[str]) -> Meshes | None:
     if not isinstance(space, Grayordinates):
         return None
     atlas_paths = [path for roi_file in roi_files for path in parse_roi_file(roi_file).paths]
-    folders = (*list_mesh_folders(image_path, atlas_paths), *list_templateflow_folders())
     # The run's warnings are complete; a mesh that cannot be read only changes the picture.
     with record_warnings():
-        return find_meshes(space, image_path.name, folders)
+        # TemplateFlow has no inflated fsaverage5, as nilearn has.
+        meshes = find_meshes(space, image_path.name, list_mesh_folders(image_path, atlas_paths))
+        return meshes or find_meshes(space, image_path.name, list_templateflow_folders())
 
 
 def _kept_regressors(confounds: Confounds | None, kept: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
