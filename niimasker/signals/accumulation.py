@@ -167,7 +167,8 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float =
     sums, squares = np.zeros(len(first)), np.zeros(len(first))
     parts: list[np.ndarray] = []
     for block in chain([first_block], blocks):
-        volumes = np.take(block, operator.points, axis=1).astype(np.float64)
+        reads_all = block.shape[1] == len(operator.points)
+        volumes = (block if reads_all else np.take(block, operator.points, axis=1)).astype(np.float64)
         volumes -= first
         with np.errstate(invalid="ignore"):  # infinity minus infinity
             block_sums = volumes.sum(axis=0)
