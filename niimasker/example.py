@@ -232,8 +232,14 @@ def load_surface(brain: Brain) -> Surface:
     coordinates = {side: pial[part].coordinates for side, part in (("L", "left"), ("R", "right"))}
     return Surface(
         voxels={side: tree.query(xyz)[1] for side, xyz in coordinates.items()},
-        regions={side: nearest_regions(xyz).astype(np.int32) for side, xyz in coordinates.items()},
+        regions={side: nearest_regions(_stay_on(side, xyz)).astype(np.int32) for side, xyz in coordinates.items()},
     )
+
+
+def _stay_on(side: str, coordinates: np.ndarray) -> np.ndarray:
+    """Return coordinates with those beyond the midline moved onto it; some vertices of a hemisphere lie there."""
+    x, y, z = coordinates.T
+    return np.column_stack([np.minimum(x, 0) if side == "L" else np.maximum(x, 1e-3), y, z])
 
 
 def make_surface_atlas(surface: Surface) -> dict[str, bytes]:
