@@ -57,6 +57,7 @@ def surface_view(
     values: np.ndarray,
     *,
     roi_file="atlas.dlabel.nii",
+    further_images=(),
     **given,
 ) -> RunView:
     """The content of a run's page.
@@ -111,7 +112,7 @@ def surface_view(
         float(signals.coverage.min()),
     )
     return make_view(
-        Plan(Run(image_path, None, "run"), series, timeline, cleaning, ()),
+        Plan(Run(image_path, None, "run", further_images=further_images), series, timeline, cleaning, ()),
         Placement((weights,), None, (None,)),
         extracted,
         result,

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from niimasker.errors import count
 from niimasker.outputs.files import REPORTS_FOLDER
@@ -52,7 +52,6 @@ def make_report(run: RunView, *, assets: str) -> str:
         "run.html.j2",
         assets=assets,
         run=run,
-        name=PurePath(run.image).name,
         status=find_status(run),
         facts=list(list_facts(run)),
         sections=[make_section(atlas, run) for atlas in run.atlases],

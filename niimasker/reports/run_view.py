@@ -78,9 +78,18 @@ class AtlasView:
 
 @dataclass(frozen=True, eq=False)
 class RunView:
-    """Everything that a run's page shows."""
+    """Everything that a run's page shows.
 
-    image: str
+    Parameters
+    ----------
+    name
+        The name of the image's file, or of those of both hemispheres.
+    images
+        The path of the image, or of the images of both hemispheres.
+    """
+
+    name: str
+    images: tuple[str, ...]
     time: TimeAxis
     t_r_source: str | None
     result: Result
@@ -131,7 +140,8 @@ def make_view(
     )
     kinds = [weights.whole_regions.kind for weights in placement.weights]
     return RunView(
-        image=str(plan.run.image_path),
+        name=plan.run.image_name,
+        images=tuple(map(str, plan.run.image_paths)),
         time=TimeAxis.of(timeline, plan.cleaning.t_r),
         t_r_source=plan.cleaning.t_r_source,
         result=result,
