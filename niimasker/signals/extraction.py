@@ -17,7 +17,14 @@ from niimasker.inputs.storage import GrayordinateStorage, Storage, SurfaceStorag
 from niimasker.inputs.volumes import iter_blocks, read_values
 from niimasker.regions.placing.operators import Stacked, make_operator, stack
 from niimasker.regions.placing.placement import Placement, make_maskers
-from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, NOT_IN_ATLAS, RegionWeights, restrict
+from niimasker.regions.placing.weights import (
+    CONSTANT,
+    NO_FINITE_POINT,
+    NO_SIGNAL,
+    NOT_IN_ATLAS,
+    RegionWeights,
+    restrict,
+)
 from niimasker.signals.accumulation import (
     Accumulated,
     MeanVolume,
@@ -123,7 +130,8 @@ def _make_signals(values: np.ndarray, statistics: PointStatistics, weights: Regi
     n_varying = members @ varies.astype(np.float64)
     tsnr = np.divide(members @ point_tsnr, n_varying, out=np.full(len(n_valid), np.nan), where=n_varying > 0)
     is_silent = regions.filled & (n_valid == 0)
-    status = np.select([is_silent & (n_finite > 0), is_silent], [CONSTANT, NO_SIGNAL], regions.status)
+    no_signal = NO_SIGNAL if regions.structures is None else NO_FINITE_POINT
+    status = np.select([is_silent & (n_finite > 0), is_silent], [CONSTANT, no_signal], regions.status)
     # For a map without signal, least squares would return what the other maps leave unexplained.
     no_values = ~weights.filled | (is_silent if weights.kind == "maps" else False)
     coverage = _measure_coverage(regions, n_valid)

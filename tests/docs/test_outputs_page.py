@@ -25,7 +25,17 @@ from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED, SKIPPED, Outco
 from niimasker.outputs.results import Result
 from niimasker.outputs.study_names import name_group_files
 from niimasker.regions.atlas_names import name_atlases
-from niimasker.regions.placing.weights import CONSTANT, LOST_IN_RESAMPLING, NO_SIGNAL, OK, OUTSIDE_IMAGE, OUTSIDE_MASK
+from niimasker.regions.placing.weights import (
+    CONSTANT,
+    LOST_IN_RESAMPLING,
+    NO_FINITE_POINT,
+    NO_POINT_IN_MASK,
+    NO_SIGNAL,
+    NOT_IN_ATLAS,
+    OK,
+    OUTSIDE_IMAGE,
+    OUTSIDE_MASK,
+)
 from niimasker.signals.coverage import NO_PERCENT
 
 BIDS_OUTPUT = "bids_output"
@@ -34,7 +44,7 @@ BIDS_OUTPUT = "bids_output"
 def as_described(path: Path, folder: Path) -> str:
     """A file's name as the table of outputs writes it."""
     name = path.relative_to(folder).as_posix()
-    stem = r"sub-0[12]_task-rest_space-MNI152NLin2009aSym_desc-preproc_bold"
+    stem = r"sub-0[12]_task-rest_space-(MNI152NLin2009aSym_desc-preproc|fsaverage5)_bold"
     name = re.sub(rf"^(reports/)?{stem}(_atlas-.*(?=_))?", r"\1<image>", name)
     name = re.sub(r"_connectivity-[a-z]+_", "_connectivity-<kind>_", name)
     name = re.sub(r"^reports/assets/.*", "reports/assets/", name)
@@ -99,7 +109,9 @@ def test_columns_of_regions_are_those_that_are_described(example):
 
 def test_every_status_of_a_region_is_named():
     *others, coverage = names_in("status", "column of the region")
-    assert others == [OK, OUTSIDE_IMAGE, LOST_IN_RESAMPLING, OUTSIDE_MASK, NO_SIGNAL, CONSTANT, NO_PERCENT]
+    on_surfaces = [NO_POINT_IN_MASK, NOT_IN_ATLAS, NO_FINITE_POINT]
+    of_volumes = [OK, OUTSIDE_IMAGE, LOST_IN_RESAMPLING, OUTSIDE_MASK, NO_SIGNAL, CONSTANT, NO_PERCENT]
+    assert sorted(others) == sorted([*of_volumes, *on_surfaces])
     assert coverage.startswith("coverage")
 
 

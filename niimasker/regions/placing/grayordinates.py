@@ -10,10 +10,10 @@ from niimasker.inputs.grayordinates import Grayordinates
 from niimasker.regions.definitions import AnyMask, Mask, PointLabels, PointMaps, Regions
 from niimasker.regions.placing.points import match_points
 from niimasker.regions.placing.weights import (
+    NO_POINT_IN_MASK,
     NOT_IN_ATLAS,
     OK,
     OUTSIDE_IMAGE,
-    OUTSIDE_MASK,
     RegionKind,
     RegionWeights,
     SinglePoints,
@@ -115,7 +115,7 @@ def _make_weights(
     extent_inside: np.ndarray,
 ) -> RegionWeights:
     filled = np.diff(matrix.indptr) > 0
-    status = np.select([filled, n_points > 0, extent == 0], [OK, OUTSIDE_MASK, NOT_IN_ATLAS], OUTSIDE_IMAGE)
+    status = np.select([filled, n_points > 0, extent == 0], [OK, NO_POINT_IN_MASK, NOT_IN_ATLAS], OUTSIDE_IMAGE)
     return RegionWeights(
         space,
         kind,

@@ -20,6 +20,9 @@ NOT_IN_ATLAS = "empty: no point of the atlas belongs to it"
 LOST_IN_RESAMPLING = "empty: no voxel of the image is nearest to it"
 OUTSIDE_MASK = "empty: no voxel inside the mask"
 NO_SIGNAL = "no signal: no voxel is finite"
+# The same of vertices and grayordinates.
+NO_POINT_IN_MASK = "empty: no point inside the mask"
+NO_FINITE_POINT = "no signal: no point is finite"
 CONSTANT = "constant"
 
 # The meaning of the rows of weights: means over labels or spheres, maps fitted by least squares, weighted means, or

@@ -10,7 +10,7 @@ from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel, VoxelMod
 from niimasker.inputs.spaces import Grid
 from niimasker.regions.definitions import Mask, PointLabels, PointMaps, PointMask, Regions
 from niimasker.regions.placing.placement import place_regions
-from niimasker.regions.placing.weights import NOT_IN_ATLAS, OK, OUTSIDE_IMAGE, OUTSIDE_MASK, restrict
+from niimasker.regions.placing.weights import NO_POINT_IN_MASK, NOT_IN_ATLAS, OK, OUTSIDE_IMAGE, restrict
 
 GRID = Grid((3, 4, 5), ((2.0, 0, 0, 0), (0, 2.0, 0, 0), (0, 0, 2.0, 0), (0, 0, 0, 1)))
 LEFT = SurfaceModel("CORTEX_LEFT", 8, np.arange(8, dtype=np.int32))
@@ -58,7 +58,7 @@ def test_mask_restricts_regions_by_vertex_not_by_position():
     inside = np.array([True, False, True, True])
     mask = PointMask(inside, Grayordinates((SurfaceModel("CORTEX_LEFT", 8, np.array([4, 3, 0, 7])),)), "mask")
     weights = place_regions(make_regions(), SPACE, mask)
-    assert weights.status == (OK, OK, OUTSIDE_MASK, NOT_IN_ATLAS, OUTSIDE_MASK)
+    assert weights.status == (OK, OK, NO_POINT_IN_MASK, NOT_IN_ATLAS, NO_POINT_IN_MASK)
     assert weights.matrix.toarray()[0].tolist() == [1.0] + [0.0] * 13
     assert np.flatnonzero(weights.matrix.toarray()[1]).tolist() == [4]
     assert weights.n_points.tolist() == [2, 4, 2, 0, 2]
