@@ -151,9 +151,9 @@ class Settings:
     )
     input_files: tuple[str, ...] = _option(
         FILES,
-        "fMRIPrep's output folder, or 4D NIfTI images, .dtseries.nii or .func.gii files; a folder of other BIDS "
-        "derivatives, of one subject or of one session works too; patterns (*, ?, [ ], **) are expanded, and their "
-        "matches sorted by file name in natural order; GIFTI files that differ in the hemisphere alone are one run",
+        "fMRIPrep's output folder, or images; 4D NIfTI, .dtseries.nii or .func.gii files, of which two that differ in "
+        "the hemisphere alone are one run; a folder of other BIDS derivatives, of one subject or of one session works "
+        "too; patterns (*, ?, [ ], **) are expanded, and their matches sorted by file name in natural order",
         INPUT,
         short="-i",
         default=(),
@@ -178,8 +178,9 @@ class Settings:
     )
     space: str | None = _option(
         LABEL,
-        "space of the images, such as MNI152NLin6Asym, fsLR or fsaverage5; required if a BIDS folder holds several; "
-        "func: volumes without space- in their names; none: grayordinates without it",
+        "space of the images, such as MNI152NLin6Asym; for surfaces fsaverage5, for grayordinates fsLR and the like; "
+        "required if a BIDS folder holds several; func: volumes without space- in their names; none: also grayordinates "
+        "without it",
         INPUT,
         affects_results=False,
         is_common=True,
