@@ -12,6 +12,7 @@ import pytest
 from nilearn.interfaces.fmriprep import load_confounds
 from nilearn.maskers import NiftiLabelsMasker
 
+from niimasker import extract
 from niimasker.errors import OutputError
 from niimasker.example import make_descriptions, write_example
 from niimasker.inputs.runs import find_runs
@@ -86,12 +87,21 @@ def test_files_are_named_as_fmriprep_names_them(data_dir):
         "_desc-confounds_timeseries.json",
     )
     runs = {f"{run}{suffix}" for run in RUNS for suffix in suffixes}
-    others = {f"{ATLAS}.nii.gz", f"{ATLAS}.tsv", "atlas/seeds.tsv", "config.json", "fmriprep/dataset_description.json"}
-    assert set(content_of(data_dir)) == runs | others
+    surface_suffixes = [
+        *(f"_hemi-{side}_space-fsaverage5_bold.{ending}" for side in "LR" for ending in ("func.gii", "json")),
+        "_desc-confounds_timeseries.tsv",
+        "_desc-confounds_timeseries.json",
+    ]
+    surfaces = {f"surfaces/sub-01/func/sub-01_task-rest{suffix}" for suffix in surface_suffixes}
+    atlases = {f"{ATLAS}.nii.gz", f"{ATLAS}.tsv", "atlas/seeds.tsv"}
+    atlases |= {f"atlas/tpl-fsaverage_den-10k_hemi-{side}_atlas-Example_dseg.label.gii" for side in "LR"}
+    folders = {f"{folder}/dataset_description.json" for folder in ("fmriprep", "surfaces")}
+    assert set(content_of(data_dir)) == runs | surfaces | atlases | folders | {"config.json", "surfaces.json"}
 
 
 def test_data_stay_small(data_dir):
-    assert sum(map(len, content_of(data_dir).values())) < 12e6
+    # Two runs of volumes, and one of surfaces.
+    assert sum(map(len, content_of(data_dir).values())) < 14e6
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -250,3 +260,22 @@ def test_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OutputError, match=r"taken/data/.* cannot be written"):
         write_example(tmp_path / "taken")
+
+
+def test_run_on_the_surface_has_the_signals_of_the_volumes(data_dir, tmp_path):
+    on_volumes, on_surfaces = (
+        extract(
+            tmp_path / name,
+            input_files=str(data_dir / folder),
+            participant_label="01",
+            roi_file=str(data_dir / atlas),
+            discard_scans="auto",
+        )
+        for name, folder, atlas in (
+            ("volumes", "fmriprep", f"{ATLAS}.nii.gz"),
+            ("surfaces", "surfaces", "atlas/tpl-fsaverage_den-10k_hemi-{hemi}_atlas-Example_dseg.label.gii"),
+        )
+    )
+    tables = [pd.read_csv(each[0].tables[0].signals_path, sep="\t") for each in (on_volumes, on_surfaces)]
+    assert list(tables[0]) == list(tables[1])
+    assert np.diag(np.corrcoef(*[table.T for table in tables])[:30, 30:]).min() > 0.9
