@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -92,6 +93,16 @@ class TestImages:
         run("-i", "study/prep/**/*.nii.gz")
         run("-i", "study/out/niimasker_data/maps.nii.gz", output="other")
         assert summary(Path("other"))["status"].to_dict() == {"maps": "done"}
+
+    def test_signals_and_matrices_of_runs_are_left_out(self, tmp_path):
+        names = ["a_timeseries.ptseries.nii", "a_relmat.pconn.nii"]
+        for name in ("a.dtseries.nii", "b.ptseries.nii", *names):
+            (tmp_path / name).touch()
+        content = {"Fingerprint": {}, "Files": dict.fromkeys(names)}
+        (tmp_path / "a_timeseries.json").write_text(json.dumps(content))
+        with pytest.warns(NiimaskerWarning, match=r"2 files that niimasker wrote, such as .*, which are left out"):
+            found = expand_images(f"{tmp_path}/*.nii", tmp_path / "out")
+        assert [path.name for path in found] == ["a.dtseries.nii", "b.ptseries.nii"]
 
     def test_existing_file_whose_name_is_a_pattern_is_used(self, tmp_path):
         path = save(tmp_path / "out/niimasker_data/x[1].nii", LABELS)

@@ -255,6 +255,23 @@ class TestPairing:
         with pytest.raises(RunsError, match=r"3 images but 1 confounds table\b"):
             pair_tables(paths("a.nii", "b.nii", "c.nii"), paths("a.tsv"))
 
+    def test_folders_of_one_image_and_one_table_pair_where_names_have_no_entities(self):
+        images = paths("1/LR/LR_Atlas.nii", "2/LR/LR_Atlas.nii", "1/RL/RL_Atlas.nii", "2/RL/RL_Atlas.nii")
+        tables = paths("1/LR/motion.txt", "1/RL/motion.txt", "2/LR/motion.txt", "2/RL/motion.txt")
+        assert [table.parent for table in pair_tables(images, tables)] == [image.parent for image in images]
+
+    @pytest.mark.parametrize(
+        ("images", "tables"),
+        [
+            (("x/b.nii", "x/a.nii"), ("x/a.txt", "x/b.txt")),
+            (("x/b.nii", "y/a.nii"), ("t/a.txt", "t/b.txt")),
+            (("x/b.nii", "y/a.nii"), ("y/a.txt", "y/b.txt")),
+            (("x/b.nii", "y/a.nii", "y/c.nii"), ("y/a.txt", "x/b.txt", "y/c.txt")),
+        ],
+    )
+    def test_other_places_pair_in_order(self, images, tables):
+        assert pair_tables(paths(*images), paths(*tables)) == paths(*tables)
+
     def test_entities_pair_in_any_order(self):
         images = paths("sub-01_run-1_bold.nii", "sub-01_run-2_bold.nii", "sub-02_run-1_bold.nii")
         tables = paths("sub-02_run-1_c.tsv", "sub-01_run-2_c.tsv", "sub-01_run-1_c.tsv")
