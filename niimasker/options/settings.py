@@ -178,8 +178,8 @@ class Settings:
     )
     space: str | None = _option(
         LABEL,
-        "space of the images, such as MNI152NLin6Asym; for surfaces fsaverage5, for grayordinates fsLR and the like; "
-        "required if a BIDS folder holds several; func: volumes without space- in their names; none: also grayordinates "
+        "space of the images, such as MNI152NLin6Asym; surfaces are in fsaverage5 and the like, grayordinates in fsLR; "
+        "required if a BIDS folder holds several; func: volumes without space- in their names; none: all images "
         "without it",
         INPUT,
         affects_results=False,
