@@ -23,7 +23,7 @@ from niimasker.signals.timeline import Timeline
 from niimasker.study.plans import Plan
 
 
-def label_weights(space: Grayordinates, labels: np.ndarray, names) -> RegionWeights:
+def label_weights(space: Grayordinates, labels: np.ndarray, names, kind="labels") -> RegionWeights:
     """Regions 1, 2, ... of labels of shape (n_points,), 0 for none, as weights of means."""
     n_regions, (points,) = len(names), np.nonzero(labels)
     n_points = np.bincount(labels, minlength=n_regions + 1)[1:]
@@ -31,7 +31,7 @@ def label_weights(space: Grayordinates, labels: np.ndarray, names) -> RegionWeig
     matrix = sparse.csr_array((1 / n_points[rows], (rows, points)), shape=(n_regions, space.n_points))
     return RegionWeights(
         space,
-        "labels",
+        kind,
         tuple(range(1, n_regions + 1)),
         tuple(names),
         np.full((n_regions, 3), np.nan),
@@ -57,6 +57,7 @@ def surface_view(
     values: np.ndarray,
     *,
     roi_file="atlas.dlabel.nii",
+    kind="labels",
     further_images=(),
     **given,
 ) -> RunView:
@@ -64,13 +65,13 @@ def surface_view(
 
     Parameters
     ----------
-    labels
+    labels, kind
         As for `label_weights`.
     values
         Of shape (n_volumes, n_points).
     """
     image_path = Path(image_path)
-    weights = label_weights(space, labels, names)
+    weights = label_weights(space, labels, names, kind)
     n_volumes = len(values)
     spread = values.std(axis=0, ddof=1)
     is_valid = spread > 0

@@ -97,7 +97,7 @@ def describe_methods(
     Parameters
     ----------
     kinds
-        Kind of each atlas's regions: "labels", "maps" or "spheres".
+        Kind of each atlas's regions: "labels", "maps", "weights" or "spheres".
     points
         The words for the points that regions are made of.
     """
@@ -118,6 +118,7 @@ def _extraction(settings: Settings, kinds: Sequence[str], points: PointWords) ->
     templates = {
         "labels": f"the regions of {{}}{where} as {estimate}",
         "maps": f"the probabilistic maps of {{}}{where} by least squares",
+        "weights": f"the region of {{}}{where} as the mean over {points.plural}, weighted by its values",
         "spheres": (
             f"spheres of {settings.radius:g} mm radius around the coordinates of {{}} as the mean over voxels"
             if settings.radius
@@ -128,7 +129,7 @@ def _extraction(settings: Settings, kinds: Sequence[str], points: PointWords) ->
         templates[kind].format(_cited(roi)) for kind, roi in zip(kinds, settings.roi_file, strict=True)
     )
     is_masked = settings.mask_img is not None and not settings.as_voxels
-    mask = f", restricted to {_cited_mask(settings)}" if is_masked else ""
+    mask = f", restricted to {_cited_mask(settings, points)}" if is_masked else ""
     smoothing = (
         f" after smoothing with a Gaussian kernel of {settings.smoothing_fwhm:g} mm full width at half maximum"
         if settings.smoothing_fwhm
@@ -164,10 +165,10 @@ def _cited_files(roi_file: RoiFile) -> str:
     return files if roi_file.map_name is None else f"the map {roi_file.map_name} of {files}"
 
 
-def _cited_mask(settings: Settings) -> str:
+def _cited_mask(settings: Settings, points: PointWords) -> str:
     assert settings.mask_img is not None
     if settings.mask_img == AUTO:
-        return "each run's brain mask"
+        return f"each run's {points.own_mask}"
     cited = _cited_files(parse_mask(settings.mask_img))
     return cited if is_template(str(settings.mask_img)) else f"the mask {cited}"
 

@@ -18,11 +18,14 @@ class PointWords:
         The points.
     where
         Where regions made of such points are; empty for voxels, where it goes without saying.
+    own_mask
+        The mask that `--mask_img auto` finds for a run.
     """
 
     singular: str
     plural: str
     where: str = ""
+    own_mask: str = "brain mask"
 
     def count(self, n: int) -> str:
         """Return a number of points with its noun."""
@@ -30,7 +33,7 @@ class PointWords:
 
 
 VOXELS = PointWords("voxel", "voxels")
-VERTICES = PointWords("vertex", "vertices", "on the cortical surface")
+VERTICES = PointWords("vertex", "vertices", "on the cortical surface", "cortex mask")
 GRAYORDINATES = PointWords(
     "grayordinate",
     "grayordinates",

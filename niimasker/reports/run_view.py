@@ -42,7 +42,7 @@ class AtlasView:
     source
         Name of the atlas file, or its query.
     kind
-        "labels", "maps", "spheres" or "voxels".
+        "labels", "maps", "weights", "spheres" or "voxels".
     facts
         One row per region, as in regions.tsv.
     picture

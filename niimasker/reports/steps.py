@@ -68,7 +68,7 @@ def describe_band(cleaning: Cleaning) -> str:
 def _describe_extraction(weights: RegionWeights, points: PointWords) -> str:
     if weights.single_points is not None:
         return f"{points.count(len(weights.names))} of {count(len(weights.whole_regions.names), 'region')}"
-    nouns = {"labels": "region", "maps": "probabilistic map", "spheres": "sphere"}
+    nouns = {"labels": "region", "maps": "probabilistic map", "weights": "weighted region", "spheres": "sphere"}
     return count(len(weights.names), nouns[weights.kind])
 
 

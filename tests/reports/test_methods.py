@@ -55,6 +55,7 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"smoothing_fwhm": 6}, "a Gaussian kernel of 6 mm full width at half maximum"),
         ({"mask_img": "x/mask.nii"}, "restricted to the mask mask.nii"),
         ({"mask_img": "auto"}, "restricted to each run's brain mask"),
+        ({"mask_img": "auto", "points": VERTICES}, "restricted to each run's cortex mask"),
         ({"mask_img": "sub-{sub}_desc-gm_mask.nii"}, "restricted to each run's own desc-gm_mask.nii"),
         ({"roi_file": ["sub-{sub}_desc-aseg_dseg.nii"]}, "regions of each run's own desc-aseg_dseg.nii as the mean"),
         ({"roi_file": ["x/{hemi}.A.annot"]}, "regions of lh.A.annot and rh.A.annot as the mean"),
@@ -76,6 +77,10 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         (
             {"points": VERTICES, "kinds": ("maps",)},
             "the probabilistic maps of atlas.nii on the cortical surface by least squares",
+        ),
+        (
+            {"points": GRAYORDINATES, "kinds": ("weights",)},
+            "as the mean over grayordinates, weighted by its values, with",
         ),
         ({"points": VERTICES, "as_voxels": True}, "as the signal of each vertex"),
         ({"points": VERTICES, "valid_voxels": True}, "Vertices that were not finite or did not vary over time"),

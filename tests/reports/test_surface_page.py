@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from surface_views import surface_view
 
 from niimasker.inputs.grayordinates import CORTEX_LEFT, Grayordinates, SurfaceModel, VoxelModel
 from niimasker.inputs.spaces import Grid
+from niimasker.regions.placing.weights import RegionKind
 from niimasker.reports.run_page import make_report
 
 COORDINATES, TRIANGLES = make_sphere()
@@ -107,6 +109,15 @@ class TestPicture:
 
 
 class TestWords:
+    @pytest.mark.parametrize("kind", sorted({*get_args(RegionKind)} - {"spheres", "voxels"}))
+    def test_every_kind_of_regions_on_points_has_a_page(self, kind):
+        nouns = {
+            "labels": "extract 3 regions",
+            "maps": "extract 3 probabilistic maps",
+            "weights": "extract 3 weighted regions",
+        }
+        assert nouns[kind] in text_of(page(kind=kind))
+
     def test_title_of_two_hemispheres_names_both_by_one_name(self):
         left, right = ("sub-01_hemi-L_bold.func.gii", "sub-01_hemi-R_bold.func.gii")
         html = page(make_space(N, N), image=left, further_images=(Path(right),))
