@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -73,18 +74,24 @@ def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_c
 
 
 def warn_of_field_of_view(weights: RegionWeights, atlas: str) -> None:
-    """Warn if much of an atlas lies outside the image's field of view."""
+    """Warn if much of an atlas lies outside the image's field of view, or in structures that the image lacks."""
     in_view = weights.extent_inside.sum() / weights.extent.sum()
-    if in_view < _LOW_SHARE_IN_VIEW and weights.structures is not None:
-        missing = sorted(
-            {text for text, share in zip(weights.structures, weights.extent_inside, strict=True) if not share}
-        )
-        warn(
-            f"{atlas}only {in_view:.0%} of the atlas's {weights.space.points_noun} are in the image"
-            f"{f'; it has no point of {list_names(missing)}' if missing else ''}."
-        )
-    elif in_view < _LOW_SHARE_IN_VIEW:
+    if in_view >= _LOW_SHARE_IN_VIEW:
+        return
+    if weights.structures is None:
         warn(
             f"{atlas}only {in_view:.0%} of the atlas lies in the image's field of view; "
             "are both in the same space, and does the image cover the whole brain?"
         )
+        return
+    missing = _list_missing_structures(weights.structures, weights.extent_inside > 0)
+    lacks = f"; the image has no point of {list_names(missing)}" if missing else ""
+    warn(f"{atlas}only {in_view:.0%} of the atlas is in the image{lacks}.")
+
+
+def _list_missing_structures(structures: Sequence[str], is_in_image: np.ndarray) -> list[str]:
+    """Return the structures of regions of which none is in the image."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for joined, is_in in zip(structures, is_in_image.tolist(), strict=True):
+        found[is_in].update(filter(None, joined.split(",")))
+    return sorted(found[False] - found[True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -13,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from images import OBLIQUE, save, save_stored
+from surface_regions import make_weights
 
 from niimasker import extract
 from niimasker.cli import main
 from niimasker.errors import record_warnings
 from niimasker.options.settings import ENGINES
+from niimasker.signals.coverage import warn_of_field_of_view
 
 SHAPE = (7, 8, 12)
 N_VOLUMES = 20
@@ -522,3 +525,30 @@ class TestFieldOfView:
         code, err = niimasker("out", "-i", "bold.nii", "-r", "seeds.tsv", "--radius", "4", "--engine", engine)
         assert code == 0
         assert re.search(r"\b33 ?%.*field of view|field of view.*\b33 ?%", err)
+
+
+class TestStructuresInTheImage:
+    """Of five regions on grayordinates, one has no point in its atlas, and one lies in two structures."""
+
+    def warnings(self, extent_inside) -> list[str]:
+        structures = ("CORTEX_LEFT", "CORTEX_RIGHT", "BRAIN_STEM", "", "THALAMUS_LEFT,CORTEX_LEFT")
+        weights = dataclasses.replace(
+            make_weights(),
+            structures=structures,
+            extent=np.array([2.0, 2, 2, 0, 2]),
+            extent_inside=np.array(extent_inside, dtype=float),
+        )
+        with record_warnings() as recorded:
+            warn_of_field_of_view(weights, "a: ")
+        return list(recorded)
+
+    def test_warning_lists_each_structure_once_that_the_image_lacks(self):
+        assert self.warnings([0, 2, 2, 0, 0]) == [
+            "a: only 50% of the atlas is in the image; the image has no point of CORTEX_LEFT, THALAMUS_LEFT."
+        ]
+
+    def test_structure_of_another_region_in_the_image_is_not_listed(self):
+        assert self.warnings([0, 2, 1, 0, 2]) == ["a: only 62% of the atlas is in the image."]
+
+    def test_most_of_the_atlas_in_the_image_does_not_warn(self):
+        assert self.warnings([2, 2, 2, 0, 2]) == []
