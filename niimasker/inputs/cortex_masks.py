@@ -9,7 +9,7 @@ from niimasker.errors import RunError
 from niimasker.inputs.associated_files import AssociatedFiles, FileKind, check_fetched
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
 from niimasker.inputs.hemispheres import find_other_hemisphere, read_hemisphere
-from niimasker.inputs.templates import list_anat_folders
+from niimasker.inputs.image_folders import list_anat_folders
 
 _KIND = FileKind(
     "cortex mask", "--mask_img", "mask", "cortex", (".label.gii", ".shape.gii", ".gii"), (*RUN_ENTITIES, "hemi")

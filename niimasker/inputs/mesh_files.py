@@ -11,6 +11,7 @@ from pathlib import Path
 
 from niimasker.inputs.entities import is_hidden, read_name
 from niimasker.inputs.hemispheres import read_hemisphere
+from niimasker.inputs.image_folders import find_parent, list_anat_folders
 from niimasker.options.paths import expand_home
 
 FSAVERAGE, FSLR, FSNATIVE = "fsaverage", "fsLR", "fsnative"
@@ -136,10 +137,9 @@ def _list_names(folder: Path) -> list[str]:
 def list_mesh_folders(image_path: Path, atlas_paths: Collection[Path]) -> tuple[Path, ...]:
     """Return the folders that may hold a run's meshes: its own, its subject's, and those of the atlases."""
     folder = image_path.parent
-    session = folder.parent
-    anat = [session / "anat", session.parent / "anat"] if session.name.startswith("ses-") else [session / "anat"]
     # MNINonLinear/Results/rfMRI_REST1_LR holds a run of the HCP.
-    hcp = session.parent / "fsaverage_LR32k"
+    hcp = find_parent(find_parent(folder)) / "fsaverage_LR32k"
+    anat = list_anat_folders(image_path)
     return tuple(dict.fromkeys([folder, *anat, hcp, *(path.parent for path in atlas_paths)]))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 import re
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
@@ -12,6 +11,7 @@ from niimasker.errors import RunError
 from niimasker.inputs.closest_files import choose_closest
 from niimasker.inputs.entities import RUN_ENTITIES, BidsName, Entities, read_name
 from niimasker.inputs.file_search import find_matches
+from niimasker.inputs.image_folders import list_anat_folders
 from niimasker.inputs.map_choices import split_map
 from niimasker.options.hemisphere_names import names_surface
 from niimasker.options.paths import describe_missing_file, expand_home
@@ -73,18 +73,6 @@ def resolve_template(template: str, image_path: Path, option: str) -> Path:
             )
     places = f"{filled} beside it or in {', '.join(map(str, folders[1:]))}" if has_no_folder else filled
     raise RunError(f"{image_path}: {option}: no file {places}; put it there, or correct {template}.")
-
-
-def list_anat_folders(image_path: Path) -> list[Path]:
-    """Return the anat folder beside an image's folder and, if that is in a session, the subject's anat folder."""
-    session = _parent(image_path.parent)
-    is_session = Path(os.path.abspath(session)).name.startswith("ses-")  # noqa: PTH100
-    return [session / "anat", _parent(session) / "anat"] if is_session else [session / "anat"]
-
-
-def _parent(folder: Path) -> Path:
-    # pathlib gives "." as the parent of both "." and "..".
-    return folder / ".." if folder.name in ("", "..") else folder.parent
 
 
 def _fill_template(template: str, entities: Mapping[str, str], image_path: Path, option: str) -> str:

@@ -96,6 +96,13 @@ class TestNames:
         image = Path("100307/MNINonLinear/Results/rfMRI_REST1_LR/rfMRI_REST1_LR_Atlas.dtseries.nii")
         assert Path("100307/MNINonLinear/fsaverage_LR32k") in list_mesh_folders(image, [])
 
+    def test_working_directory_may_be_the_run_s_folder(self, tmp_path, monkeypatch):
+        folder = tmp_path / "sub-01" / "ses-1" / "func"
+        folder.mkdir(parents=True)
+        monkeypatch.chdir(folder)
+        found = {path.resolve() for path in list_mesh_folders(Path("sub-01_ses-1_bold.func.gii"), [])}
+        assert {tmp_path / "sub-01" / "ses-1" / "anat", tmp_path / "sub-01" / "anat"} <= found
+
     def test_templateflow_s_folder_is_where_it_says(self):
         assert list_templateflow_folders({"TEMPLATEFLOW_HOME": "/tf"})[0] == Path("/tf/tpl-fsLR")
         assert list_templateflow_folders({})[1] == Path("~/.cache/templateflow/tpl-fsaverage").expanduser()
