@@ -19,6 +19,7 @@ from niimasker.inputs.cifti_series import iter_series
 from niimasker.inputs.cifti_xml import CiftiDocument, HeaderError, read_document
 from niimasker.inputs.grayordinates import Grayordinates
 from niimasker.inputs.images import check_memory
+from niimasker.inputs.series_headers import SeriesHeader
 from niimasker.inputs.storage import GrayordinateStorage
 
 _Axis = TypeVar("_Axis", bound=Axis)
@@ -79,21 +80,6 @@ class CiftiHeader:
     map_names: tuple[str, ...]
     labels: tuple[Mapping[int, str], ...] | None
     storage: GrayordinateStorage
-
-
-@dataclass(frozen=True)
-class GrayordinateSeries:
-    """A dtseries as its header describes it; no value has been read.
-
-    Parameters
-    ----------
-    header_t_r
-        The repetition time in seconds that the header gives; None if it gives none that can be trusted.
-    """
-
-    space: Grayordinates
-    storage: GrayordinateStorage
-    header_t_r: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +151,8 @@ def _check_version(document: CiftiDocument, path: Path) -> None:
         raise ImageError(f"{path}: a CIFTI file of version {shorten_text(document.version)}; expected CIFTI-2.")
 
 
-def open_cifti_series(path: Path) -> GrayordinateSeries:
-    """Return a dtseries as its header describes it.
+def open_cifti_series(path: Path) -> SeriesHeader:
+    """Return what the header of a dtseries says.
 
     Raises
     ------
@@ -178,7 +164,7 @@ def open_cifti_series(path: Path) -> GrayordinateSeries:
     header = read_cifti_header(path)
     if header.kind != "dtseries" or header.space is None or header.series is None:
         raise ImageError(_explain_refusal(header, path))
-    return GrayordinateSeries(header.space, header.storage, _read_t_r(header.series, path))
+    return SeriesHeader(header.space, header.storage, _read_t_r(header.series, path))
 
 
 def _explain_refusal(header: CiftiHeader, path: Path) -> str:
@@ -226,7 +212,8 @@ def _read_values(storage: GrayordinateStorage) -> np.ndarray:
     is_exact = not is_scaled and np.can_cast(storage.dtype, np.float32)
     dtype = np.dtype(np.float32 if is_exact else np.float64)
     n_copies = 2 if is_scaled else 1
-    check_memory(storage.image_path, "reading it", n_copies * storage.n_points * storage.n_volumes * dtype.itemsize)
+    n_bytes = n_copies * storage.n_points * storage.n_volumes * dtype.itemsize
+    check_memory(storage.image_path, "reading it", n_bytes, way_out="give a file with fewer maps")
     values = np.empty((storage.n_points, storage.n_volumes), dtype)
     for first, block in iter_series(storage):
         values[first : first + len(block)] = block

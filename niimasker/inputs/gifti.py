@@ -15,11 +15,8 @@ from niimasker.inputs.gifti_checks import check_arrays, check_count, check_end, 
 from niimasker.inputs.gifti_content import ArrayElement, BrokenGiftiError
 from niimasker.inputs.gifti_xml import GiftiReader, open_gifti
 from niimasker.inputs.images import check_is_file, check_memory
+from niimasker.inputs.repetition_times import read_time_step
 from niimasker.inputs.structures import read_structure
-
-# FreeSurfer writes TimeStep in milliseconds, AFNI since 2009 in seconds. The ranges of plausible repetition times in
-# these units do not overlap.
-_T_R_IN_SECONDS, _T_R_IN_MILLISECONDS = (0.05, 20.0), (50.0, 20_000.0)
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ def read_gifti_header(path: Path) -> GiftiHeader:
         dtype=description.dtype.newbyteorder("="),
         is_2d=is_2d,
         structure=_find_stated_structure(reader, element),
-        t_r=_read_t_r(element.metadata.get("TimeStep") or reader.metadata.get("TimeStep")),
+        t_r=read_time_step(element.metadata.get("TimeStep") or reader.metadata.get("TimeStep")),
         intent=description.intent,
     )
 
@@ -245,13 +242,3 @@ def _iter_arrays(reader: GiftiReader, path: Path) -> Iterator[tuple[ArrayElement
 def _find_stated_structure(reader: GiftiReader, element: ArrayElement) -> str | None:
     key = "AnatomicalStructurePrimary"
     return read_structure(reader.metadata.get(key) or element.metadata.get(key, ""))
-
-
-def _read_t_r(text: str | None) -> float | None:
-    try:
-        step = float(text or "")
-    except ValueError:
-        return None
-    if _T_R_IN_SECONDS[0] <= step <= _T_R_IN_SECONDS[1]:
-        return step
-    return round(step / 1000, 9) if _T_R_IN_MILLISECONDS[0] <= step <= _T_R_IN_MILLISECONDS[1] else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from niimasker.inputs.gifti import GiftiHeader, read_gifti_header
 from niimasker.inputs.gifti_volumes import GiftiVolumes
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import RIGHT
-from niimasker.inputs.images import check_memory
+from niimasker.inputs.images import COPIES_PER_VOLUME, check_memory
+from niimasker.inputs.series_headers import SeriesHeader
 from niimasker.inputs.storage import SurfaceStorage
 from niimasker.inputs.structures import find_side, find_structure
 
@@ -28,23 +28,8 @@ _KINDS_WITHOUT_TIME = {".shape.gii": "maps", ".label.gii": "labels of a parcella
 _LARGE_MESH = BLOCK_BYTES // 8
 
 
-@dataclass(frozen=True)
-class SurfaceSeries:
-    """A run on surfaces as its files describe it; no value has been read.
-
-    Parameters
-    ----------
-    header_t_r
-        The repetition time in seconds that the files give; None where they give none or two.
-    """
-
-    space: Grayordinates
-    storage: SurfaceStorage
-    header_t_r: float | None
-
-
-def open_gifti_series(paths: Sequence[Path]) -> SurfaceSeries:
-    """Return the series in the GIFTI file of one hemisphere, or of both.
+def open_gifti_series(paths: Sequence[Path]) -> SeriesHeader:
+    """Return what the GIFTI files of one hemisphere, or of both, say about their series.
 
     Raises
     ------
@@ -72,7 +57,8 @@ def open_gifti_series(paths: Sequence[Path]) -> SurfaceSeries:
     models = tuple(_make_model(structure, header.n_vertices) for structure, header in ordered.items())
     space = Grayordinates(models)
     if space.n_points > _LARGE_MESH:
-        check_memory(first.path, "reading a volume", 4 * 8 * space.n_points, way_out="resample it to a smaller mesh")
+        n_bytes = COPIES_PER_VOLUME * 8 * space.n_points
+        check_memory(first.path, "reading a volume", n_bytes, way_out="resample it to a smaller mesh")
     storage = SurfaceStorage(
         image_path=first.path,
         n_points=space.n_points,
@@ -80,7 +66,8 @@ def open_gifti_series(paths: Sequence[Path]) -> SurfaceSeries:
         hemisphere_paths=tuple(header.path for header in ordered.values()),
         n_vertices=tuple(header.n_vertices for header in ordered.values()),
     )
-    return SurfaceSeries(space, storage, first.t_r if first.t_r == last.t_r else None)
+    # Files that give two repetition times give none.
+    return SeriesHeader(space, storage, first.t_r if first.t_r == last.t_r else None)
 
 
 def _read_headers(paths: Sequence[Path]) -> Iterator[tuple[Path, GiftiHeader]]:

@@ -44,7 +44,7 @@ _COMPOUND_ENDINGS = (
 _LARGE_VOLUME = 2**24
 _PIECE_BYTES = 2**20
 # In memory at once, as float64: a volume, the next one being read, differences from the first, and regions on its grid.
-_COPIES_PER_VOLUME = 4
+COPIES_PER_VOLUME = 4
 
 
 def load_image(image_path: Path) -> nib.nifti1.Nifti1Pair:
@@ -184,7 +184,7 @@ def _check_size(voxels: VoxelStorage) -> None:
             "at most; fetch or make it again."
         )
     if voxels.n_points > _LARGE_VOLUME:
-        check_memory(voxels.image_path, "reading a volume", _COPIES_PER_VOLUME * 8 * voxels.n_points)
+        check_memory(voxels.image_path, "reading a volume", COPIES_PER_VOLUME * 8 * voxels.n_points)
         _check_first_volume(voxels)
 
 

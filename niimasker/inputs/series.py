@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from niimasker.errors import ImageError, RunError, warn
@@ -16,15 +15,11 @@ from niimasker.inputs.cifti import is_cifti, open_cifti_series
 from niimasker.inputs.gifti import is_gifti
 from niimasker.inputs.gifti_series import open_gifti_series
 from niimasker.inputs.images import describe_storage, has_known_space, load_image
+from niimasker.inputs.repetition_times import read_nifti_t_r
+from niimasker.inputs.series_headers import SeriesHeader
 from niimasker.inputs.sidecars import Entry, Sidecars, read_sidecars
 from niimasker.inputs.spaces import Grid, Space
 from niimasker.inputs.storage import Storage
-
-# By NIfTI's codes for units of time; the header's field adds a code below 8 for units of space.
-_SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
-
-# A repetition time outside this range is most likely in other units than stated.
-T_R_MIN, T_R_MAX = 0.05, 20.0
 
 
 @dataclass(frozen=True)
@@ -85,16 +80,6 @@ class _Timing:
     start_time: float
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """What the header of an image says."""
-
-    space: Space
-    storage: Storage
-    header_t_r: float | None
-    has_known_space: bool = True
-
-
 def open_series(
     image_path: Path, sidecar_paths: Sequence[Path] | None = None, further_paths: Sequence[Path] = ()
 ) -> Series:
@@ -118,37 +103,33 @@ def open_series(
     RunError
         The JSON files contradict each other or do not fit the image.
     """
-    opened = _open(image_path, further_paths)
-    storage = opened.storage
+    header = _read_header(image_path, further_paths)
+    storage = header.storage
     timing = _read_timing(Sidecars().find(image_path) if sidecar_paths is None else sidecar_paths, storage.n_volumes)
-    header_t_r = None if timing.volume_times else opened.header_t_r
+    header_t_r = None if timing.volume_times else header.t_r
     t_r = header_t_r if timing.t_r is None else timing.t_r
     source = "sidecar" if timing.t_r is not None else "header" if header_t_r is not None else None
     return Series(
         image_path,
-        opened.space,
+        header.space,
         storage.n_volumes,
         t_r,
         source,
         storage,
         header_t_r,
-        opened.has_known_space,
+        header.has_known_space,
         timing.volume_times,
         timing.start_time,
     )
 
 
-def _open(image_path: Path, further_paths: Sequence[Path]) -> _Opened:
+def _read_header(image_path: Path, further_paths: Sequence[Path]) -> SeriesHeader:
     if is_gifti(image_path):
-        surfaces = open_gifti_series([image_path, *further_paths])
-        return _Opened(surfaces.space, surfaces.storage, surfaces.header_t_r)
-    if is_cifti(image_path):
-        grayordinates = open_cifti_series(image_path)
-        return _Opened(grayordinates.space, grayordinates.storage, grayordinates.header_t_r)
-    return _open_volumes(image_path)
+        return open_gifti_series([image_path, *further_paths])
+    return open_cifti_series(image_path) if is_cifti(image_path) else _open_volumes(image_path)
 
 
-def _open_volumes(image_path: Path) -> _Opened:
+def _open_volumes(image_path: Path) -> SeriesHeader:
     img = load_image(image_path)
     shown = f"a {img.ndim}D image ({'x'.join(map(str, img.shape))})"
     if img.ndim < 4:
@@ -157,7 +138,7 @@ def _open_volumes(image_path: Path) -> _Opened:
     if len([n for n in img.shape[3:] if n != 1]) > 1:
         raise ImageError(f"{image_path}: {shown}; split it into 4D series of volumes.")
     storage = describe_storage(img, image_path)
-    return _Opened(Grid.from_image(img), storage, _header_t_r(img.header), has_known_space(img.header))
+    return SeriesHeader(Grid.from_image(img), storage, read_nifti_t_r(img.header), has_known_space(img.header))
 
 
 def _read_timing(paths: Sequence[Path], n_volumes: int) -> _Timing:
@@ -193,12 +174,3 @@ def _as_number(value: Any) -> float | None:
         return None
     # An integer may be too large for a float; NaN and infinite values fail the comparison.
     return float(value) if abs(value) <= sys.float_info.max else None
-
-
-def _header_t_r(header: nib.nifti1.Nifti1Header) -> float | None:
-    # Without units pixdim[4] is not trusted: many programs leave a 1 there that is not a repetition time.
-    units = int(header["xyzt_units"])
-    scale = _SECONDS_PER_UNIT.get(units - units % 8)
-    # Converted through its decimal digits: NIfTI-1's float32 0.8 is 0.800000012 in float64.
-    t_r = float(str(header["pixdim"][4]))
-    return round(t_r * scale, 9) if scale and np.isfinite(t_r) and t_r > 0 else None

@@ -259,8 +259,8 @@ def _read_values(storage: Storage, first: int, digests: Sequence[Digest]) -> np.
     """Return all values from a volume on in float64, of shape (n_volumes, n_points)."""
     if isinstance(storage, VoxelStorage):
         return read_values(storage, first, dtype=np.float64, digest=next(iter(digests), None))
-    n_volumes = storage.n_volumes - first
-    check_memory(storage.image_path, "reading it", 2 * 8 * n_volumes * storage.n_points)
+    n_bytes = 2 * 8 * (storage.n_volumes - first) * storage.n_points
+    check_memory(storage.image_path, "reading it", n_bytes, way_out="use --engine stream")
     blocks = [block.astype(np.float64) for block in _iter_volumes(storage, first, digests)]
     return np.concatenate(blocks)
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from niimasker.errors import SignalsError, TimingError, TooFewVolumesError, warn
-from niimasker.inputs.series import T_R_MAX, T_R_MIN, Series
+from niimasker.inputs.repetition_times import T_R_MAX, T_R_MIN
+from niimasker.inputs.series import Series
 from niimasker.options.settings import Settings
 from niimasker.signals.timeline import Timeline
 

@@ -22,7 +22,7 @@ from niimasker.errors import (
     record_warnings,
 )
 from niimasker.inputs.confounds import Confounds, load_confounds
-from niimasker.inputs.series import T_R_MAX, T_R_MIN
+from niimasker.inputs.repetition_times import T_R_MAX, T_R_MIN
 from niimasker.regions.placing.weights import OK
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance

@@ -121,7 +121,7 @@ class TestRealFiles:
         if header.kind == "dtseries":
             assert (header.series.start, header.series.step) == (axis.start, axis.step)
             assert (header.series.size, header.series.unit) == (axis.size, axis.unit)
-            assert open_cifti_series(path).header_t_r == axis.step
+            assert open_cifti_series(path).t_r == axis.step
         else:
             maps = read_cifti_maps(path)
             np.testing.assert_array_equal(maps.values, img.get_fdata().T)
@@ -345,12 +345,12 @@ class TestRepetitionTime:
         parts = make_dtseries().edit('SeriesStart="0.0"', f'SeriesStart="{start}"')
         parts = parts.edit('SeriesStep="0.8"', f'SeriesStep="{step}"')
         parts = parts.edit('SeriesExponent="0"', f'SeriesExponent="{exponent}"')
-        assert open_cifti_series(parts.write(tmp_path / "run.dtseries.nii")).header_t_r == expected
+        assert open_cifti_series(parts.write(tmp_path / "run.dtseries.nii")).t_r == expected
 
     @pytest.mark.parametrize("unit", ["HERTZ", "METER", "RADIAN"])
     def test_other_units_give_none(self, tmp_path, unit):
         path = make_dtseries(9, unit=unit).write(tmp_path / "run.dtseries.nii")
-        assert open_cifti_series(path).header_t_r is None
+        assert open_cifti_series(path).t_r is None
         assert read_cifti_header(path).series.unit == unit
 
     @pytest.mark.parametrize(("one", "exponent"), [("1.0", "0"), ("1000", "-3")])
@@ -360,7 +360,7 @@ class TestRepetitionTime:
             tmp_path / "run.dtseries.nii"
         )
         with pytest.warns(NiimaskerWarning) as caught:
-            assert open_cifti_series(path).header_t_r is None
+            assert open_cifti_series(path).t_r is None
         assert str(caught[0].message) == (
             f"{path}: its header gives a start and a step of 1 s, which some programs write whatever the repetition "
             "time is; it is not used. Give it with --t_r."
@@ -545,7 +545,7 @@ class TestWorkbench:
         words = {"IN": path, "OUT": out, "STEP": 2, "START.": 0}
         command = [words.get(word, word) for word in str(caught.value).split("with wb_command ")[1].split()]
         assert run_workbench(*command).returncode == 0
-        assert open_cifti_series(out).header_t_r == 2
+        assert open_cifti_series(out).t_r == 2
 
     def test_exponent_and_offsets_mean_the_same(self, tmp_path, real):
         parts = take_apart(real)

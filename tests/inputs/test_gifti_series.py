@@ -138,7 +138,7 @@ class TestSameNumbers:
         path = tmp_path / "lh.task.func.gii"
         path.symlink_to(data_dir / "surfaces/gifti_kinds/task.func.gii")
         series = open_gifti_series([path])
-        assert series.header_t_r is None  # its TimeStep is 0
+        assert series.t_r is None  # its TimeStep is 0
         expected = np.stack([array.data for array in nib.load(path).darrays])
         np.testing.assert_array_equal(join(iter_surface_blocks(series.storage)), expected)
 
@@ -211,9 +211,9 @@ class TestSpace:
             volumes = make_volumes(LEFT, metadata={"TimeStep": step})
             return save_gifti(tmp_path / f"{side}.func.gii", volumes)
 
-        assert open_gifti_series([save("lh", "2000.0"), save("rh", "2.0")]).header_t_r == 2.0
-        assert open_gifti_series([save("lh", "2000.0"), save("rh", "800")]).header_t_r is None
-        assert open_gifti_series([save("lh", "2000.0"), save("rh", "0")]).header_t_r is None
+        assert open_gifti_series([save("lh", "2000.0"), save("rh", "2.0")]).t_r == 2.0
+        assert open_gifti_series([save("lh", "2000.0"), save("rh", "800")]).t_r is None
+        assert open_gifti_series([save("lh", "2000.0"), save("rh", "0")]).t_r is None
 
 
 class TestRefusals:
