@@ -69,7 +69,7 @@ def _check_cover(models: Sequence[Model], offsets: Sequence[int]) -> None:
 
 
 def _parse_model(element: ET.Element, grid: Grid | None) -> Model:
-    structure = read_structure(element)
+    structure = read_brain_structure(element)
     kind = read_attribute(element.attrib, "ModelType")
     model: Model
     if kind == "CIFTI_MODEL_TYPE_SURFACE":
@@ -85,7 +85,7 @@ def _parse_model(element: ET.Element, grid: Grid | None) -> Model:
     return model
 
 
-def read_structure(element: ET.Element) -> str:
+def read_brain_structure(element: ET.Element) -> str:
     """Return the brain structure of an element, without CIFTI's prefix."""
     structure = read_attribute(element.attrib, "BrainStructure").removeprefix("CIFTI_STRUCTURE_")
     if not structure:

@@ -16,7 +16,7 @@ from niimasker.inputs.cifti_models import (
     make_voxel_model,
     parse_grid,
     parse_voxels,
-    read_structure,
+    read_brain_structure,
 )
 from niimasker.inputs.cifti_xml import HeaderError, parse_indices, parse_map, read_attribute, read_integer
 from niimasker.inputs.grayordinates import ANY_STRUCTURE, Grayordinates
@@ -77,7 +77,7 @@ def _collect_members(parcels: list[ET.Element], mesh_sizes: dict[str, int]) -> d
     members: dict[str, list[Part]] = {structure: [] for structure in (*mesh_sizes, ANY_STRUCTURE)}
     for label, parcel in enumerate(parcels, 1):
         for child in parcel.findall("Vertices"):
-            structure = read_structure(child)
+            structure = read_brain_structure(child)
             if structure not in mesh_sizes:
                 raise HeaderError(f"its parcels have vertices of {structure}, but it gives no Surface for them")
             members[structure].append((label, parse_indices(child)))
@@ -88,7 +88,8 @@ def _collect_members(parcels: list[ET.Element], mesh_sizes: dict[str, int]) -> d
 def _read_mesh_sizes(element: ET.Element) -> dict[str, int]:
     """Return the number of vertices of the whole mesh of each structure."""
     surfaces = element.findall("Surface")
-    return {read_structure(surface): read_integer(surface.attrib, "SurfaceNumberOfVertices") for surface in surfaces}
+    size = "SurfaceNumberOfVertices"
+    return {read_brain_structure(surface): read_integer(surface.attrib, size) for surface in surfaces}
 
 
 def _check_disjoint(structure: str, parts: list[Part], names: tuple[str, ...]) -> None:

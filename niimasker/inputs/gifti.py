@@ -16,7 +16,7 @@ from niimasker.inputs.gifti_content import ArrayElement, BrokenGiftiError
 from niimasker.inputs.gifti_xml import GiftiReader, open_gifti
 from niimasker.inputs.images import check_is_file, check_memory
 from niimasker.inputs.repetition_times import read_time_step
-from niimasker.inputs.structures import read_structure
+from niimasker.inputs.structures import parse_structure
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,8 @@ class GiftiHeader:
 
     Parameters
     ----------
-    n_arrays
-        The number of arrays.
     n_volumes
         The number of arrays, or of columns of a single array with two axes.
-    dtype
-        The type of the first array, in this machine's byte order.
-    is_2d
-        Whether all volumes are in one array.
     structure
         CIFTI's name of the structure, such as `CORTEX_LEFT`; None where the file does not say it.
     t_r
@@ -42,11 +36,8 @@ class GiftiHeader:
     """
 
     path: Path
-    n_arrays: int
     n_vertices: int
     n_volumes: int
-    dtype: np.dtype
-    is_2d: bool
     structure: str | None
     t_r: float | None
     intent: str
@@ -125,14 +116,10 @@ def read_gifti_header(path: Path) -> GiftiHeader:
             raise BrokenGiftiError("it does not say how many arrays it holds (NumberOfDataArrays)")
         check_arrays(path, description, n_arrays)
     check_intent(path, description.intent)
-    is_2d = len(description.shape) > 1
     return GiftiHeader(
         path=path,
-        n_arrays=n_arrays,
         n_vertices=description.shape[0],
-        n_volumes=description.shape[1] if is_2d else n_arrays,
-        dtype=description.dtype.newbyteorder("="),
-        is_2d=is_2d,
+        n_volumes=description.shape[1] if len(description.shape) > 1 else n_arrays,
         structure=_find_stated_structure(reader, element),
         t_r=read_time_step(element.metadata.get("TimeStep") or reader.metadata.get("TimeStep")),
         intent=description.intent,
@@ -241,4 +228,4 @@ def _iter_arrays(reader: GiftiReader, path: Path) -> Iterator[tuple[ArrayElement
 
 def _find_stated_structure(reader: GiftiReader, element: ArrayElement) -> str | None:
     key = "AnatomicalStructurePrimary"
-    return read_structure(reader.metadata.get(key) or element.metadata.get(key, ""))
+    return parse_structure(reader.metadata.get(key) or element.metadata.get(key, ""))

@@ -54,7 +54,7 @@ def open_gifti_series(paths: Sequence[Path]) -> SeriesHeader:
             f"{first.path} has {first.n_volumes} volumes but {last.path.name} has {last.n_volumes}; the files of both "
             "hemispheres must come from the same run."
         )
-    models = tuple(_make_model(structure, header.n_vertices) for structure, header in ordered.items())
+    models = tuple(SurfaceModel.of_mesh(structure, header.n_vertices) for structure, header in ordered.items())
     space = Grayordinates(models)
     if space.n_points > _LARGE_MESH:
         n_bytes = COPIES_PER_VOLUME * 8 * space.n_points
@@ -80,10 +80,6 @@ def _read_headers(paths: Sequence[Path]) -> Iterator[tuple[Path, GiftiHeader]]:
                 f"{path}: found {kind} by its ending; expected a series of volumes, which has the ending .func.gii."
             )
         yield path, header
-
-
-def _make_model(structure: str, n_vertices: int) -> SurfaceModel:
-    return SurfaceModel(structure, n_vertices, np.arange(n_vertices, dtype=np.int32))
 
 
 def iter_surface_blocks(

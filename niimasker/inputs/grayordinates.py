@@ -35,6 +35,11 @@ class SurfaceModel:
     n_vertices: int
     vertices: np.ndarray
 
+    @classmethod
+    def of_mesh(cls, structure: str, n_vertices: int) -> SurfaceModel:
+        """Return all vertices of a mesh, as GIFTI stores them."""
+        return cls(structure, n_vertices, np.arange(n_vertices, dtype=np.int32))
+
     @property
     def n_points(self) -> int:
         """The number of vertices with values."""

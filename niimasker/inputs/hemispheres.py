@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 LEFT, RIGHT = "L", "R"
 
@@ -24,7 +25,8 @@ _OTHER_SIDES |= {other: side for side, other in _OTHER_SIDES.items()}
 # Each way to write a hemisphere.
 SIDES = {"L": LEFT, "lh": LEFT, "LH": LEFT, "left": LEFT, "R": RIGHT, "rh": RIGHT, "RH": RIGHT, "right": RIGHT}
 
-SIDE_NAMES = {LEFT: "left", RIGHT: "right"}
+SideName = Literal["left", "right"]
+SIDE_NAMES: dict[str, SideName] = {LEFT: "left", RIGHT: "right"}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 
 from niimasker.errors import ImageError, warn
 from niimasker.inputs.gifti import Mesh, is_gifti, read_mesh
-from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel
-from niimasker.inputs.hemispheres import LEFT, RIGHT
+from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
+from niimasker.inputs.hemispheres import SIDE_NAMES
 from niimasker.inputs.mesh_files import (
     ANATOMICAL_KINDS,
     DRAWN_KINDS,
@@ -24,8 +24,7 @@ from niimasker.inputs.mesh_files import (
     list_mesh_groups,
     read_surface_space,
 )
-
-_SIDES = {CORTEX_LEFT: LEFT, CORTEX_RIGHT: RIGHT}
+from niimasker.inputs.structures import CORTEX_SIDES
 
 # Vertices of fsaverage5, which nilearn holds, and of the finer meshes of fsaverage. Each begins with the vertices of
 # the coarser ones, because every edge of a mesh is halved to make the next.
@@ -93,7 +92,7 @@ def find_meshes(space: Grayordinates, image_name: str, folders: Iterable[Path]) 
     n_vertices = {
         model.structure: model.n_vertices
         for model in space.models
-        if isinstance(model, SurfaceModel) and model.structure in _SIDES
+        if isinstance(model, SurfaceModel) and model.structure in CORTEX_SIDES
     }
     if not n_vertices:
         return None
@@ -105,7 +104,7 @@ def find_meshes(space: Grayordinates, image_name: str, folders: Iterable[Path]) 
     return found[0] if found else None
 
 
-def vertex_coordinates(space: Grayordinates, meshes: Meshes | None) -> np.ndarray:
+def locate_vertices(space: Grayordinates, meshes: Meshes | None) -> np.ndarray:
     """Return where each vertex lies in mm, of shape (n_points, 3); NaN for voxels and where no mesh says so."""
     places = np.full((space.n_points, 3), np.nan)
     for model, start in zip(space.models, space.starts, strict=False):
@@ -162,7 +161,7 @@ def _read_first_kind(
     for kind in kinds:
         paths, meshes = [], {}
         for structure, n in n_vertices.items():
-            path = group.files.get(kind, {}).get(_SIDES[structure])
+            path = group.files.get(kind, {}).get(CORTEX_SIDES[structure])
             mesh = None if path is None else _try_mesh(path, structure)
             if path is not None and mesh is not None and mesh.n_vertices == n:
                 paths.append(path)
@@ -229,7 +228,7 @@ def _fsaverage5_path(kind: str, structure: str) -> Path:
 
     Importing nilearn takes 2 s, more than many runs.
     """
-    side = "left" if structure == CORTEX_LEFT else "right"
+    side = SIDE_NAMES[CORTEX_SIDES[structure]]
     spec = find_spec("nilearn")
     for folder in (spec.submodule_search_locations if spec else None) or ():
         path = Path(folder) / "datasets" / "data" / "fsaverage5" / f"{kind}_{side}.gii.gz"

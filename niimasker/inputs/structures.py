@@ -7,16 +7,17 @@ from pathlib import Path
 
 from niimasker.errors import ImageError
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT
-from niimasker.inputs.hemispheres import LEFT, RIGHT, read_hemisphere
+from niimasker.inputs.hemispheres import LEFT, RIGHT, SIDE_NAMES, read_hemisphere
 
-_CORTEX = {LEFT: CORTEX_LEFT, RIGHT: CORTEX_RIGHT}
-_SIDES = {LEFT: "left", RIGHT: "right"}
+# The cerebral cortex of each hemisphere, and the other way round.
+CORTICES = {LEFT: CORTEX_LEFT, RIGHT: CORTEX_RIGHT}
+CORTEX_SIDES = {structure: side for side, structure in CORTICES.items()}
 
 # The one surface that Workbench has without a side.
 _CEREBELLUM = "CEREBELLUM"
 
 
-def read_structure(text: str) -> str | None:
+def parse_structure(text: str) -> str | None:
     """Return CIFTI's name of a structure, without its prefix, for GIFTI's AnatomicalStructurePrimary.
 
     None for "Invalid", as Workbench writes, and for everything else that names no side, such as "Cortex".
@@ -43,7 +44,7 @@ def find_structure(path: Path, stated: str | None) -> str:
     path
         The file, whose name may give the hemisphere.
     stated
-        The structure that the file states.
+        The structure that the file itself states, as `parse_structure` returns it.
 
     Raises
     ------
@@ -51,17 +52,16 @@ def find_structure(path: Path, stated: str | None) -> str:
         The file and its name contradict each other, or neither gives a structure.
     """
     hemisphere = read_hemisphere(path.name)
-    if stated is None and hemisphere is None:
+    if stated is None:
+        if hemisphere is None:
+            raise ImageError(
+                f"{path}: neither the file (AnatomicalStructurePrimary) nor its name says which hemisphere it is; name "
+                "it with hemi-L or hemi-R, with lh. or rh., or with .L. or .R."
+            )
+        return CORTICES[hemisphere.side]
+    if hemisphere is not None and find_side(stated) not in (hemisphere.side, None):
         raise ImageError(
-            f"{path}: neither the file (AnatomicalStructurePrimary) nor its name says which hemisphere it is; name it "
-            "with hemi-L or hemi-R, with lh. or rh., or with .L. or .R."
-        )
-    if stated is None or hemisphere is None:
-        return stated or _CORTEX[hemisphere.side]  # type: ignore[union-attr]
-    side = find_side(stated)
-    if side is not None and side != hemisphere.side:
-        raise ImageError(
-            f"{path}: its name says {_SIDES[hemisphere.side]} hemisphere, but the file says {stated}; rename it, or "
-            "correct it with wb_command -set-structure."
+            f"{path}: its name says {SIDE_NAMES[hemisphere.side]} hemisphere, but the file says {stated}; rename it, "
+            "or correct it with wb_command -set-structure."
         )
     return stated

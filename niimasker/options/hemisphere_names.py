@@ -36,7 +36,7 @@ def group_hemispheres(texts: Sequence[str]) -> tuple[str, ...]:
     while others:
         text, *others = others
         for other in others:
-            if joined := join_hemispheres(text, other):
+            if joined := join_names(text, other):
                 text = joined
                 others.remove(other)
                 break
@@ -44,7 +44,7 @@ def group_hemispheres(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(grouped)
 
 
-def join_hemispheres(text: str, other: str) -> str | None:
+def join_names(text: str, other: str) -> str | None:
     """Return one name with {hemi} for two files of surfaces that are equal but for the hemisphere, None for others."""
     found = _SURFACE.fullmatch(text)
     if found is None or text == other:

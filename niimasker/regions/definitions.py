@@ -158,8 +158,7 @@ class Regions:
     def origin(self) -> Origin:
         """What the regions say about their space."""
         definition = self.definition
-        on_points = isinstance(definition, (PointLabels, PointMaps))
-        outline = definition.space.outline if on_points else None  # type: ignore[union-attr]
+        outline = definition.space.outline if isinstance(definition, (PointLabels, PointMaps)) else None
         return Origin(self.source, self.has_known_space, outline, isinstance(definition, Seeds))
 
 

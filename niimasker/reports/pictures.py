@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel
+from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
+from niimasker.inputs.hemispheres import SIDE_NAMES, SideName
 from niimasker.inputs.meshes import CortexMesh, Meshes
 from niimasker.inputs.spaces import Grid, Volume
+from niimasker.inputs.structures import CORTEX_SIDES
 from niimasker.regions.placing.label_volumes import label_points
 from niimasker.regions.placing.weights import RegionWeights
-
-_SIDES: dict[str, Literal["left", "right"]] = {CORTEX_LEFT: "left", CORTEX_RIGHT: "right"}
 
 # Below this percentile, voxels may have no signal although the run's mean is an image of the brain.
 _LOW_PERCENTILE = 10
@@ -56,7 +55,7 @@ class Hemisphere:
         Whether the run has a signal at each vertex; it has none at the medial wall.
     """
 
-    side: Literal["left", "right"]
+    side: SideName
     mesh: CortexMesh
     labels: np.ndarray
     has_data: np.ndarray
@@ -114,7 +113,7 @@ def _make_cortex_picture(
     is_varied = np.ones(space.n_points, dtype=bool) if mean is None else np.isfinite(mean) & (mean != 0)
     hemispheres, without_mesh = [], []
     for model, start in zip(space.models, space.starts, strict=False):
-        if not isinstance(model, SurfaceModel) or model.structure not in _SIDES:
+        if not isinstance(model, SurfaceModel) or model.structure not in CORTEX_SIDES:
             continue
         mesh = None if meshes is None else meshes.find(model.structure)
         if mesh is None:
@@ -123,7 +122,7 @@ def _make_cortex_picture(
         points = slice(start, start + model.n_points)
         hemispheres.append(
             Hemisphere(
-                _SIDES[model.structure],
+                SIDE_NAMES[CORTEX_SIDES[model.structure]],
                 mesh,
                 _spread_over_mesh(model, labels[points], mesh.drawn.n_vertices),
                 _spread_over_mesh(model, is_varied[points], mesh.drawn.n_vertices),

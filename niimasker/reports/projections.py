@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from niimasker.inputs.gifti import Mesh
+from niimasker.inputs.hemispheres import SideName
 
 View = Literal["lateral", "medial"]
 
@@ -58,7 +59,7 @@ class Projection:
 
 
 @lru_cache(maxsize=4)
-def project(mesh: Mesh, side: Literal["left", "right"], view: View, *, width: int, scale: float) -> Projection:
+def project(mesh: Mesh, side: SideName, view: View, *, width: int, scale: float) -> Projection:
     """Return how a hemisphere is seen from its outer (lateral) or inner (medial) side, with the top of the brain up.
 
     The last four are cached, because runs on a template's surface have the same.

@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from surface_files import make_space
 from surface_views import surface_view
 
-from niimasker.inputs.meshes import find_meshes, vertex_coordinates
+from niimasker.inputs.meshes import find_meshes, locate_vertices
 from niimasker.reports.run_page import write_report
 
 NAMES = ("L_back", "<b>L_front</b>", "R_back", "R_front")
@@ -25,7 +25,7 @@ def report(tmp_path_factory) -> Path:
     """The page of a run on fsaverage5 whose regions are the back and the front of each hemisphere."""
     output_dir = tmp_path_factory.mktemp("report of a surface")
     space = make_space(10_242, 10_242)
-    places = vertex_coordinates(space, find_meshes(space, "bold.func.gii", []))
+    places = locate_vertices(space, find_meshes(space, "bold.func.gii", []))
     labels = 1 + (places[:, 1] > -15) + 2 * np.repeat([0, 1], 10_242)
     values = 500 + np.random.default_rng(0).normal(size=(30, space.n_points))
     path = output_dir / "reports" / "run_report.html"

@@ -66,7 +66,7 @@ class TestSameNumbers:
         path = save_gifti(tmp_path / "map.gii", [array])
         np.testing.assert_array_equal(check(path), VALUES.T)
         header = read_gifti_header(path)
-        assert (header.n_vertices, header.n_volumes, header.n_arrays, header.is_2d) == (N_VERTICES, N_MAPS, 1, True)
+        assert (header.n_vertices, header.n_volumes) == (N_VERTICES, N_MAPS)
 
     @pytest.mark.parametrize("encoding", ["GIFTI_ENCODING_ASCII", "GIFTI_ENCODING_B64BIN", "GIFTI_ENCODING_B64GZ"])
     @pytest.mark.parametrize("index_order", "CF")
@@ -93,7 +93,7 @@ class TestSameNumbers:
         arrays = [ArrayText(row[:, np.newaxis]) for row in REALS]
         path = save_gifti(tmp_path / "map.gii", arrays)
         np.testing.assert_array_equal(check(path), REALS.T)
-        assert not read_gifti_header(path).is_2d
+        assert read_gifti_header(path).n_volumes == N_MAPS
 
     def test_reals_in_ascii_read_alike(self, tmp_path):
         extremes = np.array([np.nan, np.inf, -np.inf, 0.1, -0.0, 1e-45, 3.4e38, 16777217], dtype=np.float32)
@@ -176,13 +176,8 @@ class TestHeader:
         path = save_series(tmp_path / "map.gii", REALS, structure="CortexLeft", byte_order=">")
         header = read_gifti_header(path)
         assert header.path == path
-        assert (header.n_vertices, header.n_volumes, header.n_arrays, header.is_2d) == (
-            N_VERTICES,
-            N_MAPS,
-            N_MAPS,
-            False,
-        )
-        assert (header.structure, header.intent, header.dtype) == ("CORTEX_LEFT", "TIME_SERIES", np.dtype("=f4"))
+        assert (header.n_vertices, header.n_volumes) == (N_VERTICES, N_MAPS)
+        assert (header.structure, header.intent) == ("CORTEX_LEFT", "TIME_SERIES")
 
     @pytest.mark.parametrize(
         ("text", "expected"),

@@ -13,7 +13,7 @@ from niimasker.errors import ImageError, NiimaskerWarning
 from niimasker.inputs import meshes
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel, VoxelModel
 from niimasker.inputs.mesh_files import list_mesh_folders, list_templateflow_folders, read_mesh_name, read_surface_space
-from niimasker.inputs.meshes import find_meshes, read_cortex_mesh, vertex_coordinates
+from niimasker.inputs.meshes import find_meshes, locate_vertices, read_cortex_mesh
 from niimasker.inputs.spaces import Grid
 
 COORDINATES, TRIANGLES = make_sphere()
@@ -130,7 +130,7 @@ class TestFiles:
             save_pair(tmp_path, "sub-01_hemi-{hemi}_space-fsLR_den-32k_" + kind + ".surf.gii", shift=shift)
         meshes = find(tmp_path)
         assert (meshes.drawn_kind, meshes.anatomical_kind) == ("inflated", "midthickness")
-        places = vertex_coordinates(make_space(N, N), meshes)
+        places = locate_vertices(make_space(N, N), meshes)
         expected = np.concatenate([COORDINATES + np.array([x, 0, 0]) for x in (1, 101)])
         np.testing.assert_allclose(places, expected, atol=1e-4)
         assert len(meshes.paths) == 4
@@ -139,7 +139,7 @@ class TestFiles:
         save_pair(tmp_path, "sub-01_hemi-{hemi}_space-fsLR_den-32k_inflated.surf.gii")
         meshes = find(tmp_path)
         assert meshes.anatomical_kind is None
-        assert np.isnan(vertex_coordinates(make_space(N, N), meshes)).all()
+        assert np.isnan(locate_vertices(make_space(N, N), meshes)).all()
 
     @pytest.mark.parametrize(
         "name",
@@ -191,7 +191,7 @@ class TestFiles:
         save_mesh(tmp_path / "tpl-fsLR_den-32k_hemi-R_pial.surf.gii", COORDINATES, TRIANGLES)
         meshes = find(tmp_path)
         assert meshes.find(CORTEX_LEFT) is None
-        places = vertex_coordinates(make_space(N, N), meshes)
+        places = locate_vertices(make_space(N, N), meshes)
         assert np.isnan(places[:N]).all()
         np.testing.assert_allclose(places[N:], COORDINATES, atol=1e-4)
 
@@ -214,12 +214,12 @@ class TestFiles:
             ),
             Grid((4, 5, 6), tuple(map(tuple, np.eye(4).tolist()))),
         )
-        places = vertex_coordinates(space, find(tmp_path, "sub-01_space-fsLR_den-91k_bold.dtseries.nii", space))
+        places = locate_vertices(space, find(tmp_path, "sub-01_space-fsLR_den-91k_bold.dtseries.nii", space))
         assert np.isnan(places[0]).all()
         np.testing.assert_allclose(places[1:], COORDINATES[vertices] + [100, 0, 0], atol=1e-4)
 
     def test_without_mesh_no_place_is_known(self):
-        assert np.isnan(vertex_coordinates(make_space(N), None)).all()
+        assert np.isnan(locate_vertices(make_space(N), None)).all()
 
     def test_space_without_cortex_has_no_mesh(self, tmp_path):
         voxels = VoxelModel("THALAMUS_LEFT", np.zeros((1, 3), dtype=np.int32))
@@ -300,7 +300,7 @@ class TestFsaverage5:
             "pial",
         )
         pial = datasets.load_fsaverage("fsaverage5")["pial"].parts
-        places = vertex_coordinates(make_space(10_242, 10_242), meshes)
+        places = locate_vertices(make_space(10_242, 10_242), meshes)
         np.testing.assert_allclose(places[:10_242], pial["left"].coordinates, atol=1e-4)
         np.testing.assert_allclose(places[10_242:], pial["right"].coordinates, atol=1e-4)
         names = {str(path) for path in meshes.paths}
@@ -322,7 +322,7 @@ class TestFsaverage5:
         meshes = find(tmp_path, "sub-01_hemi-L_space-fsaverage_bold.func.gii", space)
         assert meshes.cortices[0].drawn.n_vertices == 10_242
         assert "whose vertices are the first of the run's" in meshes.source
-        assert np.isnan(vertex_coordinates(space, meshes)).all()
+        assert np.isnan(locate_vertices(space, meshes)).all()
 
     def test_other_surface_of_164k_vertices_is_not_drawn_on_it(self, tmp_path):
         for image_name in ("bold.func.gii", "sub-01_hemi-L_space-fsLR_den-164k_bold.func.gii"):

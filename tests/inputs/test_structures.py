@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from niimasker.errors import ImageError
-from niimasker.inputs.structures import find_side, find_structure, read_structure
+from niimasker.inputs.structures import find_side, find_structure, parse_structure
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from niimasker.inputs.structures import find_side, find_structure, read_structur
     ],
 )
 def test_names_of_gifti_are_read_as_cifti_s(text, expected):
-    assert read_structure(text) == expected
+    assert parse_structure(text) == expected
 
 
 @pytest.mark.parametrize(

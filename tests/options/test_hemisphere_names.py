@@ -6,7 +6,7 @@ import pytest
 
 from niimasker.errors import SettingsError
 from niimasker.options.command_line import read_command_line
-from niimasker.options.hemisphere_names import group_hemispheres, join_hemispheres
+from niimasker.options.hemisphere_names import group_hemispheres, join_names
 from niimasker.options.merging import make_settings
 
 
@@ -32,8 +32,8 @@ PAIRS = [
 
 @pytest.mark.parametrize(("left", "right", "joined"), PAIRS)
 def test_two_hemispheres_are_one_name_in_either_order(left, right, joined):
-    assert join_hemispheres(left, right) == joined == join_hemispheres(right, left)
-    assert join_hemispheres(left, left) is None
+    assert join_names(left, right) == joined == join_names(right, left)
+    assert join_names(left, left) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_two_hemispheres_are_one_name_in_either_order(left, right, joined):
     ],
 )
 def test_other_names_stay_two(text, other):
-    assert join_hemispheres(text, other) is None
+    assert join_names(text, other) is None
     assert group_hemispheres([text, other]) == (text, other)
 
 

@@ -10,10 +10,11 @@ from nilearn.maskers import SurfaceLabelsMasker, SurfaceMapsMasker, SurfaceMaske
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 
 from niimasker.errors import ImageError
-from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel
+from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
+from niimasker.inputs.hemispheres import SIDE_NAMES
+from niimasker.inputs.structures import CORTEX_SIDES
 from niimasker.regions.placing.weights import RegionWeights
 
-_PARTS = {CORTEX_LEFT: "left", CORTEX_RIGHT: "right"}
 _OPTIONS = {"reports": False, "standardize": False}
 
 
@@ -43,7 +44,7 @@ def make_surface_masker(weights: RegionWeights) -> PlacedSurfaceMasker:
     """
     space = weights.space
     assert isinstance(space, Grayordinates)
-    if not all(model.structure in _PARTS for model in space.models):
+    if not all(model.structure in CORTEX_SIDES for model in space.models):
         raise ImageError("--engine nilearn reads surfaces of the cortex only; leave the option out.")
     rows = np.repeat(np.arange(weights.matrix.shape[0]), np.diff(weights.matrix.indptr))
     n_columns = np.count_nonzero(weights.filled)
@@ -69,7 +70,7 @@ def _make_image(values: np.ndarray, space: Grayordinates) -> SurfaceImage:
     meshes, data = {}, {}
     for start, stop, model in zip(space.starts, space.starts[1:], space.models, strict=False):
         assert isinstance(model, SurfaceModel)
-        part = _PARTS[model.structure]
+        part = SIDE_NAMES[CORTEX_SIDES[model.structure]]
         faces = np.array([[0, 1, 2]]) % model.n_vertices
         meshes[part] = InMemoryMesh(np.arange(3.0 * model.n_vertices).reshape(-1, 3), faces)
         data[part] = values[start:stop]

@@ -20,14 +20,11 @@ from niimasker.inputs.cifti import (
 )
 from niimasker.inputs.cifti_parcels import CiftiParcels
 from niimasker.inputs.gifti import GiftiData, is_gifti, read_gifti
-from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel
+from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import LEFT, RIGHT
-from niimasker.inputs.structures import find_structure
+from niimasker.inputs.structures import CORTEX_SIDES, CORTICES, find_structure
 from niimasker.options.hemisphere_names import names_surface
 from niimasker.regions.roi_files import RoiFile
-
-_STRUCTURES = {LEFT: CORTEX_LEFT, RIGHT: CORTEX_RIGHT}
-_SIDES = {structure: side for side, structure in _STRUCTURES.items()}
 
 Table = Mapping[int, str]
 
@@ -191,8 +188,7 @@ def _join_hemispheres(files: Sequence[GiftiData]) -> AtlasValues:
                 "expected two hemispheres of one atlas."
             )
     models = tuple(
-        SurfaceModel(_STRUCTURES[side], len(file.values), np.arange(len(file.values), dtype=np.int32))
-        for side, file in zip(sides, ordered, strict=True)
+        SurfaceModel.of_mesh(CORTICES[side], len(file.values)) for side, file in zip(sides, ordered, strict=True)
     )
     tables = [(file.labels or {},) * file.values.shape[1] for file in ordered if _has_labels(file)]
     return AtlasValues(
@@ -209,9 +205,9 @@ def _join_hemispheres(files: Sequence[GiftiData]) -> AtlasValues:
 
 def _side_of(file: GiftiData) -> str:
     structure = find_structure(file.path, file.structure)
-    if structure not in _SIDES:
+    if structure not in CORTEX_SIDES:
         raise RegionsError(f"{file.path}: values of {structure}; expected those of a cerebral cortex.")
-    return _SIDES[structure]
+    return CORTEX_SIDES[structure]
 
 
 def _has_labels(file: GiftiData) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from niimasker.errors import RegionsError, list_names, warn
 from niimasker.inputs.grayordinates import Grayordinates
-from niimasker.inputs.meshes import find_meshes, vertex_coordinates
+from niimasker.inputs.meshes import find_meshes, locate_vertices
 from niimasker.regions.definitions import PointLabels, PointMask, Regions
 from niimasker.regions.names.bids_tables import find_lookup_table
 from niimasker.regions.names.joins import NamesJoin
@@ -85,7 +85,7 @@ def _finish_names(named: Named, found: FoundRegions, source: str) -> Named:
 def _find_places(space: Grayordinates, roi: RoiFile) -> np.ndarray:
     """Return where each point lies in mm, of shape (n_points, 3): vertices by a mesh beside the atlas, or nilearn's."""
     meshes = find_meshes(space, roi.path.name, [roi.path.parent])
-    return np.where(space.is_vertex[:, None], vertex_coordinates(space, meshes), space.coordinates)
+    return np.where(space.is_vertex[:, None], locate_vertices(space, meshes), space.coordinates)
 
 
 def _find_centres(found: FoundRegions, places: np.ndarray) -> np.ndarray:
