@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from niimasker.errors import BrokenImageError, ImageError, shorten_text, warn
+from niimasker.errors import BrokenImageError, ImageError, shorten_text
 from niimasker.inputs.cifti_axes import Axis, MapsAxis, SeriesAxis, parse_axis
 from niimasker.inputs.cifti_layout import is_cifti as is_cifti
 from niimasker.inputs.cifti_layout import read_layout
@@ -164,7 +164,8 @@ def open_cifti_series(path: Path) -> SeriesHeader:
     header = read_cifti_header(path)
     if header.kind != "dtseries" or header.space is None or header.series is None:
         raise ImageError(_explain_refusal(header, path))
-    return SeriesHeader(header.space, header.storage, _read_t_r(header.series, path))
+    note = _doubt_t_r(header.series, path)
+    return SeriesHeader(header.space, header.storage, None if note else header.series.t_r, t_r_note=note)
 
 
 def _explain_refusal(header: CiftiHeader, path: Path) -> str:
@@ -177,16 +178,15 @@ def _explain_refusal(header: CiftiHeader, path: Path) -> str:
     return f"{path}: {_describe_kind(header)}, which {_NO_SERIES.get(header.kind, _NO_SERIES_OF_OTHER_KIND)}."
 
 
-def _read_t_r(series: SeriesAxis, path: Path) -> float | None:
-    """Return the repetition time of a series, None if it gives none that can be trusted."""
+def _doubt_t_r(series: SeriesAxis, path: Path) -> str | None:
+    """Return why the repetition time of a series cannot be trusted, None if it can."""
     # Some converters write a start and a step of 1 whatever the repetition time is.
-    if series.t_r == series.start == 1:
-        warn(
-            f"{path}: its header gives a start and a step of 1 s, which some programs write whatever the repetition "
-            "time is; it is not used. Give it with --t_r."
-        )
+    if not series.t_r == series.start == 1:
         return None
-    return series.t_r
+    return (
+        f"{path}: its header gives a start and a step of 1 s, which some programs write whatever the repetition "
+        "time is; it is not used. Give it with --t_r."
+    )
 
 
 def read_cifti_maps(path: Path) -> CiftiMaps:

@@ -45,6 +45,8 @@ class Series:
     start_time
         The time of the first volume's data in seconds, by the JSON file's StartTime; fMRIPrep gives that to which it
         corrects the times of slices.
+    t_r_note
+        Why the header's repetition time is not used, where nothing else gives one.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Series:
     has_known_space: bool = True
     volume_times: tuple[float, ...] | None = None
     start_time: float = 0.0
+    t_r_note: str | None = None
 
     def times(self, t_r: float | None) -> np.ndarray | None:
         """Return the time of each volume in seconds, None if it is not known.
@@ -120,6 +123,7 @@ def open_series(
         header.has_known_space,
         timing.volume_times,
         timing.start_time,
+        header.t_r_note if source is None and timing.volume_times is None else None,
     )
 
 

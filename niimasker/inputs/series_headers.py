@@ -16,6 +16,8 @@ class SeriesHeader:
     ----------
     t_r
         Repetition time in seconds; None if the header gives none that can be trusted.
+    t_r_note
+        Why the one that it gives is not trusted, in words.
     has_known_space
         Whether the header says which template or scanner space its coordinates are in.
     """
@@ -24,3 +26,4 @@ class SeriesHeader:
     storage: Storage
     t_r: float | None
     has_known_space: bool = True
+    t_r_note: str | None = None

@@ -97,6 +97,8 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
         if confounds is not None and timeline is not None:
             collect_error(errors, lambda: confounds.complete(timeline.kept))
         cleaning = collect_error(errors, lambda: make_cleaning(settings, series, timeline))
+        if series.t_r_note and settings.t_r is None:
+            warn(series.t_r_note)
         collect_error(errors, lambda: check_options(series, settings))
         for origin in origins:
             collect_error(errors, functools.partial(check_fit, series, origin))

