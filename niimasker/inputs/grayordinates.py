@@ -132,14 +132,15 @@ class Grayordinates:
         return Outline(tuple(meshes), tuple(volumes), self.grid)
 
     @property
-    def points_noun(self) -> str:
-        """What messages call the points."""
-        return "grayordinates" if self.has_voxels else "vertices"
+    def point_noun(self) -> str:
+        """What a point is called: vertex or voxel, grayordinate where there are both."""
+        kinds = {type(model) for model in self.models}
+        return {SurfaceModel: "vertex", VoxelModel: "voxel"}[kinds.pop()] if len(kinds) == 1 else "grayordinate"
 
     @property
-    def has_voxels(self) -> bool:
-        """Whether any point is a voxel."""
-        return any(isinstance(model, VoxelModel) for model in self.models)
+    def points_noun(self) -> str:
+        """What points are called: vertices or voxels, grayordinates where there are both."""
+        return {"vertex": "vertices"}.get(self.point_noun, f"{self.point_noun}s")
 
     @cached_property
     def starts(self) -> tuple[int, ...]:

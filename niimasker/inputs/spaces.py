@@ -41,8 +41,13 @@ class Space(Protocol):
         ...
 
     @property
+    def point_noun(self) -> str:
+        """What a point is called: voxel, vertex or grayordinate."""
+        ...
+
+    @property
     def points_noun(self) -> str:
-        """What messages call the points: voxels, vertices or grayordinates."""
+        """What points are called: voxels, vertices or grayordinates."""
         ...
 
     def to_volume(self, values: np.ndarray) -> Volume | None:
@@ -77,8 +82,13 @@ class Grid:
         return math.prod(self.shape)
 
     @property
+    def point_noun(self) -> str:
+        """What a point is called."""
+        return "voxel"
+
+    @property
     def points_noun(self) -> str:
-        """What messages call the points."""
+        """What points are called."""
         return "voxels"
 
     def to_volume(self, values: np.ndarray) -> Volume:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from niimasker.inputs.grayordinates import Grayordinates
 from niimasker.inputs.spaces import Space
 
 
@@ -41,8 +40,9 @@ GRAYORDINATES = PointWords(
 )
 
 
+_BY_NOUN = {words.singular: words for words in (VOXELS, VERTICES, GRAYORDINATES)}
+
+
 def find_point_words(space: Space) -> PointWords:
     """Return the words for the points of a space."""
-    if not isinstance(space, Grayordinates) or not space.is_vertex.any():
-        return VOXELS
-    return VERTICES if space.is_vertex.all() else GRAYORDINATES
+    return _BY_NOUN[space.point_noun]

@@ -162,7 +162,6 @@ def _split_into_points(weights: RegionWeights, definition: PointLabels, space: G
     rows, points = rows[order], matrix.indices[order]
     n_columns = len(points)
     number_in_region = np.arange(n_columns) - matrix.indptr[rows]
-    noun = "grayordinate" if space.has_voxels else "vertex"
     prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{weights.names[row]} " for row in rows)
     vertex, i, j, k = space.indices[points].T
     structures = np.array([model.structure for model in space.models], dtype=object)
@@ -171,7 +170,7 @@ def _split_into_points(weights: RegionWeights, definition: PointLabels, space: G
         space,
         "voxels",
         indices=tuple(range(n_columns)),
-        names=tuple(f"{prefix}{noun} {n}" for prefix, n in zip(prefixes, number_in_region, strict=True)),
+        names=tuple(f"{prefix}{space.point_noun} {n}" for prefix, n in zip(prefixes, number_in_region, strict=True)),
         centres=(space.coordinates[points] if definition.places is None else definition.places[positions[order]]),
         matrix=make_matrix(np.arange(n_columns), points, np.ones(n_columns), (n_columns, space.n_points)),
         n_points=np.ones(n_columns, dtype=int),
