@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from niimasker.errors import RunError, RunsError
 from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, MOTION, AssociatedFiles
-from niimasker.inputs.cortex_masks import find_cortex_mask
 from niimasker.inputs.hemispheres import name_pair
 from niimasker.inputs.input_images import find_images
 from niimasker.inputs.output_stems import name_outputs
 from niimasker.inputs.own_region_files import resolve_regions
 from niimasker.inputs.run_images import CIFTI_EXTENSIONS, GIFTI_EXTENSIONS
 from niimasker.inputs.sidecars import Sidecars
+from niimasker.inputs.surfaces.cortex_masks import find_cortex_mask
 from niimasker.inputs.table_pairs import pair_censor_files, pair_confounds
 from niimasker.inputs.templates import is_template
 from niimasker.options.settings import Settings

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from niimasker.errors import ImageError, RunError, warn
-from niimasker.inputs.cifti import is_cifti, open_cifti_series
-from niimasker.inputs.gifti import is_gifti
-from niimasker.inputs.gifti_series import open_gifti_series
+from niimasker.inputs.cifti.files import open_cifti_series
+from niimasker.inputs.cifti.layout import is_cifti
+from niimasker.inputs.gifti.files import is_gifti
+from niimasker.inputs.gifti.series import open_gifti_series
 from niimasker.inputs.images import describe_storage, has_known_space, load_image
 from niimasker.inputs.repetition_times import read_nifti_t_r
 from niimasker.inputs.series_headers import SeriesHeader

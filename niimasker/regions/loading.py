@@ -9,8 +9,9 @@ from pathlib import Path
 import nibabel as nib
 
 from niimasker.errors import ImageError, RegionsError, list_names, warn
-from niimasker.inputs.cifti import is_cifti, read_cifti_header
-from niimasker.inputs.gifti import is_gifti, read_gifti_header
+from niimasker.inputs.cifti.files import read_cifti_header
+from niimasker.inputs.cifti.layout import is_cifti
+from niimasker.inputs.gifti.files import is_gifti, read_gifti_header
 from niimasker.inputs.images import has_known_space, load_image
 from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.regions.atlas_images import check_no_stack, list_indices, load_voxel_mask, read_definition

@@ -8,9 +8,9 @@ import numpy as np
 
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import SIDE_NAMES, SideName
-from niimasker.inputs.meshes import CortexMesh, Meshes
 from niimasker.inputs.spaces import Grid, Volume
 from niimasker.inputs.structures import CORTEX_SIDES
+from niimasker.inputs.surfaces.meshes import CortexMesh, Meshes
 from niimasker.regions.placing.label_volumes import label_points
 from niimasker.regions.placing.weights import RegionWeights
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from niimasker.inputs.gifti import Mesh
+from niimasker.inputs.gifti.files import Mesh
 from niimasker.inputs.hemispheres import SideName
 
 View = Literal["lateral", "medial"]

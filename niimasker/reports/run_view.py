@@ -13,8 +13,8 @@ import pandas as pd
 from niimasker.errors import record_warnings
 from niimasker.inputs.confounds import Confounds
 from niimasker.inputs.grayordinates import Grayordinates
-from niimasker.inputs.mesh_files import list_mesh_folders, list_templateflow_folders
-from niimasker.inputs.meshes import Meshes, find_meshes
+from niimasker.inputs.surfaces.mesh_files import list_mesh_folders, list_templateflow_folders
+from niimasker.inputs.surfaces.meshes import Meshes, find_meshes
 from niimasker.options.settings import Settings
 from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
 from niimasker.outputs.results import Extracted, Result

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import sparse
 
-from niimasker.inputs.gifti import Mesh
+from niimasker.inputs.gifti.files import Mesh
 from niimasker.reports.projections import find_normals
 
 # Steps along edges over which a vertex is compared with its surroundings, and over which the depths are then averaged.

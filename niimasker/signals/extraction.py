@@ -9,8 +9,8 @@ import numpy as np
 
 from niimasker.errors import RegionsError, warn
 from niimasker.inputs.blocks import Digest
-from niimasker.inputs.cifti_series import iter_series
-from niimasker.inputs.gifti_series import iter_surface_blocks
+from niimasker.inputs.cifti.series import iter_series
+from niimasker.inputs.gifti.series import iter_surface_blocks
 from niimasker.inputs.images import check_memory
 from niimasker.inputs.series import Series
 from niimasker.inputs.storage import GrayordinateStorage, Storage, SurfaceStorage, VoxelStorage

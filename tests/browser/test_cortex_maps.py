@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from surface_files import make_space
 from surface_views import surface_view
 
-from niimasker.inputs.meshes import find_meshes, locate_vertices
+from niimasker.inputs.surfaces.meshes import find_meshes, locate_vertices
 from niimasker.reports.run_page import write_report
 
 NAMES = ("L_back", "<b>L_front</b>", "R_back", "R_front")

@@ -10,7 +10,7 @@ import pytest
 from gifti_files import ArrayText, save_gifti
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerWarning
-from niimasker.inputs.annotations import read_annotation
+from niimasker.inputs.surfaces.annotations import read_annotation
 
 COLORS = np.array([[25, 5, 25, 0], [100, 40, 25, 0], [25, 100, 40, 0], [0, 0, 200, 0]])
 NAMES = ["unknown", "bankssts", "caudalmiddlefrontal", "cuneus"]

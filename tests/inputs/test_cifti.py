@@ -33,15 +33,10 @@ from cifti_images import (
 from images import save
 
 from niimasker.errors import ImageError
-from niimasker.inputs.cifti import (
-    is_cifti,
-    open_cifti_series,
-    read_cifti_header,
-    read_cifti_maps,
-    read_cifti_parcels,
-)
-from niimasker.inputs.cifti_parcels import ANY_STRUCTURE
-from niimasker.inputs.cifti_series import iter_series
+from niimasker.inputs.cifti.files import open_cifti_series, read_cifti_header, read_cifti_maps, read_cifti_parcels
+from niimasker.inputs.cifti.layout import is_cifti
+from niimasker.inputs.cifti.parcels import ANY_STRUCTURE
+from niimasker.inputs.cifti.series import iter_series
 from niimasker.inputs.grayordinates import SurfaceModel, VoxelModel
 
 REAL_DENSE = [

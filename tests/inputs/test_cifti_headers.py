@@ -28,7 +28,8 @@ from hypothesis import strategies as st
 from images import save
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerError, record_warnings
-from niimasker.inputs.cifti import is_cifti, open_cifti_series, read_cifti_header, read_cifti_maps, read_cifti_parcels
+from niimasker.inputs.cifti.files import open_cifti_series, read_cifti_header, read_cifti_maps, read_cifti_parcels
+from niimasker.inputs.cifti.layout import is_cifti
 
 N_VOLUMES = 9
 DIM, DATATYPE, SCALING, OFFSET = 16, 12, 176, 168  # bytes of NIfTI-2's fields

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from niimasker.errors import BrokenImageError
-from niimasker.inputs.cifti import open_cifti_series
-from niimasker.inputs.cifti_series import iter_series
+from niimasker.inputs.cifti.files import open_cifti_series
+from niimasker.inputs.cifti.series import iter_series
 from niimasker.inputs.storage import GrayordinateStorage
 
 N_VOLUMES = 12

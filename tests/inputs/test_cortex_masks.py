@@ -7,7 +7,7 @@ from bids_trees import touch
 
 from niimasker.errors import RunError
 from niimasker.inputs.associated_files import AssociatedFiles
-from niimasker.inputs.cortex_masks import find_cortex_mask
+from niimasker.inputs.surfaces.cortex_masks import find_cortex_mask
 
 FUNC = Path("sub-01/ses-a/func")
 RUN = "sub-01_ses-a_task-rest_run-2"

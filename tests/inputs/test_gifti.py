@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from gifti_files import ASCII, BASE64, ENCODINGS, EXTERNAL, GZIP, ArrayText, save_gifti, save_series, write_document
 
-from niimasker.inputs.gifti import read_gifti, read_gifti_header, read_mesh
+from niimasker.inputs.gifti.files import read_gifti, read_gifti_header, read_mesh
 
 TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
 N_VERTICES, N_MAPS = 42, 5

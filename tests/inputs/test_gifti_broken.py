@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from niimasker.errors import BrokenImageError, ImageError
-from niimasker.inputs.gifti import read_gifti, read_gifti_header, read_mesh
+from niimasker.inputs.gifti.files import read_gifti, read_gifti_header, read_mesh
 
 VALUES = np.random.default_rng(0).normal(1e3, 30, (5, 400)).astype(np.float32)
 MEMORY = 8 * 2**20

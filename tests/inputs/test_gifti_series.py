@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from niimasker.errors import BrokenImageError, ImageError, RunError, TooLittleMemoryError
-from niimasker.inputs.gifti_series import iter_surface_blocks, open_gifti_series
+from niimasker.inputs.gifti.series import iter_surface_blocks, open_gifti_series
 from niimasker.inputs.grayordinates import SurfaceModel
 
 N_VOLUMES, N_LEFT, N_RIGHT = 12, 42, 45

@@ -10,11 +10,16 @@ from nilearn import datasets
 from surface_files import make_space, make_sphere, save_mesh
 
 from niimasker.errors import ImageError, NiimaskerWarning
-from niimasker.inputs import meshes
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel, VoxelModel
-from niimasker.inputs.mesh_files import list_mesh_folders, list_templateflow_folders, read_mesh_name, read_surface_space
-from niimasker.inputs.meshes import find_meshes, locate_vertices, read_cortex_mesh
 from niimasker.inputs.spaces import Grid
+from niimasker.inputs.surfaces import meshes
+from niimasker.inputs.surfaces.mesh_files import (
+    list_mesh_folders,
+    list_templateflow_folders,
+    read_mesh_name,
+    read_surface_space,
+)
+from niimasker.inputs.surfaces.meshes import find_meshes, locate_vertices, read_cortex_mesh
 
 COORDINATES, TRIANGLES = make_sphere()
 N = len(COORDINATES)
@@ -196,7 +201,7 @@ class TestFiles:
         np.testing.assert_allclose(places[N:], COORDINATES, atol=1e-4)
 
     def test_unnamed_run_of_164k_vertices_is_not_guessed_between_fsaverage_and_fslr(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("niimasker.inputs.meshes._N_AMBIGUOUS", N)
+        monkeypatch.setattr("niimasker.inputs.surfaces.meshes._N_AMBIGUOUS", N)
         save_pair(tmp_path, "tpl-fsLR_den-164k_hemi-{hemi}_pial.surf.gii")
         assert find(tmp_path, "bold.func.gii").drawn_kind == "pial"
         save_pair(tmp_path, "tpl-fsaverage_den-164k_hemi-{hemi}_white.surf.gii")

@@ -14,10 +14,10 @@ from scipy import sparse
 from surface_files import make_space, make_sphere
 from surface_views import label_weights
 
-from niimasker.inputs.gifti import Mesh, read_mesh
+from niimasker.inputs.gifti.files import Mesh, read_mesh
 from niimasker.inputs.grayordinates import CORTEX_LEFT, CORTEX_RIGHT, Grayordinates, SurfaceModel, VoxelModel
-from niimasker.inputs.meshes import CortexMesh, Meshes, find_meshes
 from niimasker.inputs.spaces import Grid
+from niimasker.inputs.surfaces.meshes import CortexMesh, Meshes, find_meshes
 from niimasker.reports.colour_scales import VIRIDIS, ColourBar
 from niimasker.reports.cortex import draw_cortex
 from niimasker.reports.packing import unpack

@@ -10,19 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import RegionsError, count, list_names, warn
-from niimasker.inputs.annotations import read_annotation
-from niimasker.inputs.cifti import (
-    CiftiMaps,
-    is_cifti,
-    read_cifti_header,
-    read_cifti_maps,
-    read_cifti_parcels,
-)
-from niimasker.inputs.cifti_parcels import CiftiParcels
-from niimasker.inputs.gifti import GiftiData, is_gifti, read_gifti
+from niimasker.inputs.cifti.files import CiftiMaps, read_cifti_header, read_cifti_maps, read_cifti_parcels
+from niimasker.inputs.cifti.layout import is_cifti
+from niimasker.inputs.cifti.parcels import CiftiParcels
+from niimasker.inputs.gifti.files import GiftiData, is_gifti, read_gifti
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import LEFT, RIGHT
 from niimasker.inputs.structures import CORTEX_SIDES, CORTICES, find_structure
+from niimasker.inputs.surfaces.annotations import read_annotation
 from niimasker.options.hemisphere_names import names_surface
 from niimasker.regions.roi_files import RoiFile
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from niimasker.errors import RegionsError, list_names, warn
 from niimasker.inputs.grayordinates import Grayordinates
-from niimasker.inputs.meshes import find_meshes, locate_vertices
+from niimasker.inputs.surfaces.meshes import find_meshes, locate_vertices
 from niimasker.regions.definitions import PointLabels, PointMask, Regions
 from niimasker.regions.names.bids_tables import find_lookup_table
 from niimasker.regions.names.joins import NamesJoin

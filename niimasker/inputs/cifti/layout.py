@@ -14,7 +14,7 @@ from nibabel.tripwire import TripWireError
 
 from niimasker.errors import BrokenImageError, ImageError
 from niimasker.inputs.blocks import READ_ERRORS, open_decompressed
-from niimasker.inputs.cifti_xml import HeaderError
+from niimasker.inputs.cifti.document import HeaderError
 from niimasker.inputs.images import MAX_COMPRESSION_RATIO, check_is_file, find_extensions, first_line
 from niimasker.inputs.storage import GrayordinateStorage
 

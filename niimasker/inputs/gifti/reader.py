@@ -10,7 +10,7 @@ from typing import Any
 from xml.parsers import expat
 
 from niimasker.inputs.blocks import READ_ERRORS, Digest, open_decompressed
-from niimasker.inputs.gifti_content import MAX_HELD_BYTES, ArrayElement, BrokenGiftiError, Content
+from niimasker.inputs.gifti.content import MAX_HELD_BYTES, ArrayElement, BrokenGiftiError, Content
 from niimasker.inputs.images import first_line
 
 # Smaller pieces than this take longer in all, and larger ones leave the processor's cache.

@@ -10,10 +10,10 @@ import numpy as np
 
 from niimasker.errors import BrokenImageError
 from niimasker.inputs.blocks import Digest
-from niimasker.inputs.gifti_arrays import ArrayDescription, decode_array, describe_array
-from niimasker.inputs.gifti_checks import check_arrays, check_intent
-from niimasker.inputs.gifti_content import BrokenGiftiError
-from niimasker.inputs.gifti_xml import GiftiReader, open_gifti
+from niimasker.inputs.gifti.arrays import ArrayDescription, decode_array, describe_array
+from niimasker.inputs.gifti.checks import check_arrays, check_intent
+from niimasker.inputs.gifti.content import BrokenGiftiError
+from niimasker.inputs.gifti.reader import GiftiReader, open_gifti
 from niimasker.inputs.images import check_memory
 
 # The text of an array, its compressed values and its values are in memory at once.

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import BrokenImageError, ImageError
-from niimasker.inputs.gifti_arrays import ArrayDescription, decode_array, describe_array
-from niimasker.inputs.gifti_checks import check_arrays, check_count, check_end, check_intent, check_shapes
-from niimasker.inputs.gifti_content import ArrayElement, BrokenGiftiError
-from niimasker.inputs.gifti_xml import GiftiReader, open_gifti
+from niimasker.inputs.gifti.arrays import ArrayDescription, decode_array, describe_array
+from niimasker.inputs.gifti.checks import check_arrays, check_count, check_end, check_intent, check_shapes
+from niimasker.inputs.gifti.content import ArrayElement, BrokenGiftiError
+from niimasker.inputs.gifti.reader import GiftiReader, open_gifti
 from niimasker.inputs.images import check_is_file, check_memory
 from niimasker.inputs.repetition_times import read_time_step
 from niimasker.inputs.structures import parse_structure

@@ -9,7 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from niimasker.errors import list_names
-from niimasker.inputs.cifti_models import (
+from niimasker.inputs.cifti.document import HeaderError, parse_indices, parse_map, read_attribute, read_integer
+from niimasker.inputs.cifti.models import (
     Model,
     find_repeated,
     make_surface_model,
@@ -18,7 +19,6 @@ from niimasker.inputs.cifti_models import (
     parse_voxels,
     read_brain_structure,
 )
-from niimasker.inputs.cifti_xml import HeaderError, parse_indices, parse_map, read_attribute, read_integer
 from niimasker.inputs.grayordinates import ANY_STRUCTURE, Grayordinates
 
 # A parcel's label and its points in one structure.

@@ -13,10 +13,11 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import ImageError, warn
-from niimasker.inputs.gifti import Mesh, is_gifti, read_mesh
+from niimasker.inputs.gifti.files import Mesh, is_gifti, read_mesh
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import SIDE_NAMES
-from niimasker.inputs.mesh_files import (
+from niimasker.inputs.structures import CORTEX_SIDES
+from niimasker.inputs.surfaces.mesh_files import (
     ANATOMICAL_KINDS,
     DRAWN_KINDS,
     FSAVERAGE,
@@ -24,7 +25,6 @@ from niimasker.inputs.mesh_files import (
     list_mesh_groups,
     read_surface_space,
 )
-from niimasker.inputs.structures import CORTEX_SIDES
 
 # Vertices of fsaverage5, which nilearn holds, and of the finer meshes of fsaverage. Each begins with the vertices of
 # the coarser ones, because every edge of a mesh is halved to make the next.

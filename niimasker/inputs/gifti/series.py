@@ -12,8 +12,8 @@ import numpy as np
 
 from niimasker.errors import ImageError, RunError
 from niimasker.inputs.blocks import BLOCK_BYTES, Digest
-from niimasker.inputs.gifti import GiftiHeader, read_gifti_header
-from niimasker.inputs.gifti_volumes import GiftiVolumes
+from niimasker.inputs.gifti.files import GiftiHeader, read_gifti_header
+from niimasker.inputs.gifti.volumes import GiftiVolumes
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import RIGHT
 from niimasker.inputs.images import COPIES_PER_VOLUME, check_memory

@@ -8,9 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from niimasker.errors import count
-from niimasker.inputs.cifti_models import parse_brain_models
-from niimasker.inputs.cifti_parcels import CiftiParcels, parse_parcels
-from niimasker.inputs.cifti_xml import (
+from niimasker.inputs.cifti.document import (
     HeaderError,
     IndexMap,
     find_child,
@@ -21,6 +19,8 @@ from niimasker.inputs.cifti_xml import (
     read_exponent,
     read_integer,
 )
+from niimasker.inputs.cifti.models import parse_brain_models
+from niimasker.inputs.cifti.parcels import CiftiParcels, parse_parcels
 from niimasker.inputs.grayordinates import Grayordinates
 
 

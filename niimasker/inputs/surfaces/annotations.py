@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import BrokenImageError, ImageError, warn
-from niimasker.inputs.gifti import GiftiData, is_gifti, read_gifti
+from niimasker.inputs.gifti.files import GiftiData, is_gifti, read_gifti
 from niimasker.inputs.images import check_is_file
 
 # Of the table of regions; FreeSurfer's longest has 14,175 of about 60 bytes.

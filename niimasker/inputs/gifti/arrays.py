@@ -14,7 +14,7 @@ import pybase64
 from isal import isal_zlib
 
 from niimasker.inputs.blocks import READ_ERRORS
-from niimasker.inputs.gifti_content import BrokenGiftiError
+from niimasker.inputs.gifti.content import BrokenGiftiError
 from niimasker.inputs.images import MAX_COMPRESSION_RATIO
 from niimasker.options.paths import describe_missing_file
 

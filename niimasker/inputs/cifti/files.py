@@ -11,12 +11,11 @@ from typing import TypeVar
 import numpy as np
 
 from niimasker.errors import BrokenImageError, ImageError, shorten_text
-from niimasker.inputs.cifti_axes import Axis, MapsAxis, SeriesAxis, parse_axis
-from niimasker.inputs.cifti_layout import is_cifti as is_cifti
-from niimasker.inputs.cifti_layout import read_layout
-from niimasker.inputs.cifti_parcels import CiftiParcels
-from niimasker.inputs.cifti_series import iter_series
-from niimasker.inputs.cifti_xml import CiftiDocument, HeaderError, read_document
+from niimasker.inputs.cifti.axes import Axis, MapsAxis, SeriesAxis, parse_axis
+from niimasker.inputs.cifti.document import CiftiDocument, HeaderError, read_document
+from niimasker.inputs.cifti.layout import read_layout
+from niimasker.inputs.cifti.parcels import CiftiParcels
+from niimasker.inputs.cifti.series import iter_series
 from niimasker.inputs.grayordinates import Grayordinates
 from niimasker.inputs.images import check_memory
 from niimasker.inputs.series_headers import SeriesHeader

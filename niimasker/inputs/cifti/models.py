@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from niimasker.inputs.cifti_xml import (
+from niimasker.inputs.cifti.document import (
     HeaderError,
     find_child,
     parse_indices,

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 from niimasker.errors import ImageError
-from niimasker.inputs.gifti_arrays import ArrayDescription, find_external_file
-from niimasker.inputs.gifti_content import BrokenGiftiError
+from niimasker.inputs.gifti.arrays import ArrayDescription, find_external_file
+from niimasker.inputs.gifti.content import BrokenGiftiError
 from niimasker.inputs.images import MAX_COMPRESSION_RATIO
 
 # The file's last bytes, in which the root element must be closed.
