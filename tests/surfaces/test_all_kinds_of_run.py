@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import subprocess
@@ -18,7 +19,7 @@ from images import OBLIQUE, make_labels, save
 from made_up_surfaces import save_dlabel, save_dtseries, save_label_pair, save_pair
 from nilearn.signal import clean
 from region_means import mean_of_each, read_parcels
-from small_brain import BRAIN, KEYS, N_MESH, NAMES, TABLE
+from small_brain import BRAIN, CORTEX, KEYS, N_MESH, NAMES, TABLE
 from studies import results_in, statuses
 
 KINDS = ("volume", "gifti", "cifti")
@@ -132,7 +133,7 @@ _WRITERS = {"volume": write_volumes, "gifti": write_hemispheres, "cifti": write_
 
 @pytest.fixture(params=KINDS)
 def study(request, folder) -> Study:
-    """A study of each kind in the current folder."""
+    """A study of each kind in the current folder; slow tests that other folders have for volumes leave these out."""
     return write_study(request.param)
 
 
@@ -185,6 +186,7 @@ def test_filters_confounds_and_standardising_are_those_of_nilearn(study, options
     check(tables, expected, study)
 
 
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
 def test_percent_signal_change_is_relative_to_the_mean(study):
     tables = study.done("--standardize", "--standardize_method", "psc")
     check(tables, [(100 * (means / means.mean() - 1)).to_numpy() for means in study.means], study)
@@ -230,10 +232,12 @@ def spoil(study: Study, sub: str, volumes: np.ndarray) -> None:
         nib.save(img, path)
 
 
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
 def test_first_volumes_are_discarded(study):
     check(study.done("--discard_scans", "3"), [means.to_numpy()[3:] for means in study.means], study)
 
 
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
 def test_censored_volumes_may_stay_as_rows_without_values(study):
     tables = study.done("--scrub", "--scrub_segment", "0", "--censored", "nan")
     for table, (means, confounds) in zip(tables, each_run(study), strict=True):
@@ -354,6 +358,7 @@ def spoil_right_hemisphere_or_image(study: Study, sub: str) -> None:
         spoil(study, sub, np.array([5]))
 
 
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
 def test_changed_confounds_do_their_run_again(study):
     study.done("--regressors", "x")
     path = Path("prep/sub-02/func/sub-02_task-rest_desc-confounds_timeseries.tsv")
@@ -362,6 +367,7 @@ def test_changed_confounds_do_their_run_again(study):
     assert statuses(Path("out")).tolist() == ["skipped", "done"]
 
 
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
 def test_changed_atlas_does_all_runs_again(study):
     study.done()
     if study.kind == "volume":
@@ -385,6 +391,7 @@ def test_dry_run_lists_the_runs_and_writes_nothing(study):
     assert f"{study.means[0].shape[1]} regions" in result.out
 
 
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
 def test_processes_write_the_same_bytes(study):
     words = ["--regressors", "x", "--connectivity", "pearson", "--scrub"]
     study.done(*words)
@@ -394,6 +401,7 @@ def test_processes_write_the_same_bytes(study):
     assert len(by_one) >= 4 * N_RUNS
 
 
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
 def test_reports_show_every_run_and_region(study):
     result = run("out", *study.words, "--regressors", "x", "--connectivity", "pearson")
     assert (result.code, result.failures) == (0, []), result.err
@@ -405,6 +413,7 @@ def test_reports_show_every_run_and_region(study):
         assert [name for name in study.means[0].columns if name not in text] == []
 
 
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
 def test_shards_write_what_one_call_writes(study):
     study.done()
     by_one = results_in(Path("out"))
@@ -439,6 +448,40 @@ def test_cluster_writes_the_same_bytes(folder, monkeypatch):
             here = results_in(Path("out"))
             study.done("--regressors", "x", "--scheduler", cluster.scheduler_address)
             assert results_in(Path("out")) == here
+
+
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
+def test_earlier_call_is_run_again_from_its_parameters(study):
+    tables = study.done("--regressors", "x", "--standardize")
+    result = run("again", "-c", "out/niimasker_data/parameters.json")
+    assert (result.code, result.failures) == (0, []), result.err
+    for one, other in zip(study.signals("again"), tables, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize("study", ["gifti", "cifti"], indirect=True)
+def test_files_of_the_atlas_are_kept_and_those_of_the_run_are_recorded(study):
+    study.done()
+    for path in sorted(Path().glob(ATLASES[study.kind].format(hemi="?"))):
+        assert Path("out/niimasker_data", path.name).read_bytes() == path.read_bytes()
+    recorded = sorted(Path("out").glob("*_timeseries.json"))[0].read_text("utf-8")
+    for hemi in "LR" if study.kind == "gifti" else "L":
+        assert hashlib.sha256(study.image("01", hemi).read_bytes()).hexdigest() in recorded
+
+
+def test_regions_that_a_run_does_not_have_are_left_out_of_its_matrices(folder):
+    study = write_study("cifti")
+    series = make_series(CORTEX.n_points, study.confounds[0][["x", "y"]].to_numpy(), 3)
+    save_dtseries(study.image("02"), series, CORTEX, step=T_R)
+    result = run("out", *study.words, "--connectivity", "pearson", "--no_report")
+    assert (result.code, result.failures) == (0, []), result.err
+    whole, cortex_only = (read(path) for path in sorted(Path("out").glob("*_relmat.tsv")))
+    assert list(whole.columns) == list(cortex_only.columns)
+    values = cortex_only.select_dtypes("number").to_numpy()
+    is_there = np.isfinite(values).any(axis=0)
+    assert np.count_nonzero(is_there) == 4
+    expected = np.corrcoef(mean_of_each(series, KEYS[: CORTEX.n_points], NAMES).dropna(axis=1).T)
+    np.testing.assert_allclose(values[np.ix_(is_there, is_there)], expected, atol=1e-6)
 
 
 # Files for Workbench

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from extracting import AS_FLOAT32, assert_signals, extract_run
+from extracting import AS_FLOAT32, assert_signals, extract_all, extract_run
 from made_up_surfaces import (
     Models,
     cortex,
@@ -298,3 +298,38 @@ def test_scaled_integers_are_in_the_units_of_the_image(folder):
     save_dlabel("atlas.dlabel.nii", KEYS, LEFT, NAMES)
     extracted = extract_run("out", input_files="run.dtseries.nii", roi_file="atlas.dlabel.nii")
     assert_signals(extracted, mean_of_each(0.25 * stored + 100, KEYS, NAMES))
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">i2"])
+def test_gzipped_grayordinates_have_the_means_of_numpy(folder, dtype):
+    values = VALUES.astype(dtype)
+    axes = series_axis(len(values)), models_axis(LEFT)
+    save_cifti("run.dtseries.nii.gz", values, *axes, dtype=dtype, kind=".dtseries.nii")
+    save_dlabel("atlas.dlabel.nii", KEYS, LEFT, NAMES)
+    extracted = extract_run("out", input_files="run.dtseries.nii.gz", roi_file="atlas.dlabel.nii")
+    assert_signals(extracted, mean_of_each(values, KEYS, NAMES))
+    assert extracted.signals_path.name == "run_timeseries.tsv"
+
+
+@pytest.mark.parametrize(("n_points", "n_volumes"), [(42, 1), (42, 2), (42, 3000), (20000, 2), (5000, 300)])
+def test_runs_of_any_size_have_the_means_of_numpy(folder, n_points, n_volumes):
+    rng = np.random.default_rng(0)
+    values = rng.normal(1000, 50, (n_volumes, n_points)).astype(np.float32)
+    keys = rng.integers(0, 4, n_points)
+    models = make_models(cortex("L", np.arange(n_points), n_points))
+    save_dtseries("run.dtseries.nii", values, models)
+    save_dlabel("atlas.dlabel.nii", keys, models, NAMES)
+    extracted = extract_run("out", input_files="run.dtseries.nii", roi_file="atlas.dlabel.nii")
+    assert_signals(extracted, mean_of_each(values, keys, NAMES))
+
+
+def test_runs_of_one_call_may_have_their_points_in_different_orders(folder, series, atlas):
+    names = ["91282", "own wall", "right first", "59412"]
+    runs = {name: VARIANTS[name](*series) for name in names}
+    for number, (values, models) in enumerate(runs.values()):
+        save_dtseries(f"run{number}.dtseries.nii", values, models, step=0.8)
+    keys, atlas_models = write_atlas("subcortex first", atlas)
+    extracted = extract_all("out", input_files="run*.dtseries.nii", roi_file="atlas.dlabel.nii")
+    for each, (values, models) in zip(extracted, runs.values(), strict=True):
+        found = keys_at(models, atlas_models, keys)
+        assert_signals(each, mean_of_each(values.astype(np.float32), found, atlas[2]))

@@ -149,6 +149,34 @@ def test_file_that_freesurfer_wrote_has_the_means_of_numpy(folder, surfaces_dir)
     assert_signals(extracted, mean_of_each(values, keys, names))
 
 
+@pytest.mark.parametrize("n_volumes", [1, 2, 500])
+def test_runs_of_any_length_have_the_means_of_numpy(small_atlas, n_volumes):
+    values = np.random.default_rng(0).normal(1000, 50, (n_volumes, 42)).astype("f4")
+    check_gifti(values, list(values), small_atlas)
+
+
+def test_hemispheres_may_be_written_in_different_ways(folder):
+    left, right = VALUES.astype("f4"), (VALUES + 7).astype("i4")
+    save_gifti("rest_hemi-L_bold.func.gii", [left.T], primary="CortexLeft", encoding=ASCII, order=COLUMNS)
+    save_gifti("rest_hemi-R_bold.func.gii", list(right), primary="CortexRight", encoding=EXTERNAL, endian=BIG)
+    other = {1: "d", 2: "e", 3: "f"}
+    save_label_pair("atlas_hemi-{hemi}.label.gii", KEYS, KEYS[::-1], NAMES, other)
+    extracted = extract_run("out", input_files="rest_hemi-*.gii", roi_file="atlas_hemi-{hemi}.label.gii")
+    parts = [mean_of_each(left, KEYS, NAMES), mean_of_each(right, KEYS[::-1], other)]
+    assert_signals(extracted, pd.concat(parts, axis=1))
+
+
+def test_real_annotation_in_gifti_has_the_colours_of_its_regions_as_keys(surfaces_dir):
+    atlas = surfaces_dir / "gifti_kinds/rh.aparc.annot.gii"
+    img = nib.load(atlas)
+    keys = img.agg_data()
+    values = np.stack([np.arange(keys.size) % 251, np.arange(keys.size) % 13]).astype("u1")
+    save_gifti("rh.rest.func.gii", list(values), primary="CortexRight")
+    extracted = extract_run("out", input_files="rh.rest.func.gii", roi_file=atlas)
+    assert_signals(extracted, mean_of_each(values, keys, img.labeltable.get_labels_as_dict()))
+    assert extracted.regions["index"].max() > 2**23
+
+
 # nilearn's masker
 
 
