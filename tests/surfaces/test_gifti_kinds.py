@@ -24,6 +24,7 @@ from made_up_surfaces import (
     save_gifti,
     save_label_gii,
     save_label_pair,
+    save_pair,
 )
 from region_means import mean_of_each
 
@@ -49,7 +50,7 @@ def check_gifti(values: np.ndarray, arrays: list[np.ndarray], atlas: str, **opti
 
 @pytest.mark.parametrize("endian", [LITTLE, BIG])
 @pytest.mark.parametrize("encoding", [ASCII, BASE64, GZIP, EXTERNAL])
-@pytest.mark.parametrize("dtype", ["f4", "i4", "u1"])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i2", "u1"])
 def test_encodings_byte_orders_and_types_have_the_means_of_numpy(small_atlas, encoding, endian, dtype):
     values = VALUES.astype(dtype)
     check_gifti(values, list(values), small_atlas, encoding=encoding, endian=endian)
@@ -149,10 +150,27 @@ def test_file_that_freesurfer_wrote_has_the_means_of_numpy(folder, surfaces_dir)
     assert_signals(extracted, mean_of_each(values, keys, names))
 
 
+def test_arrays_of_one_column_are_volumes(small_atlas):
+    values = VALUES.astype("f4")
+    check_gifti(values, [volume[:, None] for volume in values], small_atlas)
+
+
 @pytest.mark.parametrize("n_volumes", [1, 2, 500])
 def test_runs_of_any_length_have_the_means_of_numpy(small_atlas, n_volumes):
     values = np.random.default_rng(0).normal(1000, 50, (n_volumes, 42)).astype("f4")
     check_gifti(values, list(values), small_atlas)
+
+
+@pytest.mark.parametrize("side", ["L", "R"])
+def test_hemisphere_that_is_given_alone_is_a_run_of_its_own_with_a_warning(folder, side):
+    """The file of the other hemisphere lies beside it, but is not asked for."""
+    values = VALUES.astype("f4")
+    save_pair("rest_hemi-{hemi}_bold.func.gii", values, values)
+    save_label_gii(f"atlas_hemi-{side}.label.gii", KEYS, NAMES)
+    name = f"rest_hemi-{side}_bold.func.gii"
+    extracted = extract_run("out", input_files=name, roi_file=f"atlas_hemi-{side}.label.gii")
+    assert_signals(extracted, mean_of_each(values, KEYS, NAMES))
+    assert extracted.warnings_with(name)
 
 
 def test_hemispheres_may_be_written_in_different_ways(folder):

@@ -111,6 +111,18 @@ class TestNames:
         assert_signals(extracted, mean_of_each(left, MESH_KEYS, {1: "a", 2: "roi 2", 4: "c"}))
         assert extracted.warnings_with("atlas_hemi-L.label.gii", "2")
 
+    def test_names_that_are_used_twice_have_their_key_appended_with_a_warning(self, values):
+        names = {1: "a", 2: "a", 4: "c", 7: "d", 9: "e", 12: "f"}
+        extracted = extract_run("out", input_files=RUN, roi_file=write_atlas(table=names))
+        assert_signals(extracted, mean_of_each(values, KEYS, {**names, 1: "a 1", 2: "a 2"}))
+        assert extracted.warnings_with(ATLAS, "'a'")
+
+    def test_key_that_is_no_number_is_the_background_with_a_warning(self, values):
+        keys = np.where(np.arange(BRAIN.n_points) == 3, np.nan, KEYS)
+        extracted = extract_run("out", input_files=RUN, roi_file=write_atlas(keys))
+        assert_signals(extracted, mean_of_each(values, np.nan_to_num(keys).astype(int), NAMES))
+        assert extracted.warnings_with(ATLAS, "NaN")
+
     def test_negative_keys_are_the_background(self, values):
         keys = np.where(KEYS == 2, -1, KEYS)
         table = {key: name for key, name in TABLE.items() if key != 2}
