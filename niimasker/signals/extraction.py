@@ -155,11 +155,11 @@ def _measure_coverage(regions: RegionWeights, n_valid: np.ndarray) -> np.ndarray
 
     It is NaN for a region that has no point in its atlas.
     """
-    n_regions = len(n_valid)
-    in_view = np.divide(regions.extent_inside, regions.extent, out=np.zeros(n_regions), where=regions.extent > 0)
-    in_image = np.divide(n_valid, regions.n_points, out=np.zeros(n_regions), where=regions.n_points > 0)
+    # Divided once: 7 of 20 points in the image times 4 valid ones of these 7 is less than 0.2 in floating point.
+    inside, total = regions.extent_inside * n_valid, regions.extent * regions.n_points
+    coverage = np.divide(inside, total, out=np.zeros(len(n_valid)), where=total > 0)
     is_defined = np.array([status != NOT_IN_ATLAS for status in regions.status])
-    return np.where(is_defined, in_view * in_image, np.nan)
+    return np.where(is_defined, coverage, np.nan)
 
 
 def extract_streaming(series: Series, timeline: Timeline, placement: Placement, options: ReadOptions) -> RawSignals:

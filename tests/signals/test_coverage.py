@@ -209,6 +209,12 @@ class TestCoverage:
             _, regions, _ = run(self.spoil(3)[:, :, :7], engine=engine)
         assert regions["coverage"].tolist() == pytest.approx([0.6, 0.3, 0.6])
 
+    def test_region_at_min_coverage_by_both_keeps_its_signal(self, engine):
+        # 6 of 10 voxels are in the image and 4 of them vary: 6 / 10 * 4 / 6 is less than 0.4 in floating point.
+        signals, regions, _ = run(self.spoil(2)[:, :, :7], engine=engine, min_coverage=0.4)
+        assert regions["status"].tolist() == ["ok", "ok", "ok"]
+        assert signals.notna().all(axis=None)
+
     def test_atlas_of_another_resolution_counts_its_own_voxels(self, engine):
         # The voxels are a third as long on one axis; the last 12 of the 30 in a row lie beyond the image.
         scale = np.diag([1, 1, 1 / 3, 1])
