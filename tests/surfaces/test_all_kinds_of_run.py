@@ -33,10 +33,11 @@ STEMS = {
 }
 ENDINGS = {"volume": ".nii.gz", "gifti": ".func.gii", "cifti": ".dtseries.nii"}
 ATLASES = {"volume": "atlas.nii.gz", "gifti": "atlas_hemi-{hemi}.label.gii", "cifti": "atlas.dlabel.nii"}
+# The entities before and after atlas; in the standard's order den follows it, as in XCP-D's names.
 BIDS_STEMS = {
-    "volume": "sub-{sub}_task-rest_space-MNI152NLin2009cAsym",
-    "gifti": "sub-{sub}_task-rest_space-fsnative",
-    "cifti": "sub-{sub}_task-rest_space-fsLR_den-91k",
+    "volume": ("sub-{sub}_task-rest_space-MNI152NLin2009cAsym", ""),
+    "gifti": ("sub-{sub}_task-rest_space-fsnative", ""),
+    "cifti": ("sub-{sub}_task-rest_space-fsLR", "_den-91k"),
 }
 LEFT_NAMES, RIGHT_NAMES = {1: "a", 2: "b", 4: "c"}, {1: "d", 2: "e", 4: "f"}
 CLOSE = {"rtol": 0, "atol": 1e-6}
@@ -273,13 +274,14 @@ def test_names_of_the_bids_layout(study):
     study.done("--output_layout", "bids", "--atlas_name", "A", "--connectivity", "pearson", "--regressors", "x")
     for number in range(N_RUNS):
         sub = f"{number + 1:02}"
-        stem = BIDS_STEMS[study.kind].format(sub=sub)
+        before, after = BIDS_STEMS[study.kind]
+        stem = before.format(sub=sub)
         tables = {path.relative_to("out").as_posix() for path in Path("out").rglob(f"sub-{sub}_*.tsv")}
         assert tables == {
-            f"sub-{sub}/func/{stem}_atlas-A_stat-mean_timeseries.tsv",
-            f"sub-{sub}/func/{stem}_atlas-A_stat-coverage_bold.tsv",
-            f"sub-{sub}/func/{stem}_atlas-A_stat-pearsoncorrelation_relmat.tsv",
-            f"sub-{sub}/func/{stem}_design.tsv",
+            f"sub-{sub}/func/{stem}_atlas-A{after}_stat-mean_timeseries.tsv",
+            f"sub-{sub}/func/{stem}_atlas-A{after}_stat-coverage_bold.tsv",
+            f"sub-{sub}/func/{stem}_atlas-A{after}_stat-pearsoncorrelation_relmat.tsv",
+            f"sub-{sub}/func/{stem}{after}_design.tsv",
         }
 
 

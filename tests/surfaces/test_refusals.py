@@ -140,10 +140,6 @@ class TestOptions:
         assert "--engine" in line
         assert RUN in line
 
-    def test_nilearn_on_a_mesh_that_is_not_known(self, left):
-        line = refuse("out", "-i", LEFT, "-r", LEFT_ATLAS, "--engine", "nilearn")
-        assert "--engine" in line
-
 
 class TestMeshes:
     def test_atlas_of_another_density_names_both(self, surfaces_dir):

@@ -52,8 +52,7 @@ def check_fit(series: Series, origin: Origin) -> None:
         return
     if not isinstance(space, Grayordinates):
         raise ImageError(
-            f"{series.path}: is a volume, but {origin.source} is on surfaces or grayordinates; give an atlas in a "
-            "NIfTI image."
+            f"{series.path}: is a volume, but {origin.source} is on surfaces or grayordinates; give a NIfTI image."
         )
     try:
         check_outlines(origin.outline, space.outline)

@@ -91,25 +91,50 @@ def _find_labelled(atlas: AtlasValues) -> FoundRegions:
     assert atlas.tables is not None
     keys = _read_keys(atlas)
     tables = [of_side[0] for of_side in atlas.tables]
-    listed: list[list[int]] = []
-    unnamed: list[str] = []
-    for number, table in enumerate(tables):
-        present = {*np.unique(keys[atlas.side_of_points == number]).tolist()}
-        _warn_of_named_background(atlas, table, present)
-        background = {*_BACKGROUND_KEYS, *(key for key, name in table.items() if name == _UNLABELLED)}
-        regions = sorted((present | set(table)) - background)
-        unnamed += [f"{key}" for key in regions if not table.get(key, "").strip()]
-        listed.append(regions)
+    listed = _list_keys(atlas, keys, tables)
     if not any(listed):
         raise RegionsError(f"{atlas.source}: every point is background; expected at least one region.")
+    unnamed = [
+        f"{key}" for table, of_side in zip(tables, listed, strict=True) for key in of_side if not _name_of(key, table)
+    ]
     if unnamed:
         warn(
             f"{atlas.source}: {count(len(unnamed), 'label')} without a name in its table ({list_names(unnamed)}), "
             "named by the key, as in roi 1."
         )
     definition, region_keys, sides = _number_regions(atlas, keys, listed)
-    of_side = dict(zip(atlas.sides, tables, strict=True))
-    names = [of_side[side].get(key, "").strip() or f"roi {key}" for key, side in zip(region_keys, sides, strict=True)]
+    by_side = dict(zip(atlas.sides, tables, strict=True))
+    names = tuple(_name_of(key, by_side[side]) or f"roi {key}" for key, side in zip(region_keys, sides, strict=True))
+    _warn_of_empty(atlas, definition, names)
+    return FoundRegions(definition, region_keys, sides, names)
+
+
+def _name_of(key: int, table: Table) -> str:
+    return table.get(key, "").strip()
+
+
+def _list_keys(atlas: AtlasValues, keys: np.ndarray, tables: Sequence[Table]) -> list[list[int]]:
+    """Return the keys of each side's regions, in ascending order: those of its points, and those of its table.
+
+    Files of two hemispheres that were one CIFTI file each have the table of both, as from wb_command -cifti-separate.
+    A label without a point is left out where the other hemisphere has points of the same key and name.
+    """
+    present = [{*np.unique(keys[atlas.side_of_points == number]).tolist()} for number in _sides(atlas)]
+    listed = []
+    for number, table in enumerate(tables):
+        _warn_of_named_background(atlas, table, present[number])
+        background = {*_BACKGROUND_KEYS, *(key for key, name in table.items() if name == _UNLABELLED)}
+        others = {
+            key
+            for other, other_table in enumerate(tables)
+            for key in (present[other] if other != number else ())
+            if key in table and _name_of(key, table) == _name_of(key, other_table)
+        }
+        listed.append(sorted((present[number] | (set(table) - others)) - background))
+    return listed
+
+
+def _warn_of_empty(atlas: AtlasValues, definition: PointLabels, names: Sequence[str]) -> None:
     n_points = np.bincount(definition.labels, minlength=len(names) + 1)[1:]
     empty = [name for name, n in zip(names, n_points.tolist(), strict=True) if not n]
     if empty:
@@ -117,7 +142,6 @@ def _find_labelled(atlas: AtlasValues) -> FoundRegions:
             f"{atlas.source}: {count(len(empty), 'label')} of its table without a point ({list_names(empty)}); "
             f"{'its column is' if len(empty) == 1 else 'their columns are'} n/a."
         )
-    return FoundRegions(definition, region_keys, sides, tuple(names))
 
 
 def _read_keys(atlas: AtlasValues) -> np.ndarray:

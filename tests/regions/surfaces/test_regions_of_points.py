@@ -152,3 +152,20 @@ def test_minus_1_beside_indices_is_background():
     found = find_regions(make_cifti([-1, -1, 2, 2, 5, 5]))
     assert found.keys == (2, 5)
     assert labels_of(found) == [0, 0, 1, 1, 2, 2]
+
+
+def test_table_that_both_hemispheres_share_gives_each_label_once():
+    table = {0: "???", 1: "LH_A", 2: "LH_B", 3: "RH_A", 4: "RH_B", 5: "both", 6: "none"}
+    with pytest.warns(NiimaskerWarning, match=r"2 labels of its table without a point \(none, none\)"):
+        found = find_regions(make_pair([0, 1, 1, 2, 5, 5], [3, 3, 4, 4, 5, 5], [table, table]))
+    assert list(zip(found.sides, found.names, strict=True)) == [
+        *[("L", name) for name in ("LH_A", "LH_B", "both", "none")],
+        *[("R", name) for name in ("RH_A", "RH_B", "both", "none")],
+    ]
+    assert labels_of(found) == [0, 1, 1, 2, 3, 3, 5, 5, 6, 6, 7, 7]
+
+
+def test_label_without_a_point_stays_where_the_other_hemisphere_calls_the_key_otherwise():
+    with pytest.warns(NiimaskerWarning, match=r"1 label of its table without a point \(B\)"):
+        found = find_regions(make_pair([0, 1, 1, 1, 1, 1], [2, 2, 2, 2, 2, 2], [{1: "A", 2: "B"}, {2: "C"}]))
+    assert found.names == ("A", "B", "C")
