@@ -82,6 +82,7 @@ class TestNames:
             ("sub-01_task-rest_space-MNI152NLin6Asym_bold.dtseries.nii", None),
             ("rfMRI_REST1_LR_Atlas_MSMAll.dtseries.nii", None),
             ("lh.fsaverage5.func.gii", "fsaverage"),
+            ("Schaefer400.fsaverage_LR32k.dlabel.nii", "fsLR"),
         ],
     )
     def test_space_of_surfaces_is_read(self, name, space):
@@ -201,7 +202,7 @@ class TestFiles:
         np.testing.assert_allclose(places[N:], COORDINATES, atol=1e-4)
 
     def test_unnamed_run_of_164k_vertices_is_not_guessed_between_fsaverage_and_fslr(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("niimasker.inputs.surfaces.meshes._N_AMBIGUOUS", N)
+        monkeypatch.setattr("niimasker.inputs.surfaces.meshes.AMBIGUOUS_N_VERTICES", N)
         save_pair(tmp_path, "tpl-fsLR_den-164k_hemi-{hemi}_pial.surf.gii")
         assert find(tmp_path, "bold.func.gii").drawn_kind == "pial"
         save_pair(tmp_path, "tpl-fsaverage_den-164k_hemi-{hemi}_white.surf.gii")

@@ -16,6 +16,9 @@ from niimasker.options.paths import expand_home
 
 FSAVERAGE, FSLR, FSNATIVE = "fsaverage", "fsLR", "fsnative"
 
+# Meshes of fsaverage and of fsLR have this number of vertices, so that only their names tell them apart.
+AMBIGUOUS_N_VERTICES = 163_842
+
 # Surfaces on which regions are drawn, the most suitable first, and those whose coordinates are places in the brain.
 DRAWN_KINDS = ("inflated", "very_inflated", "midthickness", "white", "smoothwm", "pial")
 ANATOMICAL_KINDS = ("midthickness", "pial", "white", "smoothwm")
@@ -25,9 +28,12 @@ _KIND = re.compile(r"(?:^|[._-])(very_inflated|veryinflated|inflated|midthicknes
 _FREESURFER = re.compile(r"[lr]h\.(?:inflated|midthickness|smoothwm|pial|white)(?:\.T1)?")
 _EXTENSIONS = (".surf.gii", ".surf.gii.gz")
 
-# By the value of space- or tpl-, or as the HCP writes it (32k_fs_LR).
+# By the value of space- or tpl-, or as the HCP writes it (32k_fs_LR, fsaverage_LR32k).
 _SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([0-9A-Za-z+]+)")
-_SPACE_WORDS = ((re.compile(r"fs_?LR", re.IGNORECASE), FSLR), (re.compile(r"fsaverage\d?"), FSAVERAGE))
+_SPACE_WORDS = (
+    (re.compile(r"fs(?:average)?_?LR", re.IGNORECASE), FSLR),
+    (re.compile(r"fsaverage", re.IGNORECASE), FSAVERAGE),
+)
 
 _OWN, _TEMPLATE, _OTHER = range(3)
 

@@ -18,6 +18,7 @@ from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import SIDE_NAMES
 from niimasker.inputs.structures import CORTEX_SIDES
 from niimasker.inputs.surfaces.mesh_files import (
+    AMBIGUOUS_N_VERTICES,
     ANATOMICAL_KINDS,
     DRAWN_KINDS,
     FSAVERAGE,
@@ -29,9 +30,6 @@ from niimasker.inputs.surfaces.mesh_files import (
 # Vertices of fsaverage5, which nilearn holds, and of the finer meshes of fsaverage. Each begins with the vertices of
 # the coarser ones, because every edge of a mesh is halved to make the next.
 _N_FSAVERAGE5, _N_FINER_FSAVERAGE = 10_242, {40_962, 163_842}
-
-# Meshes of fsLR and of fsaverage have this number of vertices, so that only their names tell them apart.
-_N_AMBIGUOUS = 163_842
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +118,7 @@ def _list_meshes(n_vertices: Mapping[str, int], image_name: str, folders: Iterab
     groups = list_mesh_groups(image_name, folders)
     space = read_surface_space(image_name)
     named = {group.space for group in groups if group.space}
-    if space is None and _N_AMBIGUOUS in n_vertices.values() and len(named) > 1:
+    if space is None and AMBIGUOUS_N_VERTICES in n_vertices.values() and len(named) > 1:
         groups = [group for group in groups if group.space is None]
     for group in groups:
         if meshes := _read_group(group, n_vertices):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from niimasker.errors import ImageError, warn
+from niimasker.inputs.grayordinates import Outline
 from niimasker.inputs.series import Series
+from niimasker.inputs.surfaces.mesh_files import AMBIGUOUS_N_VERTICES, FSAVERAGE, FSLR, read_surface_space
 from niimasker.regions.atlases.queries import is_atlas_query
 from niimasker.regions.definitions import Origin
 
@@ -13,8 +15,6 @@ _SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([A-Za-z0-9]+)(?:(?:_cohort-|\+)([A-Z
 
 # All of nilearn's atlases are in a variant of MNI space, of adults.
 MNI = "MNI"
-# The beginnings and parts of names that give a template of surfaces.
-_MESH_FAMILIES = {"fsLR": ("fslr", "fs_lr"), "fsaverage": ("fsaverage",)}
 _OF_CHILDREN = ("MNIInfant", "MNIPediatric")
 
 
@@ -33,32 +33,32 @@ def _are_same(image_space: str, regions_space: str) -> bool:
     return regions_space == MNI and image_space.startswith(MNI) and not image_space.startswith(_OF_CHILDREN)
 
 
-def _mesh_family(name: str) -> str | None:
-    """Return the template whose meshes a file's name gives: fsaverage or fsLR; None for others, or none."""
-    lower = name.lower()
-    space = (read_space(name) or "").lower()
-    for family, words in _MESH_FAMILIES.items():
-        if space.startswith(words) or any(word in lower for word in words):
-            return family
-    return None
-
-
 def check_template_meshes(series: Series, origin: Origin) -> None:
-    """Raise ImageError if image and regions are on meshes of different templates with the same number of vertices.
-
-    fsaverage and the fsLR mesh of highest density both have 163,842 vertices; only the names tell them apart.
-    """
-    families = [_mesh_family(name) for name in (series.path.name, origin.source)]
-    if None not in families and families[0] != families[1]:
+    """Raise ImageError if image and regions are on meshes of different templates with the same number of vertices."""
+    if AMBIGUOUS_N_VERTICES not in _list_mesh_sizes(origin.outline):
+        return
+    templates = [_read_mesh_template(name) for name in (series.path.name, origin.source)]
+    if None not in templates and templates[0] != templates[1]:
         raise ImageError(
-            f"{series.path}: is on the mesh of {families[0]} by its name, {origin.source} on that of {families[1]}; "
+            f"{series.path}: is on the mesh of {templates[0]} by its name, {origin.source} on that of {templates[1]}; "
             "give regions on the image's mesh, as from wb_command -label-resample."
         )
 
 
+def _list_mesh_sizes(outline: Outline | None) -> list[int]:
+    return [] if outline is None else [n_vertices for _, n_vertices in outline.meshes]
+
+
+def _read_mesh_template(name: str) -> str | None:
+    """Return the template whose meshes a file's name gives: fsaverage or fsLR; None for others, or none."""
+    space = read_surface_space(name)
+    return space if space in (FSAVERAGE, FSLR) else None
+
+
 def check_spaces(series: Series, regions: Origin) -> None:
     """Warn if the names of image and atlas give different spaces, or if the image's header gives none."""
-    if regions.outline is not None and _mesh_family(series.path.name) == _mesh_family(regions.source) is not None:
+    templates = [_read_mesh_template(name) for name in (series.path.name, regions.source)]
+    if regions.outline is not None and templates[0] == templates[1] is not None:
         return  # space-fsaverage5 is a density of fsaverage
     image_space = read_space(series.path.name)
     regions_space = MNI if is_atlas_query(regions.source) else read_space(regions.source)
