@@ -18,6 +18,7 @@ from isal import igzip, isal_zlib
 from nibabel.openers import Opener
 
 from niimasker.errors import BrokenImageError
+from niimasker.inputs.images import MAX_COMPRESSION_RATIO
 from niimasker.inputs.storage import ArrayStorage
 
 # The size of a block once converted to float64, whatever the file's type. Two blocks in the file's type are in memory,
@@ -163,8 +164,9 @@ def _read_block(file: Any, rows: Rows, start: int, buffer: bytearray, position: 
     n_rows = min(max(1, len(buffer) // rows.row_bytes), rows.n_rows - start)
     begin = rows.first_byte(start)
     end = begin + n_rows * rows.row_bytes
-    # In a broken stream the last piece is lost: no more than a row, where rows are not tiny.
-    piece_bytes = min(_PIECE_BYTES, max(_MIN_PIECE_BYTES, rows.row_bytes))
+    # In a broken compressed stream the last piece is lost, which is then no more than a row.
+    is_compressed = rows.array.path.suffix.lower() in MAX_COMPRESSION_RATIO
+    piece_bytes = min(_PIECE_BYTES, rows.row_bytes if is_compressed else max(_MIN_PIECE_BYTES, rows.row_bytes))
     reason = "the file ends early"
     try:
         # Bytes before the block are read rather than skipped, because the digest needs every byte.

@@ -375,6 +375,6 @@ def test_every_option_that_does_not_shape_results_is_known():
         "atlas_dir",
         "regressor_files",
     }
-    runs = {"participant_label", "session", "task", "run", "echo", "space", "res", "desc", "entities", "exclude"}
+    runs = {"participant_label", "session", "task", "run", "echo", "space", "res", "den", "desc", "entities", "exclude"}
     written = {"censor_file", "output_layout", "tidy", "no_report"}
     assert {option.name for option in OPTIONS} - shaping == files | runs | written | PER_CALL_OPTIONS
