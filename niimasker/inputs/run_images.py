@@ -12,10 +12,10 @@ from niimasker.errors import count, warn
 from niimasker.inputs.entities import NONE, BidsName, list_value_words, read_name
 from niimasker.inputs.hemispheres import LEFT, SIDE_NAMES, Hemisphere, read_hemisphere
 from niimasker.inputs.images import image_stem
+from niimasker.options.hemisphere_names import names_gifti
 from niimasker.options.settings import Settings
 
 VOLUME_EXTENSIONS = (".nii", ".nii.gz", ".nii.bz2", ".nii.zst")
-GIFTI_EXTENSIONS = (".gii", ".gii.gz")
 CIFTI_EXTENSIONS = (".dtseries.nii", ".dtseries.nii.gz")
 # Series of surfaces and of grayordinates.
 SURFACE_EXTENSIONS = (".func.gii", ".func.gii.gz", *CIFTI_EXTENSIONS)
@@ -122,7 +122,7 @@ def join_hemispheres(images: Sequence[RunImage]) -> list[RunImage]:
 
 def find_hemisphere(image: RunImage) -> Hemisphere | None:
     """Return the hemisphere that an image is of by its name; None for both hemispheres and for other images."""
-    is_single = image.path.name.endswith(GIFTI_EXTENSIONS) and not image.further_paths
+    is_single = names_gifti(image.path.name) and not image.further_paths
     return read_hemisphere(image.path.name) if is_single else None
 
 

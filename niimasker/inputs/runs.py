@@ -15,11 +15,12 @@ from niimasker.inputs.hemispheres import name_pair
 from niimasker.inputs.input_images import find_images
 from niimasker.inputs.output_stems import name_outputs
 from niimasker.inputs.own_region_files import resolve_regions
-from niimasker.inputs.run_images import CIFTI_EXTENSIONS, GIFTI_EXTENSIONS
+from niimasker.inputs.run_images import CIFTI_EXTENSIONS
 from niimasker.inputs.sidecars import Sidecars
 from niimasker.inputs.surfaces.cortex_masks import find_cortex_mask
 from niimasker.inputs.table_pairs import pair_censor_files, pair_confounds
 from niimasker.inputs.templates import is_template
+from niimasker.options.hemisphere_names import names_gifti
 from niimasker.options.settings import Settings
 
 Value = TypeVar("Value")
@@ -214,6 +215,6 @@ def _find_own_mask(run: Run, associated: AssociatedFiles) -> Path:
             f"{run.image_path}: --mask_img auto is the brain mask of a volume or the cortex mask of surfaces, but "
             "grayordinates are of the brain alone; leave --mask_img out, or give a mask as .dscalar.nii."
         )
-    if run.image_path.name.endswith(GIFTI_EXTENSIONS):
+    if names_gifti(run.image_path.name):
         return find_cortex_mask(run.image_paths, associated)
     return associated.find(run.image_path, BRAIN_MASK)

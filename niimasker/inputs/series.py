@@ -13,7 +13,6 @@ import numpy as np
 from niimasker.errors import ImageError, RunError, warn
 from niimasker.inputs.cifti.files import open_cifti_series
 from niimasker.inputs.cifti.layout import is_cifti
-from niimasker.inputs.gifti.files import is_gifti
 from niimasker.inputs.gifti.series import open_gifti_series
 from niimasker.inputs.images import describe_storage, has_known_space, load_image
 from niimasker.inputs.repetition_times import read_nifti_t_r
@@ -21,6 +20,7 @@ from niimasker.inputs.series_headers import SeriesHeader
 from niimasker.inputs.sidecars import Entry, Sidecars, read_sidecars
 from niimasker.inputs.spaces import Grid, Space
 from niimasker.inputs.storage import Storage
+from niimasker.options.hemisphere_names import names_gifti
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def open_series(
 
 
 def _read_header(image_path: Path, further_paths: Sequence[Path]) -> SeriesHeader:
-    if is_gifti(image_path):
+    if names_gifti(image_path.name):
         return open_gifti_series([image_path, *further_paths])
     return open_cifti_series(image_path) if is_cifti(image_path) else _open_volumes(image_path)
 

@@ -16,9 +16,14 @@ _SIDE = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(_OTHER_SIDES)})(?![A-Za-z0-9])"
 _SURFACE = re.compile(r"(.*?\.(?:gii|annot)(?:\.gz)?)(:.+)?", re.IGNORECASE | re.DOTALL)
 
 
+def names_gifti(name: str) -> bool:
+    """Return whether a file is by its name one of GIFTI."""
+    return name.lower().removesuffix(".gz").endswith(".gii")
+
+
 def names_surface(name: str) -> bool:
     """Return whether a file is by its name one of values on a surface: GIFTI, or an annotation of FreeSurfer."""
-    return name.lower().removesuffix(".gz").endswith((".gii", ".annot"))
+    return names_gifti(name) or name.lower().removesuffix(".gz").endswith(".annot")
 
 
 def fill_hemisphere(name: str) -> list[tuple[str, str]]:

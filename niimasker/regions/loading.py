@@ -11,8 +11,9 @@ import nibabel as nib
 from niimasker.errors import ImageError, RegionsError, list_names, warn
 from niimasker.inputs.cifti.files import read_cifti_header
 from niimasker.inputs.cifti.layout import is_cifti
-from niimasker.inputs.gifti.files import is_gifti, read_gifti_header
+from niimasker.inputs.gifti.files import read_gifti_header
 from niimasker.inputs.images import has_known_space, load_image
+from niimasker.options.hemisphere_names import names_gifti
 from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.regions.atlas_images import check_no_stack, list_indices, load_voxel_mask, read_definition
 from niimasker.regions.atlases.fetching import Atlas, fetch_atlas
@@ -134,7 +135,7 @@ def check_regions_file(path: Path) -> None:
         load_image(path)
     elif is_cifti(path):
         read_cifti_header(path)
-    elif is_gifti(path):
+    elif names_gifti(path.name):
         read_gifti_header(path)
     elif found := describe_missing_file(path):
         raise ImageError(f"{path}: {found}; expected a file of FreeSurfer's annotations.")

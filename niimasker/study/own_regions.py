@@ -11,7 +11,7 @@ from niimasker.inputs.series import Series
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import AnyMask, Regions
 from niimasker.regions.loading import load_mask
-from niimasker.regions.placing.fit import check_fit
+from niimasker.regions.placing.compatibility import check_compatible
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.study.parcels import check_parcels
 from niimasker.study.plans import InvalidRun, Plan, collect_error
@@ -31,7 +31,7 @@ def load_own_regions(
     atlases = shared or load_atlases(files.roi_files, settings)
     mask = None if files.mask_path is None else load_mask(files.mask_path)
     for regions in atlases:
-        check_fit(series, regions.origin)
+        check_compatible(series, regions.origin)
         check_spaces(series, regions.origin)
     check_parcels(atlases, series, settings)
     check_spheres(atlases, series.space, mask, settings)

@@ -33,7 +33,7 @@ from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Origin
 from niimasker.regions.loading import check_regions_file, find_names_paths
 from niimasker.regions.names.tables import read_label_table
-from niimasker.regions.placing.fit import check_fit, check_options
+from niimasker.regions.placing.compatibility import check_compatible, check_options
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.regions.roi_files import parse_mask, parse_roi_file
 from niimasker.signals.filtering import Cleaning, make_cleaning
@@ -101,7 +101,7 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
             warn(series.t_r_note)
         collect_error(errors, lambda: check_options(series, settings))
         for origin in origins:
-            collect_error(errors, functools.partial(check_fit, series, origin))
+            collect_error(errors, functools.partial(check_compatible, series, origin))
             check_spaces(series, origin)
     if errors or timeline is None or cleaning is None:
         return InvalidRun(tuple(errors), series)

@@ -7,7 +7,6 @@ import struct
 import nibabel.freesurfer as freesurfer
 import numpy as np
 import pytest
-from gifti_files import ArrayText, save_gifti
 
 from niimasker.errors import BrokenImageError, ImageError, NiimaskerWarning
 from niimasker.inputs.surfaces.annotations import read_annotation
@@ -93,13 +92,6 @@ class TestSameRegions:
         path = tmp_path / "rh.test.annot"
         freesurfer.write_annot(path, INDICES, COLORS, NAMES, fill_ctab=True)
         check(path)
-
-    def test_annotation_in_gifti_keeps_its_keys(self, tmp_path):
-        array = ArrayText(np.array([1639705, 2647065], np.int32), intent="LABEL")
-        path = save_gifti(tmp_path / "lh.aparc.annot.gii", [array], labels={2647065: "bankssts", 1639705: "unknown"})
-        data = read_annotation(path)
-        assert data.values[:, 0].tolist() == [1639705, 2647065]
-        assert data.labels == {2647065: "bankssts", 1639705: "unknown"}
 
 
 class TestTable:

@@ -94,11 +94,6 @@ class Mesh:
         return len(self.coordinates)
 
 
-def is_gifti(path: Path) -> bool:
-    """Return whether a file is by its name one of GIFTI."""
-    return path.name.lower().removesuffix(".gz").endswith(".gii")
-
-
 def read_gifti_header(path: Path) -> GiftiHeader:
     """Return a GIFTI file as its beginning describes it, up to the values of the first array.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import BrokenImageError, ImageError, warn
-from niimasker.inputs.gifti.files import GiftiData, is_gifti, read_gifti
+from niimasker.inputs.gifti.files import GiftiData
 from niimasker.inputs.images import check_is_file
 
 # Of the table of regions; FreeSurfer's longest has 14,175 of about 60 bytes.
@@ -47,8 +47,6 @@ class _Cursor:
 def read_annotation(path: Path) -> GiftiData:
     """Return an annotation of FreeSurfer: the index of each vertex's region in the file's table.
 
-    An annotation in GIFTI (.annot.gii) is returned as `read_gifti` does, with the file's own keys.
-
     Returns
     -------
     GiftiData
@@ -62,8 +60,6 @@ def read_annotation(path: Path) -> GiftiData:
     BrokenImageError
         The file is damaged.
     """
-    if is_gifti(path):
-        return read_gifti(path)
     check_is_file(path, "a FreeSurfer annotation")
     try:
         annotations, table = _read_parts(path)

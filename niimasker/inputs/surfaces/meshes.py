@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from niimasker.errors import ImageError, warn
-from niimasker.inputs.gifti.files import Mesh, is_gifti, read_mesh
+from niimasker.inputs.gifti.files import Mesh, read_mesh
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import SIDE_NAMES
 from niimasker.inputs.structures import CORTEX_SIDES
@@ -26,6 +26,7 @@ from niimasker.inputs.surfaces.mesh_files import (
     list_mesh_groups,
     read_surface_space,
 )
+from niimasker.options.hemisphere_names import names_gifti
 
 # Vertices of fsaverage5, which nilearn holds, and of the finer meshes of fsaverage. Each begins with the vertices of
 # the coarser ones, because every edge of a mesh is halved to make the next.
@@ -193,7 +194,7 @@ def read_cortex_mesh(path: Path) -> Mesh:
     ImageError
         The file cannot be read or holds no mesh.
     """
-    mesh = read_mesh(path) if is_gifti(path) else _read_freesurfer(path)
+    mesh = read_mesh(path) if names_gifti(path.name) else _read_freesurfer(path)
     if not np.isfinite(mesh.coordinates).all():
         raise ImageError(f"{path}: the places of some vertices are not numbers; make it again.")
     return mesh

@@ -13,12 +13,12 @@ from niimasker.errors import RegionsError, count, list_names, warn
 from niimasker.inputs.cifti.files import CiftiMaps, read_cifti_header, read_cifti_maps, read_cifti_parcels
 from niimasker.inputs.cifti.layout import is_cifti
 from niimasker.inputs.cifti.parcels import CiftiParcels
-from niimasker.inputs.gifti.files import GiftiData, is_gifti, read_gifti
+from niimasker.inputs.gifti.files import GiftiData, read_gifti
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import LEFT, RIGHT
 from niimasker.inputs.structures import CORTEX_SIDES, CORTICES, find_structure
 from niimasker.inputs.surfaces.annotations import read_annotation
-from niimasker.options.hemisphere_names import names_surface
+from niimasker.options.hemisphere_names import names_gifti, names_surface
 from niimasker.regions.roi_files import RoiFile
 
 Table = Mapping[int, str]
@@ -79,7 +79,7 @@ def read_atlas_values(roi: RoiFile) -> AtlasValues:
         A file cannot be read, the files do not belong together, or there is no such map.
     """
     if names_surface(roi.path.name):
-        read = read_gifti if is_gifti(roi.path) else read_annotation
+        read = read_gifti if names_gifti(roi.path.name) else read_annotation
         atlas = _join_hemispheres([read(path) for path in roi.paths])
     else:
         atlas = _read_cifti(roi.path)

@@ -23,7 +23,7 @@ from niimasker.regions.names.matching import (
 )
 from niimasker.regions.roi_files import RoiFile
 from niimasker.regions.surfaces.atlas_values import AtlasValues, choose_only_map, read_atlas_values
-from niimasker.regions.surfaces.regions_of_points import FoundRegions, find_regions, tell_sides_apart
+from niimasker.regions.surfaces.point_regions import FoundRegions, find_regions, tell_sides_apart
 
 
 def load_point_regions(roi: RoiFile, labels: Sequence[str], *, as_voxels: bool, allow_extra_names: bool) -> Regions:

@@ -17,6 +17,7 @@ from niimasker.regions.whole_numbers import holds_fractions, read_indices
 # What Workbench calls points without a label.
 _UNLABELLED = "???"
 _BACKGROUND_KEYS = (0, -1)
+_MAX_KEY = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,13 @@ def _warn_of_empty(atlas: AtlasValues, definition: PointLabels, names: Sequence[
 
 def _read_keys(atlas: AtlasValues) -> np.ndarray:
     values = atlas.values[:, 0]
-    keys = np.round(values).astype(np.int64)
-    wrong = values[keys != values]
+    wrong = values[(np.round(values) != values) | ~(np.abs(values) <= _MAX_KEY)]
     if len(wrong):
-        raise RegionsError(f"{atlas.source}: holds labels that are no whole numbers, such as {wrong[0]:g}.")
-    return keys
+        raise RegionsError(
+            f"{atlas.source}: holds labels that are no whole numbers of 32 bits, such as {wrong[0]:g}; expected the "
+            "keys of its table."
+        )
+    return values.astype(np.int64)
 
 
 def _warn_of_named_background(atlas: AtlasValues, table: Table, present: set[int]) -> None:

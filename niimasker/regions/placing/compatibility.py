@@ -33,7 +33,7 @@ def check_options(series: Series, settings: Settings) -> None:
         )
 
 
-def check_fit(series: Series, origin: Origin) -> None:
+def check_compatible(series: Series, origin: Origin) -> None:
     """Raise ImageError if regions cannot lie on the points of an image."""
     space = series.space
     is_on_points = isinstance(space, Grayordinates)

@@ -11,7 +11,7 @@ from niimasker.errors import NiimaskerWarning, RegionsError
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.regions.definitions import PointLabels, PointMaps
 from niimasker.regions.surfaces.atlas_values import AtlasValues, choose_only_map
-from niimasker.regions.surfaces.regions_of_points import find_regions, tell_sides_apart
+from niimasker.regions.surfaces.point_regions import find_regions, tell_sides_apart
 
 N = 6
 MODELS = {
@@ -52,6 +52,12 @@ def make_cifti(values, table=None, names=("map",)):
 def labels_of(found):
     assert isinstance(found.definition, PointLabels)
     return found.definition.labels.tolist()
+
+
+@pytest.mark.parametrize("value", [1.5, np.inf, -np.inf, 2.0**40])
+def test_labels_that_cannot_be_keys_are_refused(value):
+    with pytest.raises(RegionsError, match=r"atlas.dlabel.nii: holds labels that are no whole numbers of 32 bits"):
+        find_regions(make_cifti([0, 1, value], {0: "???", 1: "A"}))
 
 
 def test_names_come_from_the_table_by_key_in_ascending_order_of_key():
@@ -109,11 +115,6 @@ def test_key_without_a_name_is_named_by_its_number():
     with pytest.warns(NiimaskerWarning, match=r"2 labels without a name in its table \(4, 8\)"):
         found = find_regions(make_cifti([0, 4, 4, 8, 3, 3], {3: "A", 8: " "}))
     assert found.names == ("A", "roi 4", "roi 8")
-
-
-def test_labels_that_are_no_whole_numbers_are_refused():
-    with pytest.raises(RegionsError, match=r"no whole numbers, such as 1\.5"):
-        find_regions(make_cifti([0, 1.5, 1, 1, 1, 1], {1: "A"}))
 
 
 def test_several_maps_of_labels_need_a_choice():
