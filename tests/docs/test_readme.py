@@ -131,10 +131,10 @@ def test_first_rows_of_the_first_table_are_shown(example):
     assert shown == [pytest.approx([float(cell) for cell in row], abs=1e-6) for row in values]
 
 
-def test_there_are_six_recipes_of_one_command_each():
-    assert [len(RECIPES), len(COMMANDS)] == [6, 5]
+def test_there_are_seven_recipes_of_one_command_each():
+    assert [len(RECIPES), len(COMMANDS)] == [7, 6]
     assert all(block.count("niimasker ") == 1 for block in RECIPES.values())
-    assert len(re.findall(r"^### \d\. ", README, re.MULTILINE)) == 6
+    assert len(re.findall(r"^### \d\. ", README, re.MULTILINE)) == 7
 
 
 def test_options_named_exist():
@@ -179,6 +179,14 @@ def test_recipe_of_seeds_names_its_columns_by_the_table(example):
     seeds = pd.read_csv(example.folder / "example_output/data/atlas/seeds.tsv", sep="\t")
     assert {"x", "y", "z"} <= set(seeds.columns)
     assert list(read_signals(folder, "02").columns) == list(seeds["name"])
+
+
+def test_recipe_of_surfaces_has_the_regions_of_both_hemispheres(example):
+    folder, _ = cook(example, "The surface of the cortex")
+    (path,) = folder.glob("*_timeseries.tsv")
+    assert "hemi-" not in path.name
+    names = path.read_text("utf-8").partition("\n")[0].split("\t")
+    assert {name[:2] for name in names} == {"LH", "RH"}
 
 
 def test_recipe_of_a_json_file_shows_the_file_and_gives_the_examples_tables(example):
