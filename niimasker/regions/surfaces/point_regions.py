@@ -118,9 +118,11 @@ def _list_keys(atlas: AtlasValues, keys: np.ndarray, tables: Sequence[Table]) ->
     """Return the keys of each side's regions, in ascending order: those of its points, and those of its table.
 
     Files of two hemispheres that were one CIFTI file each have the table of both, as from wb_command -cifti-separate.
-    A label without a point is left out where the other hemisphere has points of the same key and name.
+    A label without a point is left out where the other hemisphere has points of the same key and name, if the
+    hemispheres divide most keys among them.
     """
     present = [{*np.unique(keys[atlas.side_of_points == number]).tolist()} for number in _sides(atlas)]
+    is_divided = _divide_keys(present)
     listed = []
     for number, table in enumerate(tables):
         _warn_of_named_background(atlas, table, present[number])
@@ -128,11 +130,21 @@ def _list_keys(atlas: AtlasValues, keys: np.ndarray, tables: Sequence[Table]) ->
         others = {
             key
             for other, other_table in enumerate(tables)
-            for key in (present[other] if other != number else ())
+            for key in (present[other] if is_divided and other != number else ())
             if key in table and _name_of(key, table) == _name_of(key, other_table)
         }
         listed.append(sorted((present[number] | (set(table) - others)) - background))
     return listed
+
+
+def _divide_keys(present: Sequence[set[int]]) -> bool:
+    """Return whether most of the keys that have points have them in one hemisphere alone.
+
+    In FreeSurfer's annotations each key stands for a region of both hemispheres. A region that a subject lacks in one
+    of them keeps its column, so that the tables of all subjects have the same.
+    """
+    regions = [keys.difference(_BACKGROUND_KEYS) for keys in present]
+    return len(set().union(*regions)) > 2 * len(set.intersection(*regions))
 
 
 def _warn_of_empty(atlas: AtlasValues, definition: PointLabels, names: Sequence[str]) -> None:

@@ -170,3 +170,14 @@ def test_label_without_a_point_stays_where_the_other_hemisphere_calls_the_key_ot
     with pytest.warns(NiimaskerWarning, match=r"1 label of its table without a point \(B\)"):
         found = find_regions(make_pair([0, 1, 1, 1, 1, 1], [2, 2, 2, 2, 2, 2], [{1: "A", 2: "B"}, {2: "C"}]))
     assert found.names == ("A", "B", "C")
+
+
+def test_label_without_a_point_stays_where_most_keys_stand_in_both_hemispheres():
+    """A subject without a frontal pole in one hemisphere has the columns of the others."""
+    table = {0: "unknown", 1: "insula", 2: "cuneus", 3: "frontalpole"}
+    with pytest.warns(NiimaskerWarning, match=r"1 label of its table without a point \(frontalpole\)"):
+        found = find_regions(make_pair([0, 1, 1, 2, 2, 3], [0, 1, 1, 2, 2, 2], [table, table]))
+    assert list(zip(found.sides, found.names, strict=True)) == [
+        *[("L", name) for name in ("insula", "cuneus", "frontalpole")],
+        *[("R", name) for name in ("insula", "cuneus", "frontalpole")],
+    ]
