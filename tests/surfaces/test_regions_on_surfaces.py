@@ -358,6 +358,13 @@ class TestMasks:
         parts = [mean_of_each(*each) for each in zip(hemispheres, keys, tables, strict=True)]
         assert_signals(extracted, pd.concat(parts, axis=1))
 
+    def test_labels_without_points_do_not_matter(self, values):
+        inside = np.where(self.INSIDE, 7, 0)
+        save_dlabel("mask.dlabel.nii", inside, BRAIN, {0: "???", 3: "V1", 7: "MEDIAL.WALL", 9: "V2"})
+        extracted = extract_run("out", input_files=RUN, roi_file=write_atlas(), mask_img="mask.dlabel.nii")
+        assert_signals(extracted, mean_of_each(values, np.where(self.INSIDE, KEYS, 0), NAMES))
+        assert not extracted.warnings_with("mask.dlabel.nii")
+
     @pytest.mark.parametrize("place", ["func", "anat"])
     def test_auto_is_the_mask_of_cortex_that_lies_with_the_run(self, place):
         both = make_values(N_MESH), make_values(N_MESH, seed=1)

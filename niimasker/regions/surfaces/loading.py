@@ -115,7 +115,7 @@ def load_point_mask(roi: RoiFile) -> PointMask:
     """
     atlas = choose_only_map(read_atlas_values(roi), "--mask_img")
     if atlas.tables is not None:
-        found = find_regions(atlas)
+        found = find_regions(_without_unused_labels(atlas))
         assert isinstance(found.definition, PointLabels)
         if len(set(found.keys)) > 1:
             raise RegionsError(
@@ -129,3 +129,13 @@ def load_point_mask(roi: RoiFile) -> PointMask:
         shown = ", ".join(f"{value:g}" for value in distinct[:5])
         raise RegionsError(f"{roi.path}: not a mask; expected 0 and one other value, found {shown}.")
     return PointMask(atlas.values[:, 0] != 0, atlas.space, roi.path.name)
+
+
+def _without_unused_labels(atlas: AtlasValues) -> AtlasValues:
+    """Return a mask's labels without those of no point: a mask may have the whole table of a parcellation."""
+    assert atlas.tables is not None
+    tables = []
+    for number, (table,) in enumerate(atlas.tables):
+        present = {*atlas.values[atlas.side_of_points == number, 0].tolist()}
+        tables.append(({key: name for key, name in table.items() if key in present},))
+    return dataclasses.replace(atlas, tables=tuple(tables))
