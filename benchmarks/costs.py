@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """The duration of a command in seconds, and its peak memory in MB."""
+    """The duration of a command in seconds, its peak memory in MB, and its processor time in seconds."""
 
     seconds: float
     megabytes: float
+    processor_seconds: float = 0.0
 
 
 def run(command: Sequence[str]) -> Cost:
@@ -27,7 +28,7 @@ def run(command: Sequence[str]) -> Cost:
     seconds = time.perf_counter() - start
     if status:
         raise SystemExit(f"{' '.join(command)} failed:\n{errors.decode()}")
-    return Cost(seconds, usage.ru_maxrss / 1024)
+    return Cost(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def mark_excess(value: float, limit: float) -> str:

@@ -82,11 +82,20 @@ class Bench:
     def _paths(self, names: Sequence[str]) -> list[str]:
         return [str(self.folder / name) for name in names]
 
+    def run(self, command: Sequence[str]) -> Cost:
+        """Return the cost of a command; niimasker begins with an empty folder, as it would otherwise replace files."""
+        shutil.rmtree(self.out / "out", ignore_errors=True)
+        return run(command)
+
     def measure(self, commands: Mapping[str, Sequence[str]]) -> dict[str, Cost]:
         """Return the least time and the largest memory of each command; the commands alternate."""
-        costs = [{name: run(command) for name, command in commands.items()} for _ in range(self.repeats)]
+        costs = [{name: self.run(command) for name, command in commands.items()} for _ in range(self.repeats)]
         return {
-            name: Cost(min(each[name].seconds for each in costs), max(each[name].megabytes for each in costs))
+            name: Cost(
+                min(each[name].seconds for each in costs),
+                max(each[name].megabytes for each in costs),
+                min(each[name].processor_seconds for each in costs),
+            )
             for name in commands
         }
 
@@ -95,7 +104,7 @@ class Bench:
         interpreter, *words = command
         script, modules = str(HERE / "imports.py"), str(self.out / f"{len(list(self.out.iterdir()))}_modules.txt")
         words = words[2:] if words[0] == "-W" else words
-        run([interpreter, "-W", "ignore", script, "record", modules, *words])
+        self.run([interpreter, "-W", "ignore", script, "record", modules, *words])
         return [interpreter, "-W", "ignore", script, "repeat", modules]
 
     def read_seconds(self, way: str, images: Sequence[str]) -> float:
@@ -164,37 +173,48 @@ def print_memory(bench: Bench, n_memory: Sequence[int]) -> None:
         ],
     }
     for name, commands in rows.items():
-        megabytes = [run(command).megabytes for command in commands]
+        megabytes = [bench.run(command).megabytes for command in commands]
         cells = " | ".join(f"{each:.0f} MB" for each in megabytes)
         print(f"| {name} | {cells} | {megabytes[-1] / megabytes[0]:.2f} |", flush=True)
 
 
 @dataclass(frozen=True)
 class SplitCost:
-    """The cost of a whole command, and its time in seconds without its imports."""
+    """The cost of a whole command, and that of its imports alone; None for a command that is not Python's."""
 
     whole: Cost
-    beyond_imports: float
+    imports: Cost | None
+
+    @property
+    def beyond_imports(self) -> float:
+        """The time in seconds without that of the imports."""
+        return self.whole.seconds - (self.imports.seconds if self.imports else 0.0)
+
+    @property
+    def processor_beyond_imports(self) -> float:
+        """The processor time in seconds without that of the imports."""
+        return self.whole.processor_seconds - (self.imports.processor_seconds if self.imports else 0.0)
 
 
 def measure_beyond_imports(bench: Bench, commands: Mapping[str, Sequence[str]]) -> dict[str, SplitCost]:
-    """Return the costs of commands; those that are not Python's have no imports."""
+    """Return the costs of commands, measured in turn with their imports."""
     # The first run of each, of which the imports are recorded, also brings its files into the system's cache.
     imports = {name: bench.imports(words) for name, words in commands.items() if words[0] == sys.executable}
-    both = bench.measure({**commands, **{f"imports of {name}": words for name, words in imports.items()}})
-    return {
-        name: SplitCost(
-            both[name], both[name].seconds - (both[f"imports of {name}"].seconds if name in imports else 0.0)
-        )
-        for name in commands
-    }
+    both = bench.measure({**commands, **{_name_imports(name): words for name, words in imports.items()}})
+    return {name: SplitCost(both[name], both.get(_name_imports(name))) for name in commands}
+
+
+def _name_imports(name: str) -> str:
+    return f"imports of {name}"
 
 
 def print_costs(title: str, costs: Mapping[str, SplitCost]) -> None:
-    """Print a table of costs."""
-    print(f"| {title} | time | beyond imports | peak memory |\n|---|---|---|---|")
+    """Print a table of costs; processor time is in brackets."""
+    print(f"| {title} | time (processor time) | beyond imports | peak memory |\n|---|---|---|---|")
     for name, cost in costs.items():
-        print(f"| {name} | {cost.whole.seconds:.2f} s | {cost.beyond_imports:.2f} s | {cost.whole.megabytes:.0f} MB |")
+        whole = f"{cost.whole.seconds:.2f} s ({cost.whole.processor_seconds:.2f} s)"
+        beyond = f"{cost.beyond_imports:.2f} s ({cost.processor_beyond_imports:.2f} s)"
+        print(f"| {name} | {whole} | {beyond} | {cost.whole.megabytes:.0f} MB |")
 
 
 if __name__ == "__main__":
