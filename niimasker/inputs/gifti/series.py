@@ -24,6 +24,10 @@ from niimasker.inputs.structures import find_side, find_structure
 # What endings say of files that hold values for vertices and no series.
 _KINDS_WITHOUT_TIME = {".shape.gii": "maps", ".label.gii": "labels of a parcellation", ".surf.gii": "a mesh"}
 
+# The size of a block as float64: three volumes of both hemispheres of the largest standard mesh. Larger blocks are no
+# faster, and those of 64 MiB would hold whole runs on small meshes, so that memory would grow with their length.
+_BLOCK_BYTES = 8 * 2**20
+
 # Vertices above which two blocks of one volume are larger than those of smaller meshes.
 _LARGE_MESH = BLOCK_BYTES // 8
 
@@ -83,7 +87,7 @@ def _read_headers(paths: Sequence[Path]) -> Iterator[tuple[Path, GiftiHeader]]:
 
 
 def iter_surface_blocks(
-    storage: SurfaceStorage, first: int = 0, *, digests: Sequence[Digest] = (), block_bytes: int = BLOCK_BYTES
+    storage: SurfaceStorage, first: int = 0, *, digests: Sequence[Digest] = (), block_bytes: int = _BLOCK_BYTES
 ) -> Iterator[np.ndarray]:
     """Yield the volumes from `first` on, in blocks; each hemisphere's file is read in a thread of its own.
 
