@@ -48,7 +48,7 @@ def run_python(example, tmp_path, monkeypatch):
 
 class TestPython:
     def test_every_piece_is_run(self):
-        assert len(blocks("python")) == 5
+        assert len(blocks("python")) == 6
 
     def test_reads_the_examples_table(self, example, run_python):
         block = block_with("python", SIGNALS)
@@ -65,6 +65,18 @@ class TestPython:
         inside = np.asarray(atlas.dataobj) > 0
         assert np.array_equal(volume > 0, inside)
         assert volume[inside] == pytest.approx(np.asarray(bold.dataobj)[inside].std(axis=1, ddof=1))
+
+    def test_puts_values_of_vertices_back_onto_the_surface(self, example, run_python):
+        folder = example.output("vertices_output")
+        run_python(block_with("python", "_vertices.tsv"))
+        data = example.folder / "example_output/data"
+        for hemi in "LR":
+            labels = nib.load(data / f"atlas/tpl-fsaverage_den-10k_hemi-{hemi}_atlas-Example_dseg.label.gii")
+            bold_path = data / f"surfaces/sub-01/func/sub-01_task-rest_hemi-{hemi}_space-fsaverage5_bold.func.gii"
+            kept = np.array([array.data for array in nib.load(bold_path).darrays[1:]], dtype=float)
+            expected = np.where(labels.agg_data() > 0, kept.std(axis=0, ddof=1), 0)
+            written = nib.load(folder / f"standard_deviation.{hemi}.shape.gii").agg_data()
+            assert written == pytest.approx(expected, rel=1e-6)
 
     def test_loop_over_outcomes_prints_the_tables(self, example, run_python):
         tables = run_python(block_with("python", "extract(")).splitlines()
