@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -125,7 +126,7 @@ def _list_keys(atlas: AtlasValues, keys: np.ndarray, tables: Sequence[Table]) ->
     is_divided = _divide_keys(present)
     listed = []
     for number, table in enumerate(tables):
-        _warn_of_named_background(atlas, table, present[number])
+        _warn_of_named_background(atlas.paths[number], table, present[number])
         background = {*_BACKGROUND_KEYS, *(key for key, name in table.items() if name == _UNLABELLED)}
         others = {
             key
@@ -168,10 +169,11 @@ def _read_keys(atlas: AtlasValues) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def _warn_of_named_background(atlas: AtlasValues, table: Table, present: set[int]) -> None:
-    name = table.get(0, "")
-    if 0 in present and name != _UNLABELLED and not is_background(name) and not _is_medial_wall(name):
-        warn(f"{atlas.source}: key 0 ({name!r}) is taken for background, as in Workbench and FreeSurfer.")
+def _warn_of_named_background(path: Path, table: Table, present: set[int]) -> None:
+    for key in _BACKGROUND_KEYS:
+        name = table.get(key, "")
+        if key in present and name != _UNLABELLED and not is_background(name) and not _is_medial_wall(name):
+            warn(f"{path}: key {key} ({name!r}) is taken for background, as 0 and -1 always are.")
 
 
 def _is_medial_wall(name: str) -> bool:

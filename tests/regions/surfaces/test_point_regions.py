@@ -118,6 +118,17 @@ def test_key_without_a_name_is_named_by_its_number():
     assert found.names == ("A", "roi 4", "roi 8")
 
 
+def test_key_of_minus_1_with_a_name_is_background_with_a_warning():
+    with pytest.warns(NiimaskerWarning, match=r"key -1 \('V1'\) is taken for background"):
+        found = find_regions(make_cifti([-1, -1, 2, 2, 2, 2], {-1: "V1", 2: "V2"}))
+    assert found.names == ("V2",)
+
+
+def test_named_background_of_the_right_hemisphere_names_its_file():
+    with pytest.warns(NiimaskerWarning, match=r"^rh\.atlas\.label\.gii: key 0 \('V1'\)"):
+        find_regions(make_pair([1] * N, [0, *[1] * 5], [{0: "???", 1: "A"}, {0: "V1", 1: "B"}]))
+
+
 def test_several_maps_of_labels_need_a_choice():
     atlas = make_cifti([[0, 1]] * 3 + [[2, 2]] * 3, {1: "A", 2: "B"}, ("Brodmann", "lobes of it"))
     with pytest.raises(RegionsError, match=r"2 maps \(1 'Brodmann', 2 'lobes of it'\); .*--roi_file .*:Brodmann"):
