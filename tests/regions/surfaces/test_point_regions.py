@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +89,7 @@ def test_numbers_without_a_table_are_of_their_hemisphere_too():
 
 
 def test_background_is_0_minus_1_and_what_workbench_calls_unlabelled():
-    found = find_regions(make_cifti([0, -1, 5, 5, 9, 9], {0: "???", 5: "???", 9: "A", -1: "x"}))
+    found = find_regions(make_cifti([0, -1, 5, 5, 9, 9], {0: "???", 5: "???", 9: "A", -1: "???"}))
     assert (found.keys, found.names) == ((9,), ("A",))
 
 
