@@ -142,6 +142,11 @@ class Grayordinates:
         """What points are called: vertices or voxels, grayordinates where there are both."""
         return {"vertex": "vertices"}.get(self.point_noun, f"{self.point_noun}s")
 
+    @property
+    def structure_names(self) -> tuple[str, ...]:
+        """The structures, in the order of the file."""
+        return tuple(model.structure for model in self.models)
+
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """The position of the first point of each structure, and the number of points."""

@@ -50,6 +50,11 @@ class Space(Protocol):
         """What points are called: voxels, vertices or grayordinates."""
         ...
 
+    @property
+    def structure_names(self) -> tuple[str, ...]:
+        """The brain structures that have points; none where the file does not say."""
+        ...
+
     def to_volume(self, values: np.ndarray) -> Volume | None:
         """Return values of shape (n_points,) as a volume to draw, None for points that no volume holds."""
         ...
@@ -90,6 +95,11 @@ class Grid:
     def points_noun(self) -> str:
         """What points are called."""
         return "voxels"
+
+    @property
+    def structure_names(self) -> tuple[str, ...]:
+        """None: an image in a volume does not name structures."""
+        return ()
 
     def to_volume(self, values: np.ndarray) -> Volume:
         """Return values of shape (n_points,) as a volume of the grid's shape."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -84,14 +83,7 @@ def warn_of_field_of_view(weights: RegionWeights, atlas: str) -> None:
             "are both in the same space, and does the image cover the whole brain?"
         )
         return
-    missing = _list_missing_structures(weights.structures, weights.extent_inside > 0)
+    of_atlas = {name for joined in weights.structures for name in joined.split(",") if name}
+    missing = sorted(of_atlas - set(weights.space.structure_names))
     lacks = f"; the image has no point of {list_names(missing)}" if missing else ""
     warn(f"{atlas}only {in_view:.0%} of the atlas is in the image{lacks}.")
-
-
-def _list_missing_structures(structures: Sequence[str], is_in_image: np.ndarray) -> list[str]:
-    """Return the structures of regions of which none is in the image."""
-    found: dict[bool, set[str]] = {True: set(), False: set()}
-    for joined, is_in in zip(structures, is_in_image.tolist(), strict=True):
-        found[is_in].update(filter(None, joined.split(",")))
-    return sorted(found[False] - found[True])

@@ -11,8 +11,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from cifti_images import brain_models, label_axis, make_dtseries, make_parts, scalar_axis
 from documentation import ATLAS, IMAGE, names_in, table
 from example_runs import Example
+from gifti_files import save_series
+from nibabel.cifti2 import BrainModelAxis
 
 from niimasker.errors import (
     EXIT_DONE,
@@ -42,6 +45,7 @@ LEFT = (
     "-i example_output/data/surfaces/sub-01/func/sub-01_task-rest_hemi-L_space-fsaverage5_bold.func.gii "
     "-r example_output/data/atlas/tpl-fsaverage_den-10k_hemi-L_atlas-Example_dseg.label.gii"
 )
+GRAY = "-i gray.dtseries.nii -r gray.dlabel.nii --regressor_files --regressors --discard_scans 0"
 TIMED = "-i timed/sub-{}_task-a_acq-b_bold.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 # The longest name that a file may have; its outputs cannot have a longer one.
 LONG = "x" * 245
@@ -157,6 +161,25 @@ FOUND = [
     ("coverage of a region", "below `--min_coverage`", f"{ODD} --min_coverage 0.5", "(coverage too low): roi 3"),
     ("signal of a region", "none that varies", ODD, "(constant): roi 2"),
     ("signal of a region", "no voxel", ODD, "(empty: outside the image): roi 4"),
+    ("series", "no series over time", GRAY.replace("dtseries", "dscalar"), "a dscalar, which holds maps and no series"),
+    ("series", "which they differ", GRAY.replace("gray.dtseries.nii", "rh.left.func.gii"), "its name says right"),
+    ("series", "numbers of volumes", GRAY.replace("gray.dtseries.nii", "?h.pair.func.gii"), "the files of both hemi"),
+    ("series", "a step of 1 s", GRAY.replace("gray.dt", "ones.dt"), "a start and a step of 1 s"),
+    ("regions and image", "a volume and a surface", GRAY.replace("gray.dlabel.nii", ATLAS_PATH), "is in a volume"),
+    (
+        "regions and image",
+        "numbers of vertices",
+        GRAY.replace("gray.dl", "large.dl"),
+        "12 vertices in the image and 13",
+    ),
+    ("regions and image", "missing structures", GRAY.replace("gray.dt", "left.dt"), "the image has no point of"),
+    ("atlas", "none is chosen", GRAY.replace("gray.dl", "maps.dl"), "holds 2 maps"),
+    ("atlas", "without a point", GRAY.replace("gray.dl", "tables.dl"), "1 label of its table without a point (Gone)"),
+    ("atlas", "without a name", GRAY.replace("gray.dl", "tables.dl"), "1 label without a name in its table (2)"),
+    ("atlas", "for key 0", GRAY.replace("gray.dl", "tables.dl"), "key 0 ('Zero') is taken for background"),
+    ("`--mask_img auto`", "a CIFTI file", f"{GRAY} -m auto", "leave --mask_img out"),
+    ("`--smoothing_fwhm`", "a surface", f"{GRAY} --smoothing_fwhm 4", "-cifti-smoothing"),
+    ("`--engine nilearn`", "grayordinates", f"{GRAY} --engine nilearn", "does not read CIFTI"),
     ("tables", "no UTF-8 text", f"--regressor_files {ATLAS_PATH}", "not UTF-8"),
     ("rows", "not as many", f"--regressor_files {SEEDS}", "10 rows"),
     ("columns used", "a gap", "--regressor_files gap.tsv --regressors b", "has no value in row 5"),
@@ -230,6 +253,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     write_odd_tables(example.folder)
     write_folders(example.folder)
     write_timed_images(example.folder)
+    write_surfaces(example.folder)
     (example.folder / f"{LONG}.nii").symlink_to(example.folder / "odd.nii")
     what_happens(example, f"other_output {ODD}", None)
     what_happens(example, "same_output --detrend", None)
@@ -292,6 +316,28 @@ def write_odd_tables(folder: Path) -> None:
     }
     for name, text in tables.items():
         (folder / name).write_text(text, "utf-8")
+
+
+def write_surfaces(folder: Path) -> None:
+    """Write small series on surfaces and in grayordinates, and atlases of which all but one do not fit."""
+    axis = brain_models()
+    one = {0: "???", 1: "One", 2: "Two"}
+    keys = (np.arange(len(axis)) % 3).astype(np.float32)
+    make_dtseries(120).write(folder / "gray.dtseries.nii")
+    make_dtseries(120, start=1.0, step=1.0).write(folder / "ones.dtseries.nii")
+    make_dtseries(120, ["CORTEX_LEFT"]).write(folder / "left.dtseries.nii")
+    make_parts(keys[None], (scalar_axis(["a"]), axis), intent=3006).write(folder / "gray.dscalar.nii")
+    tables = {"gray": [one], "maps": [one, one], "tables": [{0: "Zero", 1: "One", 9: "Gone"}]}
+    for name, labels in tables.items():
+        stored = np.repeat(keys[None], len(labels), axis=0)
+        axes = (label_axis(labels, [f"map {number}" for number in range(len(labels))]), axis)
+        make_parts(stored, axes, intent=3007).write(folder / f"{name}.dlabel.nii")
+    large = BrainModelAxis.from_surface(np.arange(13), 13, "CIFTI_STRUCTURE_CORTEX_LEFT")
+    make_parts(keys[None, :13], (label_axis([one]), large), intent=3007).write(folder / "large.dlabel.nii")
+    volumes = np.random.default_rng(0).normal(100, 2, (120, 12)).astype(np.float32)
+    save_series(folder / "lh.pair.func.gii", volumes, structure="CortexLeft")
+    save_series(folder / "rh.pair.func.gii", volumes[1:], structure="CortexRight")
+    save_series(folder / "rh.left.func.gii", volumes, structure="CortexLeft")
 
 
 def write_folders(folder: Path) -> None:

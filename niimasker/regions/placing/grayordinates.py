@@ -145,9 +145,8 @@ def name_structures(regions: Regions) -> tuple[str, ...] | None:
     else:
         points, rows = np.nonzero(definition.weights)
         is_in[rows, space.structures[points]] = True
-    names = [model.structure for model in space.models]
     return tuple(
-        ",".join(dict.fromkeys(name for name, here in zip(names, row, strict=True) if here and name))
+        ",".join(dict.fromkeys(name for name, here in zip(space.structure_names, row, strict=True) if here and name))
         for row in is_in.tolist()
     )
 
@@ -164,7 +163,7 @@ def _split_into_points(weights: RegionWeights, definition: PointLabels, space: G
     number_in_region = np.arange(n_columns) - matrix.indptr[rows]
     prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{weights.names[row]} " for row in rows)
     vertex, i, j, k = space.indices[points].T
-    structures = np.array([model.structure for model in space.models], dtype=object)
+    structures = np.array(space.structure_names, dtype=object)
     places = {"structure": structures[space.structures[points]], "vertex": vertex, "i": i, "j": j, "k": k}
     return RegionWeights(
         space,
