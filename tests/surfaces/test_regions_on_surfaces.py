@@ -16,6 +16,7 @@ from made_up_surfaces import (
     save_dlabel,
     save_dscalar,
     save_func,
+    save_gifti,
     save_label_gii,
     save_label_pair,
     save_shape,
@@ -122,6 +123,22 @@ class TestNames:
         extracted = extract_run("out", input_files=RUN, roi_file=write_atlas(keys))
         assert_signals(extracted, mean_of_each(values, np.nan_to_num(keys).astype(int), NAMES))
         assert extracted.warnings_with(ATLAS, "NaN")
+
+    @pytest.mark.parametrize("intent", ["NIFTI_INTENT_NONE", "NIFTI_INTENT_SHAPE"])
+    def test_come_from_the_table_where_the_intent_is_not_that_of_labels(self, intent):
+        left = make_values(N_MESH)
+        save_func("rest_hemi-L_bold.func.gii", left, primary="CortexLeft")
+        table, keys = {0: "???", 1: "a", 2: "b", 4: "c"}, MESH_KEYS.astype("f4")
+        save_gifti("atlas_hemi-L.label.gii", [keys], primary="CortexLeft", intent=intent, table=table)
+        extracted = extract_run("out", input_files="rest_hemi-L_bold.func.gii", roi_file="atlas_hemi-L.label.gii")
+        assert_signals(extracted, mean_of_each(left, MESH_KEYS, {1: "a", 2: "b", 4: "c"}))
+
+    def test_fractions_are_no_labels_in_spite_of_a_table(self):
+        left, weights = make_values(N_MESH), np.linspace(0, 1, N_MESH).astype("f4")
+        save_func("rest_hemi-L_bold.func.gii", left, primary="CortexLeft")
+        save_gifti("map_hemi-L.shape.gii", [weights], primary="CortexLeft", intent="NIFTI_INTENT_NONE", table={1: "a"})
+        extracted = extract_run("out", input_files="rest_hemi-L_bold.func.gii", roi_file="map_hemi-L.shape.gii")
+        np.testing.assert_allclose(extracted.signals.to_numpy()[:, 0], left @ weights / weights.sum(), rtol=1e-6)
 
     def test_negative_keys_are_the_background(self, values):
         keys = np.where(KEYS == 2, -1, KEYS)

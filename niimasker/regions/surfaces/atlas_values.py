@@ -206,8 +206,11 @@ def _side_of(file: GiftiData) -> str:
 
 
 def _has_labels(file: GiftiData) -> bool:
-    # Workbench also writes a table of labels into files of other values.
-    return file.labels is not None and "LABEL" in file.intents
+    """Return whether values are labels: by their intent or, as some scripts leave that out, by their table."""
+    if file.labels is None or "LABEL" in file.intents:
+        return file.labels is not None
+    # Workbench also writes a table with key 0 alone into files of other values.
+    return file.labels.keys() != {0} and np.array_equal(file.values, np.round(file.values), equal_nan=True)
 
 
 def _describe(file: GiftiData) -> str:
