@@ -393,6 +393,16 @@ class TestOtherKinds:
         for read in (read_gifti, read_gifti_header):
             assert message_of(path, read) == ("found a surface mesh; expected a value for each vertex of a surface.")
 
+    def test_mesh_whose_first_array_is_its_largest_is_not_damaged(self, tmp_path):
+        triangles, points = np.tile(np.arange(3, dtype="i4"), (999, 1)), np.zeros((3, 3), "f4")
+        arrays = [
+            ArrayText(triangles, intent="TRIANGLE", encoding=BASE64),
+            ArrayText(points, intent="POINTSET", encoding=BASE64),
+        ]
+        path = save_gifti(tmp_path / "lh.gii", arrays)
+        for read in (read_gifti, read_gifti_header):
+            assert message_of(path, read) == "found a surface mesh; expected a value for each vertex of a surface."
+
     def test_values_are_no_mesh(self, tmp_path):
         path = save_series(tmp_path / "map.gii", VALUES)
         assert message_of(path, read_mesh) == (

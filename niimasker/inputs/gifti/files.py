@@ -106,11 +106,11 @@ def read_gifti_header(path: Path) -> GiftiHeader:
     """
     with _open_checked(path) as reader:
         element, description = _read_first_array(reader, path)
+        check_intent(path, description.intent)
         n_arrays = reader.n_arrays
         if n_arrays is None:
             raise BrokenGiftiError("it does not say how many arrays it holds (NumberOfDataArrays)")
         check_arrays(path, description, n_arrays)
-    check_intent(path, description.intent)
     return GiftiHeader(
         path=path,
         n_vertices=description.shape[0],
