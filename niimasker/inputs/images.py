@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -82,6 +83,8 @@ def check_is_file(image_path: Path, expected: str) -> None:
                 f"{image_path}: a link to a file that does not exist; fetch it, as with datalad get."
             )
         raise ImageError(f"{shorten_text(str(image_path))}: {found}; expected {expected}.")
+    if not os.access(image_path, os.R_OK):  # nibabel would say that it cannot work out the file's type
+        raise BrokenImageError(f"{image_path}: permission denied; make it readable.")
 
 
 def _open(image_path: Path) -> tuple[nib.nifti1.Nifti1Pair, list[str]]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
 import struct
 import tracemalloc
 
@@ -211,6 +213,15 @@ class TestWrongFile:
         with pytest.raises(ImageError, match=r"run\.nii: a folder") as caught:
             load_image(folder)
         assert not isinstance(caught.value, BrokenImageError)
+
+    @pytest.mark.parametrize("name", ["run.nii", "run.dtseries.nii", "lh.run.func.gii"])
+    def test_file_that_cannot_be_read_says_so(self, tmp_path, name):
+        path = tmp_path / name
+        path.touch(mode=0)
+        if os.access(path, os.R_OK):
+            pytest.skip("root reads every file")
+        with pytest.raises(BrokenImageError, match=rf"{re.escape(name)}: permission denied"):
+            open_series(path)
 
     @pytest.mark.parametrize("content", [b"", b"no image at all\n" * 40], ids=["empty", "text"])
     @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".hdr"])
