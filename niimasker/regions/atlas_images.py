@@ -12,7 +12,7 @@ from niimasker.inputs.images import is_unscaled_float32, load_image
 from niimasker.inputs.spaces import Grid
 from niimasker.inputs.volumes import read_voxels
 from niimasker.regions.definitions import Maps, Mask, Parcellation
-from niimasker.regions.whole_numbers import holds_fractions, read_indices
+from niimasker.regions.whole_numbers import holds_fractions, read_indices, read_mask
 
 # Between probabilities in percent and parcellations, see `check_no_stack`.
 _MIN_EQUAL, _MIN_AT_EDGE = 0.45, 0.15
@@ -120,10 +120,5 @@ def load_voxel_mask(mask_path: Path) -> Mask:
     img = load_image(mask_path)
     if int(np.prod(img.shape[3:])) != 1:
         raise RegionsError(f"{mask_path}: a {img.ndim}D image; expected a 3D mask.")
-    values = read_voxels(img, np.float64)[..., 0]
-    distinct = np.unique(values)
-    inside = distinct[distinct != 0]
-    if len(inside) != 1 or not np.isfinite(inside).all():
-        shown = ", ".join(f"{value:g}" for value in distinct[:5])
-        raise RegionsError(f"{mask_path}: not a mask; expected 0 and one other value, found {shown}.")
-    return Mask(values != 0, Grid.from_image(img))
+    inside = read_mask(read_voxels(img, np.float64)[..., 0], str(mask_path))
+    return Mask(inside, Grid.from_image(img))

@@ -1,4 +1,4 @@
-"""Tell indices of regions, which are whole numbers, from the values of maps and masks."""
+"""Read indices of regions, which are whole numbers, and masks, and tell them from the values of maps."""
 
 from __future__ import annotations
 
@@ -58,3 +58,19 @@ def _label_mask(inside: np.ndarray, value: float) -> np.ndarray:
     rounded = round(value)
     is_index = 1 <= rounded <= _MAX_INDEX and abs(value - rounded) <= _INTEGER_TOLERANCE
     return np.where(inside, rounded if is_index else 1, 0).astype(np.int32)
+
+
+def read_mask(values: np.ndarray, source: str) -> np.ndarray:
+    """Return where the values of a mask are not 0, bool of their shape.
+
+    Raises
+    ------
+    RegionsError
+        The values are not 0 and one other value.
+    """
+    distinct = np.unique(values)
+    inside = distinct[distinct != 0]
+    if len(inside) != 1 or not np.isfinite(inside).all():
+        shown = ", ".join(f"{value:g}" for value in distinct[:5])
+        raise RegionsError(f"{source}: not a mask; expected 0 and one other value, found {shown}.")
+    return np.asarray(values != 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from scipy import sparse
 
@@ -16,8 +18,8 @@ from niimasker.regions.placing.weights import (
     OUTSIDE_IMAGE,
     RegionKind,
     RegionWeights,
-    SinglePoints,
     make_matrix,
+    split_into_points,
 )
 
 
@@ -158,25 +160,15 @@ def _split_into_points(weights: RegionWeights, definition: PointLabels, space: G
     # The order of the run's file is no property of the regions.
     positions = match_points(definition.space, space)[matrix.indices]
     order = np.lexsort((positions, rows))
-    rows, points = rows[order], matrix.indices[order]
-    n_columns = len(points)
-    number_in_region = np.arange(n_columns) - matrix.indptr[rows]
-    prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{weights.names[row]} " for row in rows)
+    points = matrix.indices[order]
     vertex, i, j, k = space.indices[points].T
-    structures = np.array(space.structure_names, dtype=object)
-    places = {"structure": structures[space.structures[points]], "vertex": vertex, "i": i, "j": j, "k": k}
-    return RegionWeights(
-        space,
-        "voxels",
-        indices=tuple(range(n_columns)),
-        names=tuple(f"{prefix}{space.point_noun} {n}" for prefix, n in zip(prefixes, number_in_region, strict=True)),
-        centres=(space.coordinates[points] if definition.places is None else definition.places[positions[order]]),
-        matrix=make_matrix(np.arange(n_columns), points, np.ones(n_columns), (n_columns, space.n_points)),
-        n_points=np.ones(n_columns, dtype=int),
-        extent=np.ones(n_columns),
-        extent_inside=np.ones(n_columns),
-        status=(OK,) * n_columns,
-        single_points=SinglePoints(rows, places, weights),
-        n_vertices=space.is_vertex[points].astype(int),
-        structures=tuple(places["structure"].tolist()),
+    structures = np.array(space.structure_names, dtype=object)[space.structures[points]]
+    split = split_into_points(
+        weights,
+        rows[order],
+        points,
+        centres=space.coordinates[points] if definition.places is None else definition.places[positions[order]],
+        places={"structure": structures, "vertex": vertex, "i": i, "j": j, "k": k},
     )
+    n_vertices = space.is_vertex[points].astype(int)
+    return dataclasses.replace(split, n_vertices=n_vertices, structures=tuple(structures.tolist()))

@@ -25,8 +25,8 @@ from niimasker.regions.placing.weights import (
     OUTSIDE_MASK,
     RegionKind,
     RegionWeights,
-    SinglePoints,
     make_matrix,
+    split_into_points,
 )
 
 
@@ -82,23 +82,13 @@ def _split_into_voxels(weights: RegionWeights, grid: Grid) -> RegionWeights:
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     ijk = np.stack(np.unravel_index(matrix.indices, grid.shape, order="F"), axis=1)
     order = np.lexsort((*ijk.T[::-1], rows))
-    rows, ijk, voxels = rows[order], ijk[order], matrix.indices[order]
-    n_columns = len(voxels)
-    number_in_region = np.arange(n_columns) - matrix.indptr[rows]
-    # Voxels of a single mask have no region's name before them, as in niimasker 0.0.4.
-    prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{weights.names[row]} " for row in rows)
-    return RegionWeights(
-        grid,
-        "voxels",
-        indices=tuple(range(n_columns)),
-        names=tuple(f"{prefix}voxel {n}" for prefix, n in zip(prefixes, number_in_region, strict=True)),
+    ijk = ijk[order]
+    return split_into_points(
+        weights,
+        rows[order],
+        matrix.indices[order],
         centres=nib.affines.apply_affine(grid.matrix, ijk),
-        matrix=make_matrix(np.arange(n_columns), voxels, np.ones(n_columns), (n_columns, grid.n_points)),
-        n_points=np.ones(n_columns, dtype=int),
-        extent=np.ones(n_columns),
-        extent_inside=np.ones(n_columns),
-        status=(OK,) * n_columns,
-        single_points=SinglePoints(rows, dict(zip("ijk", ijk.T, strict=True)), weights),
+        places=dict(zip("ijk", ijk.T, strict=True)),
     )
 
 

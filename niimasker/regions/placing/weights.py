@@ -122,6 +122,44 @@ def make_matrix(rows: np.ndarray, points: np.ndarray, values: np.ndarray, shape:
     return sparse.coo_array((values, (rows, points)), shape=shape).tocsr()
 
 
+def split_into_points(
+    weights: RegionWeights,
+    rows: np.ndarray,
+    points: np.ndarray,
+    *,
+    centres: np.ndarray,
+    places: Mapping[str, np.ndarray],
+) -> RegionWeights:
+    """Return weights with one row per point of some regions.
+
+    Parameters
+    ----------
+    rows, points
+        The row of the region and the position in the space of each column, of shape (n_columns,), region by region.
+    centres
+        Where each column's point lies in mm, of shape (n_columns, 3).
+    places
+        As in `SinglePoints`.
+    """
+    n_columns, space = len(points), weights.space
+    number_in_region = np.arange(n_columns) - weights.matrix.indptr[rows]
+    # Points of a single mask have no region's name before them, as in niimasker 0.0.4.
+    prefixes = ("",) * n_columns if len(weights.names) == 1 else tuple(f"{weights.names[row]} " for row in rows)
+    return RegionWeights(
+        space,
+        "voxels",
+        indices=tuple(range(n_columns)),
+        names=tuple(f"{prefix}{space.point_noun} {n}" for prefix, n in zip(prefixes, number_in_region, strict=True)),
+        centres=centres,
+        matrix=make_matrix(np.arange(n_columns), points, np.ones(n_columns), (n_columns, space.n_points)),
+        n_points=np.ones(n_columns, dtype=int),
+        extent=np.ones(n_columns),
+        extent_inside=np.ones(n_columns),
+        status=(OK,) * n_columns,
+        single_points=SinglePoints(rows, places, weights),
+    )
+
+
 def restrict(weights: RegionWeights, is_used: np.ndarray) -> RegionWeights:
     """Return the regions restricted to some of their points.
 

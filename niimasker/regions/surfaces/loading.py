@@ -24,6 +24,7 @@ from niimasker.regions.names.matching import (
 from niimasker.regions.roi_files import RoiFile
 from niimasker.regions.surfaces.atlas_values import AtlasValues, choose_only_map, read_atlas_values
 from niimasker.regions.surfaces.point_regions import FoundRegions, find_regions, tell_sides_apart
+from niimasker.regions.whole_numbers import read_mask
 
 
 def load_point_regions(roi: RoiFile, labels: Sequence[str], *, as_voxels: bool, allow_extra_names: bool) -> Regions:
@@ -123,12 +124,7 @@ def load_point_mask(roi: RoiFile) -> PointMask:
                 f"{list_names(found.names or ())}."
             )
         return PointMask(found.definition.labels > 0, atlas.space, roi.path.name)
-    distinct = np.unique(atlas.values)
-    inside = distinct[distinct != 0]
-    if len(inside) != 1 or not np.isfinite(inside).all():
-        shown = ", ".join(f"{value:g}" for value in distinct[:5])
-        raise RegionsError(f"{roi.path}: not a mask; expected 0 and one other value, found {shown}.")
-    return PointMask(atlas.values[:, 0] != 0, atlas.space, roi.path.name)
+    return PointMask(read_mask(atlas.values[:, 0], str(roi.path)), atlas.space, roi.path.name)
 
 
 def _without_unused_labels(atlas: AtlasValues) -> AtlasValues:
