@@ -102,7 +102,9 @@ class Bench:
     def imports(self, command: Sequence[str]) -> list[str]:
         """Run a Python command once and return the command that only imports what it imports."""
         interpreter, *words = command
-        script, modules = str(HERE / "imports.py"), str(self.out / f"{len(list(self.out.iterdir()))}_modules.txt")
+        file, modules = tempfile.mkstemp(dir=self.out, suffix="_modules.txt")
+        os.close(file)
+        script = str(HERE / "imports.py")
         words = words[2:] if words[0] == "-W" else words
         self.run([interpreter, "-W", "ignore", script, "record", modules, *words])
         return [interpreter, "-W", "ignore", script, "repeat", modules]
@@ -151,13 +153,14 @@ def print_gifti(bench: Bench) -> None:
         }
         costs = measure_beyond_imports(bench, commands)
         print_costs(f"{mesh} pair x {bench.n_gifti}, 400 parcels", costs)
-        print("\n| time ratio | ratio | beyond imports | target |\n|---|---|---|---|")
-        ours, *others = costs.values()
-        for name, cost in zip(list(costs)[1:], others, strict=True):
-            limit = 0.5 if "nilearn" in name else float("inf")
-            whole = mark_excess(ours.whole.seconds / cost.whole.seconds, limit)
-            beyond = ours.beyond_imports / cost.beyond_imports
-            print(f"| niimasker / {name} | {whole} | {beyond:.2f} | {'at most 0.5' if limit < 1 else ''} |")
+        # Of whole commands: on fsaverage5 the work takes less time than that of the imports varies by.
+        print("\n| time ratio of whole commands | ratio | target |\n|---|---|---|")
+        ours = costs["niimasker"].whole.seconds
+        for name, cost in costs.items():
+            if name != "niimasker":
+                limit = 0.5 if "nilearn" in name else float("inf")
+                ratio = mark_excess(ours / cost.whole.seconds, limit)
+                print(f"| niimasker / {name} | {ratio} | {'at most 0.5' if limit < 1 else ''} |")
         print(flush=True)
 
 
@@ -200,7 +203,13 @@ def measure_beyond_imports(bench: Bench, commands: Mapping[str, Sequence[str]]) 
     """Return the costs of commands, measured in turn with their imports."""
     # The first run of each, of which the imports are recorded, also brings its files into the system's cache.
     imports = {name: bench.imports(words) for name, words in commands.items() if words[0] == sys.executable}
-    both = bench.measure({**commands, **{_name_imports(name): words for name, words in imports.items()}})
+    # A command and its imports run one after the other, so that both meet the same load of the machine.
+    in_turn: dict[str, Sequence[str]] = {}
+    for name, words in commands.items():
+        in_turn[name] = words
+        if name in imports:
+            in_turn[_name_imports(name)] = imports[name]
+    both = bench.measure(in_turn)
     return {name: SplitCost(both[name], both.get(_name_imports(name))) for name in commands}
 
 
