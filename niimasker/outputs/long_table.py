@@ -23,6 +23,8 @@ from niimasker.outputs.study_names import long_table_path
 _COLUMNS_BEFORE_ENTITIES, _COLUMNS_AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
 _MISSING = b"n/a"
 
+_HEMISPHERE = "hemi"
+
 # With --as_voxels a run has many columns. This limits a row group of Parquet, and the rows in memory at once.
 _MAX_ROWS = 1 << 20
 
@@ -84,7 +86,7 @@ def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: 
     OutputError
         The long table cannot be written, or the table of a run cannot be read.
     """
-    tidy_runs = [TidyRun(stem, read_entities(image)) for image, stem in runs]
+    tidy_runs = [TidyRun(stem, _read_run_entities(image, stem)) for image, stem in runs]
     # The image name with most entities sets the order of their columns.
     by_length = sorted((run.entities for run in tidy_runs), key=len, reverse=True)
     entities = tuple(dict.fromkeys(name for run_entities in by_length for name in run_entities))
@@ -96,6 +98,14 @@ def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: 
                 for part in _read_block(run, files, tables, entities).parts():
                     write(part)
     return path
+
+
+def _read_run_entities(image: str, output_stem: str) -> dict[str, str]:
+    """Return the BIDS entities of a run's image; without the hemisphere where the run has both."""
+    entities = read_entities(image)
+    if _HEMISPHERE not in read_name(Path(output_stem).name).entities:
+        entities.pop(_HEMISPHERE, None)
+    return entities
 
 
 def read_entities(image: str) -> dict[str, str]:

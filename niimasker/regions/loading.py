@@ -10,7 +10,7 @@ import nibabel as nib
 
 from niimasker.errors import ImageError, RegionsError, list_names, warn
 from niimasker.inputs.cifti.files import read_cifti_header
-from niimasker.inputs.cifti.layout import is_cifti
+from niimasker.inputs.cifti.layout import is_cifti, names_cifti
 from niimasker.inputs.gifti.files import read_gifti_header
 from niimasker.inputs.images import has_known_space, load_image
 from niimasker.options.hemisphere_names import names_gifti
@@ -133,7 +133,7 @@ def check_regions_file(path: Path) -> None:
     """
     if not is_on_points(path):
         load_image(path)
-    elif is_cifti(path):
+    elif names_cifti(path.name) or is_cifti(path):
         read_cifti_header(path)
     elif names_gifti(path.name):
         read_gifti_header(path)

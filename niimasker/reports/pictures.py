@@ -146,7 +146,7 @@ def _spread_over_mesh(model: SurfaceModel, values: np.ndarray, n_drawn: int) -> 
 
 def _make_voxels_picture(space: Grayordinates, labels: np.ndarray, mean: np.ndarray | None) -> VolumePicture | None:
     is_voxel = ~space.is_vertex
-    if space.grid is None or not is_voxel.any():
+    if space.grid is None or not labels[is_voxel].any():
         return None
     # Around 0, as after a high-pass filter, a mean is noise.
     shows_mean = mean is not None and np.percentile(np.nan_to_num(mean[is_voxel]), _LOW_PERCENTILE) > 0

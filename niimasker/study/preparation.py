@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-import os
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -14,7 +13,6 @@ from niimasker.errors import (
     ConfoundsError,
     ImageError,
     NiimaskerError,
-    RegionsError,
     RunError,
     SignalsError,
     record_warnings,
@@ -35,9 +33,10 @@ from niimasker.regions.definitions import AnyMask, Origin, Regions, Seeds
 from niimasker.regions.loading import check_labels, load_mask, load_regions
 from niimasker.regions.placing.placement import place_regions
 from niimasker.regions.placing.weights import check_overlap
-from niimasker.regions.roi_files import parse_mask, parse_roi_file
+from niimasker.regions.roi_files import parse_mask
 from niimasker.study.parcels import check_parcels
 from niimasker.study.plans import InvalidRun, Plan, collect_error, plan_run
+from niimasker.study.region_files import check_roi_files
 from niimasker.study.run_inputs import list_shared_regions
 
 _log = logging.getLogger(__name__)
@@ -154,7 +153,7 @@ def inspect_study(settings: Settings) -> Study:
         check_output_dataset(settings.output_dir)
     keys = name_atlases(settings)
     all_runs = find_runs(settings)
-    _check_roi_files(all_runs, settings)
+    check_roi_files(all_runs, settings)
     region_states = read_settled_states(list_shared_regions(settings))
     with record_warnings() as recorded:
         mask = _load_mask(settings)
@@ -202,16 +201,6 @@ def check_spheres(atlases: Sequence[Regions], space: Space, mask: AnyMask | None
     for regions in atlases:
         if isinstance(regions.definition, Seeds) and not settings.allow_overlap:
             check_overlap(place_regions(regions, space, mask))
-
-
-def _check_roi_files(runs: Sequence[Run], settings: Settings) -> None:
-    images = {os.path.realpath(path) for run in runs for path in run.image_paths}
-    for roi_file in settings.roi_file:
-        # Path.resolve raises for a loop of links.
-        if any(os.path.realpath(path) in images for path in parse_roi_file(roi_file).paths):
-            raise RegionsError(
-                f"--roi_file: {roi_file} is one of the --input_files; give an atlas, a mask or coordinates."
-            )
 
 
 def _load_mask(settings: Settings) -> AnyMask | None:

@@ -9,18 +9,21 @@ from pathlib import Path
 import nibabel as nib
 
 from niimasker.errors import RegionsError
+from niimasker.inputs.gifti.arrays import list_external_files
 from niimasker.inputs.runs import RegionFiles, Run, has_own_atlases, has_own_mask
 from niimasker.inputs.tedana import find_metrics
 from niimasker.options.settings import Settings
 from niimasker.regions.loading import find_names_paths
 from niimasker.regions.roi_files import list_roles, parse_mask, parse_roi_file
 
-IMAGE, HEADER, IMAGE_JSON = "image", "image's header", "image's JSON"
+IMAGE, HEADER, IMAGE_VALUES, IMAGE_JSON = "image", "image's header", "image's values", "image's JSON"
 
 
 def list_run_files(run: Run, settings: Settings) -> dict[str, Path]:
     """Return the files that a run is made from, by their roles; optional ones may be missing."""
     images = {**_number(IMAGE, run.image_paths), **_list_image_files(run.image_path)}
+    external = [path for image_path in run.image_paths for path in list_external_files(image_path)]
+    images |= _number(IMAGE_VALUES, external)
     paths = {**images, **_number(IMAGE_JSON, run.sidecar_paths)}
     for role, path in _number("confounds", run.confounds_paths).items():
         paths |= {role: path, f"{role}' JSON": path.with_suffix(".json")}

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from gifti_files import EXTERNAL, save_series
 from studies import statuses
 
 from niimasker.cli import main
@@ -108,3 +109,17 @@ def test_changed_file_of_a_subjects_own_atlas_is_read_again(changed):
     write_annotation(f"surf/01/{changed}.A.annot", "x", "y")
     assert extract(own) == ["done"]
     assert {"x", "y"} < set(columns())
+
+
+def test_values_in_another_file_are_part_of_the_run(study):
+    values = np.random.default_rng(3).normal(100, 5, (N_VOLUMES, N_VERTICES)).astype(np.float32)
+    path = save_series(study / "sub-02_hemi-L_bold.func.gii", values, encoding=EXTERNAL)
+    words = ["out", "-i", path.name, "-r", "lh.A.annot", "--no_report", "--resume"]
+    assert main(words) == 0
+    before = Path("out/sub-02_hemi-L_bold_timeseries.tsv").read_bytes()
+    main(words)
+    assert statuses(Path("out")).tolist() == ["skipped"]
+    (study / f"{path.name}.dat").write_bytes((values + 1).tobytes())
+    main(words)
+    assert statuses(Path("out")).tolist() == ["done"]
+    assert Path("out/sub-02_hemi-L_bold_timeseries.tsv").read_bytes() != before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from niimasker.inputs.cifti.document import HeaderError
 from niimasker.inputs.images import MAX_COMPRESSION_RATIO, check_is_file, find_extensions, first_line
 from niimasker.inputs.storage import GrayordinateStorage
 
+_NAME = re.compile(r".*\.[dp](?:label|scalar|tseries|conn)\.nii(?:\.gz)?", re.IGNORECASE | re.DOTALL)
 _HEADER_BYTES = 540
 _MAGIC = b"n+2\0\r\n\032\n"
 _INTENTS = range(3000, 3100)
@@ -47,6 +49,11 @@ class CiftiLayout:
     def shape(self) -> tuple[int, int]:
         """The lengths of dimensions 0 and 1 of the matrix."""
         return self.storage.n_volumes, self.storage.n_points
+
+
+def names_cifti(name: str) -> bool:
+    """Return whether a file is by its name one of CIFTI, as atlas.dlabel.nii is."""
+    return _NAME.fullmatch(name) is not None
 
 
 def is_cifti(path: Path) -> bool:

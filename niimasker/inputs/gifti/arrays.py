@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import binascii
+import html
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,10 @@ _TYPES = {
 _BYTE_ORDERS = {"LittleEndian": "<", "BigEndian": ">", "GIFTI_ENDIAN_LITTLE": "<", "GIFTI_ENDIAN_BIG": ">"}
 _INDEX_ORDERS = {"RowMajorOrder": "C", "ColumnMajorOrder": "F"}
 _MAX_AXES = 6
+
+_EXTERNAL_NAME = re.compile(rb'ExternalFileName\s*=\s*"([^"]+)"')
+# The first array begins within the first of these numbers of bytes; the second bounds what follows.
+_FIRST_BYTES, _MAX_EXTERNAL_BYTES = 2**16, 2**26
 
 _ASCII, _BASE64, _GZIP, _EXTERNAL = "ASCII", "Base64Binary", "GZipBase64Binary", "ExternalFileBinary"
 _ENCODINGS = {
@@ -146,6 +152,21 @@ def _read_number(name: str, text: str) -> int:
         found = f"is {text[:40]!r}" if text else "is missing"
         raise BrokenGiftiError(f"the {name} of an array {found}; expected a number")
     return int(text)
+
+
+def list_external_files(path: Path) -> list[Path]:
+    """Return the files that hold the values of a GIFTI file's arrays, where these are not in the file itself."""
+    if path.suffix.lower() != ".gii":
+        return []
+    try:
+        with path.open("rb") as file:
+            content = file.read(_FIRST_BYTES)
+            # Without values of its own a file is small.
+            content += file.read(_MAX_EXTERNAL_BYTES) if _EXTERNAL_NAME.search(content) else b""
+    except OSError:
+        return []
+    names = dict.fromkeys(_EXTERNAL_NAME.findall(content))
+    return [path.parent / html.unescape(name.decode("utf-8", errors="replace")) for name in names]
 
 
 def find_external_file(description: ArrayDescription, folder: Path) -> Path | None:

@@ -98,8 +98,9 @@ def check_outlines(regions: Outline, image: Outline) -> None:
     for structure, n_vertices in regions.meshes:
         if meshes.get(structure, n_vertices) != n_vertices:
             raise ImageError(
-                f"{structure} has {name_density(meshes[structure])} in the image and {name_density(n_vertices)} in the "
-                "regions; give regions of the image's mesh, or resample them, as with wb_command -label-resample."
+                f"{structure} has {name_density(meshes[structure])} in the image and {name_density(n_vertices)} in "
+                "the other; give files of the image's mesh, or resample them, as with wb_command -cifti-resample or "
+                "-label-resample."
             )
     shares_voxels = _share_volumes(regions.volumes, image.volumes)
     shares_vertices = bool({*meshes} & {structure for structure, _ in regions.meshes})
@@ -107,8 +108,7 @@ def check_outlines(regions: Outline, image: Outline) -> None:
         _check_grids(regions.grid, image.grid)
     if not shares_voxels and not shares_vertices:
         raise ImageError(
-            f"the image holds {_list_structures(image)}, the regions {_list_structures(regions)}; no structure is in "
-            "both."
+            f"the image holds {_list_structures(image)}, the other {_list_structures(regions)}; they share none."
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from niimasker.errors import RegionsError, count, list_names, warn
 from niimasker.inputs.cifti.files import CiftiMaps, read_cifti_header, read_cifti_maps, read_cifti_parcels
-from niimasker.inputs.cifti.layout import is_cifti
+from niimasker.inputs.cifti.layout import is_cifti, names_cifti
 from niimasker.inputs.cifti.parcels import CiftiParcels
 from niimasker.inputs.gifti.files import GiftiData, read_gifti
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
@@ -67,7 +67,7 @@ class AtlasValues:
 
 def is_on_points(path: Path) -> bool:
     """Return whether a file of regions or a mask is on surfaces or grayordinates rather than in a volume."""
-    return names_surface(path.name) or is_cifti(path)
+    return names_surface(path.name) or names_cifti(path.name) or is_cifti(path)
 
 
 def read_atlas_values(roi: RoiFile) -> AtlasValues:
@@ -112,10 +112,8 @@ def _find_map(atlas: AtlasValues, wanted: str) -> int:
     if not found and wanted.isdecimal() and 1 <= int(wanted) <= len(atlas.map_names):
         return int(wanted) - 1
     if len(found) != 1:
-        problem = "several maps are" if found else "no map is"
-        raise RegionsError(
-            f"{atlas.source}: {problem} named {wanted!r}; found {_list_maps(atlas)}; choose by name or number."
-        )
+        problem = "several maps have the name" if found else "no map has the name or number"
+        raise RegionsError(f"{atlas.source}: {problem} {wanted!r}; found {_list_maps(atlas)}.")
     return found[0]
 
 

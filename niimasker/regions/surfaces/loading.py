@@ -21,6 +21,7 @@ from niimasker.regions.names.matching import (
     make_unique,
     name_by_lookup_table,
 )
+from niimasker.regions.names.tables import read_label_table
 from niimasker.regions.roi_files import RoiFile
 from niimasker.regions.surfaces.atlas_values import AtlasValues, choose_only_map, read_atlas_values
 from niimasker.regions.surfaces.point_regions import FoundRegions, find_regions, tell_sides_apart
@@ -57,10 +58,9 @@ def load_point_regions(roi: RoiFile, labels: Sequence[str], *, as_voxels: bool, 
 
 def _name_regions(atlas: AtlasValues, found: FoundRegions, labels: Sequence[str], *, allow_extra: bool) -> Named:
     """Return each region's name: of --labels, else of the atlas, else of a look-up table beside it."""
-    source = atlas.paths[0].name
-    if labels and find_names_path(labels) is None and len(labels) == len(found.keys):
-        # One name for each region, the left hemisphere's first.
-        return _finish_names(Named(tuple(labels)), found, source)
+    source = " and ".join(path.name for path in atlas.paths)
+    if labels and (of_each := _name_each(labels, found)) is not None:
+        return _finish_names(of_each, found, source)
     if not labels and found.names is not None:
         join = NamesJoin(atlas.paths[0], "the table of its labels" if atlas.tables else "the names of its maps", "key")
         return _finish_names(Named(found.names, join), found, source)
@@ -73,6 +73,24 @@ def _name_regions(atlas: AtlasValues, found: FoundRegions, labels: Sequence[str]
         named = choose_names(labels, keys, source, allow_extra=allow_extra, are_maps=are_maps)
     by_key = dict(zip(keys, named.names, strict=True))
     return _finish_names(Named(tuple(by_key[key] for key in found.keys), named.join), found, source)
+
+
+def _name_each(labels: Sequence[str], found: FoundRegions) -> Named | None:
+    """Return a name for each region, the left hemisphere's first; None if there are not as many names.
+
+    A table may number the regions of each hemisphere as their file does.
+    """
+    table_path = find_names_path(labels)
+    if table_path is None:
+        return Named(tuple(labels)) if len(labels) == len(found.keys) else None
+    if len(set(found.keys)) == len(found.keys):
+        return None
+    table = read_label_table(table_path)
+    numbered = next((column for column in table.columns if column.numbers == found.keys), None)
+    if numbered is None and (len(table.names) != len(found.keys) or any(each.could_be_index for each in table.columns)):
+        return None
+    how = "the order of its rows" if numbered is None else numbered.title
+    return Named(table.names, NamesJoin(table_path, table.format, f"{how}, the left hemisphere first"))
 
 
 def _finish_names(named: Named, found: FoundRegions, source: str) -> Named:

@@ -101,7 +101,7 @@ def test_affines_that_differ_by_rounding_coincide():
 def test_no_structure_in_common_is_told():
     atlas = Grayordinates((surface(LEFT, [0]),))
     run = Grayordinates((surface(RIGHT, [0]),))
-    with pytest.raises(ImageError, match="the image holds CORTEX_RIGHT, the regions CORTEX_LEFT"):
+    with pytest.raises(ImageError, match="the image holds CORTEX_RIGHT, the other CORTEX_LEFT"):
         check_outlines(atlas.outline, run.outline)
 
 
