@@ -300,6 +300,7 @@ def test_long_table_holds_the_values_of_the_tables(study):
     tables = study.done("--tidy", "tsv.gz")
     long = pd.read_csv("out/timeseries.tsv.gz", sep="\t", na_values="n/a", dtype={"sub": str})
     assert long["sub"].unique().tolist() == ["01", "02"]
+    assert "hemi" not in long  # a run has both
     for table, (_, rows) in zip(tables, long.groupby("run"), strict=True):
         wide = rows.pivot(index="volume", columns="region", values="value")[table.columns]
         np.testing.assert_allclose(wide, table, rtol=1e-12)

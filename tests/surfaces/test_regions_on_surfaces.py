@@ -226,6 +226,16 @@ class TestPairs:
         extracted = extract_run("out", input_files=PAIR, roi_file=roi_file)
         assert_signals(extracted, expected)
 
+    @pytest.mark.parametrize("labels", ["list", "rows", "numbered"])
+    def test_names_may_be_given_for_each_region(self, expected, labels):
+        names = list("UVWXYZ")
+        Path("rows.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+        rows = [f"{key}\t{name}\n" for key, name in zip([1, 2, 4] * 2, names, strict=True)]
+        Path("numbered.tsv").write_text("index\tname\n" + "".join(rows), encoding="utf-8")
+        given = {"list": names, "rows": "rows.txt", "numbered": "numbered.tsv"}[labels]
+        extracted = extract_run("out", input_files=PAIR, roi_file="atlas_hemi-{hemi}.label.gii", labels=given)
+        assert_signals(extracted, expected.set_axis(names, axis=1))
+
     def test_two_pairs_are_two_atlases(self, expected):
         roi_file = ["atlas_hemi-{hemi}.label.gii", "lh.atlas.annot", "rh.atlas.annot"]
         extracted = extract_run("out", input_files=PAIR, roi_file=roi_file, atlas_name=["A", "B"])
