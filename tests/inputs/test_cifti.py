@@ -32,12 +32,13 @@ from cifti_images import (
 )
 from images import save
 
-from niimasker.errors import ImageError
+from niimasker.errors import BrokenImageError, ImageError
 from niimasker.inputs.cifti.files import open_cifti_series, read_cifti_header, read_cifti_maps, read_cifti_parcels
 from niimasker.inputs.cifti.layout import is_cifti
 from niimasker.inputs.cifti.parcels import ANY_STRUCTURE
 from niimasker.inputs.cifti.series import iter_series
 from niimasker.inputs.grayordinates import SurfaceModel, VoxelModel
+from niimasker.inputs.series import open_series
 
 REAL_DENSE = [
     "cifti_jl/test.dlabel.nii",
@@ -219,13 +220,18 @@ class TestIsCifti:
         for n_bytes in (0, 4, 539):
             (tmp_path / "cut.dtseries.nii").write_bytes(whole[:n_bytes])
             assert not is_cifti(tmp_path / "cut.dtseries.nii")
-        (tmp_path / "cut.dtseries.nii.gz").write_bytes(gzip.compress(whole)[:60])
-        (tmp_path / "plain.dtseries.nii.gz").write_bytes(whole)
-        assert not is_cifti(tmp_path / "cut.dtseries.nii.gz")
-        assert not is_cifti(tmp_path / "plain.dtseries.nii.gz")
         assert not is_cifti(tmp_path)
         assert not is_cifti(tmp_path / "missing.dtseries.nii")
         assert not is_cifti(Path("a\0b.dtseries.nii"))
+
+    @pytest.mark.parametrize("n_bytes", [60, -4])
+    def test_damaged_compression_leaves_the_name(self, tmp_path, n_bytes):
+        whole = gzip.compress(make_dtseries().write(tmp_path / "run.dtseries.nii").read_bytes())
+        for name in ("cut.dtseries.nii.gz", "cut.nii.gz"):
+            (tmp_path / name).write_bytes(whole[:n_bytes])
+            assert is_cifti(tmp_path / name) == ("dtseries" in name)
+        with pytest.raises(BrokenImageError, match=r"cut\.dtseries\.nii\.gz: cannot be read as a CIFTI-2 file"):
+            open_series(tmp_path / "cut.dtseries.nii.gz")
 
 
 class TestSpace:

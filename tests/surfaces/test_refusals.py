@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -321,13 +322,16 @@ class TestDamage:
         assert line.startswith("niimasker: error: ")
         assert name in line
 
-    def test_truncated_run_leaves_the_others(self, grayordinates):
-        content = Path(RUN).read_bytes()
-        Path("broken.dtseries.nii").write_bytes(content[: len(content) - 1000])
-        result = run("out", "-i", RUN, "broken.dtseries.nii", "-r", ATLAS, "--no_report")
+    @pytest.mark.parametrize("compress", [bytes, gzip.compress])
+    def test_truncated_run_leaves_the_others(self, grayordinates, compress):
+        content = compress(Path(RUN).read_bytes())
+        name = "broken.dtseries.nii.gz" if compress is gzip.compress else "broken.dtseries.nii"
+        Path(name).write_bytes(content[: len(content) - 1000])
+        result = run("out", "-i", RUN, name, "-r", ATLAS, "--no_report")
         assert result.code == 1
         (failed,) = [line for line in result.lines if line.startswith("niimasker: failed: ")]
-        assert "broken.dtseries.nii" in failed
+        assert name in failed
+        assert failed.endswith("fetch or make it again.")
         assert read("out/rest_timeseries.tsv").shape == (8, 6)
 
     def test_external_file_that_is_missing(self, left):

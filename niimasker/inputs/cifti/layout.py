@@ -57,7 +57,7 @@ def names_cifti(name: str) -> bool:
 
 
 def is_cifti(path: Path) -> bool:
-    """Return whether a file is of CIFTI by its content, whatever its name; False if it cannot be read.
+    """Return whether a file is of CIFTI by its content, whatever its name; by its name if it cannot be read.
 
     It is a NIfTI-2 file with an intent code of CIFTI or a header extension of CIFTI's code.
     """
@@ -71,7 +71,7 @@ def is_cifti(path: Path) -> bool:
                 int(header["intent_code"]) in _INTENTS or _find_xml(_read_extensions(file, header), header) is not None
             )
     except (HeaderError, *_FILE_ERRORS):
-        return False
+        return names_cifti(path.name)
 
 
 def read_layout(path: Path) -> CiftiLayout:
