@@ -8,6 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# pip compiles packages when it installs them. From a checkout, niimasker would otherwise be compiled by every command,
+# where the environment forbids Python to keep what it has compiled, and the other packages would not.
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -21,7 +25,7 @@ class Cost:
 def run(command: Sequence[str]) -> Cost:
     """Return the cost of a command; its memory is that of its largest process."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_ENVIRONMENT)
     assert process.stderr is not None
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
