@@ -173,6 +173,7 @@ FOUND = [
         "12 vertices in the image and 13",
     ),
     ("regions and image", "missing structures", GRAY.replace("gray.dt", "left.dt"), "the image has no point of"),
+    ("regions and image", "one hemisphere alone", GRAY.replace("gray.dl", "left.dl"), "is not on CORTEX_RIGHT"),
     ("atlas", "none is chosen", GRAY.replace("gray.dl", "maps.dl"), "holds 2 maps"),
     ("atlas", "without a point", GRAY.replace("gray.dl", "tables.dl"), "1 label of its table without a point (Gone)"),
     ("atlas", "without a name", GRAY.replace("gray.dl", "tables.dl"), "1 label without a name in its table (2)"),
@@ -332,6 +333,8 @@ def write_surfaces(folder: Path) -> None:
         stored = np.repeat(keys[None], len(labels), axis=0)
         axes = (label_axis(labels, [f"map {number}" for number in range(len(labels))]), axis)
         make_parts(stored, axes, intent=3007).write(folder / f"{name}.dlabel.nii")
+    left = brain_models(["CORTEX_LEFT"])
+    make_parts(keys[None, : len(left)], (label_axis([one]), left), intent=3007).write(folder / "left.dlabel.nii")
     large = BrainModelAxis.from_surface(np.arange(13), 13, "CIFTI_STRUCTURE_CORTEX_LEFT")
     make_parts(keys[None, :13], (label_axis([one]), large), intent=3007).write(folder / "large.dlabel.nii")
     volumes = np.random.default_rng(0).normal(100, 2, (120, 12)).astype(np.float32)

@@ -247,6 +247,7 @@ class TestPairs:
         save_label_gii("only_hemi-R.label.gii", MESH_KEYS, {1: "a", 2: "b", 4: "c"}, primary="CortexRight")
         extracted = extract_run("out", input_files=PAIR, roi_file="only_hemi-R.label.gii")
         assert_signals(extracted, mean_of_each(hemispheres[1], MESH_KEYS, {1: "a", 2: "b", 4: "c"}))
+        assert extracted.warnings_with("only_hemi-R.label.gii is not on CORTEX_LEFT")
 
     def test_surface_atlas_of_the_same_mesh_fits_grayordinates(self, values):
         left, right = (

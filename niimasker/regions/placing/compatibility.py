@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from niimasker.errors import ImageError
+from niimasker.errors import ImageError, warn
 from niimasker.inputs.grayordinates import Grayordinates
 from niimasker.inputs.series import Series
 from niimasker.inputs.storage import GrayordinateStorage
@@ -59,3 +59,16 @@ def check_compatible(series: Series, origin: Origin) -> None:
     except ImageError as error:
         raise ImageError(f"{series.path} and {origin.source} do not fit together: {error}") from error
     check_template_meshes(series, origin)
+    _warn_of_half(origin, space)
+
+
+def _warn_of_half(origin: Origin, space: Grayordinates) -> None:
+    """Warn of an atlas or a mask of one hemisphere, as a file whose partner is missing, for an image of both."""
+    assert origin.outline is not None
+    meshes = {structure for structure, _ in origin.outline.meshes}
+    missing = [structure for structure, _ in space.outline.meshes if structure not in meshes]
+    if meshes and missing:
+        warn(
+            f"{origin.source} is not on {' and '.join(missing)}, which the image has; if it should be, give the files "
+            "of both hemispheres."
+        )
