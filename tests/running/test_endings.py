@@ -237,8 +237,15 @@ def catches_signals(pid: int) -> bool:
 
 
 def comparable_results() -> dict[str, bytes]:
-    """Return the content of the files of the runs, without the names of images that their call was given."""
-    results = {name: each for name, each in results_in(Path("out")).items() if not Path(name).name.startswith(".")}
+    """Return the content of the files of the runs, without the names of images that their call was given.
+
+    What a killed command has left in a hidden folder is no result; the next command removes it.
+    """
+    results = {
+        name: each
+        for name, each in results_in(Path("out")).items()
+        if not any(part.startswith(".") for part in Path(name).parts)
+    }
     for name in results:
         if name.endswith("_timeseries.json"):
             content = json.loads(results[name])
