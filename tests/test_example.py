@@ -100,8 +100,10 @@ def test_files_are_named_as_fmriprep_names_them(data_dir):
 
 
 def test_data_stay_small(data_dir):
-    # Two runs of volumes, and one of surfaces.
-    assert sum(map(len, content_of(data_dir).values())) < 14e6
+    sizes = {name: len(content) for name, content in content_of(data_dir).items()}
+    n_bytes_of_surfaces = sum(size for name, size in sizes.items() if name.startswith("surfaces/"))
+    assert sum(sizes.values()) - n_bytes_of_surfaces < 12e6
+    assert n_bytes_of_surfaces < 4e6
 
 
 @pytest.mark.parametrize("run", RUNS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from niimasker.inputs.gifti.arrays import list_external_files
 from niimasker.inputs.hemisphere_pairs import choose_left, drop_hemisphere, find_hemispheres
 from niimasker.inputs.map_choices import join_map, split_map
 from niimasker.inputs.templates import is_template, name_of_template
@@ -35,6 +36,11 @@ class RoiFile:
     def path(self) -> Path:
         """The file, or that of the left hemisphere."""
         return self.paths[0]
+
+    @property
+    def value_paths(self) -> tuple[Path, ...]:
+        """The files that hold the values of GIFTI files, where these are not in them."""
+        return tuple(values for path in self.paths for values in list_external_files(path))
 
     @property
     def is_query(self) -> bool:
@@ -74,7 +80,8 @@ def parse_mask(mask_path: Path) -> RoiFile:
 
 def list_roles(role: str, roi_file: RoiFile) -> dict[str, Path]:
     """Return its files by role: that of the right hemisphere beside the left is the role's `right`."""
-    return dict(zip((role, f"{role} right"), roi_file.paths, strict=False))
+    values = {f"{role} values {number}": path for number, path in enumerate(roi_file.value_paths, start=1)}
+    return dict(zip((role, f"{role} right"), roi_file.paths, strict=False)) | values
 
 
 def name_without_folder(text: str) -> str:

@@ -12,7 +12,7 @@ from niimasker.regions.loading import find_names_paths
 from niimasker.regions.names.joins import NamesJoin
 from niimasker.regions.roi_files import RoiFile, parse_mask, parse_roi_file
 
-# The files of two hemispheres are a list.
+# The files of two hemispheres, and those that hold their values, are a list.
 RegionSources = Mapping[str, SourceRecord | list[SourceRecord]]
 
 
@@ -67,6 +67,7 @@ def _atlas_source(roi_file: RoiFile) -> SourceRecord | list[SourceRecord]:
 def _file_source(roi_file: RoiFile) -> SourceRecord | list[SourceRecord]:
     chosen_map: SourceRecord = {} if roi_file.map_name is None else {"Map": roi_file.map_name}
     records = [source_record(path) | chosen_map for path in roi_file.paths]
+    records += [source_record(path) for path in roi_file.value_paths if path.is_file()]
     return records if len(records) > 1 else records[0]
 
 

@@ -123,3 +123,17 @@ def test_values_in_another_file_are_part_of_the_run(study):
     main(words)
     assert statuses(Path("out")).tolist() == ["done"]
     assert Path("out/sub-02_hemi-L_bold_timeseries.tsv").read_bytes() != before
+
+
+@pytest.mark.parametrize("option", ["-r", "-m"])
+def test_values_in_another_file_are_part_of_an_atlas_and_of_a_mask(study, option):
+    labels = np.arange(N_VERTICES, dtype=np.int32) % 2
+    path = save_series(study / "B_hemi-L.shape.gii", labels[None], encoding=EXTERNAL)
+    regions = ["-r", path.name] if option == "-r" else ["-r", "lh.A.annot", "-m", path.name]
+    words = ["out", "-i", "sub-01_hemi-L_bold.func.gii", *regions, "--no_report", "--resume"]
+    assert main(words) == 0
+    main(words)
+    assert statuses(Path("out")).tolist() == ["skipped"]
+    (study / f"{path.name}.dat").write_bytes((1 - labels).tobytes())
+    main([*words, "--overwrite"])
+    assert statuses(Path("out")).tolist() == ["done"]
