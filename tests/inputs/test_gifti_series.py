@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import re
-import threading
 import tracemalloc
-import warnings
 
 import nibabel as nib
 import numpy as np
@@ -373,22 +370,13 @@ class TestMemory:
         assert peaks[1] < peaks[0] + 2**19
 
 
+@pytest.mark.usefixtures("nothing_is_left")
 class TestEnd:
     """Whoever stops early leaves no thread and no open file behind."""
 
     @pytest.fixture
     def run(self, tmp_path):
         return storage(*save_pair(tmp_path))
-
-    @pytest.fixture(autouse=True)
-    def nothing_is_left(self):
-        n_threads = threading.active_count()
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ResourceWarning)
-            yield
-            gc.collect()
-        assert [str(warning.message) for warning in caught] == []
-        assert threading.active_count() == n_threads
 
     def test_after_the_last_block(self, run):
         assert len(list(iter_surface_blocks(run, block_bytes=COUNTED_BYTES))) == N_VOLUMES

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import hashlib
 import re
 import struct
-import threading
 import tracemalloc
-import warnings
 import zlib
 from itertools import islice
 from pathlib import Path
@@ -389,22 +386,13 @@ class TestMemory:
         assert long < short + 100_000
 
 
+@pytest.mark.usefixtures("nothing_is_left")
 class TestEnd:
     """Whoever stops early leaves no thread and no open file behind."""
 
     @pytest.fixture(params=SUFFIXES)
     def voxels(self, request, tmp_path):
         return storage(save_stored(tmp_path / f"run{request.param}", STORED.astype(np.int16)))
-
-    @pytest.fixture(autouse=True)
-    def nothing_is_left(self):
-        n_threads = threading.active_count()
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ResourceWarning)
-            yield
-            gc.collect()
-        assert [str(warning.message) for warning in caught] == []
-        assert threading.active_count() == n_threads
 
     def test_after_the_last_block(self, voxels):
         assert len(list(iter_blocks(voxels, block_bytes=COUNTED_BYTES))) == N_VOLUMES

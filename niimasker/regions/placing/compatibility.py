@@ -45,14 +45,15 @@ def check_compatible(series: Series, origin: Origin) -> None:
     if is_on_points and origin.outline is None:
         what = f"nilearn's {origin.source}" if is_atlas_query(origin.source) else origin.source
         raise ImageError(
-            f"{series.path}: is on surfaces or grayordinates, but {what} is in a volume; give regions on the same "
+            f"{series.path}: is on surfaces or grayordinates, but {what} is in a volume; give one on the same "
             f"points, such as {_POINT_FILES}."
         )
     if origin.outline is None:
         return
     if not isinstance(space, Grayordinates):
         raise ImageError(
-            f"{series.path}: is a volume, but {origin.source} is on surfaces or grayordinates; give a NIfTI image."
+            f"{series.path}: is a volume, but {origin.source} is on surfaces or grayordinates; give one in a "
+            "NIfTI image."
         )
     try:
         check_outlines(origin.outline, space.outline)
