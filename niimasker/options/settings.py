@@ -65,6 +65,8 @@ class Option:
         Whether the tables of a run depend on its value; False for names of files, whose content counts instead.
     is_common
         Whether the short help lists it.
+    varies
+        Whether the pipelines of one call may differ in it.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Option:
     only_command_line: bool
     affects_results: bool
     is_common: bool
+    varies: bool = False
 
     @property
     def positional(self) -> bool:
@@ -117,6 +120,7 @@ def _option(
     only_command_line: bool = False,
     affects_results: bool = True,
     is_common: bool = False,
+    varies: bool = False,
 ) -> Any:
     """Return the declaration of an option as a field of `Settings`; see `Option` for the arguments."""
     metadata = {
@@ -127,6 +131,7 @@ def _option(
         "only_command_line": only_command_line,
         "affects_results": affects_results,
         "is_common": is_common,
+        "varies": varies,
     }
     return field(default=default, metadata=metadata)
 
@@ -296,6 +301,7 @@ class Settings:
         default=(),
         affects_results=False,
         is_common=True,
+        varies=True,
     )
     regressors: tuple[str, ...] = _option(
         WORDS,
@@ -306,6 +312,7 @@ class Settings:
         CONFOUNDS,
         default=(),
         is_common=True,
+        varies=True,
     )
     smoothing_fwhm: float | None = _option(
         WIDTH,
@@ -328,6 +335,7 @@ class Settings:
         CENSORING,
         default=False,
         is_common=True,
+        varies=True,
     )
     fd_threshold: float = _option(
         WIDTH,
@@ -335,12 +343,14 @@ class Settings:
         CENSORING,
         default=0.5,
         is_common=True,
+        varies=True,
     )
     std_dvars_threshold: float = _option(
         THRESHOLD,
         "limit of --scrub for standardised DVARS; volumes with a larger value are censored; 0: no limit",
         CENSORING,
         default=1.5,
+        varies=True,
     )
     scrub_segment: int = _option(
         COUNT,
@@ -348,6 +358,7 @@ class Settings:
         "censored too; 0: keep all",
         CENSORING,
         default=5,
+        varies=True,
     )
     censor_file: tuple[str, ...] = _option(
         FILES,
@@ -357,28 +368,26 @@ class Settings:
         CENSORING,
         default=(),
         affects_results=False,
+        varies=True,
     )
     censor_keep: bool = _option(
-        FLAG, "read 1 in the files of --censor_file as kept and 0 as censored", CENSORING, default=False
+        FLAG, "read 1 in the files of --censor_file as kept and 0 as censored", CENSORING, default=False, varies=True
     )
     censored: str = _option(
         choice(CENSORED_ROWS),
         "how the tables show censored volumes; drop: they have no row; nan: their rows hold n/a",
         CENSORING,
         default="drop",
+        varies=True,
     )
-    detrend: bool = _option(FLAG, "remove linear trends from signals and confounds", SIGNALS, default=False)
+    detrend: bool = _option(
+        FLAG, "remove linear trends from signals and confounds", SIGNALS, default=False, varies=True
+    )
     high_pass: float | None = _option(
-        HERTZ,
-        "cut-off of the high-pass filter, in Hz; default: no filter",
-        SIGNALS,
-        is_common=True,
+        HERTZ, "cut-off of the high-pass filter, in Hz; default: no filter", SIGNALS, is_common=True, varies=True
     )
     low_pass: float | None = _option(
-        HERTZ,
-        "cut-off of the low-pass filter, in Hz; default: no filter",
-        SIGNALS,
-        is_common=True,
+        HERTZ, "cut-off of the low-pass filter, in Hz; default: no filter", SIGNALS, is_common=True, varies=True
     )
     t_r: float | None = _option(
         SECONDS,
@@ -391,6 +400,7 @@ class Settings:
         SIGNALS,
         default=False,
         is_common=True,
+        varies=True,
     )
     standardize_method: str = _option(
         choice(STANDARDIZE_METHODS),
@@ -398,6 +408,7 @@ class Settings:
         "by the population standard deviation (n); psc: percent signal change relative to the mean before cleaning",
         SIGNALS,
         default="zscore_sample",
+        varies=True,
     )
     min_coverage: float | None = _option(
         SHARE,
@@ -419,12 +430,14 @@ class Settings:
         CONNECTIVITY,
         default=(),
         is_common=True,
+        varies=True,
     )
     fisher_z: bool = _option(
         FLAG,
         "write the correlations of --connectivity as Fisher z; that is, their inverse hyperbolic tangent",
         CONNECTIVITY,
         default=False,
+        varies=True,
     )
     n_decimals: int = _option(DECIMALS, "number of decimals in the tables of time series", OUTPUT, default=8)
     output_layout: str = _option(
