@@ -30,7 +30,11 @@ setup(
     license="MIT",
     keywords=["fMRI", "neuroimaging", "time series", "functional connectivity", "parcellation", "fMRIPrep", "BIDS"],
     packages=find_packages(include=["niimasker", "niimasker.*"]),
-    package_data={"niimasker": ["py.typed"], "niimasker.reports": ["assets/*", "templates/*"]},
+    package_data={
+        "niimasker": ["py.typed"],
+        "niimasker.options": ["presets.json"],
+        "niimasker.reports": ["assets/*", "templates/*"],
+    },
     python_requires=">=3.11",
     install_requires=[
         "bids2table>=2.1",

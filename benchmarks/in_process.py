@@ -17,7 +17,7 @@ from niimasker.inputs.series import open_series
 from niimasker.inputs.volumes import BLOCK_BYTES
 from niimasker.regions.loading import load_regions
 from niimasker.regions.placing.placement import make_placement
-from niimasker.signals.extraction import ReadOptions, extract_signals
+from niimasker.signals.reading import ReadOptions, read_signals
 from niimasker.signals.timeline import Timeline
 
 
@@ -44,7 +44,7 @@ def extraction_time_ratio(image: str, regions: str) -> float:
     timeline = Timeline(series.n_volumes, 0)
     decompression = measure_seconds(lambda: read_all(igzip.open(image, "rb")))
     return (
-        measure_seconds(lambda: extract_signals(series, timeline, placement, ReadOptions(digests=(hashlib.sha256(),))))
+        measure_seconds(lambda: read_signals(series, [timeline], placement, ReadOptions(digests=(hashlib.sha256(),))))
         / decompression
     )
 

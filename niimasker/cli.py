@@ -130,8 +130,8 @@ def _write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> bool:
 def _dry_run(settings: Settings) -> int:
     from niimasker.running.dry_run import describe_study, list_errors, predict_outcomes
     from niimasker.running.folder import plan_folder
+    from niimasker.running.shared import share
     from niimasker.running.study_files import list_study_files
-    from niimasker.running.task import share
     from niimasker.running.warning_groups import group_warnings
     from niimasker.study.own_regions import check_own_regions
     from niimasker.study.preparation import inspect_study

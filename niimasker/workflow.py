@@ -18,6 +18,7 @@ from niimasker.running.execution import extract_plans, find_complete
 from niimasker.running.folder import Occupied, locked_folder, occupy, remove_incomplete
 from niimasker.running.interrupts import hold_interrupts
 from niimasker.running.late_imports import wait_for_imports
+from niimasker.running.shared import Shared, share
 from niimasker.running.study_files import (
     begin_study_files,
     list_study_files,
@@ -25,7 +26,7 @@ from niimasker.running.study_files import (
     write_study_files,
     write_tidy_table,
 )
-from niimasker.running.task import Shared, Task, share
+from niimasker.running.task import Task
 from niimasker.study.preparation import Study, prepare
 from niimasker.study.rechecks import check_regions
 
@@ -193,7 +194,8 @@ def _settle_interrupted(study: Study, underway: Mapping[Run, Task]) -> Iterator[
     if not underway:
         return
     for run, task in underway.items():
-        done = find_complete(task)
+        plan = next(plan for plan in task.plans if plan.run == run)
+        done = find_complete(plan, task.shared)
         if done is not None:
             yield done
         else:

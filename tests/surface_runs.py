@@ -17,7 +17,7 @@ from niimasker.outputs.results import Extracted, Result, write_run
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import OK, RegionWeights
 from niimasker.running.resume import find_result
-from niimasker.running.task import share
+from niimasker.running.shared import share
 from niimasker.signals.connectivity import measure_connectivity
 from niimasker.signals.extraction import Signals
 from niimasker.signals.nuisance import prepare_nuisance
@@ -86,7 +86,7 @@ class SurfaceRun:
             keys=self.keys,
             run_sources=run_sources(plan, None, sha256s),
             sources=({},),
-            fingerprint={**self.shared.fingerprint, **fingerprint_run(plan, settings, sha256s)},
+            fingerprint={**self.shared.fingerprints[""], **fingerprint_run(plan, settings, sha256s)},
             settings=settings,
             publishing=contextlib.nullcontext(),
         )

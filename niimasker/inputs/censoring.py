@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import CensoringError, count, warn
+from niimasker.inputs.shared_readings import read_once
 from niimasker.inputs.text_tables import (
     LOGICALS,
     ROW_NUMBERING,
@@ -49,6 +50,7 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
     return find_censored(read_marks(table), n_volumes)
 
 
+@read_once
 def read_censoring(path: Path) -> TextTable:
     """Return a censor file as text; raise CensoringError when it is not a table."""
     expected = "a vector or a table of 0 and 1 (1: censored), one row per volume"

@@ -13,6 +13,7 @@ import numpy as np
 from niimasker.errors import ConfoundsError, warn
 from niimasker.inputs.joined_tables import JoinedTable, join_tables
 from niimasker.inputs.regressor_words import Source, choose_columns, find_unmatched
+from niimasker.inputs.shared_readings import read_once
 from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, parse_number, read_text_table
 
 # fMRIPrep's names of the measures by which volumes are censored: those of 1.2 and later, then those of 1.0 and 1.1.
@@ -177,6 +178,7 @@ def add_motion(confounds: Confounds | None, motion_path: Path, *, n_volumes: int
     return dataclasses.replace(confounds or Confounds((), np.empty((n_volumes, 0))), measures=measures)
 
 
+@read_once
 def read_confounds(table_path: Path) -> TextTable:
     """Return a confounds table as text; raise ConfoundsError when it is not a table."""
     return read_text_table(table_path, ConfoundsError, "a text table with a header and one row per volume")

@@ -48,6 +48,16 @@ def name_outputs(images: Sequence[RunImage], output_layout: str) -> list[str]:
     return stems
 
 
+def add_label(stem: str, label: str, output_layout: str) -> str:
+    """Return an image's output name with the label of a pipeline as desc-, which is the last entity."""
+    folder, slash, name = stem.rpartition("/")
+    first, _, last = name.rpartition("_")
+    if output_layout == BIDS and last.startswith("desc-"):
+        # Only one desc- is allowed: the label follows that of the image, such as desc-denoised.
+        return f"{folder}{slash}{first}_{last}+{label}"
+    return f"{stem}_desc-{label}"
+
+
 def _check_folders(stems: Sequence[str], images: Sequence[RunImage]) -> None:
     for stem, image in zip(stems, images, strict=True):
         first, *others = PurePosixPath(stem).parts

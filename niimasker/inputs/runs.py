@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +13,9 @@ from niimasker.errors import RunError, RunsError
 from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, MOTION, AssociatedFiles
 from niimasker.inputs.hemispheres import name_pair
 from niimasker.inputs.input_images import find_images
-from niimasker.inputs.output_stems import name_outputs
+from niimasker.inputs.output_stems import add_label, name_outputs
 from niimasker.inputs.own_region_files import resolve_regions
-from niimasker.inputs.run_images import CIFTI_EXTENSIONS
+from niimasker.inputs.run_images import CIFTI_EXTENSIONS, RunImage
 from niimasker.inputs.sidecars import Sidecars
 from niimasker.inputs.surfaces.cortex_masks import find_cortex_mask
 from niimasker.inputs.table_pairs import pair_censor_files, pair_confounds
@@ -57,6 +57,8 @@ class Run:
         The image's JSON files, the nearest first.
     faults
         Why the run cannot be processed: a file is missing, or more than one fits.
+    pipeline
+        The name of the way of cleaning; each image is a run for every pipeline. Empty without pipelines.
     """
 
     image_path: Path
@@ -69,6 +71,7 @@ class Run:
     motion_path: Path | None = None
     faults: tuple[str, ...] = ()
     further_images: tuple[Path, ...] = ()
+    pipeline: str = ""
 
     @property
     def image_paths(self) -> tuple[Path, ...]:
@@ -89,7 +92,7 @@ class Run:
 
 
 def find_runs(settings: Settings) -> list[Run]:
-    """Return the runs that patterns, file names and folders stand for.
+    """Return the runs that patterns, file names and folders stand for, those of an image one after the other.
 
     Raises
     ------
@@ -100,32 +103,60 @@ def find_runs(settings: Settings) -> list[Run]:
     """
     images = find_images(settings)
     output_stems = name_outputs(images, settings.output_layout)
-    image_paths = [image.path for image in images]
-    output_dir, allow_unused = settings.output_dir, any(image.is_from_folder for image in images)
-    confounds_paths = pair_confounds(image_paths, settings.regressor_files, output_dir, allow_unused=allow_unused)
-    censor_paths = pair_censor_files(image_paths, settings.censor_file, output_dir, allow_unused=allow_unused)
-    associated, sidecars = AssociatedFiles(), Sidecars()
-    runs = [
-        _add_files(
-            Run(
+    find = _RunFinder(images, output_stems)
+    if not settings.pipelines:
+        runs = find(settings)
+    else:
+        labels = {pipeline.name: pipeline.label for pipeline in settings.pipelines}
+        of_pipelines = [
+            [
+                dataclasses.replace(
+                    run, pipeline=name, output_stem=add_label(run.output_stem, labels[name], settings.output_layout)
+                )
+                for run in find(of_pipeline)
+            ]
+            for name, of_pipeline in settings.by_pipeline.items()
+        ]
+        runs = [run for of_image in zip(*of_pipelines, strict=True) for run in of_image]
+    if all(run.faults for run in runs):
+        more = f" (and so for all {len(images)} images)" if len(images) > 1 else ""
+        raise RunsError(f"{runs[0].faults[0]}{more}")
+    return runs
+
+
+class _RunFinder:
+    """Finds the files of each image's run; ways of cleaning that need the same files share the search."""
+
+    def __init__(self, images: Sequence[RunImage], output_stems: Sequence[str]) -> None:
+        self._images, self._output_stems = images, output_stems
+        self._associated, self._sidecars = AssociatedFiles(), Sidecars()
+        self._found: dict[tuple[object, ...], list[Run]] = {}
+
+    def __call__(self, settings: Settings) -> list[Run]:
+        """Return the run of each image."""
+        needs = (settings.regressor_files, settings.censor_file, settings.needs_confounds, settings.needs_only_motion)
+        if needs not in self._found:
+            self._found[needs] = list(self._find(settings))
+        return self._found[needs]
+
+    def _find(self, settings: Settings) -> Iterator[Run]:
+        paths, output_dir = [image.path for image in self._images], settings.output_dir
+        allow_unused = any(image.is_from_folder for image in self._images)
+        confounds_paths = pair_confounds(paths, settings.regressor_files, output_dir, allow_unused=allow_unused)
+        censor_paths = pair_censor_files(paths, settings.censor_file, output_dir, allow_unused=allow_unused)
+        for image, stem, tables, censor_path in zip(
+            self._images, self._output_stems, confounds_paths, censor_paths, strict=True
+        ):
+            run = Run(
                 image.path,
                 next(iter(tables), None),
                 stem,
-                censor,
+                censor_path,
                 further_tables=tables[1:],
-                sidecar_paths=sidecars.find(*image.paths),
+                sidecar_paths=self._sidecars.find(*image.paths),
                 further_images=image.further_paths,
-            ),
-            settings,
-            associated,
-            is_from_folder=image.is_from_folder,
-        )
-        for image, tables, stem, censor in zip(images, confounds_paths, output_stems, censor_paths, strict=True)
-    ]
-    if all(run.faults for run in runs):
-        more = f" (and so for all {len(runs)} images)" if len(runs) > 1 else ""
-        raise RunsError(f"{runs[0].faults[0]}{more}")
-    return runs
+            )
+            yield _add_files(run, settings, self._associated, is_from_folder=image.is_from_folder)
 
 
 def has_own_atlases(settings: Settings) -> bool:

@@ -17,6 +17,7 @@ from niimasker.inputs.gifti.series import open_gifti_series
 from niimasker.inputs.images import describe_storage, has_known_space, load_image
 from niimasker.inputs.repetition_times import read_nifti_t_r
 from niimasker.inputs.series_headers import SeriesHeader
+from niimasker.inputs.shared_readings import read_once
 from niimasker.inputs.sidecars import Entry, Sidecars, read_sidecars
 from niimasker.inputs.spaces import Grid, Space
 from niimasker.inputs.storage import Storage
@@ -84,6 +85,7 @@ class _Timing:
     start_time: float
 
 
+@read_once
 def open_series(
     image_path: Path, sidecar_paths: Sequence[Path] | None = None, further_paths: Sequence[Path] = ()
 ) -> Series:

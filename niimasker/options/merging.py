@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from niimasker.errors import SettingsError, count, find_nearest, shorten_text, warn
-from niimasker.options.option_types import HintError
+from niimasker.errors import SettingsError, count, find_nearest, record_warnings, shorten_text, warn
+from niimasker.options.pipelines import name_pipeline, read_pipelines
 from niimasker.options.python_values import to_json_value
 from niimasker.options.settings import CORRELATION_KINDS, DEPRECATED, OPTIONS_BY_NAME, Option, Settings
+from niimasker.options.value_checks import HintError
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
@@ -41,7 +43,14 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
     if unknown:
         raise SettingsError(f"unknown option {unknown[0]!r}; {suggest(unknown[0], OPTIONS_BY_NAME)}.")
     settings = Settings(**{name: _check_value(OPTIONS_BY_NAME[name], value) for name, value in merged.items()})
-    _check_combinations(settings)
+    _check_required(settings)
+    if not settings.pipelines:
+        _check_combinations(settings)
+        return settings
+    # So far the option holds what was given.
+    given_pipelines: Sequence[Any] = settings.pipelines
+    settings = dataclasses.replace(settings, pipelines=read_pipelines(given_pipelines, _check_value))
+    _check_pipelines(settings)
     return settings
 
 
@@ -102,8 +111,29 @@ def _check_value(option: Option, value: Any) -> Any:
         ) from error
 
 
+def _check_pipelines(settings: Settings) -> None:
+    """Check the settings of each pipeline.
+
+    A warning is issued if it concerns all pipelines, or an option that its pipeline sets itself; an option of the call
+    may be meant for some of the pipelines.
+    """
+    recorded: dict[str, list[str]] = {}
+    for name, of_pipeline in settings.by_pipeline.items():
+        with record_warnings() as recorded[name]:
+            try:
+                _check_combinations(of_pipeline)
+            except SettingsError as error:
+                raise name_pipeline(name, error) from error
+    common = set.intersection(*map(set, recorded.values()))
+    for text in dict.fromkeys(text for texts in recorded.values() for text in texts if text in common):
+        warn(text)
+    for pipeline in settings.pipelines:
+        for text in recorded[pipeline.name]:
+            if text not in common and any(f"--{option} " in text for option, _ in pipeline.options):
+                warn(f"pipeline {pipeline.name!r}: {text}")
+
+
 def _check_combinations(settings: Settings) -> None:
-    _check_required(settings)
     _check_running(settings)
     _check_censoring(settings)
     _check_scrubbing(settings)

@@ -7,7 +7,9 @@ are made from `OPTIONS` or compared with it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from niimasker.options.option_types import (
     LABELS,
     MASK,
     NAMES,
+    PIPELINES,
     PROCESSES,
     RADIUS,
     ROIS,
@@ -39,10 +42,10 @@ from niimasker.options.option_types import (
     WIDTH,
     WORDS,
     OptionType,
-    Shard,
     choice,
     choices,
 )
+from niimasker.options.value_checks import Shard
 
 ENGINES = ("stream", "nilearn")
 OUTPUT_LAYOUTS = FLAT, MIRROR, BIDS = ("flat", "mirror", "bids")
@@ -98,13 +101,14 @@ class Option:
         return "" if self.default in (None, (), "", False) else f" (default: {self.default})"
 
 
-GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, OUTPUT, RUNNING = (
+GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, PIPELINE, OUTPUT, RUNNING = (
     "images",
     "regions",
     "confounds",
     "censoring",
     "signals",
     "connectivity",
+    "pipelines",
     "output",
     "running",
 )
@@ -139,6 +143,25 @@ def _option(
 def _run_filter(text: str, *, is_common: bool = False) -> Any:
     """Return the declaration of an option that selects runs of a BIDS folder."""
     return _option(LABELS, text, INPUT, default=(), affects_results=False, is_common=is_common)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A named way of cleaning.
+
+    Parameters
+    ----------
+    options
+        The options in which it differs from the call, by name, with checked values.
+    """
+
+    name: str
+    options: tuple[tuple[str, Any], ...]
+
+    @property
+    def label(self) -> str:
+        """What names of files hold of its name, which as a BIDS label may have letters, digits and + alone."""
+        return "".join(character for character in self.name if character.isalnum() or character == "+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -439,6 +462,17 @@ class Settings:
         default=False,
         varies=True,
     )
+    pipelines: tuple[Pipeline, ...] = _option(
+        PIPELINES,
+        "clean each image in several ways while it is read once; names of presets (baseline, simple, simple+gsr, "
+        "scrubbing.5, scrubbing.5+gsr, scrubbing.2, scrubbing.2+gsr, compcor, compcor6, aroma, 24P, 36P, 36P+scrub, "
+        "aCompCor) or JSON files that hold the options of each pipeline by its name; each takes every other option "
+        "from the call, and adds desc-<name> to the names of its tables",
+        PIPELINE,
+        default=(),
+        affects_results=False,
+        is_common=True,
+    )
     n_decimals: int = _option(DECIMALS, "number of decimals in the tables of time series", OUTPUT, default=8)
     output_layout: str = _option(
         choice(OUTPUT_LAYOUTS),
@@ -530,6 +564,13 @@ class Settings:
     verbose: bool = _option(
         FLAG, "print each step, and the traceback of errors", RUNNING, default=False, short="-v", affects_results=False
     )
+
+    @cached_property
+    def by_pipeline(self) -> Mapping[str, Settings]:
+        """For each pipeline the settings that a call with it alone has, by name; these settings for none, as ""."""
+        if not self.pipelines:
+            return {"": self}
+        return {each.name: dataclasses.replace(self, pipelines=(), **dict(each.options)) for each in self.pipelines}
 
     @property
     def requested_regressors(self) -> tuple[str, ...] | None:

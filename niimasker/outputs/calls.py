@@ -20,7 +20,7 @@ from typing import Any
 
 from niimasker.errors import OutputLostError
 from niimasker.options.json_files import parse_json
-from niimasker.outputs.analyses import Analysis
+from niimasker.outputs.analyses import Analysis, PipelineAnalysis
 from niimasker.outputs.files import is_inside, write_json
 from niimasker.outputs.locks import is_abandoned, lock, open_for_locking, wait_for_lock
 
@@ -72,7 +72,11 @@ def _read_call(path: Path) -> Call | None:
     abandoned = is_abandoned(path)
     try:
         content: Any = parse_json(path.read_text("utf-8"))
-        analysis = Analysis(dict(content["Analysis"]), dict(content["Settings"]))
+        pipelines = {
+            str(name): PipelineAnalysis(str(each["Fingerprint"]), dict(each["Settings"]))
+            for name, each in dict(content["Pipelines"]).items()
+        }
+        analysis = Analysis(dict(content["Analysis"]), dict(content["Settings"]), pipelines)
         keys, runs, files = (tuple(map(str, content[key])) for key in ("Atlases", "Runs", "Files"))
         return Call(path, analysis, keys, frozenset(filter(is_inside, runs)), files, content["Process"], abandoned)
     except FileNotFoundError:
@@ -109,6 +113,10 @@ def recorded(
             "Process": words,
             "Analysis": dict(analysis.parts),
             "Settings": dict(analysis.settings),
+            "Pipelines": {
+                name: {"Fingerprint": each.fingerprint, "Settings": dict(each.settings)}
+                for name, each in analysis.pipelines.items()
+            },
             "Atlases": list(keys),
             "Files": list(files),
             "Runs": list(runs),

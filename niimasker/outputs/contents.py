@@ -159,15 +159,15 @@ def _select_rows(summary: Iterable[Row], settings: Settings, keys: Sequence[str]
     rows: dict[str, Row] = {}
     for row in summary:
         name = str(row["output"])
-        if row.get("analysis") != analysis.checksum:
+        if not analysis.includes(row["analysis"], row["pipeline"] or ""):
             continue
         paths = name_sidecars(settings, name, keys)
         is_complete = all(path.is_file() for path in paths)
         if is_complete and row["status"] == NOT_STARTED:
             sidecar = read_sidecar(paths[0])
             theirs = read_analysis(sidecar)
-            is_complete = theirs is not None and theirs.checksum == analysis.checksum
-            row = row_of_sidecar(sidecar, analysis.checksum) if is_complete else row
+            is_complete = theirs is not None and analysis.agrees_with(theirs)
+            row = row_of_sidecar(sidecar, row["analysis"]) if is_complete else row
         if is_complete or (row["status"] != DONE and not is_image_gone(row)):
             rows[name] = row
     return rows
@@ -192,9 +192,10 @@ def _sort_others(
     for name, pairs in found.items():
         theirs = [(path, sidecar, read_analysis(sidecar)) for path, sidecar in pairs]
         expected = set(name_sidecars(settings, name, keys))
-        mine = {path: sidecar for path, sidecar, each in theirs if each and each.checksum == analysis.checksum}
+        mine = {path: sidecar for path, sidecar, each in theirs if each and analysis.agrees_with(each)}
         if mine.keys() == expected:
-            same.setdefault(name, row_of_sidecar(next(iter(mine.values())), analysis.checksum))
+            checksum = next(each.own_checksum for path, _, each in theirs if path in mine and each)
+            same.setdefault(name, row_of_sidecar(next(iter(mine.values())), checksum))
         rest = [(path, sidecar, each) for path, sidecar, each in theirs if path not in mine and each is not None]
         if rest:
             listed = (path for _, sidecar, _ in rest for path in listed_files(sidecar, settings.output_dir))

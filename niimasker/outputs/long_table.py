@@ -18,9 +18,12 @@ from niimasker.inputs.entities import read_name
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import replacing
 from niimasker.outputs.naming import RunFiles, Tables, name_files
+from niimasker.outputs.outcomes import Row
 from niimasker.outputs.study_names import long_table_path
 
 _COLUMNS_BEFORE_ENTITIES, _COLUMNS_AFTER_ENTITIES = ("run",), ("atlas", "volume", "time", "region", "value")
+# Follows the entities where runs have pipelines.
+_PIPELINE = "pipeline"
 _MISSING = b"n/a"
 
 _HEMISPHERE = "hemi"
@@ -31,10 +34,11 @@ _MAX_ROWS = 1 << 20
 
 @dataclass(frozen=True)
 class TidyRun:
-    """A run of the long table: the stem of its files, and the BIDS entities of its image by column."""
+    """A run of the long table: the stem of its files, the BIDS entities of its image by column, and its pipeline."""
 
     output_stem: str
     entities: Mapping[str, str]
+    pipeline: str | None
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,13 @@ class Block:
             yield Block(self.texts, self.volumes, self.times, self.regions[columns], self.cells[:, columns])
 
 
-def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: Sequence[str], *, tidy: str) -> Path:
+def write_long_table(settings: Settings, runs: Sequence[Row], keys: Sequence[str], *, tidy: str) -> Path:
     """Write the tables of these runs as one long table, run by run, and return its path.
 
     Parameters
     ----------
     runs
-        Image and output stem of each run.
+        The row of each run in summary.tsv.
     keys
         The key of each atlas in file names.
     tidy
@@ -86,10 +90,14 @@ def write_long_table(settings: Settings, runs: Sequence[tuple[str, str]], keys: 
     OutputError
         The long table cannot be written, or the table of a run cannot be read.
     """
-    tidy_runs = [TidyRun(stem, _read_run_entities(image, stem)) for image, stem in runs]
+    tidy_runs = [
+        TidyRun(row["output"], _read_run_entities(row["image"], row["output"]), row["pipeline"]) for row in runs
+    ]
     # The image name with most entities sets the order of their columns.
     by_length = sorted((run.entities for run in tidy_runs), key=len, reverse=True)
     entities = tuple(dict.fromkeys(name for run_entities in by_length for name in run_entities))
+    if any(run.pipeline for run in tidy_runs):
+        entities = (*entities, _PIPELINE)
     path = long_table_path(settings.output_dir, tidy)
     with replacing(path) as temporary, WRITERS[tidy](temporary, entities) as write:
         for run in tidy_runs:
@@ -110,7 +118,7 @@ def _read_run_entities(image: str, output_stem: str) -> dict[str, str]:
 
 def read_entities(image: str) -> dict[str, str]:
     """Return the BIDS entities of an image's name; one named like another column gets a suffix, as in run_entity."""
-    taken = (*_COLUMNS_BEFORE_ENTITIES, *_COLUMNS_AFTER_ENTITIES)
+    taken = (*_COLUMNS_BEFORE_ENTITIES, _PIPELINE, *_COLUMNS_AFTER_ENTITIES)
     return {
         f"{key}_entity" if key in taken else key: value
         for key, value in read_name(Path(image).name).entities.items()
@@ -134,7 +142,8 @@ def _read_block(run: TidyRun, files: RunFiles, tables: Tables, entities: Sequenc
             f"{len(volumes)} rows and its header has {len(regions)} names; process that run again without --resume."
         )
     times = _find_times(sidecar, volumes)
-    texts = {"run": run.output_stem, **{name: run.entities.get(name) for name in entities}, "atlas": tables.atlas}
+    values = {**run.entities, _PIPELINE: run.pipeline}
+    texts = {"run": run.output_stem, **{name: values.get(name) for name in entities}, "atlas": tables.atlas}
     return Block(texts, volumes, times, regions, cells)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from niimasker.inputs.entities import read_name
 from niimasker.inputs.runs import Run
+from niimasker.outputs.analyses import Analysis
+from niimasker.outputs.run_sidecars import read_pipeline
 
 if TYPE_CHECKING:
     from niimasker.outputs.naming import Tables
@@ -33,7 +35,7 @@ SUMMARY_NUMBERS = (
 )
 
 # The columns of summary.tsv.
-_FIRST_COLUMNS = ("image", "confounds", "output", *NAMED_ENTITIES, "status", "skipped", "reason", "seconds")
+_FIRST_COLUMNS = ("image", "confounds", "output", *NAMED_ENTITIES, "pipeline", "status", "skipped", "reason", "seconds")
 COLUMNS = (*_FIRST_COLUMNS, *SUMMARY_NUMBERS, "n_warnings", "analysis")
 
 Row = dict[str, Any]
@@ -93,36 +95,44 @@ class Outcome:
         return () if self.result is None else self.result.tables
 
 
-def summary_row(outcome: Outcome, analysis: str) -> Row:
+def summary_row(outcome: Outcome, analysis: Analysis) -> Row:
     """Return a run's row of summary.tsv.
 
     Parameters
     ----------
     analysis
-        The checksum of what the tables of the folder are made with.
+        What the tables of the folder are made with.
     """
     run, result = outcome.run, outcome.result
     numbers = {name: getattr(result, name) if result else None for name in SUMMARY_NUMBERS}
     return {
         **_name_columns(str(run.image_path), ", ".join(map(str, run.confounds_paths)) or None, run.output_stem),
+        "pipeline": run.pipeline or None,
         "status": DONE if outcome.status == SKIPPED else outcome.status,
         "skipped": int(outcome.status == SKIPPED),
         "reason": outcome.reason,
         "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
         **numbers,
         "n_warnings": None if outcome.status == NOT_STARTED else len(outcome.warnings),
-        "analysis": analysis,
+        "analysis": analysis.checksum_of(run.pipeline),
     }
 
 
 def row_of_sidecar(sidecar: Mapping[str, Any], analysis: str) -> Row:
-    """Return the row of summary.tsv of a run that is known by its JSON file alone."""
+    """Return the row of summary.tsv of a run that is known by its JSON file alone.
+
+    Parameters
+    ----------
+    analysis
+        The checksum of what its tables are made with.
+    """
     sources = sidecar.get("Sources")
     sources = sources if isinstance(sources, Mapping) else {}
     tables = sources.get("Confounds", [])
     confounds = [_read_path(source) for source in (tables if isinstance(tables, list) else [tables])]
     return {
         **_name_columns(_read_path(sources.get("Image")), ", ".join(confounds) or None, sidecar["Output"]),
+        "pipeline": read_pipeline(sidecar) or None,
         "status": DONE,
         "skipped": 0,
         "reason": None,

@@ -19,8 +19,8 @@ from niimasker.inputs.file_states import checksum
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.series import Series
 from niimasker.inputs.spaces import Space
-from niimasker.options.option_types import Shard
-from niimasker.options.settings import PER_CALL_OPTIONS, Settings
+from niimasker.options.settings import PER_CALL_OPTIONS, Pipeline, Settings
+from niimasker.options.value_checks import Shard
 from niimasker.regions.names.joins import NamesJoin
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.connectivity import DESCRIPTIONS, ESTIMATED_FROM, Connectivity
@@ -59,6 +59,8 @@ def _plain(value: Any) -> Any:
         return os.path.join(".", value) if str(value).startswith("~") else str(value)  # noqa: PTH118
     if isinstance(value, Shard):
         return str(value)
+    if isinstance(value, tuple) and any(isinstance(each, Pipeline) for each in value):
+        return {each.name: {name: _plain(option) for name, option in each.options} for each in value}
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -139,6 +139,7 @@ def write_run(
             )
         records = {
             "Output": plan.run.output_stem,
+            **({"Pipeline": plan.run.pipeline} if plan.run.pipeline else {}),
             "Summary": summary_numbers(result),
             "Files": {_relative(path, settings): staged.describe(path) for path in staged.paths},
             "Fingerprint": dict(fingerprint),

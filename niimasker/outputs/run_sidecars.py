@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from niimasker.outputs.analyses import SHARED_PARTS, Analysis
+from niimasker.outputs.analyses import SHARED_PARTS, Analysis, PipelineAnalysis
 from niimasker.outputs.files import find_files, is_inside
 
 Sidecar = Mapping[str, Any]
@@ -39,7 +39,15 @@ def read_analysis(sidecar: Sidecar) -> Analysis | None:
     if not sidecar:
         return None
     parts = {part: str(sidecar["Fingerprint"].get(part)) for part in SHARED_PARTS}
-    return Analysis(parts, sidecar["Settings"])
+    name, fingerprint = read_pipeline(sidecar), str(sidecar["Fingerprint"].get("pipeline"))
+    pipelines = {name: PipelineAnalysis(fingerprint, sidecar["Settings"])} if name else {}
+    return Analysis(parts, sidecar["Settings"], pipelines)
+
+
+def read_pipeline(sidecar: Sidecar) -> str:
+    """Return the name of the pipeline that a run belongs to; an empty text for none."""
+    name = sidecar.get("Pipeline")
+    return name if isinstance(name, str) else ""
 
 
 def listed_files(sidecar: Sidecar, output_dir: Path) -> list[Path]:

@@ -74,22 +74,42 @@ def attempt(function: Callable[[Task], Value], task: Task) -> Attempt[Value]:
         try:
             value = function(task)
         except Exception as error:
-            limit = find_limit(error)
-            is_bug = not isinstance(error, NiimaskerError) and limit is None
-            reason = f"unexpected {type(error).__name__}: {error}" if is_bug else str(error)
-            if limit is not None:
-                reason = f"{limit} is reached ({reason}); raise it, or use a smaller --n_jobs."
-            return Attempt(
-                None,
-                time.perf_counter() - start,
-                " ".join(reason.split()),
-                traceback.format_exc(),
-                is_bug,
-                is_starved=may_succeed_alone(error),
-                ends_all=isinstance(error, OutputLostError),
-                warnings=tuple(recorded),
-            )
+            return _make_failure(error, time.perf_counter() - start, recorded)
     return Attempt(value, time.perf_counter() - start)
+
+
+def attempt_part(function: Callable[[Task], Value], part: Task) -> Attempt[Value]:
+    """Return the value of a part of a task, or the reason for its failure.
+
+    An error that the whole task may not meet if it is tried again alone is raised.
+    """
+    start = time.perf_counter()
+    with record_warnings() as recorded:
+        try:
+            value = function(part)
+        except Exception as error:
+            if may_succeed_alone(error):
+                raise
+            return _make_failure(error, time.perf_counter() - start, recorded)
+    return Attempt(value, time.perf_counter() - start)
+
+
+def _make_failure(error: Exception, seconds: float, recorded: Sequence[str]) -> Attempt[Any]:
+    limit = find_limit(error)
+    is_bug = not isinstance(error, NiimaskerError) and limit is None
+    reason = f"unexpected {type(error).__name__}: {error}" if is_bug else str(error)
+    if limit is not None:
+        reason = f"{limit} is reached ({reason}); raise it, or use a smaller --n_jobs."
+    return Attempt(
+        None,
+        seconds,
+        " ".join(reason.split()),
+        "".join(traceback.format_exception(error)),
+        is_bug,
+        is_starved=may_succeed_alone(error),
+        ends_all=isinstance(error, OutputLostError),
+        warnings=tuple(recorded),
+    )
 
 
 def attempt_here(

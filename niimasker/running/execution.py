@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import logging
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -20,7 +21,8 @@ from niimasker.outputs.outcomes import Outcome
 from niimasker.running.batch import Attempt, ConnectionLostError, attempt, attempt_here
 from niimasker.running.handover import OnDisk
 from niimasker.running.placements import AnyPlacement, OwnPlacement, Placements
-from niimasker.running.task import Shared, Task, extract_run
+from niimasker.running.shared import Shared
+from niimasker.running.task import Task, extract_runs
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
 
@@ -66,22 +68,25 @@ def extract_plans(
         tasks = _make_tasks(plans, placements, unplaced, shared, record_path)
 
         def start(task: Task) -> None:
-            underway[task.plan.run] = task
-            on_start(task.plan.run)
+            for run in task.runs:
+                underway[run] = task
+                on_start(run)
 
         if client is not None:
             attempts = _attempt_on_cluster(client, folder, tasks, start)
         else:
-            n_jobs = min(_count_processes(study, plans, placements), len(plans))
+            n_images = len({plan.run.image_paths for plan in plans})
+            n_jobs = min(_count_processes(study, plans, placements), n_images)
             attempts = _attempt_on_this_machine(study.settings, n_jobs, tasks, start)
         stack.enter_context(contextlib.closing(attempts))
         left = {plan.run: plan for plan in plans}
         lost: ConnectionLostError | None = None
         try:
             for task, attempted in attempts:
-                del left[task.plan.run]
-                placements.release(task.plan.series.space)
-                yield _make_outcome(study, task.plan, attempted)
+                placements.release(task.plans[0].series.space)
+                for plan, of_plan in _split_attempt(task, attempted):
+                    del left[plan.run]
+                    yield _make_outcome(study, plan, of_plan)
         except ConnectionLostError as error:
             lost = error
         for plan, attempted in unplaced:
@@ -128,12 +133,12 @@ def _attempt_on_this_machine(
     # Where no process can be started, the runs are extracted in this one.
     with threadpool_limits(limits=1):
         if not n_jobs:
-            yield from attempt_here(extract_run, tasks, on_start=on_start)
+            yield from attempt_here(extract_runs, tasks, on_start=on_start)
             return
         from niimasker.running.parallel import attempt_in_processes
 
         yield from attempt_in_processes(
-            extract_run,
+            extract_runs,
             tasks,
             n_jobs=n_jobs,
             timeout=settings.timeout,
@@ -150,7 +155,7 @@ def _attempt_on_cluster(
     from niimasker.running.clusters import attempt_on_cluster
 
     assert folder is not None
-    yield from attempt_on_cluster(extract_run, tasks, client=client, markers_folder=folder, on_start=on_start)
+    yield from attempt_on_cluster(extract_runs, tasks, client=client, markers_folder=folder, on_start=on_start)
 
 
 def _end_lost(
@@ -159,12 +164,12 @@ def _end_lost(
     """Yield what became of runs whose cluster was lost: those with complete files are done, those under way failed."""
     left: list[Plan] = []
     for plan in plans:
-        done = find_complete(underway[plan.run]) if plan.run in underway else None
+        done = find_complete(plan, underway[plan.run].shared) if plan.run in underway else None
         if done is None:
             left.append(plan)
         else:
             yield done
-    started = {task.plan.run for task in error.started}
+    started = {run for task in error.started for run in task.runs}
     # A study that is not finished must not end with exit code 0.
     failed = [plan for plan in left if plan.run in started] or left[:1]
     for plan in failed:
@@ -173,14 +178,20 @@ def _end_lost(
         yield _make_outcome(study, plan, Attempt(None, 0.0, reason, ends_all=is_last))
 
 
-def find_complete(task: Task) -> Outcome | None:
+def find_complete(plan: Plan, shared: Shared) -> Outcome | None:
     """Return the outcome of an interrupted run if all of its tables are written, otherwise None."""
     from niimasker.running.resume import find_result
 
     # Only the tables count: --resume makes a missing report.
-    settings = dataclasses.replace(task.shared.settings, no_report=True)
-    result = find_result(task.plan, task.shared, settings)
-    return None if result is None else Outcome(task.plan.run, result, warnings=result.warnings)
+    settings = dataclasses.replace(shared.settings_of(plan.run), no_report=True)
+    result = find_result(plan, shared, settings)
+    return None if result is None else Outcome(plan.run, result, warnings=result.warnings)
+
+
+def _split_attempt(task: Task, attempted: Attempt[Any]) -> list[tuple[Plan, Attempt[Any]]]:
+    """Return the attempt at each run of a task; where the image was not read, it is the same for all."""
+    attempts = [attempted] * len(task.plans) if attempted.value is None else attempted.value
+    return list(zip(task.plans, attempts, strict=True))
 
 
 def _name_image(run: Run, reason: str | None) -> str | None:
@@ -215,13 +226,14 @@ def _make_tasks(
     shared: Shared,
     record_path: Path,
 ) -> Iterator[Task]:
-    """Yield the task of each plan; plans on whose space the regions cannot be placed are added to `unplaced`."""
+    """Yield the task of each image; plans on whose space the regions cannot be placed are added to `unplaced`."""
     failures: dict[Space, Attempt[AnyPlacement]] = {}
-    for plan in plans:
-        space = plan.series.space
-        placed = failures.get(space) or attempt(placements.get, plan)
+    for _, of_image in itertools.groupby(plans, key=lambda plan: plan.run.image_paths):
+        image_plans = tuple(of_image)
+        space = image_plans[0].series.space
+        placed = failures.get(space) or attempt(placements.get, image_plans[0])
         if placed.value is None:
             failures[space] = placed
-            unplaced.append((plan, placed))
+            unplaced += [(plan, placed) for plan in image_plans]
         else:
-            yield Task(plan, placed.value, shared, record_path)
+            yield Task(image_plans, placed.value, shared, record_path)

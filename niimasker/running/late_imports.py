@@ -22,9 +22,9 @@ _FOR_CONNECTIVITY = ("nilearn.connectome",)
 _THREAD_NAME = "niimasker's late imports"
 
 
-def start_imports(settings: Settings, cleaning: Cleaning) -> None:
-    """Start a thread that imports what a run needs after its image has been read."""
-    names = _list_modules(settings, cleaning)
+def start_imports(cleanings: Sequence[tuple[Settings, Cleaning]]) -> None:
+    """Start a thread that imports what the runs of an image need after it has been read."""
+    names = list(dict.fromkeys(name for each in cleanings for name in _list_modules(*each)))
     if any(name not in sys.modules for name in names):
         thread = threading.Thread(target=_import_modules, args=(names,), name=_THREAD_NAME)
         with contextlib.suppress(RuntimeError):  # no further thread can be started: the imports come later

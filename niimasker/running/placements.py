@@ -84,7 +84,8 @@ class Placements:
     def __init__(self, study: Study, plans: Sequence[Plan], folder: Path | None) -> None:
         self._study = study
         self._folder = folder
-        self._n_left = Counter(plan.series.space for plan in plans)
+        # The runs of one image are placed and released together.
+        self._n_left = Counter({plan.run.image_paths: plan.series.space for plan in plans}.values())
         self._by_space: dict[Space, InMemory[Placement] | OnDisk[Placement]] = {}
         self._atlases: InMemory[Atlases] | OnDisk[Atlases] | None = None
 
@@ -106,7 +107,7 @@ class Placements:
         return store(value, self._folder)
 
     def release(self, space: Space) -> None:
-        """Count a run on a space as done; after the last one the placement is removed."""
+        """Count an image on a space as done; after the last one the placement is removed."""
         self._n_left[space] -= 1
         if self._n_left[space] == 0:
             placement = self._by_space.pop(space, None)

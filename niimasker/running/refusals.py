@@ -20,7 +20,7 @@ def refuse_calls(
 ) -> Iterator[NiimaskerError]:
     """Yield an error for each call at work that this one cannot run beside."""
     for call in calls:
-        is_same = call.analysis.checksum == analysis.checksum
+        is_same = analysis.agrees_with(call.analysis)
         if call.is_abandoned or (call.is_abandoned is None and is_same):
             continue
         shared = [run.output_stem for run in to_do if run.output_stem in call.runs]
@@ -49,9 +49,9 @@ def refuse_others(output_dir: Path, staying: dict[str, OtherRun], analysis: Anal
 
 def _describe_runs(runs: Sequence[OtherRun], analysis: Analysis) -> tuple[str, str]:
     """Return how many runs were made with what, and what this call has instead."""
-    counts = Counter(run.analysis.checksum for run in runs)
+    counts = Counter(run.analysis.own_checksum for run in runs)
     (checksum, n_most), *rest = counts.most_common()
-    example = next(run for run in runs if run.analysis.checksum == checksum)
+    example = next(run for run in runs if run.analysis.own_checksum == checksum)
     theirs, ours = describe_difference(example.analysis, analysis)
     more = f" (and {count(len(runs) - n_most, 'run')} with other differences)" if rest else ""
     return f"{count(n_most, 'run')} made with {theirs}{more}", ours

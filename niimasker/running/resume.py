@@ -16,7 +16,7 @@ from niimasker.outputs.results import Result
 from niimasker.outputs.run_sidecars import Sidecar, read_sidecar
 from niimasker.outputs.study_names import summary_path
 from niimasker.outputs.summaries import read_summary
-from niimasker.running.task import Shared
+from niimasker.running.shared import Shared
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run, list_changed_parts
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
@@ -32,7 +32,7 @@ def find_outcomes(study: Study, shared: Shared) -> Iterator[Outcome]:
     seconds = {row["output"]: row.get("seconds") for row in rows}
     for plan in study.plans:
         stem = plan.run.output_stem
-        result = find_result(plan, shared, study.settings)
+        result = find_result(plan, shared, shared.settings_of(plan.run))
         if result is not None:
             yield Outcome(plan.run, result, seconds=seconds.get(stem), is_skipped=True, warnings=result.warnings)
 
@@ -43,7 +43,7 @@ def find_result(plan: Plan, shared: Shared, settings: Settings) -> Result | None
     Parameters
     ----------
     settings
-        Those of the study, or the same with other options that shape no table.
+        Those of the run's pipeline, or the same with other options that shape no table.
     """
     files = name_files(settings, plan.run.output_stem, shared.keys, plan.series.space)
     sidecars = [read_sidecar(tables.sidecar_path) for tables in files.tables]
@@ -63,12 +63,13 @@ def _find_changes(plan: Plan, shared: Shared, sidecars: Sequence[Sidecar], outpu
         yield "its JSON file is missing, incomplete or from another version"
         return
     recorded = [sidecar["Fingerprint"] for sidecar in sidecars]
-    of_study = [{part: each.get(part) for part in shared.fingerprint} for each in recorded]
-    yield from _compare(of_study, shared.fingerprint)
+    fingerprint = shared.fingerprints[plan.run.pipeline]
+    of_study = [{part: each.get(part) for part in fingerprint} for each in recorded]
+    yield from _compare(of_study, fingerprint)
     files = {output_dir / name: record for sidecar in sidecars for name, record in sidecar["Files"].items()}
     changed = (path for path, record in files.items() if not _has_size(path, record))
     yield from (f"{path.name} is missing or changed" for path in changed)
-    yield from _compare(recorded, {**shared.fingerprint, **fingerprint_run(plan, shared.settings)})
+    yield from _compare(recorded, {**fingerprint, **fingerprint_run(plan, shared.settings_of(plan.run))})
     changed = (path for path, record in files.items() if not _has_checksum(path, record))
     yield from (f"{path.name} has changed" for path in changed)
 

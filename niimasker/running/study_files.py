@@ -99,9 +99,9 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
     """
     settings = study.settings
     output_dir, analysis = settings.output_dir, occupied.analysis
-    own = {outcome.run.output_stem: summary_row(outcome, analysis.checksum) for outcome in outcomes}
+    own = {outcome.run.output_stem: summary_row(outcome, analysis) for outcome in outcomes}
     others = _read_others(study, analysis, own.keys())
-    not_started = {run.output_stem: summary_row(Outcome(run), analysis.checksum) for run in study.all_runs}
+    not_started = {run.output_stem: summary_row(Outcome(run), analysis) for run in study.all_runs}
     rows = sort_rows(study, {**not_started, **others, **own})
     write_summary(output_dir, rows)
     targets = list_study_files(study)
@@ -192,20 +192,21 @@ def write_tidy_table(study: Study, outcomes: Sequence[Outcome]) -> Path | None:
     return path
 
 
-def _find_done(study: Study, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
-    """Return image and output name of all finished runs; none as long as other calls or shards have runs to do."""
+def _find_done(study: Study, outcomes: Sequence[Outcome]) -> list[Row]:
+    """Return the rows of all finished runs; none as long as other calls or shards have runs to do."""
     settings = study.settings
     if _is_anybody_at_work(settings.output_dir):
         return []
     rows = read_summary(summary_path(settings.output_dir)) or []
-    ended = {row["output"]: (row["image"], row["status"]) for row in rows}
+    ended = {row["output"]: row for row in rows}
     # The summary itself may not have been written.
-    ended |= {each.run.output_stem: (str(each.run.image_path), _status(each)) for each in outcomes}
-    if settings.shard is not None and any(status == NOT_STARTED for _, status in ended.values()):
+    ended |= {each.run.output_stem: _row_of(each) for each in outcomes}
+    if settings.shard is not None and any(row["status"] == NOT_STARTED for row in ended.values()):
         return []
-    return [(image, output) for output, (image, status) in ended.items() if status == DONE]
+    return [row for row in ended.values() if row["status"] == DONE]
 
 
-def _status(outcome: Outcome) -> str:
-    """Return what became of a run, whichever call did it."""
-    return DONE if outcome.status == SKIPPED else outcome.status
+def _row_of(outcome: Outcome) -> Row:
+    """Return what the long table needs to know of a run, whichever call did it."""
+    run, status = outcome.run, DONE if outcome.status == SKIPPED else outcome.status
+    return {"image": str(run.image_path), "output": run.output_stem, "pipeline": run.pipeline, "status": status}

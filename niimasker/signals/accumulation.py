@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
 from niimasker.regions.placing.operators import Stacked
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.signals.partial_sums import PartialSums
-from niimasker.signals.timeline import Timeline
 
 # Blocks of points are taken apart, so that the differences stay in the processor's cache.
 _PIECE_BYTES = 2**21
@@ -45,61 +44,6 @@ class PointStatistics:
         """Which points are finite and vary, bool of shape (n_points,)."""
         # With a single volume, no point can vary.
         return self.is_finite & ((self.deviation > 0) | (self.n_volumes == 1))
-
-
-class MeanVolume:
-    """The mean of the kept volumes, taken from the blocks while they are extracted.
-
-    float32 is precise enough for a figure and takes half the time of float64.
-    """
-
-    def __init__(self) -> None:
-        self._total: np.ndarray | None = None
-        self._n_volumes = 0
-
-    def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield blocks of shape (n_volumes, n_points) unchanged, and add them to the sum."""
-        for block in blocks:
-            total = block.sum(axis=0, dtype=np.float32)
-            self._total = total if self._total is None else self._total + total
-            self._n_volumes += len(block)
-            yield block
-
-    def watch_points(
-        self, blocks: Iterable[tuple[int, np.ndarray]], kept: np.ndarray, n_points: int
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield blocks of points unchanged, and add their kept volumes to the sum.
-
-        Parameters
-        ----------
-        blocks
-            The position of the first point, and values of shape (n_points, n_volumes).
-        """
-        total = np.zeros(n_points, dtype=np.float32)
-        self._total, self._n_volumes = total, int(np.count_nonzero(kept))
-        for start, block in blocks:
-            values = block if kept.all() else block[:, kept]
-            total[start : start + len(block)] = values.sum(axis=1, dtype=np.float32)
-            yield start, block
-
-    def mean(self) -> np.ndarray:
-        """Return the mean of the volumes so far, float32 of shape (n_points,), unscaled; 0 where not finite."""
-        assert self._total is not None
-        with np.errstate(invalid="ignore"):
-            mean = self._total / self._n_volumes
-        return np.nan_to_num(mean, posinf=0.0, neginf=0.0)
-
-
-def select_kept(blocks: Iterable[np.ndarray], timeline: Timeline) -> Iterator[np.ndarray]:
-    """Yield the kept volumes of blocks that start after the discarded volumes."""
-    start, kept = timeline.n_discarded, timeline.kept
-    for block in blocks:
-        is_kept = kept[start : start + len(block)]
-        start += len(block)
-        if is_kept.all():
-            yield block
-        elif is_kept.any():
-            yield block[is_kept]
 
 
 @dataclass(frozen=True)
@@ -146,11 +90,17 @@ def _share_of_weights(weights: RegionWeights, restricted: RegionWeights) -> np.n
     return np.asarray(np.divide(1.0, kept, out=np.zeros(len(kept)), where=kept > 0))
 
 
-def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float = 0.0) -> Accumulated:
-    """Return sums and point statistics of unscaled blocks of shape (n_volumes, n_points).
+def accumulate(
+    blocks: Iterable[np.ndarray], operator: Stacked, kept: Sequence[np.ndarray], *, zero: float = 0.0
+) -> list[Accumulated]:
+    """Return sums and point statistics for each selection of volumes, from unscaled blocks.
 
     Parameters
     ----------
+    blocks
+        Of shape (n_volumes, n_points).
+    kept
+        Selections of the volumes, bool of shape (n_volumes,), each with a volume or more.
     zero
         The stored value that stands for 0; it replaces non-finite values.
 
@@ -159,61 +109,160 @@ def accumulate(blocks: Iterable[np.ndarray], operator: Stacked, *, zero: float =
     Differences from the first volume are summed, so that the deviation of a constant point is exactly 0 and the sums of
     squares are as small as the signal, however high its baseline. All sums are float64: with float32 and a baseline of
     10,000, the error is 1e-3 of the signal's standard deviation.
+
+    No digit of a selection depends on the others or on volumes outside it. Selections that begin with the same volume
+    share the differences from it and their weighted sums, which are nearly all of the work.
     """
-    blocks = iter(blocks)
-    first_block = next(blocks)
-    first = _replace_non_finite(zero, np.take(first_block[0], operator.points).astype(np.float64))
-    is_finite = np.ones(len(first), dtype=bool)
-    sums, squares = np.zeros(len(first)), np.zeros(len(first))
-    parts: list[np.ndarray] = []
-    for block in chain([first_block], blocks):
-        reads_all = block.shape[1] == len(operator.points)
-        volumes = (block if reads_all else np.take(block, operator.points, axis=1)).astype(np.float64)
-        volumes -= first
+    sharing: dict[int, list[int]] = defaultdict(list)
+    for number, volumes in enumerate(kept):
+        sharing[int(np.argmax(volumes))].append(number)
+    sums = [SharedSums([kept[number] for number in numbers], operator, zero) for numbers in sharing.values()]
+    start = 0
+    for block in blocks:
+        for each in sums:
+            each.add(start, block)
+        start += len(block)
+    done = {
+        number: accumulated
+        for numbers, each in zip(sharing.values(), sums, strict=True)
+        for number, accumulated in zip(numbers, each.finish(), strict=True)
+    }
+    return [done[number] for number in range(len(kept))]
+
+
+class SharedSums:
+    """Sums over selections of volumes that begin with the same volume.
+
+    Parameters
+    ----------
+    kept
+        The selections, bool of shape (n_volumes,).
+    """
+
+    def __init__(self, kept: Sequence[np.ndarray], operator: Stacked, zero: float) -> None:
+        self._kept, self._operator, self._zero = kept, operator, zero
+        self._any = np.logical_or.reduce(kept)
+        self._first: np.ndarray | None = None
+        n_points = len(operator.points)
+        self._sums, self._squares = np.zeros((len(kept), n_points)), np.zeros((len(kept), n_points))
+        self._is_finite = np.ones((len(kept), n_points), dtype=bool)
+        self._parts: list[list[np.ndarray]] = [[] for _ in kept]
+
+    def add(self, start: int, block: np.ndarray) -> None:
+        """Add a block of volumes.
+
+        Parameters
+        ----------
+        start
+            The number of the block's first volume.
+        block
+            Of shape (n_volumes, n_points of the space).
+        """
+        is_kept = self._any[start : start + len(block)]
+        if not is_kept.any():
+            return
+        block = block if is_kept.all() else block[is_kept]
+        first = self._find_first(block)
+        volumes = self._subtract(first, block)
         with np.errstate(invalid="ignore"):  # infinity minus infinity
             block_sums = volumes.sum(axis=0)
         # The sum over time is not finite if any value is not, so that finite blocks need no second pass.
         is_bad = ~np.isfinite(block_sums)
+        finite_values = np.isfinite(volumes[:, is_bad])
         if is_bad.any():
-            is_finite &= ~is_bad
-            volumes[:, is_bad] = _replace_non_finite(zero - first[is_bad], volumes[:, is_bad])
+            volumes[:, is_bad] = _replace_non_finite(self._zero - first[is_bad], volumes[:, is_bad])
             block_sums = volumes.sum(axis=0)
-        sums += block_sums
-        squares += np.einsum("tv,tv->v", volumes, volumes)
-        parts.append(operator.sum(volumes.T))
-    n_volumes = sum(part.shape[1] for part in parts)
-    means = sums / n_volumes
-    variance = np.maximum(squares / n_volumes - means**2, 0.0)
-    statistics = PointStatistics(operator.points, first + means, np.sqrt(variance), is_finite, n_volumes)
-    return Accumulated(np.concatenate(parts, axis=1), first, statistics)
+        products = self._operator.sum(volumes.T)
+        by_rows: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        for number, selection in enumerate(self._kept):
+            rows = selection[start : start + len(is_kept)][is_kept]
+            if not rows.any():
+                continue
+            self._is_finite[number, is_bad] &= finite_values[rows].all(axis=0)
+            if rows.tobytes() not in by_rows:
+                chosen = volumes if rows.all() else volumes[rows]
+                sums = block_sums if rows.all() else chosen.sum(axis=0)
+                by_rows[rows.tobytes()] = sums, np.einsum("tv,tv->v", chosen, chosen)
+            for totals, added in zip((self._sums, self._squares), by_rows[rows.tobytes()], strict=True):
+                totals[number] += added
+            self._parts[number].append(products[:, rows])
+
+    def _find_first(self, block: np.ndarray) -> np.ndarray:
+        """Return the points of the first volume, which is that of the first block."""
+        if self._first is None:
+            first = np.take(block[0], self._operator.points).astype(np.float64)
+            self._first = _replace_non_finite(self._zero, first)
+        return self._first
+
+    def _subtract(self, first: np.ndarray, block: np.ndarray) -> np.ndarray:
+        """Return the points' differences from the first volume, float64 of shape (n_volumes, n_points)."""
+        points = self._operator.points
+        reads_all = block.shape[1] == len(points)
+        volumes = (block if reads_all else np.take(block, points, axis=1)).astype(np.float64)
+        volumes -= first
+        return volumes
+
+    def finish(self) -> list[Accumulated]:
+        """Return the sums and point statistics of each selection."""
+        return [self._finish(number) for number in range(len(self._kept))]
+
+    def _finish(self, number: int) -> Accumulated:
+        assert self._first is not None
+        parts = np.concatenate(self._parts[number], axis=1)
+        n_volumes = parts.shape[1]
+        means = self._sums[number] / n_volumes
+        variance = np.maximum(self._squares[number] / n_volumes - means**2, 0.0)
+        statistics = PointStatistics(
+            self._operator.points, self._first + means, np.sqrt(variance), self._is_finite[number], n_volumes
+        )
+        return Accumulated(parts, self._first, statistics)
 
 
 def accumulate_points(
-    blocks: Iterable[tuple[int, np.ndarray]], operator: Stacked, kept: np.ndarray, *, zero: float = 0.0
-) -> Accumulated:
+    blocks: Iterable[tuple[int, np.ndarray]], operator: Stacked, kept: Sequence[np.ndarray], *, zero: float = 0.0
+) -> list[Accumulated]:
     """Return sums and point statistics of unscaled blocks of points, as `accumulate` does of blocks of volumes.
 
     Parameters
     ----------
     blocks
         The position of the first point, and values of shape (n_points, n_volumes).
-    kept
-        The volumes to keep, bool of shape (n_volumes,).
     """
-    n_volumes, n_points = int(np.count_nonzero(kept)), len(operator.points)
-    first, means, deviations = np.zeros(n_points), np.zeros(n_points), np.zeros(n_points)
-    is_finite = np.ones(n_points, dtype=bool)
-    sums = PartialSums(operator, n_volumes)
-    n_per_piece = max(1, _PIECE_BYTES // (8 * n_volumes))
+    sums = [SumsOfPoints(operator, volumes, zero) for volumes in kept]
     for start, block in blocks:
-        low, high = np.searchsorted(operator.points, [start, start + len(block)])
-        for piece in sums.iter_pieces(low, high, n_per_piece):
+        for each in sums:
+            each.add(start, block)
+    return [each.finish() for each in sums]
+
+
+class SumsOfPoints:
+    """Sums over a selection of the volumes, bool of shape (n_volumes,), of blocks of points."""
+
+    def __init__(self, operator: Stacked, kept: np.ndarray, zero: float) -> None:
+        self._operator, self._kept, self._zero = operator, kept, zero
+        n_volumes, n_points = int(np.count_nonzero(kept)), len(operator.points)
+        self._first, self._means, self._deviations = np.zeros(n_points), np.zeros(n_points), np.zeros(n_points)
+        self._is_finite = np.ones(n_points, dtype=bool)
+        self._sums = PartialSums(operator, n_volumes)
+        self._n_per_piece = max(1, _PIECE_BYTES // (8 * n_volumes))
+
+    def add(self, start: int, block: np.ndarray) -> None:
+        """Add a block of shape (n_points, n_volumes) that starts with a point of the space."""
+        low, high = np.searchsorted(self._operator.points, [start, start + len(block)])
+        for piece in self._sums.iter_pieces(low, high, self._n_per_piece):
             here = piece.positions
-            values = _take_series(block, operator.points[here] - start, kept)
-            first[here], means[here], deviations[here], is_finite[here] = _subtract_first(values, zero)
-            sums.add(piece, values)
-    statistics = PointStatistics(operator.points, first + means, deviations, is_finite, n_volumes)
-    return Accumulated(sums.totals, first, statistics)
+            values = _take_series(block, self._operator.points[here] - start, self._kept)
+            of_points = _subtract_first(values, self._zero)
+            self._first[here], self._means[here], self._deviations[here], self._is_finite[here] = of_points
+            self._sums.add(piece, values)
+
+    def finish(self) -> Accumulated:
+        """Return the sums and point statistics."""
+        n_volumes = int(np.count_nonzero(self._kept))
+        statistics = PointStatistics(
+            self._operator.points, self._first + self._means, self._deviations, self._is_finite, n_volumes
+        )
+        return Accumulated(self._sums.totals, self._first, statistics)
 
 
 def _take_series(block: np.ndarray, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from niimasker.inputs.file_states import checksum, read_state
 from niimasker.inputs.hemispheres import read_hemisphere
 from niimasker.options.hemisphere_names import names_surface
-from niimasker.options.settings import OPTIONS, Settings
+from niimasker.options.settings import OPTIONS, Option, Settings
 from niimasker.regions.definitions import Maps, Parcellation, Regions
 from niimasker.regions.roi_files import name_without_hemisphere
 from niimasker.study.plans import Plan
@@ -45,9 +45,8 @@ def fingerprint_study(
     """
     # Where regions differ between runs, their names are not known yet; the values of --labels count instead.
     names = [] if atlases else [*settings.labels, *map(_name_of, [*settings.roi_file, settings.mask_img or ""])]
-    values = {option.name: getattr(settings, option.name) for option in OPTIONS if option.affects_results}
-    # All columns of --regressor_files, or none.
-    values["regresses"] = settings.requested_regressors is not None
+    # What pipelines may differ in is part of theirs.
+    values = _list_values(settings, [each for each in OPTIONS if not (settings.pipelines and each.varies)])
     regions = [
         {
             "content": _hash_regions(atlas, atlas_sources["Regions"]),
@@ -63,6 +62,26 @@ def fingerprint_study(
         "regions": ": ".join(filter(None, (_checksum([*regions, *names]), _name_surfaces(sources)))),
         "outputs": f"{settings.output_layout}: {', '.join(keys)}",
     }
+
+
+def fingerprint_pipeline(name: str, settings: Settings) -> dict[str, str]:
+    """Return what a pipeline adds to the fingerprint of its study; nothing without a name.
+
+    Parameters
+    ----------
+    settings
+        Those of the pipeline.
+    """
+    values = _list_values(settings, [option for option in OPTIONS if option.varies])
+    return {"pipeline": f"{name}: {_checksum(values)}"} if name else {}
+
+
+def _list_values(settings: Settings, options: Sequence[Option]) -> dict[str, Any]:
+    values = {option.name: getattr(settings, option.name) for option in options if option.affects_results}
+    if any(option.name == "regressors" for option in options):
+        # All columns of --regressor_files, or none.
+        values["regresses"] = settings.requested_regressors is not None
+    return values
 
 
 def _name_of(path: str | Path) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import logging
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from niimasker.errors import (
@@ -18,12 +19,11 @@ from niimasker.errors import (
     record_warnings,
     warn,
 )
-from niimasker.inputs.confounds import read_confounds
 from niimasker.inputs.descriptions import check_output_dataset
 from niimasker.inputs.file_states import States, read_settled_states
-from niimasker.inputs.joined_tables import join_tables, show_paths
-from niimasker.inputs.regressor_words import Source, find_unmatched
+from niimasker.inputs.joined_tables import show_paths
 from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
+from niimasker.inputs.shared_readings import share_readings
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import BIDS, Settings
 from niimasker.regions.atlas_names import name_atlases
@@ -37,6 +37,7 @@ from niimasker.regions.roi_files import parse_mask
 from niimasker.study.parcels import check_parcels
 from niimasker.study.plans import InvalidRun, Plan, collect_error, plan_run
 from niimasker.study.region_files import check_roi_files
+from niimasker.study.regressor_patterns import check_patterns
 from niimasker.study.run_inputs import list_shared_regions
 
 _log = logging.getLogger(__name__)
@@ -49,9 +50,9 @@ class Study:
     Parameters
     ----------
     all_runs
-        All runs, in the order given.
+        All runs, in the order given; with pipelines, the runs of an image follow each other.
     runs
-        The runs to process: all, or those of a shard.
+        The runs to process: all, or those of a shard's images.
     plans
         Plans of the runs that can be processed, in the same order.
     invalid_runs
@@ -105,10 +106,13 @@ def prepare(settings: Settings) -> Study:
         The first error that stops the study, with the number of further runs that have one.
     """
     study = inspect_study(settings)
+    planned = {plan.run.image_paths for plan in study.plans}
     first_errors = [
         error
-        for invalid_run in study.invalid_runs.values()
-        if (error := next((found for found in invalid_run.errors if not _fails_one_run(found, study)), None))
+        for run, invalid_run in study.invalid_runs.items()
+        # What another pipeline of the same image does without is not wrong for all.
+        if run.image_paths not in planned
+        and (error := next((found for found in invalid_run.errors if not _fails_one_run(found, study)), None))
     ]
     if first_errors:
         n_more, first = len(first_errors) - 1, first_errors[0]
@@ -161,8 +165,7 @@ def inspect_study(settings: Settings) -> Study:
     if not atlases:
         _fetch_atlases(settings)
     check_labels(settings.roi_file, settings.labels)
-    shard = settings.shard
-    runs = all_runs if shard is None else all_runs[shard.number - 1 :: shard.n_shards]
+    runs = _select_shard(all_runs, settings)
     plans, invalid_runs = _plan_all(runs, settings, list_origins(atlases, mask, settings))
     study = Study(
         settings,
@@ -179,10 +182,18 @@ def inspect_study(settings: Settings) -> Study:
     return dataclasses.replace(study, option_errors=tuple(_find_option_errors(study)))
 
 
+def _select_shard(runs: Sequence[Run], settings: Settings) -> Sequence[Run]:
+    """Return the runs of every N-th image."""
+    shard, n_pipelines = settings.shard, len(settings.by_pipeline)
+    if shard is None:
+        return runs
+    return [run for number, run in enumerate(runs) if number // n_pipelines % shard.n_shards == shard.number - 1]
+
+
 def _find_option_errors(study: Study) -> list[NiimaskerError]:
     """Return the errors in the options that concern all runs together."""
     errors: list[NiimaskerError] = []
-    collect_error(errors, lambda: _check_patterns(study))
+    collect_error(errors, lambda: check_patterns(study.settings, study.all_runs, study.plans))
     collect_error(errors, lambda: _check_cifti_out(study))
     # The masks of single runs are not read yet, and spheres may not overlap within them.
     if not has_own_mask(study.settings):
@@ -244,38 +255,14 @@ def _plan_all(
 ) -> tuple[tuple[Plan, ...], dict[Run, InvalidRun]]:
     plans: list[Plan] = []
     invalid_runs: dict[Run, InvalidRun] = {}
-    for run in runs:
-        tables = show_paths(run.confounds_paths) or "none"
-        _log.debug("%s: confounds %s, outputs %s", run.image_path, tables, run.output_stem)
-        checked = plan_run(run, settings, origins)
-        if isinstance(checked, InvalidRun):
-            invalid_runs[run] = checked
-        else:
-            plans.append(checked)
+    for _, of_image in itertools.groupby(runs, key=lambda run: run.image_paths):
+        with share_readings():
+            for run in of_image:
+                tables = show_paths(run.confounds_paths) or "none"
+                _log.debug("%s: confounds %s, outputs %s", run.image_path, tables, run.output_stem)
+                checked = plan_run(run, settings.by_pipeline[run.pipeline], origins)
+                if isinstance(checked, InvalidRun):
+                    invalid_runs[run] = checked
+                else:
+                    plans.append(checked)
     return tuple(plans), invalid_runs
-
-
-def _check_patterns(study: Study) -> None:
-    """Raise ConfoundsError for a pattern of --regressors that matches no column in any run."""
-    unmatched = set(study.settings.regressors).intersection(*(plan.unmatched for plan in study.plans))
-    # Tables of other shards and invalid runs are read only if no planned run has a matching column.
-    planned = {plan.run for plan in study.plans}
-    for run in study.all_runs:
-        if unmatched and run not in planned:
-            unmatched &= _find_unmatched(unmatched, run)
-    if unmatched:
-        raise ConfoundsError(
-            f"--regressors: no column of any table matches {', '.join(sorted(unmatched))}; "
-            f"see the columns of {show_paths(study.all_runs[0].confounds_paths)}."
-        )
-
-
-def _find_unmatched(words: Set[str], run: Run) -> set[str]:
-    """Return the patterns that match no column of a run's table; an empty set if it cannot be read."""
-    if not run.confounds_paths:
-        return set()
-    try:
-        table = join_tables([read_confounds(path) for path in run.confounds_paths])
-    except ConfoundsError:
-        return set()
-    return set(find_unmatched(tuple(words), Source(table.names, table.paths, run.image_path)))

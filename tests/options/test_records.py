@@ -65,6 +65,7 @@ VALUES = {
     "valid_voxels": {"valid_voxels": True},
     "connectivity": {"connectivity": ["partial correlation", "precision"]},
     "fisher_z": {"fisher_z": True, "connectivity": ["pearson"]},
+    "pipelines": {"pipelines": {"24P": {"regressors": ["motion"], "low_pass": None}, "b": {"scrub": True}}},
     "n_decimals": {"n_decimals": 0},
     "output_layout": {"output_layout": "bids"},
     "tidy": {"tidy": "parquet"},

@@ -62,6 +62,7 @@ SPECIFIED = [
     "valid_voxels",
     "connectivity",
     "fisher_z",
+    "pipelines",
     "n_jobs",
     "n_decimals",
     "atlas_dir",
@@ -161,6 +162,7 @@ WRONG_VALUES = {
     "valid_voxels": NOT_FLAGS,
     "connectivity": [*NOT_TEXTS[:-1], "pearsons", "partial", "Pearson", ["pearson", "tangent"]],
     "fisher_z": NOT_FLAGS,
+    "pipelines": [1, True, [1], [["24P"]], "a\0b"],
     "tidy": ["csv", "TSV.GZ", 1, True, ["parquet", "tsv.gz"], {"a": 1}],
     "cifti_out": NOT_FLAGS,
     "no_report": NOT_FLAGS,
@@ -219,6 +221,7 @@ VALID_VALUES = {
     "valid_voxels": st.booleans(),
     "connectivity": st.lists(st.sampled_from(CONNECTIVITY_KINDS)).map(lambda kinds: [*kinds, "pearson"]),
     "fisher_z": st.booleans(),
+    "pipelines": st.just(["24P"]),
     "tidy": st.sampled_from(["parquet", "tsv.gz"]),
     "cifti_out": st.booleans(),
     "no_report": st.booleans(),
@@ -237,7 +240,9 @@ VALID_VALUES = {
     "verbose": st.booleans(),
 }
 LIST_OPTIONS = [
-    option.name for option in OPTIONS if isinstance(option.default, tuple) and option.name != "connectivity"
+    option.name
+    for option in OPTIONS
+    if isinstance(option.default, tuple) and option.name not in ("connectivity", "pipelines")
 ]
 NUMBER_OPTIONS = [name for name, values in WRONG_VALUES.items() if "2" in values]
 

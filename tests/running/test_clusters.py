@@ -21,7 +21,7 @@ from niimasker.running import execution
 from niimasker.running.cluster_jobs import attempt_once, make_job
 from niimasker.running.clusters import attempt_on_cluster
 from niimasker.running.schedulers import connect
-from niimasker.running.task import extract_run
+from niimasker.running.task import extract_runs
 
 distributed = pytest.importorskip("distributed")
 
@@ -150,9 +150,9 @@ def test_steps_of_every_run_are_told_when_verbose(study, capsys):
 def test_killed_worker_fails_one_run_of_12_and_resume_processes_it(study, monkeypatch, capsys):
     held = Path("sub-03_bold.nii.gz").absolute()
     content, before = held.read_bytes(), held.stat()
-    monkeypatch.setattr(execution, "extract_run", KillIn(held.name))
+    monkeypatch.setattr(execution, "extract_runs", KillIn(held.name))
     assert main(study) == 1
-    monkeypatch.setattr(execution, "extract_run", extract_run)
+    monkeypatch.setattr(execution, "extract_runs", extract_runs)
     printed, said = capsys.readouterr()
     assert "11 runs done" in printed
     (line,) = [line for line in said.splitlines() if line.startswith("niimasker: failed")]
@@ -176,9 +176,9 @@ class KillIn:
         self.image_name = image_name
 
     def __call__(self, task):
-        if task.plan.run.image_path.name == self.image_name:
+        if task.plans[0].run.image_path.name == self.image_name:
             results.save_json = lambda *_: kill(os.getpid())
-        return extract_run(task)
+        return extract_runs(task)
 
 
 def test_missing_scheduler_is_wrong_use(study, capsys):

@@ -119,12 +119,12 @@ def test_summary_that_is_edited_under_way_is_written_anew(study, monkeypatch, ed
     assert main(FIRST) == 0
 
     def edit_and_extract(task):
-        if task.plan.run.output_stem == STEMS[2]:
+        if task.plans[0].run.output_stem == STEMS[2]:
             EDITS[edit]()
-        return extract_run(task)
+        return extract_runs(task)
 
-    extract_run = execution.extract_run
-    monkeypatch.setattr(execution, "extract_run", edit_and_extract)
+    extract_runs = execution.extract_runs
+    monkeypatch.setattr(execution, "extract_runs", edit_and_extract)
     assert main(REST) == 0
     assert summary(Path("out"))["status"].to_dict() == dict.fromkeys(STEMS, "done")
 
@@ -170,14 +170,14 @@ import time
 from pathlib import Path
 from niimasker.running import execution
 
-extract_run = execution.extract_run
+extract_runs = execution.extract_runs
 
 def hold(task):
     while not Path("end").exists():
         time.sleep(0.01)
-    return extract_run(task)
+    return extract_runs(task)
 
-execution.extract_run = hold
+execution.extract_runs = hold
 """
 
 

@@ -60,19 +60,19 @@ import os, signal
 from niimasker import workflow
 from niimasker.running import execution
 
-extract_run, write_study_files = execution.extract_run, workflow.write_study_files
+extract_runs, write_study_files = execution.extract_runs, workflow.write_study_files
 
 def extract_and_interrupt(task):
-    if task.plan.run.output_stem == "sub-02_bold" and {in_a_run}:
+    if task.plans[0].run.output_stem == "sub-02_bold" and {in_a_run}:
         os.kill(os.getpid(), signal.SIGTERM)
-    return extract_run(task)
+    return extract_runs(task)
 
 def interrupt_and_write(*args):
     for number in {signals}:
         os.kill(os.getpid(), number)
     write_study_files(*args)
 
-execution.extract_run, workflow.write_study_files = extract_and_interrupt, interrupt_and_write
+execution.extract_runs, workflow.write_study_files = extract_and_interrupt, interrupt_and_write
 """
 
 
@@ -156,7 +156,7 @@ def test_full_disk_at_the_summary_of_an_interrupted_study_stays_an_interrupt(stu
     def interrupt(*_: object, **__: object):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("niimasker.running.execution.extract_run", interrupt)
+    monkeypatch.setattr("niimasker.running.execution.extract_runs", interrupt)
     assert main(study) == 130
     assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == ["error", "interrupted"]
 

@@ -21,7 +21,7 @@ from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import find_calls, publishing, recorded
 from niimasker.outputs.locks import lock, open_for_locking
 from niimasker.reports import run_view
-from niimasker.running.task import extract_run
+from niimasker.running.task import extract_runs
 
 N_RUNS, N_VOLUMES = 12, 12
 DATA = Path("out/niimasker_data")
@@ -395,11 +395,11 @@ class TestFurtherRuns:
         def extract_beside(task):
             # A call with reports begins and ends within one without.
             if not Path("out/reports/index.html").exists():
-                monkeypatch.setattr("niimasker.running.execution.extract_run", extract_run)
+                monkeypatch.setattr("niimasker.running.execution.extract_runs", extract_runs)
                 assert main(["out", "-i", "sub-03_bold.nii.gz", "-r", "atlas.nii.gz"]) == 0
-            return extract_run(task)
+            return extract_runs(task)
 
-        monkeypatch.setattr("niimasker.running.execution.extract_run", extract_beside)
+        monkeypatch.setattr("niimasker.running.execution.extract_runs", extract_beside)
         assert niimasker("out", *ONE[:5]) == (0, [])
         index = Path("out/reports/index.html").read_text()
         assert "sub-02_bold" in index
@@ -427,16 +427,16 @@ import threading
 from pathlib import Path
 from niimasker.running import execution
 
-extract_run = execution.extract_run
+extract_runs = execution.extract_runs
 
 def hold(task):
-    result = extract_run(task)
-    if task.plan.run.output_stem == "sub-01_bold":
+    result = extract_runs(task)
+    if task.plans[0].run.output_stem == "sub-01_bold":
         Path("held").touch()
         threading.Event().wait()
     return result
 
-execution.extract_run = hold
+execution.extract_runs = hold
 """
 
 

@@ -377,4 +377,5 @@ def test_every_option_that_does_not_shape_results_is_known():
     }
     runs = {"participant_label", "session", "task", "run", "echo", "space", "res", "den", "desc", "entities", "exclude"}
     written = {"censor_file", "output_layout", "tidy", "no_report"}
-    assert {option.name for option in OPTIONS} - shaping == files | runs | written | PER_CALL_OPTIONS
+    # The options within each pipeline count.
+    assert {option.name for option in OPTIONS} - shaping == files | runs | written | {"pipelines"} | PER_CALL_OPTIONS

@@ -22,7 +22,8 @@ from niimasker.inputs.series import open_series
 from niimasker.regions.placing.placement import make_placement
 from niimasker.regions.placing.weights import CONSTANT, NO_SIGNAL, OK
 from niimasker.signals.accumulation import accumulate
-from niimasker.signals.extraction import extract_signals
+from niimasker.signals.extraction import make_signals
+from niimasker.signals.reading import read_signals
 from niimasker.signals.timeline import Timeline
 
 SHAPE = (9, 10, 11)
@@ -145,6 +146,11 @@ def by_masker(masker, volumes, affine):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Of overlaps, and of defaults to come.
         return masker.fit_transform(nib.Nifti1Image(volumes, affine))
+
+
+def extract_signals(series, timeline, placement):
+    (raw,) = read_signals(series, [timeline], placement)
+    return make_signals(raw, series, placement)
 
 
 def extract_file(path, placement, first=0):
@@ -593,7 +599,8 @@ def test_size_of_blocks_changes_nothing(kind, sizes, seed):
     grid = make_mask(np.ones(SHAPE), TILTED).grid
     operator = make_placement([regions], grid, None, smoothing_fwhm=6.0, engine="stream").extractor
     blocks = np.split(volumes, [cut for cut in np.cumsum(sizes) if cut < N_VOLUMES])
-    found, expected = accumulate(blocks, operator), accumulate([volumes], operator)
+    everything = [np.ones(N_VOLUMES, dtype=bool)]
+    (found,), (expected,) = accumulate(blocks, operator, everything), accumulate([volumes], operator, everything)
     assert_equal_in_sd(found.compute_signals(operator), expected.compute_signals(operator), 1e-12)
     found, expected = found.statistics, expected.statistics
     np.testing.assert_array_equal(found.is_finite, expected.is_finite)
@@ -609,7 +616,8 @@ def test_statistics_of_points_are_means_and_deviations_of_voxels():
     regions = make_parcels(np.ones(SHAPE), TILTED)
     grid = make_mask(np.ones(SHAPE), TILTED).grid
     operator = make_placement([regions], grid, None, smoothing_fwhm=None, engine="stream").extractor
-    statistics = accumulate(np.array_split(flat(volumes).T, 3), operator).statistics
+    (found,) = accumulate(np.array_split(flat(volumes).T, 3), operator, [np.ones(N_VOLUMES, dtype=bool)])
+    statistics = found.statistics
     np.testing.assert_allclose(statistics.mean, flat(clean_of(volumes)).mean(axis=1), rtol=1e-13)
     np.testing.assert_allclose(statistics.deviation, flat(clean_of(volumes)).std(axis=1), rtol=1e-9, atol=1e-12)
     assert np.flatnonzero(~statistics.is_finite).tolist() == [1 + 9 * (1 + 10 * 1)]
