@@ -11,7 +11,7 @@ from typing import Any
 from niimasker.errors import SettingsError, count, find_nearest, record_warnings, shorten_text, warn
 from niimasker.options.pipelines import name_pipeline, read_pipelines
 from niimasker.options.python_values import to_json_value
-from niimasker.options.settings import CORRELATION_KINDS, DEPRECATED, OPTIONS_BY_NAME, Option, Settings
+from niimasker.options.settings import CORRELATION_KINDS, DEPRECATED, NO_REGRESSORS, OPTIONS_BY_NAME, Option, Settings
 from niimasker.options.value_checks import HintError
 
 
@@ -135,6 +135,7 @@ def _check_pipelines(settings: Settings) -> None:
 
 def _check_combinations(settings: Settings) -> None:
     _check_running(settings)
+    _check_regressors(settings)
     _check_censoring(settings)
     _check_scrubbing(settings)
     _check_signals(settings)
@@ -181,6 +182,15 @@ def _check_signals(settings: Settings) -> None:
         raise SettingsError(
             f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz; "
             "frequencies between the two are kept."
+        )
+
+
+def _check_regressors(settings: Settings) -> None:
+    others = [word for word in settings.regressors if word != NO_REGRESSORS]
+    if others and NO_REGRESSORS in settings.regressors:
+        raise SettingsError(
+            f"--regressors {NO_REGRESSORS} regresses out nothing, but {' '.join(others)} is given with it; "
+            f"leave {NO_REGRESSORS} or the other words out."
         )
 
 

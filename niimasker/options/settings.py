@@ -54,6 +54,8 @@ CENSORED_ROWS = ("drop", "nan")
 CORRELATION_KINDS = ("pearson", "correlation", "partial_correlation")
 CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
 TIDY_FORMATS = ("parquet", "tsv.gz")
+# The word of --regressors that regresses out nothing.
+NO_REGRESSORS = "none"
 
 
 @dataclass(frozen=True)
@@ -331,7 +333,8 @@ class Settings:
         "what to regress out, such as motion wm_csf; any combination of columns, patterns of columns (cosine*), "
         "strategies (Params2 Params6 Params9 Params24 Params36 AnatCompCor TempCompCor) and words, some of which take "
         "a parameter (motion=basic wm_csf global_signal high_pass compcor n_compcor=10 ica_aroma tedana); scrub and "
-        "non_steady_state censor volumes; default: all columns of --regressor_files, nothing without that option",
+        "non_steady_state censor volumes; none: nothing is regressed out; default: all columns of --regressor_files, "
+        "nothing without that option",
         CONFOUNDS,
         default=(),
         is_common=True,
@@ -575,17 +578,19 @@ class Settings:
     @property
     def requested_regressors(self) -> tuple[str, ...] | None:
         """The words of --regressors; empty for all columns of --regressor_files; None to regress out nothing."""
+        if NO_REGRESSORS in self.regressors:
+            return None
         return self.regressors or (() if self.regressor_files else None)
 
     @property
     def needs_confounds(self) -> bool:
         """Whether each run must have a confounds table."""
-        return bool(self.regressors) or self.scrub or self.discard_scans == "auto"
+        return bool(set(self.regressors) - {NO_REGRESSORS}) or self.scrub or self.discard_scans == "auto"
 
     @property
     def needs_only_motion(self) -> bool:
         """Whether a table of framewise displacement does in place of a confounds table."""
-        return not set(self.regressors) - {"scrub"} and self.discard_scans != "auto"
+        return not set(self.regressors) - {"scrub", NO_REGRESSORS} and self.discard_scans != "auto"
 
     @property
     def scrubs(self) -> bool:

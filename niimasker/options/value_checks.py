@@ -195,5 +195,5 @@ def check_words(value: Any) -> tuple[str, ...]:
     if invalid:
         raise HintError(f"{invalid[0]!r} takes a single string or number, true or false")
     if not given:
-        raise HintError('every word in it is off; leave it out to use all columns, or give "scrub" to use none')
+        raise HintError('every word in it is off; leave it out to use all columns, or give "none"')
     return check_texts([key if item is True else f"{key}={item}" for key, item in given.items()])

@@ -41,7 +41,7 @@ def describe_study(study: Study, finished: Set[Run]) -> Iterator[str]:
 def _describe_regressors(settings: Settings) -> str:
     words = settings.requested_regressors
     if words is None:
-        return "none; choose them with --regressors"
+        return "none" if settings.regressors else "none; choose them with --regressors"
     return " ".join(words) or "all columns of --regressor_files"
 
 

@@ -191,6 +191,7 @@ FOUND = [
     ("words", "a pattern that matches in no run", "--regressors motoin*", "no column of any table matches motoin*"),
     ("words", "two parameters", "--regressors motion=basic motion=full", "motion=basic"),
     ("words", "without `compcor`", "--regressors n_compcor=5", "add compcor"),
+    ("words", "`none` with other words", "--regressors none csf", "leave none or the other words out"),
     ("what words need", "columns", "--regressors ica_aroma", "aroma_motion"),
     ("what words need", "not denoised", "--regressors ica_aroma=full", "ica_aroma=full"),
     ("cosines", "not in the table", "--regressor_files short.tsv --regressors Params2", "no columns cosine00"),

@@ -11,12 +11,12 @@ from documentation import IMAGE, ON_THE_EXAMPLE, PAGES, code_in, table
 from niimasker.errors import EXIT_DONE
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
 from niimasker.inputs.strategies import STRATEGIES
-from niimasker.options.settings import STANDARDIZE_METHODS
+from niimasker.options.settings import NO_REGRESSORS, STANDARDIZE_METHODS
 
 
 def test_every_strategy_and_flexible_word_is_described():
     words = [row[0] for row in table("strategy or word", "parameter", "columns")]
-    assert words == [*STRATEGIES, *WORDS, *VOLUME_WORDS]
+    assert words == [*STRATEGIES, *WORDS, *VOLUME_WORDS, NO_REGRESSORS]
 
 
 def test_parameters_of_words_are_the_codes_with_the_default_in_bold():

@@ -400,6 +400,17 @@ def test_word_scrub_alone_regresses_nothing_out(niimasker):
     np.testing.assert_array_equal(read("out/bold_timeseries.tsv").to_numpy(), kept)
 
 
+def test_word_none_regresses_out_nothing(niimasker):
+    assert niimasker("plain", *RUN).code == 0
+    assert niimasker("out", *RUN, *TABLE, "--regressors", "none") == Result(0, "")
+    assert Path("out/bold_timeseries.tsv").read_bytes() == Path("plain/bold_timeseries.tsv").read_bytes()
+    assert not Path("out/bold_regressors.tsv").exists()
+
+
+def test_word_none_needs_no_table(niimasker):
+    assert niimasker("out", *RUN, "--regressors", "none") == Result(0, "")
+
+
 def test_word_scrub_takes_the_thresholds_of_the_options(niimasker):
     write_motion(Path("confounds.tsv"))
     words = ["--regressors", "scrub", "--fd_threshold", "6", "--std_dvars_threshold", "6"]

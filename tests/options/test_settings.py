@@ -432,7 +432,7 @@ def test_wrong_value_in_an_object_names_its_word(config_path, value):
 def test_object_without_an_enabled_word_does_not_mean_all_columns(config_path, value):
     message = refusal(config_path, json.dumps({"regressors": value, "regressor_files": "a.tsv"}))
     assert message.startswith("--regressors: expected ")
-    assert message.endswith(' (every word in it is off; leave it out to use all columns, or give "scrub" to use none).')
+    assert message.endswith(' (every word in it is off; leave it out to use all columns, or give "none").')
 
 
 def test_word_given_twice_in_an_object_is_named(config_path):
@@ -499,6 +499,26 @@ def test_scrubbing_is_asked_for_by_option_or_word(option):
     built = make_settings({**MINIMAL, "regressor_files": ["a.tsv"], **option, "fd_threshold": 0.2, "scrub_segment": 0})
     assert built.scrubs
     assert (built.fd_threshold, built.scrub_segment) == (0.2, 0)
+
+
+@pytest.mark.parametrize("word", ["none", ["none"], {"none": True}])
+@pytest.mark.parametrize("tables", [(), ("a.tsv",)])
+def test_word_none_regresses_out_nothing_and_needs_no_confounds(word, tables):
+    built = make_settings({**MINIMAL, "regressor_files": tables, "regressors": word})
+    assert built.requested_regressors is None
+    assert not built.needs_confounds
+
+
+def test_word_none_leaves_scrubbing_its_confounds():
+    built = make_settings({**MINIMAL, "regressors": "none", "scrub": True})
+    assert built.needs_confounds
+    assert built.needs_only_motion
+
+
+@pytest.mark.parametrize("words", [["none", "motion", "csf"], ["motion", "none", "csf"]])
+def test_word_none_with_other_words_is_refused(words):
+    with pytest.raises(SettingsError, match=r"^--regressors none regresses out nothing, but motion csf is given"):
+        make_settings({**MINIMAL, "regressors": words})
 
 
 def test_scrubbing_is_not_asked_for_by_other_words():
