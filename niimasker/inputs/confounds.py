@@ -111,6 +111,7 @@ def load_confounds(
     n_volumes: int,
     image_path: Path,
     kept: np.ndarray | None = None,
+    high_pass: float | None = None,
 ) -> Confounds:
     """Return the regressors of one run, one row per volume of its image.
 
@@ -129,6 +130,8 @@ def load_confounds(
         The image, for messages.
     kept : ndarray of shape (n_volumes,), bool, optional
         The volumes that need a value; all by default.
+    high_pass : float, optional
+        Cut-off of the high-pass filter of signals and confounds, in Hz; without it CompCor's words warn.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def load_confounds(
     tables = [read_confounds(path) for path in table_paths]
     for table in tables:
         check_confounds_length(table, n_volumes, image_path)
-    confounds = choose_confounds(join_tables(tables), regressors, image_path)
+    confounds = choose_confounds(join_tables(tables), regressors, image_path, high_pass=high_pass)
     return confounds.complete(np.ones(n_volumes, dtype=bool) if kept is None else kept)
 
 
@@ -190,11 +193,13 @@ def check_confounds_length(table: TextTable, n_volumes: int, image_path: Path) -
     check_length(table, n_rows, ConfoundsError, n_volumes=n_volumes, image_path=image_path, noun=noun)
 
 
-def choose_confounds(table: JoinedTable, regressors: Sequence[str] | None, image_path: Path) -> Confounds:
+def choose_confounds(
+    table: JoinedTable, regressors: Sequence[str] | None, image_path: Path, *, high_pass: float | None = None
+) -> Confounds:
     """Return the regressors of a run's tables, without checking their number of rows and gaps."""
     if regressors is None:
         return Confounds((), np.empty((table.n_rows, 0)), _read_measures(table))
-    source = Source(table.names, table.paths, image_path)
+    source = Source(table.names, table.paths, image_path, high_pass)
     names = choose_columns(regressors, source) if regressors else _all_columns(table)
     values = _read_numbers(table, names)
     if not regressors:

@@ -46,17 +46,27 @@ ALIASES = {"global": "global_signal"}
 # Words that censor volumes and select no columns.
 VOLUME_WORDS = ("scrub", "non_steady_state")
 
+# The cut-off of the high-pass filter that fMRIPrep applies before it computes CompCor's components, in Hz.
+_COMPCOR_CUT_OFF = 1 / 128
+
 # Parameters of nilearn's loader for which niimasker has separate options.
 _SEPARATE_OPTIONS = ("fd_threshold", "std_dvars_threshold", "scrub")
 
 
 @dataclass(frozen=True)
 class Source:
-    """What columns are selected from: the names of a run's columns, the table of each, and the image."""
+    """What columns are selected from: the names of a run's columns, the table of each, and the image.
+
+    Parameters
+    ----------
+    high_pass
+        Cut-off of the high-pass filter of signals and confounds, in Hz; None without one.
+    """
 
     names: tuple[str, ...]
     paths: Mapping[str, Path]
     image_path: Path
+    high_pass: float | None = None
 
     @property
     def tables(self) -> str:
@@ -91,10 +101,12 @@ def choose_columns(words: Sequence[str], source: Source) -> tuple[str, ...]:
 
 
 def _warn_of_slow_drifts(words: Sequence[str], chosen: Sequence[str], source: Source) -> None:
-    if "high_pass" not in words and not any("cosine" in name for name in chosen):
+    # A filter with that cut-off or a higher one leaves signals and components without the same frequencies.
+    is_filtered = source.high_pass is not None and source.high_pass >= _COMPCOR_CUT_OFF
+    if not is_filtered and "high_pass" not in words and not any("cosine" in name for name in chosen):
         warn(
-            "fMRIPrep computes CompCor components after its high-pass filter; "
-            "add high_pass to --regressors, in place of --high_pass."
+            "fMRIPrep computes CompCor components after a high-pass filter of 128 s, which the signals lack; "
+            "add high_pass to --regressors, or give --high_pass 0.008 or more."
         )
 
 

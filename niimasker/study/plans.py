@@ -127,7 +127,8 @@ def _check_confounds(
     joined = collect_error(errors, lambda: join_tables(read)) if len(read) == len(tables) else None
     if joined is None or (len(read) > 1 and len(errors) > n_errors_before):
         return None
-    confounds = collect_error(errors, lambda: choose_confounds(joined, settings.requested_regressors, run.image_path))
+    words, high_pass = settings.requested_regressors, settings.high_pass
+    confounds = collect_error(errors, lambda: choose_confounds(joined, words, run.image_path, high_pass=high_pass))
     if confounds is None or series is None or len(errors) > n_errors_before:
         return None
     return collect_error(errors, lambda: _add_run_motion(confounds, run, settings, series))
@@ -174,6 +175,7 @@ def load_run_confounds(run: Run, settings: Settings, series: Series, timeline: T
                 n_volumes=series.n_volumes,
                 image_path=run.image_path,
                 kept=None if timeline is None else timeline.kept,
+                high_pass=settings.high_pass,
             )
     except ConfoundsError as error:
         if settings.requested_regressors is not None or settings.needs_confounds:

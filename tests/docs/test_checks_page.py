@@ -196,7 +196,7 @@ FOUND = [
     ("what words need", "not denoised", "--regressors ica_aroma=full", "ica_aroma=full"),
     ("cosines", "not in the table", "--regressor_files short.tsv --regressors Params2", "no columns cosine00"),
     ("CompCor", "fewer", "--regressors compcor high_pass n_compcor=20", "10 CompCor components of the 20"),
-    ("CompCor", "no high_pass", "--regressors compcor", "add high_pass"),
+    ("CompCor", "neither high_pass", "--regressors compcor", "add high_pass"),
     ("`ica_aroma=basic`", "denoised already", f"{DENOISED} {AROMA}", "has taken out of the image already"),
     ("`--discard_scans`", "no volume is left", "--discard_scans 120", "leaves none"),
     ("`--discard_scans`", "fewer volumes", "--discard_scans 0", "--discard_scans auto"),

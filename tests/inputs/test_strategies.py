@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from confounds_tables import (
     FULL_MOTION,
+    IMAGE,
     MOTION,
     N_VOLUMES,
     OLD,
@@ -28,8 +29,8 @@ from confounds_tables import (
 )
 from nilearn.interfaces import fmriprep
 
-from niimasker.errors import NiimaskerWarning
-from niimasker.inputs.confounds import Confounds
+from niimasker.errors import NiimaskerWarning, record_warnings
+from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.strategies import STRATEGIES
 
 COSINES = ("cosine00", "cosine01")
@@ -211,9 +212,19 @@ def test_compcor_without_high_pass_takes_no_cosines_and_warns(tmp_path):
     with pytest.warns(NiimaskerWarning) as caught:
         assert set(load(path, ["compcor"]).names) == set(names)
     assert [str(warning.message) for warning in caught] == [
-        "fMRIPrep computes CompCor components after its high-pass filter; "
-        "add high_pass to --regressors, in place of --high_pass."
+        "fMRIPrep computes CompCor components after a high-pass filter of 128 s, which the signals lack; "
+        "add high_pass to --regressors, or give --high_pass 0.008 or more."
     ]
+
+
+@pytest.mark.parametrize(("cut_off", "warns"), [(0.007, True), (1 / 128, False), (0.01, False)])
+def test_compcor_without_cosines_warns_only_if_the_signals_keep_what_fmriprep_filtered_out(tmp_path, cut_off, warns):
+    names = make_components("a", 10)
+    path = write_table(tmp_path, names)
+    write_json(tmp_path, describe(names))
+    with record_warnings() as said:
+        load_confounds([path], ["compcor"], n_volumes=3, image_path=IMAGE, high_pass=cut_off)
+    assert any("a high-pass filter of 128 s" in warning for warning in said) == warns
 
 
 def test_fewer_components_than_asked_for_warn_with_both_numbers(tmp_path):
