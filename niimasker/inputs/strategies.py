@@ -249,9 +249,10 @@ def _explain_compcor(request: _Request, description: Mapping[str, Any]) -> str:
             f"{json_path} lists components that {request.compcor_path} lacks: {list_names(lacking)}; "
             f"for {request.label} both must come from the same run."
         )
+    masks = "'WM' and 'CSF'" if request.arguments["compcor"].endswith("separated") else "'combined'"
     return (
         f"{json_path} does not describe the components {prefix}00, ... as fMRIPrep does (numbered without a gap, "
-        f"each a_comp_cor with its Mask, some of them 'combined'); {request.label} needs it as fMRIPrep wrote it."
+        f"each a_comp_cor with its Mask, some of them {masks}); {request.label} needs it as fMRIPrep wrote it."
     )
 
 

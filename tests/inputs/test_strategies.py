@@ -305,6 +305,13 @@ def test_json_that_describes_no_combined_component_is_said(tmp_path, entry):
     )
 
 
+def test_json_without_components_of_each_tissue_is_said_to_those_who_ask_for_them(tmp_path):
+    names = make_components("a", 3)
+    path = write_table(tmp_path, [*names, *COSINES])
+    write_json(tmp_path, describe(names))
+    assert "each a_comp_cor with its Mask, some of them 'WM' and 'CSF')" in refuse(path, ["compcor=anat_separated"])
+
+
 @pytest.mark.parametrize(("name", "n_found"), [(RUN_1, 3), (REST, 3)])
 def test_fmriprep_tables_with_three_temporal_components_warn(data_dir, name, n_found):
     with pytest.warns(
