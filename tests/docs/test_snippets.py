@@ -21,14 +21,17 @@ from niimasker.options.merging import make_settings
 
 OCTAVE = shutil.which("octave-cli") or shutil.which("octave")
 RSCRIPT = shutil.which("Rscript")
+PLAIN = {"input_files": "bold.nii.gz", "roi_file": "atlas.nii.gz"}
 # A table as R and Octave should stand it: a name with a space, values that are missing, in the last column too.
 ODD_TABLE = "roi 1\tLeft A\tB\n1.5\tn/a\t2\n-3e-1\tn/a\t7\n4\tn/a\tn/a\n"
 
 
 @pytest.mark.parametrize("block", blocks("json"))
-def test_json_blocks_are_configurations(tmp_path, block):
-    (tmp_path / "config.json").write_text(block, "utf-8")
-    assert make_settings({"output_dir": "results"}, read_config(tmp_path / "config.json")).input_files
+def test_json_blocks_are_configurations_or_files_of_pipelines(tmp_path, block):
+    path = tmp_path / "config.json"
+    path.write_text(block, "utf-8")
+    config = read_config(path) if "input_files" in block else {**PLAIN, "pipelines": str(path)}
+    assert make_settings({"output_dir": "results"}, config)
 
 
 @pytest.fixture
