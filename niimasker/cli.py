@@ -226,7 +226,10 @@ def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[s
         if counts[status]
     ]
     tables = f"{count(n_tables, 'table')} of time series in {settings.output_dir}"
-    yield "; ".join([f"{count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
+    n_images, n_pipelines = len({outcome.run.image_paths for outcome in outcomes}), len(settings.pipelines)
+    # Each image is a run for every pipeline.
+    of_pipelines = f"{count(n_images, 'image')} x {count(n_pipelines, 'pipeline')}: " if n_pipelines else ""
+    yield "; ".join([f"{of_pipelines}{count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
     yield from _summarise_failures(outcomes, settings)
     yield from _list_other_runs(study)
     index_path = settings.output_dir / "reports" / "index.html"
@@ -268,4 +271,5 @@ def _summarise_failures(outcomes: Sequence[Outcome], settings: Settings) -> Iter
 
 def _format_reason(outcome: Outcome) -> str:
     image, reason = str(outcome.run.image_path), outcome.reason or ""
-    return " ".join((reason if image in reason else f"{image}: {reason}").splitlines())
+    pipeline = f" (pipeline {outcome.run.pipeline})" if outcome.run.pipeline else ""
+    return " ".join((reason if image in reason else f"{image}: {reason}").splitlines()) + pipeline

@@ -33,7 +33,15 @@ _NONE = dict.fromkeys(
 
 
 def _row(name: str, **values: Any) -> dict[str, Any]:
-    return {"image": f"/data/{name}.nii.gz", "confounds": None, "output": name, "reason": None, **_NONE, **values}
+    return {
+        "image": f"/data/{name}.nii.gz",
+        "confounds": None,
+        "output": name,
+        "pipeline": None,
+        "reason": None,
+        **_NONE,
+        **values,
+    }
 
 
 def done(name: str, **values: Any) -> dict[str, Any]:

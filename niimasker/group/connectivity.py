@@ -27,10 +27,19 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class GroupNote:
-    """The text about the group page on the index: what the page shows, or why there is none."""
+    """The text about a group page on the index: what the page shows, or why there is none.
 
-    has_page: bool
+    Parameters
+    ----------
+    page_name
+        The name of the page's file; None if there is none.
+    pipeline
+        The pipeline of the runs; empty without pipelines.
+    """
+
+    page_name: str | None
     text: str
+    pipeline: str = ""
 
 
 @dataclass(frozen=True)

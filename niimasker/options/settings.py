@@ -147,6 +147,11 @@ def _run_filter(text: str, *, is_common: bool = False) -> Any:
     return _option(LABELS, text, INPUT, default=(), affects_results=False, is_common=is_common)
 
 
+def make_label(pipeline: str) -> str:
+    """Return what names of files hold of a pipeline's name: a BIDS label has letters, digits and + alone."""
+    return "".join(character for character in pipeline if character.isalnum() or character == "+")
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """A named way of cleaning.
@@ -162,8 +167,8 @@ class Pipeline:
 
     @property
     def label(self) -> str:
-        """What names of files hold of its name, which as a BIDS label may have letters, digits and + alone."""
-        return "".join(character for character in self.name if character.isalnum() or character == "+")
+        """What names of files hold of its name."""
+        return make_label(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)

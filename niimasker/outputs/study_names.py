@@ -72,10 +72,21 @@ def list_atlas_files(output_dir: Path, key: str) -> list[Path]:
     return [output_dir / f"atlas-{key}_dseg{ending}" for ending in (".tsv", ".json")]
 
 
-def name_group_files(output_dir: Path) -> GroupFiles:
-    """Return the paths of the files of a group of runs."""
+def name_group_files(output_dir: Path, label: str = "") -> GroupFiles:
+    """Return the paths of the files of a group of runs.
+
+    Parameters
+    ----------
+    label
+        That of the pipeline of the runs.
+    """
+    desc = f"_desc-{label}" if label else ""
     folder = output_dir / DATA_FOLDER
-    return GroupFiles(output_dir / REPORTS_FOLDER / "group.html", folder / "group.tsv", folder / "group_edges.tsv")
+    return GroupFiles(
+        output_dir / REPORTS_FOLDER / f"group{desc}.html",
+        folder / f"group{desc}.tsv",
+        folder / f"group_edges{desc}.tsv",
+    )
 
 
 def name_regions_used(settings: Settings, keys: Sequence[str]) -> tuple[RegionsUsed, ...]:
@@ -150,7 +161,7 @@ def _fold(name: str) -> str:
 def _is_own_name(name: str) -> bool:
     """Return whether niimasker gives this name to a file of its own beside the copies."""
     own = (SUMMARY_NAME, RECORD_NAME, *(path.name for path in dataclasses.astuple(name_group_files(Path()))))
-    return _fold(name) in own or name.startswith(".")
+    return _fold(name) in own or name.startswith((".", "group_desc-", "group_edges_desc-"))
 
 
 def long_table_path(output_dir: Path, tidy: str) -> Path:

@@ -18,6 +18,7 @@ from niimasker.options.settings import CORRELATION_KINDS, Settings
 from niimasker.outputs.files import REPORTS_FOLDER
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import software_versions
+from niimasker.outputs.study_names import GroupFiles
 from niimasker.reports import group_figures, heatmaps
 from niimasker.reports.index_page import to_href
 from niimasker.reports.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
@@ -42,8 +43,10 @@ class GroupSection:
     notes: dict[str, str]
 
 
-def write_group_page(path: Path, groups: Sequence[Group], members: Sequence[Member], settings: Settings) -> None:
-    """Write the group page, and the scripts and style sheet that it needs."""
+def write_group_page(
+    files: GroupFiles, groups: Sequence[Group], members: Sequence[Member], settings: Settings, pipeline: str = ""
+) -> None:
+    """Write the group page of a pipeline, and the scripts and style sheet that it needs."""
     folder = settings.output_dir / REPORTS_FOLDER
     page = make_group_page(
         groups,
@@ -52,9 +55,11 @@ def write_group_page(path: Path, groups: Sequence[Group], members: Sequence[Memb
         date=datetime.now().astimezone(),
         versions=software_versions(),
         fisher_z=settings.fisher_z,
+        pipeline=pipeline,
+        tables=(files.numbers_path.name, files.edges_path.name),
     )
     write_assets(folder)
-    write_page(path, page)
+    write_page(files.page_path, page)
 
 
 def _links(members: Iterable[Member], output_dir: Path) -> list[str | None]:
@@ -70,6 +75,8 @@ def make_group_page(
     date: datetime,
     versions: Mapping[str, str],
     fisher_z: bool = False,
+    pipeline: str = "",
+    tables: tuple[str, str] = ("group.tsv", "group_edges.tsv"),
     assets: str = "assets",
 ) -> str:
     """Return the group page as HTML.
@@ -84,6 +91,10 @@ def make_group_page(
         Software versions, by package.
     fisher_z
         Whether correlations are transformed to Fisher z.
+    pipeline
+        The pipeline of the runs; empty without pipelines.
+    tables
+        The names of the tables with the numbers of the page, and of each edge.
     assets
         The folder of the style sheet and scripts, relative to this page.
     """
@@ -93,14 +104,16 @@ def make_group_page(
         date=date,
         versions=versions,
         n_runs=len(members),
-        notes=list(_notes(groups)),
+        pipeline=pipeline,
+        tables=tables,
+        notes=list(_notes(groups, tables[1])),
         sections=[make_group_section(group, fisher_z=fisher_z) for group in groups],
         runs=_runs(groups, members, links),
         methods=describe_group(groups, versions, fisher_z=fisher_z),
     )
 
 
-def _notes(groups: Sequence[Group]) -> Iterator[str]:
+def _notes(groups: Sequence[Group], edges_name: str) -> Iterator[str]:
     """Yield what a reader should know to interpret the figures."""
     by_atlas = {group.atlas: group for group in groups}
     for atlas, group in by_atlas.items():
@@ -111,7 +124,7 @@ def _notes(groups: Sequence[Group]) -> Iterator[str]:
         if n_partial:
             yield (
                 f"{prefix}{count(n_partial, 'edge')} without a value in some runs; the column n_runs of "
-                "group_edges.tsv gives the number of runs of each edge."
+                f"{edges_name} gives the number of runs of each edge."
             )
         if group.n_subjects is not None and group.n_subjects < len(group.members):
             yield (

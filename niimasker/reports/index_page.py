@@ -89,7 +89,7 @@ class Strip:
 
 
 def write_index(
-    output_dir: Path, rows: Sequence[Row], report_paths: Sequence[Path | None], group: GroupNote | None = None
+    output_dir: Path, rows: Sequence[Row], report_paths: Sequence[Path | None], groups: Sequence[GroupNote] = ()
 ) -> None:
     """Write the index page, and the scripts and style sheet that it needs.
 
@@ -97,14 +97,14 @@ def write_index(
     ----------
     report_paths
         Each run's page; None where there is none.
-    group
-        The text about the group page; None without --connectivity.
+    groups
+        The text about the group page of each pipeline; none without --connectivity.
     """
     folder = output_dir / REPORTS_FOLDER
     links = [path.relative_to(folder).as_posix() if path else None for path in report_paths]
     date = datetime.now().astimezone()
     write_assets(folder)
-    page = make_index_page(rows, links, date=date, versions=software_versions(), group=group)
+    page = make_index_page(rows, links, date=date, versions=software_versions(), groups=groups)
     write_page(folder / "index.html", page)
 
 
@@ -114,7 +114,7 @@ def make_index_page(
     *,
     date: datetime,
     versions: Mapping[str, str],
-    group: GroupNote | None = None,
+    groups: Sequence[GroupNote] = (),
     assets: str = "assets",
 ) -> str:
     """Return the index page as HTML; failed runs come first.
@@ -127,8 +127,8 @@ def make_index_page(
         The link to each run's page, relative to this page; None where there is none.
     versions
         Software versions, by package.
-    group
-        The text about the group page; None without --connectivity.
+    groups
+        The text about the group page of each pipeline; none without --connectivity.
     assets
         The folder of the style sheet and scripts, relative to this page.
     """
@@ -148,7 +148,7 @@ def make_index_page(
         figures=[_figure(strip, names, links) for strip in strips],
         n_deviations=f"{OUTLIER_DEVIATIONS:g}",
         min_runs=MIN_RUNS_FOR_OUTLIERS,
-        group=group,
+        groups=groups,
         study=_study_data(rows, links, strips),
     )
 
@@ -159,7 +159,7 @@ def make_strip(rows: Sequence[Row], measure: Measure) -> Strip | None:
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return None
-    outliers = find_outliers(values) if measure.has_outliers else ()
+    outliers = _find_outliers_by_pipeline(rows, values) if measure.has_outliers else ()
     return Strip(measure, values, outliers, _find_axis_range(known, measure, is_limited=bool(outliers)))
 
 
@@ -179,6 +179,16 @@ def _value(row: Row, measure: Measure) -> float:
     value = row[measure.key]
     # A failed run has only the seconds until it failed, which are not comparable.
     return float(value) if value is not None and row["status"] == DONE else math.nan
+
+
+def _find_outliers_by_pipeline(rows: Sequence[Row], values: np.ndarray) -> tuple[int, ...]:
+    """Return the positions of values far from the median of their pipeline."""
+    positions: dict[str | None, list[int]] = {}
+    for position, row in enumerate(rows):
+        positions.setdefault(row["pipeline"], []).append(position)
+    found = [of_pipeline[place] for of_pipeline in positions.values() for place in find_outliers(values[of_pipeline])]
+    distances = np.abs(values[found] - np.nanmedian(values))
+    return tuple(np.array(found, dtype=int)[np.argsort(-distances, kind="stable")].tolist())
 
 
 def find_outliers(values: np.ndarray) -> tuple[int, ...]:
@@ -236,6 +246,7 @@ def _study_data(rows: Sequence[Row], links: Sequence[str | None], strips: Sequen
         for row in strip.outliers:
             outlying.setdefault(row, []).append(positions[strip.measure.key])
     return {
+        "pipelines": list(dict.fromkeys(row["pipeline"] for row in rows if row["pipeline"])),
         "measures": [{"key": measure.key, "unit": measure.unit, "decimals": measure.decimals} for measure in MEASURES],
         "strips": [
             {
@@ -264,6 +275,7 @@ def _run_data(row: Row, href: str | None, outlying: list[int]) -> list[Any]:
         _n_read(row),
         [_rounded(value) for value in values],
         outlying,
+        *([row["pipeline"]] if row["pipeline"] else []),
     ]
 
 

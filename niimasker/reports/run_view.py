@@ -84,11 +84,14 @@ class RunView:
     ----------
     name
         The name of the image's file, or of those of both hemispheres.
+    pipeline
+        The way of cleaning; empty without pipelines.
     images
         The path of the image, or of the images of both hemispheres.
     """
 
     name: str
+    pipeline: str
     images: tuple[str, ...]
     time: TimeAxis
     t_r_source: str | None
@@ -141,6 +144,7 @@ def make_view(
     kinds = [weights.whole_regions.kind for weights in placement.weights]
     return RunView(
         name=plan.run.image_name,
+        pipeline=plan.run.pipeline,
         images=tuple(map(str, plan.run.image_paths)),
         time=TimeAxis.of(timeline, plan.cleaning.t_r),
         t_r_source=plan.cleaning.t_r_source,

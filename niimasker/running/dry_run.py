@@ -28,7 +28,8 @@ def describe_study(study: Study, finished: Set[Run]) -> Iterator[str]:
         The runs that would be skipped.
     """
     yield from _describe_regions(study)
-    yield f"regressors: {_describe_regressors(study.settings)}"
+    for pipeline, settings in study.settings.by_pipeline.items():
+        yield f"{f'{pipeline}: ' if pipeline else ''}regressors: {_describe_regressors(settings)}"
     yield ""
     columns = _make_columns(study, finished)
     yield from _align([tuple(columns), *zip(*columns.values(), strict=True)])
@@ -83,6 +84,7 @@ def _make_columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:
         "TR (s)": [headers[run][1] for run in runs],
         "confounds": [" ".join(_format_path(path, run) for path in run.confounds_paths) or _NONE for run in runs],
         **{name: cells for name, cells in files.items() if set(cells) - {_NONE}},
+        **({"pipeline": [run.pipeline for run in runs]} if study.settings.pipelines else {}),
         "output": [run.output_stem for run in runs],
         "status": [statuses.get(run, _ERROR) for run in runs],
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from niimasker.errors import count, warn
-from niimasker.options.settings import Settings
+from niimasker.options.settings import Settings, make_label
 from niimasker.outputs.outcomes import NOT_STARTED
 from niimasker.outputs.study_names import name_group_files
 from niimasker.running.batch import attempt
@@ -20,13 +20,17 @@ _log = logging.getLogger(__name__)
 Rows = Sequence[Mapping[str, Any]]
 
 
-def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str], *, has_page: bool) -> GroupNote:
+def try_group_files(
+    settings: Settings, rows: Rows, keys: Sequence[str], *, has_page: bool, pipeline: str = ""
+) -> GroupNote:
     """Write the group files, and return the note about them for the index page; an error becomes a warning.
 
     Parameters
     ----------
+    settings
+        Those of the pipeline.
     rows
-        The rows of summary.tsv.
+        The rows of summary.tsv, of one pipeline.
     keys
         The names of the atlases in the file names.
     has_page
@@ -34,32 +38,38 @@ def try_group_files(settings: Settings, rows: Rows, keys: Sequence[str], *, has_
     """
     from niimasker.group.connectivity import GroupNote
 
-    written = attempt(lambda atlas_keys: _write_group_files(settings, rows, atlas_keys, has_page=has_page), keys)
+    written = attempt(
+        lambda atlas_keys: _write_group_files(settings, rows, atlas_keys, has_page=has_page, pipeline=pipeline), keys
+    )
     if written.value is None:
         _log.debug("%s", written.traceback)
-        warn(f"the group page is not written: {written.reason}")
-        return GroupNote(False, f"No group page: {written.reason}")
+        of_pipeline = f" of pipeline {pipeline}" if pipeline else ""
+        warn(f"the group page{of_pipeline} is not written: {written.reason}")
+        return GroupNote(None, f"No group page: {written.reason}", pipeline)
     _log.debug("group of runs: %s, in %.3f s", written.value.text, written.seconds)
     return written.value
 
 
-def _write_group_files(settings: Settings, rows: Rows, keys: Sequence[str], *, has_page: bool) -> GroupNote:
+def _write_group_files(
+    settings: Settings, rows: Rows, keys: Sequence[str], *, has_page: bool, pipeline: str
+) -> GroupNote:
     from niimasker.group.connectivity import GroupNote, find_members, make_groups
     from niimasker.group.tables import write_group_tables
 
     members = find_members(settings, rows, keys)
     reason = _describe_missing_group(members, rows)
     if reason:
-        return GroupNote(False, f"No group page: {reason}")
-    files = name_group_files(settings.output_dir)
+        return GroupNote(None, f"No group page: {reason}", pipeline)
+    files = name_group_files(settings.output_dir, make_label(pipeline))
     groups = list(make_groups(members, settings.connectivity))
     write_group_tables(files, groups)
     if has_page:
         # Imported here: the drawing libraries are needed for pages only.
         from niimasker.reports.group_page import write_group_page
 
-        write_group_page(files.page_path, groups, members, settings)
-    return GroupNote(True, f"mean connectivity of {count(len(members), 'run')}, and its relation to head motion")
+        write_group_page(files, groups, members, settings, pipeline)
+    text = f"mean connectivity of {count(len(members), 'run')}, and its relation to head motion"
+    return GroupNote(files.page_path.name if has_page else None, text, pipeline)
 
 
 def _describe_missing_group(members: Sequence[Member], rows: Rows) -> str:

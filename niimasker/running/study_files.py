@@ -9,7 +9,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import warn
-from niimasker.options.settings import BIDS, TIDY_FORMATS
+from niimasker.options.settings import BIDS, TIDY_FORMATS, Settings, make_label
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import find_calls
 from niimasker.outputs.contents import read_contents, read_rows, read_study_files
@@ -20,6 +20,7 @@ from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, Row,
 from niimasker.outputs.regions_used import write_regions_used
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.study_names import (
+    GroupFiles,
     list_atlas_files,
     list_pages,
     long_table_path,
@@ -40,13 +41,13 @@ _log = logging.getLogger(__name__)
 def list_study_files(study: Study) -> list[Path]:
     """Return the files that a study may write once, and that must not be the user's."""
     settings = study.settings
-    output_dir, group = settings.output_dir, name_group_files(settings.output_dir)
+    output_dir = settings.output_dir
     paths = [parameters_path(output_dir), summary_path(output_dir)]
     paths += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
-    paths += [group.numbers_path, group.edges_path] if settings.connectivity else []
+    groups = _name_groups(settings)
+    paths += [path for group in groups.values() for path in (group.numbers_path, group.edges_path)]
     if not settings.no_report:
-        paths += list_pages(output_dir)
-        paths += [group.page_path] if settings.connectivity else []
+        paths += [*list_pages(output_dir), *(group.page_path for group in groups.values())]
     if study.atlases:
         used = name_regions_used(settings, study.keys)
         # A copy that is the atlas itself, of an earlier call, stays as it is.
@@ -58,6 +59,15 @@ def list_study_files(study: Study) -> list[Path]:
         described = study.keys if settings.output_layout == BIDS else ()
         paths += [path for key in described for path in list_atlas_files(output_dir, key)]
     return paths
+
+
+def _name_groups(settings: Settings) -> dict[str, GroupFiles]:
+    """Return the files of the group of runs of each pipeline that measures connectivity."""
+    return {
+        pipeline: name_group_files(settings.output_dir, make_label(pipeline))
+        for pipeline, of_pipeline in settings.by_pipeline.items()
+        if of_pipeline.connectivity
+    }
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -130,29 +140,43 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
         The files of whole studies that a niimasker has written.
     """
     settings = study.settings
-    group_files, index_path = name_group_files(settings.output_dir), settings.output_dir / REPORTS_FOLDER / "index.html"
+    index_path = settings.output_dir / REPORTS_FOLDER / "index.html"
+    # Those of an earlier call too, where this one measures no connectivity.
+    labels = dict.fromkeys(["", *map(make_label, settings.by_pipeline)])
+    group_paths = [
+        path for label in labels for path in dataclasses.astuple(name_group_files(settings.output_dir, label))
+    ]
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
     has_page = [row["status"] == DONE and path.is_file() for row, path in zip(rows, paths, strict=True)]
     # Runs of other calls may have pages; their index must not lead to pages that this call has removed.
     is_ours = index_path in known or not index_path.exists()
     has_pages = not settings.no_report or (any(has_page) and is_ours)
-    outdated = [*dataclasses.astuple(group_files), *([] if has_pages else [index_path])]
+    outdated = [*group_paths, *([] if has_pages else [index_path])]
     remove_files(path for path in outdated if path in known)
     # Runs of other calls that did not start may never be asked for again.
     own = {run.output_stem for run in study.all_runs}
     of_group = [row for row in rows if row["status"] != NOT_STARTED or row["output"] in own]
-    group = try_group_files(settings, of_group, study.keys, has_page=has_pages) if settings.connectivity else None
+    groups = [
+        try_group_files(
+            settings.by_pipeline[pipeline],
+            [row for row in of_group if (row["pipeline"] or "") == pipeline],
+            study.keys,
+            has_page=has_pages,
+            pipeline=pipeline,
+        )
+        for pipeline in _name_groups(settings)
+    ]
     if not has_pages:
         return []
     from niimasker.reports.index_page import write_index
 
     links = [path if exists else None for path, exists in zip(paths, has_page, strict=True)]
-    written = attempt(lambda output_dir: write_index(output_dir, rows, links, group), settings.output_dir)
+    written = attempt(lambda output_dir: write_index(output_dir, rows, links, groups), settings.output_dir)
     if written.reason:
         _log.debug("%s", written.traceback)
         # A warning only: the tables themselves are written.
         warn(f"reports/index.html is not written: {written.reason}")
-    return [*list_pages(settings.output_dir), group_files.page_path]
+    return [*list_pages(settings.output_dir), *group_paths]
 
 
 def _read_others(study: Study, analysis: Analysis, own: Set[str]) -> dict[str, Row]:

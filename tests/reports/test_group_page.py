@@ -237,11 +237,11 @@ class TestSize:
 
 class TestIndex:
     def test_links_to_the_page(self):
-        page = make_index_page([], [], date=DATE, versions=VERSIONS, group=GroupNote(True, "24 runs"))
+        page = make_index_page([], [], date=DATE, versions=VERSIONS, groups=[GroupNote("group.html", "24 runs")])
         assert '<a href="group.html">Group page</a>: 24 runs' in page
 
     def test_says_why_there_is_none(self):
-        page = make_index_page([], [], date=DATE, versions=VERSIONS, group=GroupNote(False, "No group page: few."))
+        page = make_index_page([], [], date=DATE, versions=VERSIONS, groups=[GroupNote(None, "No group page: few.")])
         assert "No group page: few." in page
         assert "group.html" not in page
 

@@ -9,14 +9,15 @@
   };
   const hasNumbers = (run) => run.status === "done";
   const STATUSES = Object.keys(STATUS_LABELS);
-  const FIRST_MEASURE = 2;
   const EDGE = 10; // pixels beside the outermost points
   const AXIS = 20; // pixels for ticks and their numbers
   const HOVER_DISTANCE = 10; // pixels within which the pointer selects a point
 
   const study = JSON.parse(document.getElementById("study").textContent);
-  const runs = study.runs.map(([name, image, status, reason, page, nWarnings, nRead, values, outlying]) => {
-    return { name, image, status, reason, page, nWarnings, nRead, values, outlying };
+  const hasPipelines = study.pipelines.length > 0;
+  const FIRST_MEASURE = hasPipelines ? 3 : 2;
+  const runs = study.runs.map(([name, image, status, reason, page, nWarnings, nRead, values, outlying, pipeline]) => {
+    return { name, image, status, reason, page, nWarnings, nRead, values, outlying, pipeline: pipeline ?? "" };
   });
 
   // ---- the table
@@ -28,12 +29,14 @@
   function valueOf(run, column) {
     if (column === 0) return STATUSES.indexOf(run.status);
     if (column === 1) return run.name;
+    if (column < FIRST_MEASURE) return run.pipeline;
     return (column < FIRST_MEASURE + study.measures.length ? run.values[column - FIRST_MEASURE] : run.nWarnings) ?? null;
   }
 
   /** Return the text that the filter searches: names, reason, and the keywords of the links on this page. */
   function textOf(run) {
     const words = [run.name, run.image, run.reason ?? "", `status:${run.status.replace(" ", "-")}`];
+    if (run.pipeline) words.push(`pipeline:${run.pipeline}`);
     if (run.nWarnings) words.push("has:warnings");
     for (const measure of run.outlying) words.push(`outlier:${study.measures[measure].key}`);
     return words.join("\n");
@@ -52,7 +55,7 @@
       cell.append(name);
     } else {
       // The reason takes the columns of a run without numbers.
-      cell.colSpan = study.measures.length + 2;
+      cell.colSpan = study.measures.length + FIRST_MEASURE;
       const reason = makeElement("p", { className: "reason" }, run.reason ?? "");
       cell.append(makeElement("div", { className: "unfinished" }, name, reason));
     }
@@ -78,6 +81,7 @@
     const [kind, label] = STATUS_LABELS[run.status];
     const row = makeElement("tr", { className: run.status === "failed" ? "bad" : "" });
     row.append(makeElement("td", {}, makeElement("span", { className: `status ${kind}` }, label)), nameCell(run));
+    if (hasPipelines && hasNumbers(run)) row.append(makeElement("td", {}, run.pipeline));
     if (hasNumbers(run)) row.append(...numberCells(run));
     return row;
   }
