@@ -479,7 +479,6 @@ class Settings:
         PIPELINE,
         default=(),
         affects_results=False,
-        is_common=True,
     )
     n_decimals: int = _option(DECIMALS, "number of decimals in the tables of time series", OUTPUT, default=8)
     output_layout: str = _option(
