@@ -103,14 +103,13 @@ class Option:
         return "" if self.default in (None, (), "", False) else f" (default: {self.default})"
 
 
-GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, PIPELINE, OUTPUT, RUNNING = (
+GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, OUTPUT, RUNNING = (
     "images",
     "regions",
     "confounds",
     "censoring",
     "signals",
     "connectivity",
-    "pipelines",
     "output",
     "running",
 )
@@ -476,7 +475,7 @@ class Settings:
         "scrubbing.5, scrubbing.5+gsr, scrubbing.2, scrubbing.2+gsr, compcor, compcor6, aroma, 24P, 36P, 36P+scrub, "
         "aCompCor) or JSON files that hold the options of each pipeline by its name; each takes every other option "
         "from the call, and adds desc-<name> to the names of its tables",
-        PIPELINE,
+        SIGNALS,
         default=(),
         affects_results=False,
     )
