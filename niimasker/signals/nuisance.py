@@ -80,7 +80,9 @@ def find_redundant(names: tuple[str, ...], values: np.ndarray, filtered: np.ndar
         Before and after detrending and filtering.
     """
     left_out: dict[str, str] = {}
-    basis = np.empty((len(values), 0))
+    # A combination of others is looked for before filtering too: bridges of gaps are not linear in the kept values
+    # ("pchip"), so that of a sum of regressors something is left after filtering that is none of theirs.
+    basis_before = basis = np.empty((len(values), 0))
     used: dict[str, np.ndarray] = {}
     for name, before, after in zip(names, values.T, filtered.T, strict=True):
         if np.ptp(before) == 0:
@@ -89,11 +91,11 @@ def find_redundant(names: tuple[str, ...], values: np.ndarray, filtered: np.ndar
         if np.std(after) <= _FILTER_TOLERANCE * np.std(before):
             left_out[name] = "nothing is left of it after detrending and filtering"
             continue
-        unit = (after - after.mean()) / np.linalg.norm(after - after.mean())
-        # Projected twice: a single projection leaves rounding errors as large as those of the basis.
-        residual = unit - basis @ (basis.T @ unit)
-        residual -= basis @ (basis.T @ residual)
-        if np.linalg.norm(residual) > _DEPENDENCE_TOLERANCE:
+        unit = _scale_to_unit(after)
+        residual_before = _project_out(basis_before, _scale_to_unit(before))
+        residual = _project_out(basis, unit)
+        if min(np.linalg.norm(residual_before), np.linalg.norm(residual)) > _DEPENDENCE_TOLERANCE:
+            basis_before = np.column_stack([basis_before, residual_before / np.linalg.norm(residual_before)])
             basis = np.column_stack([basis, residual / np.linalg.norm(residual)])
             used[name] = unit
             continue
@@ -102,6 +104,19 @@ def find_redundant(names: tuple[str, ...], values: np.ndarray, filtered: np.ndar
         )
         left_out[name] = f"the same as {twin}" if twin else "a combination of others"
     return left_out
+
+
+def _scale_to_unit(column: np.ndarray) -> np.ndarray:
+    """Return a column without its mean, with a sum of squares of 1."""
+    centred = column - column.mean()
+    return np.asarray(centred / np.linalg.norm(centred))
+
+
+def _project_out(basis: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return what is left of a column after projecting an orthonormal basis out of it."""
+    # Projected twice: a single projection leaves rounding errors as large as those of the basis.
+    residual = column - basis @ (basis.T @ column)
+    return np.asarray(residual - basis @ (basis.T @ residual))
 
 
 def _count_degrees_of_freedom(n_regressors: int, timeline: Timeline, cleaning: Cleaning) -> float:
