@@ -178,6 +178,7 @@ def _check_signals(settings: Settings) -> None:
         warn("--valid_voxels is ignored: with --as_voxels nothing is averaged.")
     if settings.standardize_method != "zscore_sample" and not settings.standardize:
         warn(f"--standardize_method {settings.standardize_method} is ignored without --standardize.")
+    _check_interpolation(settings)
     if settings.high_pass and settings.low_pass and settings.high_pass >= settings.low_pass:
         raise SettingsError(
             f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz; "
@@ -191,6 +192,18 @@ def _check_regressors(settings: Settings) -> None:
         raise SettingsError(
             f"--regressors {NO_REGRESSORS} regresses out nothing, but {' '.join(others)} is given with it; "
             f"leave {NO_REGRESSORS} or the other words out."
+        )
+
+
+def _check_interpolation(settings: Settings) -> None:
+    if settings.interpolation == Settings.interpolation:
+        return
+    if not (settings.detrend or settings.high_pass or settings.low_pass):
+        warn(f"--interpolation {settings.interpolation} is ignored without --detrend, --high_pass or --low_pass.")
+    elif not (settings.scrubs or settings.censor_file or "non_steady_state" in settings.regressors):
+        warn(
+            f"--interpolation {settings.interpolation} is ignored: it bridges the gaps of censored volumes, but none "
+            "of --scrub, --censor_file and --regressors non_steady_state is given."
         )
 
 

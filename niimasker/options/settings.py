@@ -51,6 +51,7 @@ ENGINES = ("stream", "nilearn")
 OUTPUT_LAYOUTS = FLAT, MIRROR, BIDS = ("flat", "mirror", "bids")
 STANDARDIZE_METHODS = ("zscore_sample", "zscore", "psc")
 CENSORED_ROWS = ("drop", "nan")
+INTERPOLATIONS = PCHIP, CUBIC = ("pchip", "cubic")
 CORRELATION_KINDS = ("pearson", "correlation", "partial_correlation")
 CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
 TIDY_FORMATS = ("parquet", "tsv.gz")
@@ -418,6 +419,15 @@ class Settings:
     )
     low_pass: float | None = _option(
         HERTZ, "cut-off of the low-pass filter, in Hz; default: no filter", SIGNALS, is_common=True, varies=True
+    )
+    interpolation: str = _option(
+        choice(INTERPOLATIONS),
+        "what bridges the gaps of censored volumes for --detrend, --high_pass and --low_pass; pchip: a monotone cubic, "
+        "which stays between the kept volumes around a gap; cubic: a cubic spline, as in nilearn and XCP-D, which can "
+        "overshoot in long gaps; the bridges are dropped after filtering",
+        SIGNALS,
+        default=PCHIP,
+        varies=True,
     )
     t_r: float | None = _option(
         SECONDS,

@@ -16,7 +16,7 @@ import numpy as np
 from niimasker.errors import SignalsError, TimingError, TooFewVolumesError, warn
 from niimasker.inputs.repetition_times import T_R_MAX, T_R_MIN
 from niimasker.inputs.series import Series
-from niimasker.options.settings import Settings
+from niimasker.options.settings import CUBIC, PCHIP, Settings
 from niimasker.signals.timeline import Timeline
 
 # In seconds. Repetition times of two sources that differ by no more are the same but for rounding.
@@ -34,6 +34,8 @@ class Cleaning:
     ----------
     standardize
         One of `niimasker.options.settings.STANDARDIZE_METHODS`, or None.
+    interpolation
+        One of `niimasker.options.settings.INTERPOLATIONS`.
     """
 
     detrend: bool
@@ -42,11 +44,17 @@ class Cleaning:
     low_pass: float | None
     t_r: float | None
     t_r_source: str | None
+    interpolation: str = Settings.interpolation
 
     @property
     def filters(self) -> bool:
         """Whether a high-pass or low-pass filter is used."""
         return self.high_pass is not None or self.low_pass is not None
+
+    @property
+    def needs_every_volume(self) -> bool:
+        """Whether a step needs a value at every volume, so that gaps of censored volumes are bridged for it."""
+        return self.detrend or self.filters
 
     @property
     def passband_share(self) -> float:
@@ -77,7 +85,15 @@ def make_cleaning(settings: Settings, series: Series, timeline: Timeline | None)
     _check_volume_times(settings, series)
     t_r, t_r_source = _choose_t_r(settings, series)
     standardize = settings.standardize_method if settings.standardize else None
-    cleaning = Cleaning(settings.detrend, standardize, settings.high_pass, settings.low_pass, t_r, t_r_source)
+    cleaning = Cleaning(
+        settings.detrend,
+        standardize,
+        settings.high_pass,
+        settings.low_pass,
+        t_r,
+        t_r_source,
+        settings.interpolation,
+    )
     if cleaning.filters:
         _check_filter(cleaning, series)
         if timeline is not None:
@@ -164,7 +180,7 @@ def _check_length(cleaning: Cleaning, series: Series, timeline: Timeline) -> Non
 
 def detrend_and_filter(values: np.ndarray, timeline: Timeline, cleaning: Cleaning) -> np.ndarray:
     """Return values of shape (n_kept, n_columns), detrended and filtered over all volumes that are not discarded."""
-    if not (cleaning.detrend or cleaning.filters):
+    if not cleaning.needs_every_volume:
         return values
     options = {
         "detrend": cleaning.detrend,
@@ -176,31 +192,36 @@ def detrend_and_filter(values: np.ndarray, timeline: Timeline, cleaning: Cleanin
     if not timeline.n_censored:
         return clean_by_nilearn(values, **options)
     is_kept = timeline.kept[timeline.n_discarded :]
-    return np.asarray(clean_by_nilearn(fill_gaps(values, is_kept), **options)[is_kept])
+    return np.asarray(clean_by_nilearn(fill_gaps(values, is_kept, cleaning.interpolation), **options)[is_kept])
 
 
-def fill_gaps(values: np.ndarray, is_kept: np.ndarray) -> np.ndarray:
-    """Return values at every volume: a cubic spline through the kept volumes, constant beyond the outermost ones.
+def fill_gaps(values: np.ndarray, is_kept: np.ndarray, interpolation: str) -> np.ndarray:
+    """Return values at every volume: interpolated between kept volumes, constant beyond the outermost ones.
 
     Parameters
     ----------
     values : ndarray of shape (n_kept, n_columns)
+        Finite values.
     is_kept : ndarray of shape (n_volumes,), bool
+    interpolation
+        "pchip" for a monotone cubic (Fritsch and Butland, 1984, doi:10.1137/0905021), which never leaves the range of
+        the kept values on either side of a gap; "cubic" for a cubic spline, whose third derivative is continuous at
+        the second and the last but one kept volume ("not-a-knot").
 
     Returns
     -------
     ndarray of shape (n_volumes, n_columns)
     """
-    from scipy.interpolate import CubicSpline  # takes 0.1 s, which runs without censoring save
+    from scipy.interpolate import CubicSpline, PchipInterpolator  # takes 0.1 s, which runs without censoring save
 
     kept = np.flatnonzero(is_kept)
     if len(kept) == 1:
         return np.repeat(values, len(is_kept), axis=0)
     within = np.clip(np.arange(len(is_kept)), kept[0], kept[-1])
-    filled = CubicSpline(kept, values)(within)
-    # The kept values themselves, without the rounding errors of the spline.
+    filled = {PCHIP: PchipInterpolator, CUBIC: CubicSpline}[interpolation](kept, values)(within)
+    # The kept values themselves, without the rounding errors of the interpolation.
     filled[kept] = values
-    return np.asarray(filled)
+    return np.asarray(filled[within])
 
 
 def clean_by_nilearn(values: np.ndarray, **options: Any) -> np.ndarray:

@@ -61,6 +61,7 @@ FOUND = [
     ("options", "out of their range", "--low_pass -1", "above 0"),
     ("options", "excluding each other", "--valid_voxels --smoothing_fwhm 4", "--valid_voxels"),
     ("options", "without effect", "--standardize_method psc", "is ignored"),
+    ("options", "without effect", "--interpolation cubic --low_pass 0.1", "is ignored"),
     ("files", "does not exist", "-i missing.nii.gz", "does not exist"),
     ("files", "a pattern matches none", "-i missing*.nii.gz", "no file matches"),
     ("files", "none but files", "-i earlier_output/niimasker_data/*.nii", "but 1 file that niimasker wrote"),

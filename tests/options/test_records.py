@@ -58,6 +58,7 @@ VALUES = {
     "detrend": {"detrend": True},
     "high_pass": {"high_pass": 1 / 128},
     "low_pass": {"low_pass": 0.1},
+    "interpolation": {"interpolation": "cubic", "detrend": True, "censor_file": ["a.txt"]},
     "t_r": {"t_r": 2},
     "standardize": {"standardize": True},
     "standardize_method": {"standardize_method": "psc", "standardize": True},

@@ -48,6 +48,7 @@ SPECIFIED = [
     "t_r",
     "high_pass",
     "low_pass",
+    "interpolation",
     "detrend",
     "smoothing_fwhm",
     "discard_scans",
@@ -155,6 +156,7 @@ WRONG_VALUES = {
     "detrend": NOT_FLAGS,
     "high_pass": NOT_NUMBERS,
     "low_pass": NOT_NUMBERS,
+    "interpolation": ["spline", "PCHIP", 3, True, ["pchip", "cubic"], {"a": 1}],
     "t_r": [*NOT_NUMBERS, 0],
     "standardize": NOT_FLAGS,
     "standardize_method": ["z", "PSC", 1, True, ["psc", "zscore"], {"a": 1}],
@@ -214,6 +216,7 @@ VALID_VALUES = {
     "detrend": st.booleans(),
     "high_pass": st.floats(1e-4, 0.05),
     "low_pass": st.floats(0.06, 0.5),
+    "interpolation": st.sampled_from(["pchip", "cubic"]),
     "t_r": POSITIVE,
     "standardize": st.booleans(),
     "standardize_method": st.sampled_from(["zscore_sample", "zscore", "psc"]),
@@ -568,6 +571,35 @@ def test_standardize_method_without_standardize_warns(method):
 def test_standardize_method_with_standardize_is_quiet():
     built = make_settings({**MINIMAL, "standardize": True, "standardize_method": "psc"})
     assert (built.standardize, built.standardize_method) == (True, "psc")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "ignored without --detrend, --high_pass or --low_pass"),
+        ({"censor_file": "c.txt", "standardize": True}, "ignored without --detrend, --high_pass or --low_pass"),
+        ({"low_pass": 0.1}, "ignored: it bridges the gaps of censored volumes, but none of --scrub, --censor_file and"),
+        (
+            {"detrend": True, "regressors": "csf"},
+            ".* none of --scrub, --censor_file and --regressors non_steady_state is",
+        ),
+    ],
+)
+def test_interpolation_without_gaps_to_bridge_warns(given, message):
+    with pytest.warns(NiimaskerWarning, match=f"--interpolation cubic is {message}"):
+        make_settings({**MINIMAL, "interpolation": "cubic", **given})
+
+
+@pytest.mark.parametrize("filtered", [{"detrend": True}, {"high_pass": 0.01}, {"low_pass": 0.1}])
+@pytest.mark.parametrize(
+    "censored", [{"scrub": True}, {"censor_file": "c.txt"}, {"regressors": "scrub"}, {"regressors": "non_steady_state"}]
+)
+def test_interpolation_with_gaps_to_bridge_is_quiet(filtered, censored):
+    assert make_settings({**MINIMAL, "interpolation": "cubic", **filtered, **censored}).interpolation == "cubic"
+
+
+def test_default_interpolation_is_quiet_without_gaps():
+    assert make_settings({**MINIMAL, "interpolation": "pchip"}).interpolation == "pchip"
 
 
 @pytest.mark.parametrize("given", ["precision", ["precision"], ["precision", "precision"]])

@@ -20,7 +20,7 @@ from nilearn import signal
 from niimasker import extract
 from niimasker.errors import record_warnings
 from niimasker.inputs.confounds import Confounds
-from niimasker.options.settings import ENGINES, STANDARDIZE_METHODS
+from niimasker.options.settings import ENGINES, INTERPOLATIONS, PCHIP, STANDARDIZE_METHODS
 from niimasker.signals.cleaning import clean
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance
@@ -73,14 +73,17 @@ def run(values, confounds, timeline, cleaning):
 
 @pytest.mark.parametrize("detrend", [False, True], ids=["", "detrend"])
 @pytest.mark.parametrize("band", FILTERS)
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @given(censored=patterns, filler=junk, n_discarded=st.sampled_from([0, 3]), seed=st.integers(0, 99))
 @settings(max_examples=4, deadline=None)
-def test_regressors_of_volumes_not_kept_change_no_digit(band, detrend, censored, filler, n_discarded, seed):
+def test_regressors_of_volumes_not_kept_change_no_digit(
+    interpolation, band, detrend, censored, filler, n_discarded, seed
+):
     timeline, values, confounds = make_timeline(censored, n_discarded), make_signals(seed), make_confounds(seed)
     spoiled = confounds.values.copy()
     spoiled[~timeline.kept] = filler
     for method in METHODS:
-        cleaning = Cleaning(detrend, method, *FILTERS[band], T_R, "header")
+        cleaning = Cleaning(detrend, method, *FILTERS[band], T_R, "header", interpolation)
         expected, said, nuisance = run(values, confounds, timeline, cleaning)
         found, said_now, nuisance_now = run(values, Confounds(confounds.names, spoiled), timeline, cleaning)
         assert np.isfinite(expected).all()
@@ -180,6 +183,7 @@ class Case:
     dtype: str
     censored: frozenset[int]
     filler: float
+    interpolation: str = PCHIP
 
 
 cases = st.builds(
@@ -195,6 +199,7 @@ cases = st.builds(
     dtype=st.sampled_from(["float32", "float64"]),
     censored=patterns.map(frozenset),
     filler=st.sampled_from([np.nan, np.inf, 1e30, 0.0, 17.0]),
+    interpolation=st.sampled_from(INTERPOLATIONS),
 )
 
 
@@ -219,7 +224,11 @@ def extract_case(case, folder, engine, volumes, confounds):
     np.savetxt(folder / "censor.txt", marks, fmt="%d")
     options = {"detrend": case.detrend, "engine": engine, "n_decimals": 17, "censor_file": str(folder / "censor.txt")}
     options |= dict(zip(("high_pass", "low_pass"), FILTERS[case.band], strict=True))
-    options |= {"discard_scans": case.n_discarded, "smoothing_fwhm": case.smoothing_fwhm}
+    options |= {
+        "interpolation": case.interpolation,
+        "discard_scans": case.n_discarded,
+        "smoothing_fwhm": case.smoothing_fwhm,
+    }
     if case.method:
         options |= {"standardize": True, "standardize_method": case.method}
     if case.n_confounds:
@@ -274,6 +283,20 @@ def test_both_engines_clean_around_censored_volumes_alike(kind, band, tmp_path):
         tables.append(pd.read_csv(tmp_path / "out/bold_timeseries.tsv", sep="\t").to_numpy())
     assert tables[0].shape == (N_VOLUMES - 5, 3)
     np.testing.assert_allclose(tables[1], tables[0], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")
+def test_interpolation_changes_the_table_where_a_gap_is_filtered(engine, tmp_path):
+    volumes = 1000 + np.random.default_rng(1).normal(size=(*SHAPE, N_VOLUMES)).cumsum(axis=-1)
+    tables = {}
+    for band, interpolation in product(("band", "no filter"), INTERPOLATIONS):
+        case = Case(
+            "labels", band, None, False, False, None, 2, 0, "float64", frozenset(PATTERNS[5]), 0.0, interpolation
+        )
+        (tables[band, interpolation], *_), _ = extract_case(case, tmp_path, engine, volumes, make_confounds(0))
+    assert tables["band", "pchip"] != tables["band", "cubic"]
+    assert tables["no filter", "pchip"] == tables["no filter", "cubic"]
 
 
 @pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")

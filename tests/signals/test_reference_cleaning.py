@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from bridges import interpolate
 from confounds_tables import N_VOLUMES, RUN_1, load_quietly
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.interpolate import CubicSpline
 from scipy.signal import butter, sosfiltfilt
 
 from niimasker.inputs.confounds import Confounds
-from niimasker.options.settings import STANDARDIZE_METHODS
+from niimasker.options.settings import INTERPOLATIONS, STANDARDIZE_METHODS
 from niimasker.signals.cleaning import clean, percent_baseline
-from niimasker.signals.filtering import Cleaning, fill_gaps
+from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import prepare_nuisance
 from niimasker.signals.timeline import Timeline
 
@@ -23,13 +23,6 @@ TOLERANCE = 1e-9
 
 
 # The reference
-
-
-def interpolate(values, is_kept):
-    """Return values at all volumes: a spline between kept volumes, the nearest kept value at the ends."""
-    places = np.flatnonzero(is_kept)
-    everywhere = np.clip(np.arange(len(is_kept)), places[0], places[-1])
-    return CubicSpline(places, values)(everywhere)
 
 
 def without_line(values):
@@ -67,7 +60,7 @@ def reference(volumes, regressors, timeline, cleaning):
     is_kept = timeline.kept[timeline.n_discarded :]
 
     def prepare(values):
-        filled = interpolate(values[timeline.kept], is_kept)
+        filled = interpolate(values[timeline.kept], is_kept, cleaning.interpolation)
         if cleaning.detrend:
             filled = without_line(filled)
         return within_band(filled, cleaning.high_pass, cleaning.low_pass, cleaning.t_r)[is_kept]
@@ -94,6 +87,7 @@ class Case:
     censored: str
     share: float
     seed: int
+    interpolation: str
 
     @property
     def timeline(self):
@@ -112,7 +106,9 @@ class Case:
 
     @property
     def cleaning(self):
-        return Cleaning(self.detrend, self.standardize, self.high_pass, self.low_pass, self.t_r, "header")
+        return Cleaning(
+            self.detrend, self.standardize, self.high_pass, self.low_pass, self.t_r, "header", self.interpolation
+        )
 
     @property
     def degrees_of_freedom(self):
@@ -135,6 +131,7 @@ cases = st.builds(
     censored=st.sampled_from(["none", "random", "both ends", "mirrored", "long gap"]),
     share=st.floats(0.05, 0.5),
     seed=st.integers(0, 2**16),
+    interpolation=st.sampled_from(INTERPOLATIONS),
 )
 
 
@@ -182,7 +179,7 @@ def test_regressors_are_prepared_as_the_reference_prepares_signals(case):
     assume(case.n_confounds and case.degrees_of_freedom >= 3)
     timeline, regressors = case.timeline, make_values(case)[1]
     found = prepare_nuisance(make_confounds(regressors), timeline, case.cleaning).values
-    no_scale = Cleaning(case.detrend, None, case.high_pass, case.low_pass, case.t_r, "header")
+    no_scale = replace(case.cleaning, standardize=None)
     expected = reference(regressors, None, timeline, no_scale)
     assert found.shape == expected.shape
     found, expected = (values - values.mean(axis=0) for values in (found, expected))
@@ -190,51 +187,18 @@ def test_regressors_are_prepared_as_the_reference_prepares_signals(case):
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
-@given(
-    n=st.integers(8, 60),
-    seed=st.integers(0, 2**16),
-    share=st.floats(0, 0.9),
-)
-@settings(deadline=None)
-def test_gaps_are_filled_as_the_reference_fills_them(n, seed, share):
-    rng = np.random.default_rng(seed)
-    is_kept = rng.random(n) >= share
-    is_kept[rng.permutation(n)[:4]] = True
-    values = rng.normal(size=(is_kept.sum(), 3)).cumsum(axis=0)
-    filled = fill_gaps(values, is_kept)
-    np.testing.assert_array_equal(filled[is_kept], values)
-    expected = interpolate(values, is_kept)
-    np.testing.assert_allclose(filled, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
-
-
-def test_ends_take_the_nearest_kept_volume_and_not_a_polynomial():
-    is_kept = np.array([False, False, True, True, False, True, True, True, False])
-    places = np.flatnonzero(is_kept)
-    filled = fill_gaps(np.column_stack([places**3.0, places * 2.0]), is_kept)
-    np.testing.assert_allclose(filled[:, 0], [8, 8, 8, 27, 64, 125, 216, 343, 343])
-    np.testing.assert_allclose(filled[:, 1], [4, 4, 4, 6, 8, 10, 12, 14, 14])
-
-
-@pytest.mark.parametrize("n_kept", [1, 2, 3])
-def test_gaps_between_fewer_volumes_than_a_spline_needs_are_filled(n_kept):
-    is_kept = np.zeros(9, dtype=bool)
-    is_kept[[4, 1, 6][:n_kept]] = True
-    values = np.flatnonzero(is_kept)[:, None] * 2.0
-    expected = 2.0 * np.clip(np.arange(9), np.flatnonzero(is_kept)[0], np.flatnonzero(is_kept)[-1])
-    np.testing.assert_allclose(fill_gaps(values, is_kept)[:, 0], expected, rtol=1e-12)
-
-
 @pytest.mark.filterwarnings("ignore::niimasker.errors.NiimaskerWarning")
 @pytest.mark.parametrize("band", [(None, None), (0.008, None), (None, 0.15), (0.008, 0.15)], ids=str)
 @pytest.mark.parametrize("detrend", [False, True], ids=["", "detrend"])
 @pytest.mark.parametrize("strategy", ["Params6", "Params24", "Params36"])
-def test_real_regressors_give_what_the_reference_gives(data_dir, strategy, detrend, band):
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_real_regressors_give_what_the_reference_gives(data_dir, interpolation, strategy, detrend, band):
     # Motion, its derivatives and squares: columns of 1e-9 beside columns of 1e3, close to each other.
     confounds = load_quietly(data_dir / "confounds" / RUN_1, [strategy, "scrub"], N_VOLUMES[RUN_1])
     moved = np.nan_to_num(confounds.measures.framewise_displacement) > 0.2
     timeline = Timeline(len(moved), 2, {"framewise_displacement": moved & (np.arange(len(moved)) >= 2)})
     assert timeline.n_censored
-    cleaning = Cleaning(detrend, "zscore_sample", *band, 1.615, "header")
+    cleaning = Cleaning(detrend, "zscore_sample", *band, 1.615, "header", interpolation)
     volumes = 1000 + np.random.default_rng(0).normal(size=(len(moved), 4)).cumsum(axis=0)
     nuisance = prepare_nuisance(confounds, timeline, cleaning)
     assert nuisance.names == confounds.names
