@@ -11,7 +11,7 @@ import numpy as np
 from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.inputs.runs import AUTO
 from niimasker.inputs.templates import is_template
-from niimasker.options.settings import Settings
+from niimasker.options.settings import CUBIC, PCHIP, Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.roi_files import RoiFile, name_for_all_images, parse_mask, parse_roi_file
 from niimasker.reports.point_words import PointWords
@@ -47,6 +47,11 @@ PARKES_2018 = (
     "correction strategies for resting-state functional MRI. NeuroImage 2018; 171: 415-436. "
     "doi:10.1016/j.neuroimage.2017.12.073",
 )
+FRITSCH_1984 = (
+    "Fritsch and Butland, 1984",
+    "Fritsch FN, Butland J. A method for constructing local monotone piecewise cubic interpolants. SIAM Journal on "
+    "Scientific and Statistical Computing 1984; 5: 300-304. doi:10.1137/0905021",
+)
 LEDOIT_2004 = (
     "Ledoit and Wolf, 2004",
     "Ledoit O, Wolf M. A well-conditioned estimator for large-dimensional covariance matrices. Journal of Multivariate "
@@ -57,7 +62,7 @@ LINDQUIST_2019 = (
     "Lindquist MA, Geuter S, Wager TD, Caffo BS. Modular preprocessing pipelines can reintroduce artifacts into fMRI "
     "data. Human Brain Mapping 2019; 40: 2358-2376. doi:10.1002/hbm.24528",
 )
-_REFERENCES = (ABRAHAM_2014, CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014)
+_REFERENCES = (ABRAHAM_2014, CIRIC_2017, FRITSCH_1984, LEDOIT_2004, LINDQUIST_2019, POWER_2014)
 
 # More regressors than this are counted instead of named.
 _MAX_NAMED_REGRESSORS = 12
@@ -66,6 +71,11 @@ _STANDARDIZED = {
     "zscore_sample": "standardised to zero mean and unit sample standard deviation",
     "zscore": "standardised to zero mean and unit population standard deviation",
     "psc": "expressed as percent signal change relative to its mean before cleaning",
+}
+
+_INTERPOLATED = {
+    PCHIP: f"monotone cubic interpolation ({FRITSCH_1984[0]})",
+    CUBIC: "cubic spline interpolation",
 }
 
 _LEDOIT_WOLF_KINDS = {
@@ -211,7 +221,8 @@ def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisan
     if any(steps):
         also = ", and so were the regressors" if nuisance.names else ""
         gaps = (
-            "; censored volumes were replaced by cubic spline interpolation before this step and removed after it"
+            f"; censored volumes were replaced by {_INTERPOLATED[cleaning.interpolation]} before this step and removed "
+            "after it"
             if timeline.n_censored
             else ""
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from niimasker.errors import count
-from niimasker.options.settings import Settings
+from niimasker.options.settings import CUBIC, PCHIP, Settings
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.reports.point_words import PointWords
 from niimasker.signals.filtering import Cleaning
@@ -25,6 +25,7 @@ STANDARDIZED = {
     "zscore": "z-score (population SD)",
     "psc": "percent signal change",
 }
+INTERPOLATED = {PCHIP: "monotone cubic", CUBIC: "cubic spline"}
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ def list_steps(
     points: PointWords,
 ) -> tuple[Step, ...]:
     """Return the processing steps of a run, in order."""
+    bridges = timeline.n_censored and cleaning.needs_every_volume
     steps = [
         Step("discard", count(timeline.n_discarded, "volume")) if timeline.n_discarded else None,
         Step("smooth", f"{settings.smoothing_fwhm:g} mm FWHM") if settings.smoothing_fwhm else None,
         Step("extract", " and ".join(_describe_extraction(atlas_weights, points) for atlas_weights in weights)),
         Step("censor", _describe_censoring(timeline)) if timeline.n_censored else None,
+        Step("bridge gaps", INTERPOLATED[cleaning.interpolation]) if bridges else None,
         Step("detrend", "linear") if cleaning.detrend else None,
         Step("filter", describe_band(cleaning)) if cleaning.filters else None,
         Step("regress", count(len(nuisance.names), "regressor")) if nuisance.names else None,

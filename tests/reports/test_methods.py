@@ -5,7 +5,14 @@ import pytest
 
 from niimasker.errors import NiimaskerWarning
 from niimasker.options.merging import make_settings
-from niimasker.reports.methods import CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014, describe_methods
+from niimasker.reports.methods import (
+    CIRIC_2017,
+    FRITSCH_1984,
+    LEDOIT_2004,
+    LINDQUIST_2019,
+    POWER_2014,
+    describe_methods,
+)
 from niimasker.reports.point_words import GRAYORDINATES, VERTICES, VOXELS
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
@@ -35,7 +42,9 @@ def describe(
     marks[list(censored)] = True
     timeline = Timeline(100, n_discarded, {"user": marks} if censored else {})
     standardize = settings.standardize_method if settings.standardize else None
-    cleaning = Cleaning(settings.detrend, standardize, settings.high_pass, settings.low_pass, 2.0, "header")
+    cleaning = Cleaning(
+        settings.detrend, standardize, settings.high_pass, settings.low_pass, 2.0, "header", settings.interpolation
+    )
     nuisance = Nuisance(
         tuple(regressors), np.zeros((100, len(regressors))), dict.fromkeys(left_out, "constant"), n_left
     )
@@ -145,6 +154,25 @@ def test_single_voxels_are_described_without_mask_and_mean():
         text = describe(as_voxels=True, mask_img="mask.nii", valid_voxels=True).text
     assert "mask.nii" not in text
     assert "left out" not in text
+
+
+@pytest.mark.parametrize(
+    ("interpolation", "words", "is_cited"),
+    [("pchip", "monotone cubic interpolation (Fritsch and Butland, 1984)", True), ("cubic", "cubic spline", False)],
+)
+@pytest.mark.parametrize("step", [{"detrend": True}, {"low_pass": 0.1}])
+def test_bridges_of_gaps_are_described_where_a_step_needs_them(interpolation, words, is_cited, step):
+    paragraph = describe(interpolation=interpolation, censor_file="c.txt", censored=(4, 5), **step)
+    assert f"; censored volumes were replaced by {words}" in paragraph.text
+    assert "before this step and removed after it." in paragraph.text
+    assert (FRITSCH_1984[1] in paragraph.references) == is_cited
+
+
+@pytest.mark.parametrize("given", [{"detrend": True}, {"censored": (4, 5), "standardize": True}])
+def test_nothing_is_said_of_bridges_where_there_are_none(given):
+    paragraph = describe(**given)
+    assert "interpolation" not in paragraph.text
+    assert FRITSCH_1984[1] not in paragraph.references
 
 
 def test_volumes_censored_beside_scrubbing_are_described_separately():

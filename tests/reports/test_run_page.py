@@ -149,6 +149,20 @@ class TestHead:
             ("standardise", "z-score (sample SD)"),
         ]
 
+    @pytest.mark.parametrize(
+        ("interpolation", "words"), [("pchip", "monotone cubic"), ("cubic", "cubic spline")], ids=["pchip", "cubic"]
+    )
+    def test_bridging_is_a_step_where_censored_volumes_are_filtered(self, interpolation, words):
+        np.savetxt("censor.txt", np.isin(np.arange(N_VOLUMES), [5, 30]), fmt="%d")
+        page = report(censor_file="censor.txt", detrend=True, interpolation=interpolation)
+        steps = re.findall("<li><b>(.*?)</b> (.*?)</li>", page.source)
+        assert steps == [
+            ("extract", "3 regions"),
+            ("censor", "2 volumes (censor file 2)"),
+            ("bridge gaps", words),
+            ("detrend", "linear"),
+        ]
+
 
 class TestFigures:
     def test_viewer_holds_what_the_tables_hold(self):
