@@ -12,7 +12,7 @@ FULL, BASIC, ORTHOGONAL = "full", "basic", "orthogonal"
 
 # The noise components as they are, by fMRIPrep before 23.1 and fMRIPost-AROMA, and fMRIPost-AROMA's components that are
 # orthogonal to those of the signal.
-NOISE, _ORTHOGONAL_NOISE = "aroma_motion_", "aroma_orth_motion_"
+NOISE, ORTHOGONAL_NOISE = "aroma_motion_", "aroma_orth_motion_"
 
 # Part of the names of images that fMRIPrep before 23.1 has denoised, and the desc- of fMRIPost-AROMA's.
 _FMRIPREP_IMAGE = "AROMAnonaggr"
@@ -42,10 +42,11 @@ def takes_components(parameter: str, image_path: Path) -> bool:
 
 def choose_orthogonal(names: Sequence[str], tables: str) -> tuple[str, ...]:
     """Return the columns of fMRIPost-AROMA's orthogonalised noise components; raise ConfoundsError without any."""
-    chosen = tuple(name for name in names if name.startswith(_ORTHOGONAL_NOISE))
+    chosen = tuple(name for name in names if name.startswith(ORTHOGONAL_NOISE))
     if not chosen:
         raise ConfoundsError(
-            f"{tables} lacks columns that ica_aroma=orthogonal takes: {_ORTHOGONAL_NOISE}01, ...; "
+            f"{tables} lacks columns that ica_aroma=orthogonal takes: {ORTHOGONAL_NOISE}01, ..., or {NOISE}01, ... in "
+            "a table with fMRIPrep's or fMRIPost-AROMA's name and MELODIC's mixing matrix beside it; "
             f"it has {list_names(names)}."
         )
     return chosen
@@ -53,4 +54,4 @@ def choose_orthogonal(names: Sequence[str], tables: str) -> tuple[str, ...]:
 
 def drop_orthogonal(names: Sequence[str]) -> tuple[str, ...]:
     """Return the columns without the orthogonalised components, which nilearn takes together with the others."""
-    return tuple(name for name in names if not name.startswith(_ORTHOGONAL_NOISE))
+    return tuple(name for name in names if not name.startswith(ORTHOGONAL_NOISE))

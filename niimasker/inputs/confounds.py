@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import ConfoundsError, warn
+from niimasker.inputs.ica_components import Preserved, read_preserved
 from niimasker.inputs.joined_tables import JoinedTable, join_tables
-from niimasker.inputs.regressor_words import Source, choose_columns, find_unmatched
+from niimasker.inputs.regressor_words import Source, choose_columns, find_components, find_unmatched
 from niimasker.inputs.shared_readings import read_once
 from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, parse_number, read_text_table
 
@@ -66,6 +67,8 @@ class Confounds:
         The table of each regressor, for messages.
     unmatched : tuple of str
         Patterns that match no column of this table; fMRIPrep writes some columns only for runs that need them.
+    preserved : Preserved, optional
+        Accepted components of an ICA, to which rejected ones among the regressors are orthogonalised.
     """
 
     names: tuple[str, ...]
@@ -73,6 +76,7 @@ class Confounds:
     measures: VolumeMeasures | None = None
     paths: Mapping[str, Path] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
+    preserved: Preserved | None = None
 
     def complete(self, kept: np.ndarray) -> Confounds:
         """Return the confounds with a finite value at every kept volume, NaN where another volume has none.
@@ -101,7 +105,11 @@ class Confounds:
             found = "has no value" if np.isnan(values[row, column]) else "is infinite"
             name = self.names[column]
             raise _make_cell_error(self.paths.get(name), name, row + 1, found)
-        return dataclasses.replace(self, values=np.where(is_finite, values, np.nan))
+        values = np.where(is_finite, values, np.nan)
+        if self.preserved is None:
+            return dataclasses.replace(self, values=values)
+        preserved = self.preserved.complete(kept, dict(zip(self.names, values.T, strict=True)))
+        return dataclasses.replace(self, values=values, preserved=preserved)
 
 
 def load_confounds(
@@ -204,7 +212,9 @@ def choose_confounds(
     values = _read_numbers(table, names)
     if not regressors:
         _warn_of_many_columns(table, names)
-    return Confounds(names, values, _read_measures(table), table.paths, find_unmatched(regressors, source))
+    preserved = read_preserved(find_components(regressors, source), table, names)
+    unmatched = find_unmatched(regressors, source)
+    return Confounds(names, values, _read_measures(table), table.paths, unmatched, preserved)
 
 
 def _read_measures(table: JoinedTable) -> VolumeMeasures:

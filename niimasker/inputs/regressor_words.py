@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 from niimasker.errors import ConfoundsError, find_nearest, list_names, warn
 from niimasker.inputs.aroma import BASIC, FULL, ORTHOGONAL, choose_orthogonal, is_denoised, takes_components
+from niimasker.inputs.ica_components import Components
 from niimasker.inputs.joined_tables import show_paths
+from niimasker.inputs.melodic import choose_melodic, choose_noise, read_components
 from niimasker.inputs.strategies import STRATEGIES, choose_by_strategy
-from niimasker.inputs.tedana import choose_rejected
+from niimasker.inputs.tedana import AGGRESSIVE, choose_rejected
+from niimasker.inputs.tedana import find_components as find_tedana
 
 _MODELS = ("basic", "power2", "derivatives", "full")
 _COMPCOR = ("anat_combined", "anat_separated", "temporal", "temporal_anat_combined", "temporal_anat_separated")
@@ -26,7 +30,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "high_pass": (),
     "compcor": _COMPCOR,
     "ica_aroma": (BASIC, FULL, ORTHOGONAL),
-    "tedana": ("aggressive",),
+    "tedana": (AGGRESSIVE, ORTHOGONAL),
 }
 
 # The parameters of words given without one, as in load_confounds 0.6.5 for the words that it has.
@@ -35,10 +39,13 @@ DEFAULTS: Mapping[str, str] = {
     "wm_csf": "basic",
     "global_signal": "basic",
     "compcor": "anat_combined",
-    "tedana": "aggressive",
+    "tedana": AGGRESSIVE,
     "n_compcor": "10",
 }
 _N_COMPCOR = "n_compcor"
+
+# How "non-aggressive" is written by those who use tedana, fMRIPost-AROMA and FSL.
+_NON_AGGRESSIVE = re.compile(r"non[-_]?agg(r|ressive)?|soft")
 
 # Names of load_confounds 0.6.5.
 ALIASES = {"global": "global_signal"}
@@ -163,11 +170,13 @@ def _collect_parameters(words: Sequence[str], source: Source) -> dict[str, str]:
 
 
 def _explain_parameter(key: str, value: str, source: Source) -> str:
-    if key == "tedana" and value == "non-aggressive":
+    if key in ("tedana", "ica_aroma") and _NON_AGGRESSIVE.fullmatch(value.lower()):
+        program = {"tedana": "tedana", "ica_aroma": "ICA-AROMA"}[key]
         return (
-            f"{source.tables}: tedana=non-aggressive is not available: nilearn returns accepted and rejected "
-            "components together, and regressing them out removes signal with the noise; give tedana=aggressive, or "
-            "the image that tedana has denoised."
+            f"{source.tables}: {key}={value} is not available: accepted and rejected components would be fitted "
+            "together, and regressing both out removes signal with the noise. Give "
+            f"{key}={ORTHOGONAL}, which keeps all of what the rejected components share with the accepted ones, "
+            f"{key}={WORDS[key][0]}, which removes all of it, or the image that {program} has denoised."
         )
     if "," in value or " " in value:
         return f"--regressors: {key}={value} holds several words; separate them by spaces, in JSON give a list."
@@ -193,14 +202,15 @@ def _choose_components(parameters: Mapping[str, str], source: Source) -> tuple[s
     """Return the columns of all requested components."""
     if _N_COMPCOR in parameters and "compcor" not in parameters:
         raise ConfoundsError("--regressors: n_compcor is the number of components that compcor takes; add compcor.")
-    chosen = choose_rejected(source.names, source.paths) if "tedana" in parameters else ()
+    chosen = _choose_tedana(parameters.get("tedana"), source)
     strategy = {key: value for key, value in parameters.items() if key not in ("tedana", "ica_aroma", _N_COMPCOR)}
     aroma = parameters.get("ica_aroma", FULL)
     if "ica_aroma" in parameters and takes_components(aroma, source.image_path):
         if aroma == BASIC:
             strategy["ica_aroma"] = BASIC
         else:
-            chosen += choose_orthogonal(source.names, source.tables)
+            is_computed = choose_melodic(source.names, source.paths) is not None
+            chosen += choose_noise(source.names) if is_computed else choose_orthogonal(source.names, source.tables)
     if not strategy:
         return chosen
     arguments: dict[str, Any] = {key: value for key, value in strategy.items() if value}
@@ -210,6 +220,32 @@ def _choose_components(parameters: Mapping[str, str], source: Source) -> tuple[s
     label = " ".join(f"{key}={value}" if value else key for key, value in requested.items())
     arguments["strategy"] = tuple(strategy)
     return chosen + choose_by_strategy(source.names, source.paths, label=label, arguments=arguments)
+
+
+def _choose_tedana(parameter: str | None, source: Source) -> tuple[str, ...]:
+    if parameter is None:
+        return ()
+    if parameter == ORTHOGONAL:
+        return find_tedana(source.names, source.paths).rejected
+    return choose_rejected(source.names, source.paths)
+
+
+def find_components(words: Sequence[str], source: Source) -> tuple[Components, ...]:
+    """Return the components of each ICA whose rejected ones are to be orthogonalised to its accepted ones.
+
+    Raises
+    ------
+    ConfoundsError
+        A word is unknown, or a file that classifies the components, or holds them, is missing or does not fit.
+    """
+    parameters = _collect_parameters([word for word in words if _is_component(word, source)], source)
+    found = []
+    if parameters.get("tedana") == ORTHOGONAL:
+        found.append(find_tedana(source.names, source.paths))
+    if parameters.get("ica_aroma") == ORTHOGONAL:
+        melodic = choose_melodic(source.names, source.paths)
+        found += [] if melodic is None else [read_components(melodic, source.names)]
+    return tuple(found)
 
 
 def _explain_unknown(words: Iterable[str], source: Source) -> str:

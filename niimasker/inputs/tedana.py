@@ -1,4 +1,4 @@
-"""The components that tedana rejects, as regressors."""
+"""The components that tedana rejects, as regressors, and those that it accepts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from niimasker.errors import ConfoundsError, list_names
+from niimasker.inputs.ica_components import Components, check_accepted
 from niimasker.inputs.joined_tables import show_paths
-from niimasker.inputs.text_tables import read_text_table
+from niimasker.inputs.text_tables import TextTable, read_text_table
+
+AGGRESSIVE = "aggressive"
 
 _MIXING, _METRICS = "desc-ICA_mixing", "desc-tedana_metrics"
+
+# With --tedort, tedana also writes this table, in which it has orthogonalised the rejected components over all volumes.
+_ORTHOGONAL_MIXING = "desc-ICAOrth_mixing"
 
 
 def choose_rejected(names: Sequence[str], paths: Mapping[str, Path]) -> tuple[str, ...]:
@@ -29,8 +35,29 @@ def choose_rejected(names: Sequence[str], paths: Mapping[str, Path]) -> tuple[st
     ConfoundsError
         No table is tedana's mixing table, or the table of metrics is missing or does not fit.
     """
+    return _choose_class("rejected", *_read_classes(names, paths, (_MIXING,)))
+
+
+def find_components(names: Sequence[str], paths: Mapping[str, Path]) -> Components:
+    """Return the columns of tedana's mixing table that are classified as rejected, and as accepted.
+
+    Components of other classes ("ignored") are neither regressed out nor preserved, as in tedana's own
+    orthogonalisation. Parameters and errors are those of `choose_rejected`; that no component is accepted is an error
+    too, unless none is rejected.
+    """
+    classes = _read_classes(names, paths, (_MIXING, _ORTHOGONAL_MIXING))
+    metrics, *_ = classes
+    components = Components(_choose_class("rejected", *classes), _choose_class("accepted", *classes), metrics.path)
+    return check_accepted(components, f"tedana={AGGRESSIVE}")
+
+
+def _read_classes(
+    names: Sequence[str], paths: Mapping[str, Path], mixings: Sequence[str]
+) -> tuple[TextTable, list[str], Path]:
+    """Return tedana's table of metrics, the columns of its mixing table, and the path of the latter."""
     tables = tuple(dict.fromkeys(paths.values()))
-    table_path, metrics_path = next(((path, found) for path in tables if (found := find_metrics(path))), (None, None))
+    table_path = next((path for path in tables if any(mixing in path.name for mixing in mixings)), None)
+    metrics_path = None if table_path is None else find_metrics(table_path)
     if table_path is None or metrics_path is None:
         raise ConfoundsError(
             f"{show_paths(tables)}: the word tedana takes tedana's mixing table, *{_MIXING}.tsv, in --regressor_files."
@@ -39,26 +66,28 @@ def choose_rejected(names: Sequence[str], paths: Mapping[str, Path]) -> tuple[st
     missing = [name for name in ("Component", "classification") if name not in metrics.names]
     if missing:
         raise ConfoundsError(f"{metrics_path} has no column {', '.join(missing)}; it has {list_names(metrics.names)}.")
-    rejected = {
-        _drop_zeros(component)
-        for component, label in zip(metrics.column("Component"), metrics.column("classification"), strict=True)
-        if label == "rejected"
-    }
-    mixed = [name for name in names if paths[name] == table_path]
-    chosen = tuple(name for name in mixed if _drop_zeros(name) in rejected)
-    if len(chosen) != len(rejected):
+    return metrics, [name for name in names if paths[name] == table_path], table_path
+
+
+def _choose_class(label: str, metrics: TextTable, mixed: Sequence[str], table_path: Path) -> tuple[str, ...]:
+    """Return the columns of the mixing table whose components have a classification."""
+    components = zip(metrics.column("Component"), metrics.column("classification"), strict=True)
+    labelled = {_drop_zeros(component) for component, found in components if found == label}
+    chosen = tuple(name for name in mixed if _drop_zeros(name) in labelled)
+    if len(chosen) != len(labelled):
         raise ConfoundsError(
-            f"{metrics_path} rejects {len(rejected)} components, of which {table_path} has {len(chosen)}; "
-            "both must come from the same run."
+            f"{metrics.path} {label.removesuffix('ed')}s {len(labelled)} components, of which {table_path} has "
+            f"{len(chosen)}; both must come from the same run."
         )
     return chosen
 
 
 def find_metrics(table_path: Path) -> Path | None:
     """Return where the table of metrics lies that belongs to tedana's mixing table; None for any other table."""
-    if _MIXING not in table_path.name:
-        return None
-    return table_path.with_name(table_path.name.replace(_MIXING, _METRICS))
+    for mixing in (_MIXING, _ORTHOGONAL_MIXING):
+        if mixing in table_path.name:
+            return table_path.with_name(table_path.name.replace(mixing, _METRICS))
+    return None
 
 
 def _drop_zeros(component: str) -> str:

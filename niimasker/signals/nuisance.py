@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from niimasker.errors import TooFewVolumesError, count, list_names, warn
+from niimasker.inputs.aroma import ORTHOGONAL_NOISE
 from niimasker.inputs.confounds import Confounds
 from niimasker.signals.filtering import Cleaning, detrend_and_filter
+from niimasker.signals.orthogonalisation import orthogonalise
 from niimasker.signals.timeline import Timeline
 
 # A regressor whose standard deviation after filtering is below this share of that before holds only rounding errors.
@@ -36,12 +39,18 @@ class Nuisance:
         For each other regressor that was requested, by name, why it is left out.
     degrees_of_freedom
         Degrees of freedom of the kept volumes that are left after regressors, mean, trend and filter.
+    orthogonalised
+        Names of the regressors that are orthogonalised to accepted components of an ICA.
+    preserved
+        Names of these accepted components.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
     left_out: Mapping[str, str]
     degrees_of_freedom: float
+    orthogonalised: tuple[str, ...] = ()
+    preserved: tuple[str, ...] = ()
 
 
 def prepare_nuisance(confounds: Confounds | None, timeline: Timeline, cleaning: Cleaning) -> Nuisance:
@@ -57,41 +66,63 @@ def prepare_nuisance(confounds: Confounds | None, timeline: Timeline, cleaning: 
     TooFewVolumesError
         Regressors, mean, trend and filter leave no degree of freedom.
     """
-    names, values = (confounds.names, confounds.values[timeline.kept]) if confounds else ((), None)
-    if values is None or not names:
+    if confounds is None or not confounds.names:
         nuisance = Nuisance((), np.empty((timeline.n_kept, 0)), {}, _count_degrees_of_freedom(0, timeline, cleaning))
     else:
-        filtered = detrend_and_filter(values, timeline, cleaning)
-        left_out = find_redundant(names, values, filtered)
-        used = [position for position, name in enumerate(names) if name not in left_out]
-        n_left = _count_degrees_of_freedom(len(used), timeline, cleaning)
-        nuisance = Nuisance(tuple(names[position] for position in used), filtered[:, used], left_out, n_left)
-    _warn_of_regressors(nuisance, cleaning)
+        nuisance = _prepare_regressors(confounds, timeline, cleaning)
+    _warn_of_regressors(nuisance, timeline, cleaning)
     _check_degrees_of_freedom(nuisance, timeline, cleaning)
     return nuisance
 
 
-def find_redundant(names: tuple[str, ...], values: np.ndarray, filtered: np.ndarray) -> dict[str, str]:
+def _prepare_regressors(confounds: Confounds, timeline: Timeline, cleaning: Cleaning) -> Nuisance:
+    names, values, preserved = confounds.names, confounds.values[timeline.kept], confounds.preserved
+    filtered = detrend_and_filter(values, timeline, cleaning)
+    regressors = filtered.copy()
+    if preserved is not None:
+        # Orthogonalised last: filters and censoring would undo it.
+        before = preserved.values[timeline.kept]
+        accepted = detrend_and_filter(before, timeline, cleaning)
+        is_left = accepted.std(axis=0) > _FILTER_TOLERANCE * before.std(axis=0)
+        positions = [names.index(name) for name in preserved.regressors]
+        regressors[:, positions] = orthogonalise(filtered[:, positions], accepted[:, is_left])
+    left_out = find_redundant(names, values, filtered, regressors)
+    used = [position for position, name in enumerate(names) if name not in left_out]
+    n_left = _count_degrees_of_freedom(len(used), timeline, cleaning)
+    nuisance = Nuisance(tuple(names[position] for position in used), regressors[:, used], left_out, n_left)
+    if preserved is None:
+        return nuisance
+    orthogonalised = tuple(name for name in nuisance.names if name in preserved.regressors)
+    return dataclasses.replace(nuisance, orthogonalised=orthogonalised, preserved=preserved.names)
+
+
+def find_redundant(
+    names: tuple[str, ...], values: np.ndarray, filtered: np.ndarray, regressors: np.ndarray
+) -> dict[str, str]:
     """Return the regressors that add nothing to the ones before them, with the reason.
 
     Parameters
     ----------
-    values, filtered : ndarray of shape (n_kept, n_regressors)
-        Before and after detrending and filtering.
+    values, filtered, regressors : ndarray of shape (n_kept, n_regressors)
+        Before and after detrending and filtering, and after orthogonalising some of them to accepted components.
     """
     left_out: dict[str, str] = {}
     # A combination of others is looked for before filtering too: bridges of gaps are not linear in the kept values
     # ("pchip"), so that of a sum of regressors something is left after filtering that is none of theirs.
     basis_before = basis = np.empty((len(values), 0))
     used: dict[str, np.ndarray] = {}
-    for name, before, after in zip(names, values.T, filtered.T, strict=True):
+    for name, before, after, regressor in zip(names, values.T, filtered.T, regressors.T, strict=True):
         if np.ptp(before) == 0:
             left_out[name] = "constant"
             continue
         if np.std(after) <= _FILTER_TOLERANCE * np.std(before):
             left_out[name] = "nothing is left of it after detrending and filtering"
             continue
-        unit = _scale_to_unit(after)
+        length = np.linalg.norm(regressor - regressor.mean())
+        if length <= _DEPENDENCE_TOLERANCE * np.linalg.norm(after - after.mean()):
+            left_out[name] = "a combination of the accepted components"
+            continue
+        unit = _scale_to_unit(regressor)
         residual_before = _project_out(basis_before, _scale_to_unit(before))
         residual = _project_out(basis, unit)
         if min(np.linalg.norm(residual_before), np.linalg.norm(residual)) > _DEPENDENCE_TOLERANCE:
@@ -126,10 +157,17 @@ def _count_degrees_of_freedom(n_regressors: int, timeline: Timeline, cleaning: C
     return round(timeline.n_kept * cleaning.passband_share - n_regressors - n_slow, 9)
 
 
-def _warn_of_regressors(nuisance: Nuisance, cleaning: Cleaning) -> None:
+def _warn_of_regressors(nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning) -> None:
     if nuisance.left_out:
         listed = [f"{name} ({reason})" for name, reason in nuisance.left_out.items()]
         warn(f"regressors left out: {list_names(listed)}; ConfoundsLeftOut in the JSON file lists them.")
+    is_changed = cleaning.detrend or cleaning.filters or timeline.n_censored
+    if is_changed and any(name.startswith(ORTHOGONAL_NOISE) for name in nuisance.names):
+        warn(
+            f"the columns {ORTHOGONAL_NOISE}* are orthogonal to the signal components only before detrending, filters "
+            "and censoring; put fMRIPost-AROMA's files desc-melodic_mixing.tsv and desc-aroma_metrics.tsv beside the "
+            "table, from which they are orthogonalised afterwards."
+        )
     if cleaning.high_pass and any(name.lower().startswith("cosine") for name in nuisance.names):
         warn(
             "--high_pass and the cosine regressors both remove slow drifts, so that signals are filtered twice; "

@@ -187,6 +187,17 @@ def test_motions_parameter_says_which_expansions(word, suffixes):
     assert sorted(choose(word)) == sorted(f"{name}{suffix}" for name in MOTION for suffix in suffixes)
 
 
+@pytest.mark.parametrize(
+    "spelling", ["non-aggressive", "nonaggressive", "non_aggressive", "nonaggr", "NonAggr", "soft"]
+)
+@pytest.mark.parametrize(("key", "removes_all"), [("tedana", "aggressive"), ("ica_aroma", "basic")])
+def test_non_aggressive_denoising_is_refused_with_the_words_there_are(key, removes_all, spelling):
+    message = refuse_words("csf", f"{key}={spelling}")
+    assert message.startswith(f"{TABLE}: {key}={spelling} is not available: accepted and rejected components ")
+    assert f"Give {key}=orthogonal, which keeps" in message
+    assert f"{key}={removes_all}, which removes" in message
+
+
 @pytest.mark.parametrize("word", ["global", "global_signal", "global=basic", "global_signal=basic"])
 def test_global_is_another_name_of_global_signal(word):
     assert choose(word) == ("global_signal",)
@@ -211,8 +222,8 @@ def test_global_is_another_name_of_global_signal(word):
                 "temporal_anat_separated",
             ],
         ),
-        ("ica_aroma=nonaggr", ["basic", "full"]),
-        ("tedana=aggr", ["aggressive"]),
+        ("ica_aroma=bsic", ["basic", "full", "orthogonal"]),
+        ("tedana=aggr", ["aggressive", "orthogonal"]),
         ("high_pass=0.01", ["no parameter"]),
     ],
 )
@@ -470,7 +481,8 @@ def test_orthogonal_components_are_taken_beside_other_words():
 
 def test_table_without_orthogonal_components_is_refused_for_them():
     assert refuse_words("ica_aroma=orthogonal", names=(*AROMA, "csf")) == (
-        f"{TABLE} lacks columns that ica_aroma=orthogonal takes: aroma_orth_motion_01, ...; "
+        f"{TABLE} lacks columns that ica_aroma=orthogonal takes: aroma_orth_motion_01, ..., or aroma_motion_01, ... in "
+        "a table with fMRIPrep's or fMRIPost-AROMA's name and MELODIC's mixing matrix beside it; "
         f"it has {', '.join(AROMA)}, csf."
     )
 
