@@ -117,7 +117,8 @@ def describe_regressors(t_r: float | None, times: np.ndarray | None) -> Dictiona
         The repetition time, and the time of each volume, in seconds; None if not known.
     """
     return {
-        "Description": "Selected regressors with missing values filled in, before filtering and z-scoring.",
+        "Description": "Selected regressors with missing values filled in, before filtering, orthogonalisation to "
+        "accepted components and z-scoring.",
         "SamplingFrequency": "TR" if t_r is None else 1 / t_r,
         "StartTime": 0.0 if times is None else float(times[0]),
     }

@@ -82,6 +82,8 @@ def run_sources(plan: Plan, confounds: Confounds | None, image_sha256s: Sequence
     # A table that is not needed may be unreadable; then it is not a source.
     if plan.run.confounds_paths and confounds is not None:
         sources["Confounds"] = _one_or_list([source_record(path) for path in plan.run.confounds_paths])
+    if confounds is not None and confounds.preserved is not None:
+        sources["Components"] = _one_or_list([source_record(path) for path in confounds.preserved.sources])
     measures = None if confounds is None else confounds.measures
     if measures is not None and measures.motion_path is not None:
         sources["Motion"] = source_record(measures.motion_path)
@@ -127,6 +129,8 @@ def make_sidecar(
         },
         "Confounds": list(nuisance.names),
         "ConfoundsLeftOut": dict(nuisance.left_out),
+        "ConfoundsOrthogonalised": list(nuisance.orthogonalised),
+        "PreservedComponents": list(nuisance.preserved),
         "DegreesOfFreedom": round(nuisance.degrees_of_freedom, 3),
         "Columns": _describe_indices(weights),
         **_describe_density(series.space),

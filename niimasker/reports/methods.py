@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from niimasker.errors import count
 from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.inputs.runs import AUTO
 from niimasker.inputs.templates import is_template
@@ -47,6 +48,11 @@ PARKES_2018 = (
     "correction strategies for resting-state functional MRI. NeuroImage 2018; 171: 415-436. "
     "doi:10.1016/j.neuroimage.2017.12.073",
 )
+DUPRE_2021 = (
+    "DuPre et al., 2021",
+    "DuPre E, Salo T, Ahmed Z, et al. TE-dependent analysis of multi-echo fMRI with tedana. Journal of Open Source "
+    "Software 2021; 6: 3669. doi:10.21105/joss.03669",
+)
 FRITSCH_1984 = (
     "Fritsch and Butland, 1984",
     "Fritsch FN, Butland J. A method for constructing local monotone piecewise cubic interpolants. SIAM Journal on "
@@ -62,7 +68,7 @@ LINDQUIST_2019 = (
     "Lindquist MA, Geuter S, Wager TD, Caffo BS. Modular preprocessing pipelines can reintroduce artifacts into fMRI "
     "data. Human Brain Mapping 2019; 40: 2358-2376. doi:10.1002/hbm.24528",
 )
-_REFERENCES = (ABRAHAM_2014, CIRIC_2017, FRITSCH_1984, LEDOIT_2004, LINDQUIST_2019, POWER_2014)
+_REFERENCES = (ABRAHAM_2014, CIRIC_2017, DUPRE_2021, FRITSCH_1984, LEDOIT_2004, LINDQUIST_2019, POWER_2014)
 
 # More regressors than this are counted instead of named.
 _MAX_NAMED_REGRESSORS = 12
@@ -228,6 +234,11 @@ def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisan
         )
         together = f" ({LINDQUIST_2019[0]})" if cleaning.filters and nuisance.names else ""
         yield f"Time series were {' and '.join(filter(None, steps))}{also}{together}{gaps}."
+    if nuisance.orthogonalised:
+        yield (
+            f"The time series of {count(len(nuisance.orthogonalised), 'rejected independent component')} were "
+            f"orthogonalised to those of {count(len(nuisance.preserved), 'accepted component')} ({DUPRE_2021[0]})."
+        )
     if nuisance.names:
         yield (
             f"{_regressors(settings, nuisance)} were then regressed out by ordinary least squares ({CIRIC_2017[0]}), "

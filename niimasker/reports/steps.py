@@ -54,6 +54,7 @@ def list_steps(
         Step("bridge gaps", INTERPOLATED[cleaning.interpolation]) if bridges else None,
         Step("detrend", "linear") if cleaning.detrend else None,
         Step("filter", describe_band(cleaning)) if cleaning.filters else None,
+        Step("orthogonalise", _describe_orthogonalised(nuisance)) if nuisance.orthogonalised else None,
         Step("regress", count(len(nuisance.names), "regressor")) if nuisance.names else None,
         Step("standardise", STANDARDIZED[cleaning.standardize]) if cleaning.standardize else None,
         Step("measure connectivity", _describe_connectivity(settings)) if settings.connectivity else None,
@@ -73,6 +74,11 @@ def _describe_extraction(weights: RegionWeights, points: PointWords) -> str:
         return f"{points.count(len(weights.names))} of {count(len(weights.whole_regions.names), 'region')}"
     nouns = {"labels": "region", "maps": "probabilistic map", "weights": "weighted region", "spheres": "sphere"}
     return count(len(weights.names), nouns[weights.kind])
+
+
+def _describe_orthogonalised(nuisance: Nuisance) -> str:
+    rejected = count(len(nuisance.orthogonalised), "rejected component")
+    return f"{rejected} to {len(nuisance.preserved)} accepted"
 
 
 def _describe_connectivity(settings: Settings) -> str:

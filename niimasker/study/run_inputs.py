@@ -9,7 +9,9 @@ from pathlib import Path
 import nibabel as nib
 
 from niimasker.errors import RegionsError
+from niimasker.inputs.aroma import ORTHOGONAL
 from niimasker.inputs.gifti.arrays import list_external_files
+from niimasker.inputs.melodic import find_melodic
 from niimasker.inputs.runs import RegionFiles, Run, has_own_atlases, has_own_mask
 from niimasker.inputs.tedana import find_metrics
 from niimasker.options.settings import Settings
@@ -29,6 +31,11 @@ def list_run_files(run: Run, settings: Settings) -> dict[str, Path]:
         paths |= {role: path, f"{role}' JSON": path.with_suffix(".json")}
         if metrics_path := find_metrics(path):
             paths[f"{role}' metrics"] = metrics_path
+        if f"ica_aroma={ORTHOGONAL}" in settings.regressors and (melodic := find_melodic(path)):
+            paths |= {
+                f"{role}' mixing matrix": melodic.mixing_path,
+                f"{role}' components": melodic.classification_path,
+            }
     if run.motion_path is not None:
         paths["motion"] = run.motion_path
     if run.censor_path is not None:

@@ -13,6 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from confounds_tables import FULL_MOTION, MOTION, N_VOLUMES, REST, RUN_1
+from ica_files import (
+    ACCEPTED,
+    FMRIPOST_METRICS,
+    FMRIPREP_MIXING,
+    NOISE_COMPONENTS,
+    REJECTED,
+    TEDANA_METRICS,
+    make_mixing,
+    write_fmripost,
+    write_fmriprep,
+    write_tedana,
+)
 from images import SHAPE, make_labels, save
 from nilearn import signal
 from nilearn.interfaces import fmriprep
@@ -210,7 +222,7 @@ def test_word_that_is_a_columns_name_is_that_column(niimasker, column):
         (["compcor", "high_pass"], ["confounds.json is missing", "fMRIPrep 1.4"]),
         (["ica_aroma=full"], ["bold.nii.gz", "ica_aroma=full", "ica_aroma=basic"]),
         (["tedana"], ["confounds.tsv", "desc-ICA_mixing.tsv"]),
-        (["tedana=non-aggressive"], ["tedana=non-aggressive", "tedana=aggressive", "accepted"]),
+        (["tedana=non-aggressive"], ["tedana=non-aggressive", "tedana=orthogonal", "tedana=aggressive", "accepted"]),
     ],
     ids=lambda part: " ".join(part)[:40],
 )
@@ -525,6 +537,67 @@ def test_tedanas_rejected_components_are_regressed_out(niimasker):
     assert read_sidecar(f"{stem}.json")["Confounds"] == ["ICA_01", "ICA_02"]
     expected = clean_directly(["ICA_01", "ICA_02"], "sub-1_desc-ICA_mixing.tsv")
     np.testing.assert_allclose(read(f"{stem}.tsv").to_numpy(), expected, rtol=0, atol=1e-7)
+
+
+ICA = {
+    "tedana": (write_tedana, [f"ICA_{number - 1:02d}" for number in REJECTED]),
+    "ica_aroma": (write_fmriprep, [f"aroma_motion_{number:02d}" for number in REJECTED]),
+}
+
+
+@pytest.mark.parametrize("word", ICA)
+def test_rejected_components_are_regressed_out_orthogonal_to_the_accepted_ones(niimasker, word):
+    write_table, names = ICA[word]
+    mixing = make_mixing(N)
+    path = write_table(Path(), mixing)
+    result = niimasker("out", *RUN, "--regressor_files", str(path), "--regressors", f"{word}=orthogonal")
+    assert (result.code, result.err) == (0, "")
+    rejected, accepted = (mixing[:, [number - 1 for number in numbers]] for numbers in (REJECTED, ACCEPTED))
+    residuals = rejected - accepted @ np.linalg.lstsq(accepted, rejected, rcond=None)[0]
+    pd.DataFrame(residuals, columns=names).to_csv("residuals.tsv", sep="\t", index=False)
+    found = read("out/bold_timeseries.tsv").to_numpy()
+    np.testing.assert_allclose(found, clean_directly(names, "residuals.tsv"), rtol=0, atol=1e-7)
+    sidecar = read_sidecar()
+    assert sidecar["Confounds"] == sidecar["ConfoundsOrthogonalised"] == names
+    assert len(sidecar["PreservedComponents"]) == len(ACCEPTED)
+    sources = sidecar["Sources"]["Components"]
+    read_beside = {Path(source["Path"]).name for source in (sources if isinstance(sources, list) else [sources])}
+    assert read_beside == {"tedana": {TEDANA_METRICS}, "ica_aroma": {FMRIPREP_MIXING, NOISE_COMPONENTS}}[word]
+
+
+def test_table_of_regressors_has_the_components_as_they_were_read(niimasker):
+    path = write_tedana(Path(), mixing := make_mixing(N))
+    words = ["--regressor_files", str(path), "--regressors", "tedana=orthogonal", "--low_pass", "0.1"]
+    assert niimasker("out", *RUN, *words).code == 0
+    written = read("out/bold_regressors.tsv")
+    np.testing.assert_allclose(written, mixing[:, [number - 1 for number in REJECTED]], atol=1e-9)
+
+
+def test_fmripost_aromas_components_are_those_of_its_own_orthogonal_columns(niimasker):
+    path = write_fmripost(Path(), make_mixing(N))
+    words = [*RUN, "--regressor_files", str(path), "--regressors", "ica_aroma=orthogonal"]
+    assert niimasker("computed", *words).code == 0
+    Path(FMRIPOST_METRICS).unlink()
+    assert niimasker("given", *words).code == 0
+    computed, given = (read(f"{folder}/bold_timeseries.tsv") for folder in ("computed", "given"))
+    np.testing.assert_allclose(computed, given, rtol=0, atol=1e-7)
+    assert read_sidecar("given/bold_timeseries.json")["PreservedComponents"] == []
+
+
+@pytest.mark.parametrize("missing", [FMRIPREP_MIXING, NOISE_COMPONENTS])
+def test_missing_file_of_an_ica_is_one_line_before_anything_is_written(niimasker, missing):
+    path = write_fmriprep(Path(), make_mixing(N))
+    Path(missing).unlink()
+    words = ["--regressor_files", str(path), "--regressors", "ica_aroma=orthogonal"]
+    assert_refused(niimasker("out", *RUN, *words), missing, "cannot be read")
+
+
+def test_json_takes_the_orthogonal_components_as_an_object(niimasker):
+    path = write_tedana(Path(), make_mixing(N))
+    options = {"regressor_files": str(path), "regressors": {"tedana": "orthogonal"}}
+    Path("config.json").write_text(json.dumps(options), "utf-8")
+    assert niimasker("out", *RUN, "--config", "config.json").code == 0
+    assert len(read_sidecar()["PreservedComponents"]) == len(ACCEPTED)
 
 
 # Real tables

@@ -7,6 +7,7 @@ from niimasker.errors import NiimaskerWarning
 from niimasker.options.merging import make_settings
 from niimasker.reports.methods import (
     CIRIC_2017,
+    DUPRE_2021,
     FRITSCH_1984,
     LEDOIT_2004,
     LINDQUIST_2019,
@@ -29,6 +30,8 @@ def describe(
     words=(),
     left_out=(),
     n_left=80.0,
+    orthogonalised=(),
+    preserved=(),
     kinds=("labels",),
     points=VOXELS,
     **given,
@@ -46,7 +49,12 @@ def describe(
         settings.detrend, standardize, settings.high_pass, settings.low_pass, 2.0, "header", settings.interpolation
     )
     nuisance = Nuisance(
-        tuple(regressors), np.zeros((100, len(regressors))), dict.fromkeys(left_out, "constant"), n_left
+        tuple(regressors),
+        np.zeros((100, len(regressors))),
+        dict.fromkeys(left_out, "constant"),
+        n_left,
+        orthogonalised,
+        preserved,
     )
     return describe_methods(settings, cleaning, timeline, nuisance, kinds, points)
 
@@ -108,6 +116,11 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"detrend": True, "high_pass": 0.01}, "linearly detrended and high-pass filtered at 0.01 Hz"),
         ({"regressors": ["csf", "wm"]}, "Nuisance regressors (n = 2: csf, wm) were then regressed out"),
         ({"regressors": ["csf"], "n_left": 12.5}, "leaving 12.5 degrees of freedom in all"),
+        (
+            {"regressors": ["ICA_1"], "orthogonalised": ("ICA_1",), "preserved": ("ICA_0", "ICA_2")},
+            "The time series of 1 rejected independent component were orthogonalised to those of 2 accepted components "
+            "(DuPre et al., 2021). Nuisance regressors (n = 1",
+        ),
         ({"standardize": True}, "zero mean and unit sample standard deviation"),
         ({"connectivity": ["pearson"]}, "Connectivity between regions was measured by Pearson correlations."),
         ({"connectivity": "precision"}, "by inverse covariances estimated with Ledoit-Wolf shrinkage (Ledoit and Wolf"),
@@ -130,6 +143,7 @@ def test_every_step_is_described_with_its_numbers(given, part):
         ({"low_pass": 0.1}, set()),
         ({"regressors": ["csf"]}, {CIRIC_2017}),
         ({"regressors": ["csf"], "low_pass": 0.1}, {CIRIC_2017, LINDQUIST_2019}),
+        ({"regressors": ["ICA_1"], "orthogonalised": ("ICA_1",), "preserved": ("ICA_0",)}, {CIRIC_2017, DUPRE_2021}),
         ({"scrub": True, "regressor_files": ["c.tsv"]}, {POWER_2014}),
         ({"connectivity": ["pearson"]}, set()),
         ({"connectivity": ["pearson", "correlation"]}, {LEDOIT_2004}),
@@ -137,7 +151,7 @@ def test_every_step_is_described_with_its_numbers(given, part):
 )
 def test_references_are_those_that_apply(given, cited):
     paragraph = describe(**given)
-    for short, full in (CIRIC_2017, LEDOIT_2004, LINDQUIST_2019, POWER_2014):
+    for short, full in (CIRIC_2017, DUPRE_2021, LEDOIT_2004, LINDQUIST_2019, POWER_2014):
         assert (short in paragraph.text) == ((short, full) in cited)
         assert (full in paragraph.references) == ((short, full) in cited)
 

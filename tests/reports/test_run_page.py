@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from ica_files import make_mixing, write_tedana
 from images import OBLIQUE, make_labels, make_series, save
 
 from niimasker import extract
@@ -135,6 +136,13 @@ class TestHead:
         assert "not known TR" in page.text
         assert page.figure("carpet")["layout"]["xaxis"]["title"]["text"] == "volume"
         assert page.figure("spectrum")["layout"]["xaxis"]["title"]["text"] == "frequency (cycles per volume)"
+
+    def test_orthogonalised_components_are_a_step_with_their_numbers(self):
+        path = write_tedana(Path(), make_mixing(N_VOLUMES))
+        page = report(low_pass=0.1, regressor_files=[str(path)], regressors=["tedana=orthogonal"])
+        steps = re.findall("<li><b>(.*?)</b> (.*?)</li>", page.source)
+        assert steps[-2:] == [("orthogonalise", "3 rejected components to 5 accepted"), ("regress", "3 regressors")]
+        assert "3 rejected independent components were orthogonalised to those of 5 accepted" in page.text
 
     def test_steps_are_those_done_in_order(self):
         page = report(discard_scans=3, detrend=True, low_pass=0.1, standardize=True, smoothing_fwhm=6, **CONFOUNDS)

@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from ica_files import make_mixing, write_fmriprep
 from images import OBLIQUE, make_series, save
 from studies import LABELS, results_in, statuses, summary, write_study
 
@@ -209,6 +210,23 @@ def test_metrics_beside_tedanas_table_count(tmp_path):
     (tmp_path / "sub-00_desc-tedana_metrics.tsv").write_text("Component\tclassification\nICA_0\trejected\n")
     after = fingerprint_run(study.plans[0], study.settings)
     assert {what for what in after if after[what] != before[what]} == {"confounds' metrics"}
+
+
+@pytest.mark.parametrize(("word", "counts"), [("ica_aroma=orthogonal", True), ("ica_aroma=basic", False)])
+def test_files_of_ica_aroma_count_where_components_are_preserved(tmp_path, word, counts):
+    words = write_study(tmp_path, 1)
+    write_fmriprep(tmp_path, make_mixing(12))
+    for path in tmp_path.glob("sub-1_*"):
+        path.rename(tmp_path / path.name.replace("sub-1_", "sub-00_"))
+    confounds = str(tmp_path / "sub-00_desc-confounds_timeseries.tsv")
+    options = {"input_files": words[1], "roi_file": words[3], "regressor_files": confounds}
+    study = prepare(make_settings({"output_dir": tmp_path / "out", "regressors": word, **options}))
+    before = fingerprint_run(study.plans[0], study.settings)
+    for name in ("sub-00_desc-MELODIC_mixing.tsv", "sub-00_AROMAnoiseICs.csv"):
+        (tmp_path / name).write_text("1\n", "utf-8")
+    after = fingerprint_run(study.plans[0], study.settings)
+    changed = {what for what in after if after[what] != before[what]}
+    assert changed == ({"confounds' mixing matrix", "confounds' components"} if counts else set())
 
 
 def test_touched_atlas_of_the_same_content_changes_nothing(study):
