@@ -11,7 +11,8 @@ from pathlib import Path
 from niimasker.errors import ConfoundsError, count, list_names
 from niimasker.inputs.aroma import BASIC, NOISE, ORTHOGONAL_NOISE
 from niimasker.inputs.ica_components import Components, check_accepted
-from niimasker.inputs.text_tables import read_lines, read_text_table
+from niimasker.inputs.shared_readings import read_once
+from niimasker.inputs.text_tables import TextTable, read_lines, read_text_table
 
 # The ends of a table's name, and of those of the mixing matrix and the classification beside it. fMRIPrep before 23.1,
 # and fMRIPost-AROMA, whose mixing matrix names the space in which MELODIC ran.
@@ -89,9 +90,7 @@ def read_components(melodic: Melodic, names: Sequence[str]) -> Components:
     ConfoundsError
         A file is missing, unreadable or of another run, or all components are rejected.
     """
-    mixing = read_text_table(
-        melodic.mixing_path, ConfoundsError, "MELODIC's mixing matrix beside the confounds table", needs_header=False
-    )
+    mixing = _read_mixing(melodic.mixing_path)
     noise = {int(name.removeprefix(NOISE)): name for name in choose_noise(names)}
     rejected = _read_rejected(melodic.classification_path, len(mixing.names))
     if set(rejected) != set(noise):
@@ -106,6 +105,13 @@ def read_components(melodic: Melodic, names: Sequence[str]) -> Components:
     return check_accepted(components, f"ica_aroma={BASIC}")
 
 
+@read_once
+def _read_mixing(path: Path) -> TextTable:
+    expected = "MELODIC's mixing matrix beside the confounds table"
+    return read_text_table(path, ConfoundsError, expected, needs_header=False)
+
+
+@read_once
 def _read_rejected(path: Path, n_components: int) -> list[int]:
     """Return the numbers of the components that ICA-AROMA rejects, counted from 1."""
     rejected = _read_metrics(path, n_components) if path.name.endswith(_METRICS) else _read_noise_components(path)

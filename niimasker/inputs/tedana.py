@@ -9,6 +9,7 @@ from pathlib import Path
 from niimasker.errors import ConfoundsError, list_names
 from niimasker.inputs.ica_components import Components, check_accepted
 from niimasker.inputs.joined_tables import show_paths
+from niimasker.inputs.shared_readings import read_once
 from niimasker.inputs.text_tables import TextTable, read_text_table
 
 AGGRESSIVE = "aggressive"
@@ -62,11 +63,16 @@ def _read_classes(
         raise ConfoundsError(
             f"{show_paths(tables)}: the word tedana takes tedana's mixing table, *{_MIXING}.tsv, in --regressor_files."
         )
-    metrics = read_text_table(metrics_path, ConfoundsError, "tedana's table of metrics beside the mixing table")
+    return _read_metrics(metrics_path), [name for name in names if paths[name] == table_path], table_path
+
+
+@read_once
+def _read_metrics(path: Path) -> TextTable:
+    metrics = read_text_table(path, ConfoundsError, "tedana's table of metrics beside the mixing table")
     missing = [name for name in ("Component", "classification") if name not in metrics.names]
     if missing:
-        raise ConfoundsError(f"{metrics_path} has no column {', '.join(missing)}; it has {list_names(metrics.names)}.")
-    return metrics, [name for name in names if paths[name] == table_path], table_path
+        raise ConfoundsError(f"{path} has no column {', '.join(missing)}; it has {list_names(metrics.names)}.")
+    return metrics
 
 
 def _choose_class(label: str, metrics: TextTable, mixed: Sequence[str], table_path: Path) -> tuple[str, ...]:

@@ -52,6 +52,9 @@ LONG = "x" * 245
 ODD = "-i odd.nii -r tpl-Odd_labels.nii --regressor_files --regressors --discard_scans 0"
 DENOISED = "-i sub-01_task-rest_space-MNI_desc-smoothAROMAnonaggr_bold.nii -r tpl-Odd_labels.nii"
 AROMA = "--regressor_files aroma.tsv --regressors ica_aroma=basic"
+ORTHOGONAL = "ica_aroma=orthogonal"
+LOST = "--regressor_files lost_desc-confounds_timeseries.tsv"
+ORTH = f"--regressor_files orth.tsv --regressors {ORTHOGONAL}"
 NOTHING = "-r tpl-Odd_labels.nii --regressors --regressor_files"
 OTHER_CASE = f"-i prefixed {NOTHING.replace('Odd', 'mni')}"
 TWICE = f"-i twice/sub-01/func/*.nii {NOTHING}"
@@ -195,6 +198,9 @@ FOUND = [
     ("words", "`none` with other words", "--regressors none csf", "leave none or the other words out"),
     ("what words need", "columns", "--regressors ica_aroma", "aroma_motion"),
     ("what words need", "not denoised", "--regressors ica_aroma=full", "ica_aroma=full"),
+    ("what words need", "nonaggr", "--regressors ica_aroma=nonaggr", "Give ica_aroma=orthogonal"),
+    ("`tedana=orthogonal`, `ica_aroma=orthogonal`", "missing", f"{LOST} --regressors {ORTHOGONAL}", "MELODIC's mixing"),
+    ("`ica_aroma=orthogonal`", "without its mixing", f"{ORTH} --low_pass 0.1", "only before detrending, filters"),
     ("cosines", "not in the table", "--regressor_files short.tsv --regressors Params2", "no columns cosine00"),
     ("CompCor", "fewer", "--regressors compcor high_pass n_compcor=20", "10 CompCor components of the 20"),
     ("CompCor", "neither high_pass", "--regressors compcor", "add high_pass"),
@@ -240,6 +246,10 @@ def spoilt(example, tmp_path_factory) -> Example:
     (short + 1).to_csv(example.folder / "other.tsv", sep="\t", index=False)
     short.set_axis(["aroma_motion_01", "aroma_motion_02"], axis=1).to_csv(
         example.folder / "aroma.tsv", sep="\t", index=False
+    )
+    shutil.copy(example.folder / "aroma.tsv", example.folder / LOST.split()[1])
+    short[["csf"]].set_axis(["aroma_orth_motion_01"], axis=1).sample(frac=1, random_state=0).to_csv(
+        example.folder / "orth.tsv", sep="\t", index=False
     )
     values[4, 1] = np.nan
     pd.DataFrame(values, columns=["", "b"]).to_csv(example.folder / "gap.tsv", sep="\t", index=False)
