@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# 7Networks_LH_Vis_1 of Schaefer et al. 2018, with or without its first part.
-_NETWORK = re.compile(r"^(?:\d+networks?[_-])?(?P<side>[LR])H[_-](?P<network>[A-Za-z]+)(?=[_-]|$)", re.IGNORECASE)
+from niimasker.regions.networks import find_network
 
 # Precentral_L, Left Putamen, ctx-lh-cuneus, L_V1_ROI
 _SIDES = (
@@ -57,9 +56,9 @@ def describe_order(grouping: Grouping) -> str:
 
 
 def _find_group(name: str) -> tuple[str, str] | None:
-    match = _NETWORK.match(name)
-    if match:
-        return match["side"].upper(), match["network"]
+    named = find_network(name)
+    if named:
+        return named.side, named.network
     side = next((found["side"] for pattern in _SIDES if (found := pattern.search(name))), None)
     return None if side is None else (side.upper(), "")
 
