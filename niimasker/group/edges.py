@@ -69,6 +69,17 @@ class QcFc:
         return float(np.count_nonzero(self.p < SIGNIFICANT) / self.n_edges) if self.n_edges else math.nan
 
     @property
+    def share_significant_fdr(self) -> float:
+        """Share of these edges with a false discovery rate below 0.05, after Benjamini and Hochberg 1995.
+
+        https://doi.org/10.1111/j.2517-6161.1995.tb02031.x
+        """
+        from scipy.stats import false_discovery_control
+
+        known = self.p[np.isfinite(self.p)]
+        return float(np.mean(false_discovery_control(known) < SIGNIFICANT)) if len(known) else math.nan
+
+    @property
     def median_absolute(self) -> float:
         """Median of their absolute correlations."""
         return float(np.nanmedian(np.abs(self.r))) if self.n_edges else math.nan
@@ -150,6 +161,17 @@ def correlate_with_motion(sums: EdgeSums) -> QcFc:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(r) * np.sqrt((n - 2) / ((1 - r) * (1 + r)))
     return QcFc(r, 2 * stdtr(n - 2, -t))
+
+
+def median_by_chance(n_runs: int) -> float:
+    """Return the median absolute correlation of edges that do not depend on motion, over independent runs.
+
+    It is the r of p = 0.5 in the test of `correlate_with_motion`.
+    """
+    from scipy.stats import t
+
+    quartile = t.ppf(0.75, n_runs - 2)
+    return float(quartile / math.sqrt(n_runs - 2 + quartile**2))
 
 
 def relate_to_distance(qcfc: np.ndarray, distances: np.ndarray) -> DistanceDependence | None:

@@ -127,7 +127,7 @@ def measure_connectivity(
         # The matrix is symmetric but for rounding errors.
         matrix = (matrix + matrix.T) / 2
         full = np.full((len(names), len(names)), np.nan)
-        full[np.ix_(is_used, is_used)] = _to_fisher_z(matrix) if is_z else matrix
+        full[np.ix_(is_used, is_used)] = to_fisher_z(matrix) if is_z else matrix
         matrices.append(Connectivity(kind, full, shrinkage, is_z, left_out))
     return tuple(matrices)
 
@@ -181,7 +181,8 @@ _MEASURES: Mapping[str, Callable[[np.ndarray], tuple[np.ndarray, float | None]]]
 }
 
 
-def _to_fisher_z(correlations: np.ndarray) -> np.ndarray:
+def to_fisher_z(correlations: np.ndarray) -> np.ndarray:
+    """Return the inverse hyperbolic tangent of correlations; NaN for those of 1 and -1."""
     return np.asarray(np.arctanh(np.where(np.abs(correlations) < 1 - _CORRELATION_TOLERANCE, correlations, np.nan)))
 
 
