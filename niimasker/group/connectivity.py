@@ -128,10 +128,11 @@ def find_members(settings: Settings, rows: Iterable[Mapping[str, Any]], keys: Se
     keys
         The key of each atlas in file names.
     """
-    return [_find_member(settings, row, keys) for row in rows if row["status"] == DONE]
+    return [find_member(settings, row, keys) for row in rows if row["status"] == DONE]
 
 
-def _find_member(settings: Settings, row: Mapping[str, Any], keys: Sequence[str]) -> Member:
+def find_member(settings: Settings, row: Mapping[str, Any], keys: Sequence[str]) -> Member:
+    """Return the finished run of a row of summary.tsv."""
     entities = read_name(Path(row["image"]).name).entities
     tables = name_files(settings, row["output"], keys).tables
     return Member(
@@ -147,21 +148,22 @@ def _round_as_in_summary(value: float | None) -> float:
 def make_groups(members: Sequence[Member], kinds: Sequence[str]) -> Iterator[Group]:
     """Yield a group for each atlas and kind of connectivity; runs whose regions have other names are left out."""
     for position, tables in enumerate(members[0].tables):
-        names, left_out = _find_common_names(members, position)
+        names, left_out = find_common_names(members, position)
         included = [member for member in members if member.name not in left_out]
-        distances = _mean_distances([member.tables[position] for member in included], len(names))
+        distances = mean_distances([member.tables[position] for member in included], len(names))
         for number, kind in enumerate(kinds):
             paths = [member.tables[position].relmat_paths[number] for member in included]
-            sums = _accumulate_edges(paths, included, n_edges=len(distances))
+            sums = accumulate_edges(map(read_edges, paths), included, n_edges=len(distances))
             yield _make_group(
                 included, sums, atlas=tables.atlas, kind=kind, names=names, left_out=left_out, distances=distances
             )
 
 
-def _accumulate_edges(relmat_paths: Sequence[Path], members: Sequence[Member], *, n_edges: int) -> EdgeSums:
+def accumulate_edges(profiles: Iterable[np.ndarray], members: Sequence[Member], *, n_edges: int) -> EdgeSums:
+    """Return the sums of edges over runs, whose edges are read one by one."""
     sums = edges.empty_sums(n_edges)
-    for path, member in zip(relmat_paths, members, strict=True):
-        sums = edges.add_run(sums, upper_triangle(read_matrix(path)), member.mean_fd)
+    for values, member in zip(profiles, members, strict=True):
+        sums = edges.add_run(sums, values, member.mean_fd)
     return sums
 
 
@@ -201,7 +203,7 @@ def _reason_without_qcfc(members: Sequence[Member]) -> str:
     return ""
 
 
-def _find_common_names(members: Sequence[Member], position: int) -> tuple[Names, dict[str, str]]:
+def find_common_names(members: Sequence[Member], position: int) -> tuple[Names, dict[str, str]]:
     """Return the region names of an atlas that most runs have, and why other runs are left out."""
     names_by_run = {member.name: _read_names(member.tables[position]) for member in members}
     most_common = Counter(names for names in names_by_run.values() if names).most_common(1)
@@ -222,6 +224,11 @@ def _read_names(tables: Tables) -> Names | None:
         return tuple(next(csv.reader(file, delimiter="\t"))[1:])
 
 
+def read_edges(path: Path) -> np.ndarray:
+    """Return the edges of a table of connectivity, of shape (n_edges,), with NaN for n/a."""
+    return upper_triangle(read_matrix(path))
+
+
 def read_matrix(path: Path) -> np.ndarray:
     """Return a table of connectivity as a square matrix, with NaN for n/a."""
     # pandas takes 35 ms for 400 regions; numpy's readers take 50 ms or more.
@@ -229,7 +236,7 @@ def read_matrix(path: Path) -> np.ndarray:
     return table.to_numpy(dtype=np.float64)
 
 
-def _mean_distances(tables: Sequence[Tables], n_regions: int) -> np.ndarray:
+def mean_distances(tables: Sequence[Tables], n_regions: int) -> np.ndarray:
     """Return the distances between regions in mm, averaged over runs, which differ in native space."""
     mean = np.zeros(math.comb(n_regions, 2))
     for number, run_tables in enumerate(tables, start=1):
