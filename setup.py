@@ -42,6 +42,7 @@ setup(
         "isal>=1.7",
         "joblib>=1.4",
         "natsort>=8",
+        "networkx>=3",
         "nibabel>=5.2",
         "nilearn>=0.13.1,!=0.14.0",  # 0.14.0 truncates every masker's output to the image's integer type
         "numpy>=1.24",
