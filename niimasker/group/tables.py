@@ -15,15 +15,15 @@ from niimasker.outputs.study_names import GroupFiles
 from niimasker.outputs.tables import text_column, write_records
 
 # Enough digits for further computation.
-_DIGITS = "%.12g"
+DIGITS = "%.12g"
 
 
 def write_group_tables(files: GroupFiles, groups: Sequence[Group]) -> None:
     """Write the table of edges and the table of group numbers."""
     with replacing(files.edges_path) as temporary:
-        write_records(temporary, edges_table(groups), _DIGITS)
+        write_records(temporary, edges_table(groups), DIGITS)
     with replacing(files.numbers_path) as temporary:
-        write_records(temporary, groups_table(groups), _DIGITS)
+        write_records(temporary, groups_table(groups), DIGITS)
 
 
 def groups_table(groups: Sequence[Group]) -> pd.DataFrame:

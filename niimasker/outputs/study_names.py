@@ -30,6 +30,14 @@ class GroupFiles:
 
 
 @dataclass(frozen=True)
+class ComparisonFiles:
+    """The files of a comparison of pipelines, whether they exist or not."""
+
+    page_path: Path
+    numbers_path: Path
+
+
+@dataclass(frozen=True)
 class RegionsUsed:
     """Where the regions of an atlas are kept beside the results, whether the files exist or not.
 
@@ -87,6 +95,11 @@ def name_group_files(output_dir: Path, label: str = "") -> GroupFiles:
         folder / f"group{desc}.tsv",
         folder / f"group_edges{desc}.tsv",
     )
+
+
+def name_comparison_files(output_dir: Path) -> ComparisonFiles:
+    """Return the paths of the files of a comparison of pipelines."""
+    return ComparisonFiles(output_dir / REPORTS_FOLDER / "pipelines.html", output_dir / DATA_FOLDER / "pipelines.tsv")
 
 
 def name_regions_used(settings: Settings, keys: Sequence[str]) -> tuple[RegionsUsed, ...]:
@@ -160,7 +173,8 @@ def _fold(name: str) -> str:
 
 def _is_own_name(name: str) -> bool:
     """Return whether niimasker gives this name to a file of its own beside the copies."""
-    own = (SUMMARY_NAME, RECORD_NAME, *(path.name for path in dataclasses.astuple(name_group_files(Path()))))
+    files = (*dataclasses.astuple(name_group_files(Path())), *dataclasses.astuple(name_comparison_files(Path())))
+    own = (SUMMARY_NAME, RECORD_NAME, *(path.name for path in files))
     return _fold(name) in own or name.startswith((".", "group_desc-", "group_edges_desc-"))
 
 

@@ -82,7 +82,9 @@ class TestNames:
         ]
         assert copies("spheres_img.nii.gz") == ["spheres_img.nii.gz"]
 
-    @pytest.mark.parametrize("name", ["summary.tsv", "Summary.TSV", "group.tsv", "group_edges.tsv", ".hidden.nii"])
+    @pytest.mark.parametrize(
+        "name", ["summary.tsv", "Summary.TSV", "group.tsv", "group_edges.tsv", "pipelines.tsv", ".hidden.nii"]
+    )
     def test_names_of_niimaskers_own_files_are_not_used(self, name):
         assert copies(f"a/{name}", names=["A"]) == [f"atlas-A_{name}"]
 
