@@ -88,5 +88,5 @@ def make_row(image: str, output: str, pipeline: str, mean_fd: float, *, n_censor
         "n_volumes": N_AVAILABLE - n_censored,
         "n_discarded": 4,
         "n_censored": n_censored,
-        "degrees_of_freedom": N_AVAILABLE - 2 * n_censored - 12.5,
+        "degrees_of_freedom": N_AVAILABLE - 2 * n_censored - 12.4,
     }

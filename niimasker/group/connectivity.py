@@ -27,7 +27,7 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class GroupNote:
-    """The text about a group page on the index: what the page shows, or why there is none.
+    """The text about a page over runs on the index: what the page shows, or why there is none.
 
     Parameters
     ----------

@@ -89,7 +89,11 @@ class Strip:
 
 
 def write_index(
-    output_dir: Path, rows: Sequence[Row], report_paths: Sequence[Path | None], groups: Sequence[GroupNote] = ()
+    output_dir: Path,
+    rows: Sequence[Row],
+    report_paths: Sequence[Path | None],
+    groups: Sequence[GroupNote] = (),
+    comparison: GroupNote | None = None,
 ) -> None:
     """Write the index page, and the scripts and style sheet that it needs.
 
@@ -99,12 +103,14 @@ def write_index(
         Each run's page; None where there is none.
     groups
         The text about the group page of each pipeline; none without --connectivity.
+    comparison
+        The text about the comparison of pipelines; None without several of them.
     """
     folder = output_dir / REPORTS_FOLDER
     links = [path.relative_to(folder).as_posix() if path else None for path in report_paths]
     date = datetime.now().astimezone()
     write_assets(folder)
-    page = make_index_page(rows, links, date=date, versions=software_versions(), groups=groups)
+    page = make_index_page(rows, links, date=date, versions=software_versions(), groups=groups, comparison=comparison)
     write_page(folder / "index.html", page)
 
 
@@ -115,6 +121,7 @@ def make_index_page(
     date: datetime,
     versions: Mapping[str, str],
     groups: Sequence[GroupNote] = (),
+    comparison: GroupNote | None = None,
     assets: str = "assets",
 ) -> str:
     """Return the index page as HTML; failed runs come first.
@@ -129,6 +136,8 @@ def make_index_page(
         Software versions, by package.
     groups
         The text about the group page of each pipeline; none without --connectivity.
+    comparison
+        The text about the comparison of pipelines; None without several of them.
     assets
         The folder of the style sheet and scripts, relative to this page.
     """
@@ -149,6 +158,7 @@ def make_index_page(
         n_deviations=f"{OUTLIER_DEVIATIONS:g}",
         min_runs=MIN_RUNS_FOR_OUTLIERS,
         groups=groups,
+        comparison=comparison,
         study=_study_data(rows, links, strips),
     )
 

@@ -24,6 +24,7 @@ from niimasker.outputs.study_names import (
     list_atlas_files,
     list_pages,
     long_table_path,
+    name_comparison_files,
     name_group_files,
     name_regions_used,
     parameters_path,
@@ -31,6 +32,7 @@ from niimasker.outputs.study_names import (
 )
 from niimasker.outputs.summaries import read_summary, write_parameters, write_summary
 from niimasker.running.batch import attempt
+from niimasker.running.comparison_files import try_comparison_files
 from niimasker.running.folder import Occupied, locked_folder, sort_rows
 from niimasker.running.group_files import try_group_files
 from niimasker.study.preparation import Study
@@ -45,9 +47,12 @@ def list_study_files(study: Study) -> list[Path]:
     paths = [parameters_path(output_dir), summary_path(output_dir)]
     paths += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
     groups = _name_groups(settings)
+    comparison = name_comparison_files(output_dir)
+    paths += [comparison.numbers_path] if _compares(settings) else []
     paths += [path for group in groups.values() for path in (group.numbers_path, group.edges_path)]
     if not settings.no_report:
         paths += [*list_pages(output_dir), *(group.page_path for group in groups.values())]
+        paths += [comparison.page_path] if _compares(settings) else []
     if study.atlases:
         used = name_regions_used(settings, study.keys)
         # A copy that is the atlas itself, of an earlier call, stays as it is.
@@ -68,6 +73,11 @@ def _name_groups(settings: Settings) -> dict[str, GroupFiles]:
         for pipeline, of_pipeline in settings.by_pipeline.items()
         if of_pipeline.connectivity
     }
+
+
+def _compares(settings: Settings) -> bool:
+    """Return whether pipelines can be compared."""
+    return len(_name_groups(settings)) > 1
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -151,6 +161,7 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
     # Runs of other calls may have pages; their index must not lead to pages that this call has removed.
     is_ours = index_path in known or not index_path.exists()
     has_pages = not settings.no_report or (any(has_page) and is_ours)
+    group_paths += dataclasses.astuple(name_comparison_files(settings.output_dir))
     outdated = [*group_paths, *([] if has_pages else [index_path])]
     remove_files(path for path in outdated if path in known)
     # Runs of other calls that did not start may never be asked for again.
@@ -166,12 +177,16 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
         )
         for pipeline in _name_groups(settings)
     ]
+    measuring = {pipeline: settings.by_pipeline[pipeline] for pipeline in _name_groups(settings)}
+    comparison = (
+        try_comparison_files(measuring, of_group, study.keys, has_page=has_pages) if _compares(settings) else None
+    )
     if not has_pages:
         return []
     from niimasker.reports.index_page import write_index
 
     links = [path if exists else None for path, exists in zip(paths, has_page, strict=True)]
-    written = attempt(lambda output_dir: write_index(output_dir, rows, links, groups), settings.output_dir)
+    written = attempt(lambda output_dir: write_index(output_dir, rows, links, groups, comparison), settings.output_dir)
     if written.reason:
         _log.debug("%s", written.traceback)
         # A warning only: the tables themselves are written.

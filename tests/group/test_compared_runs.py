@@ -98,7 +98,7 @@ class TestLeftOut:
         row_of(study, 0, "scrubbing.2+gsr").update(n_volumes=80, n_censored=120, degrees_of_freedom=20)
         whole = found(study).losses["scrubbing.2+gsr"]
         assert whole.censored_share == pytest.approx((13 * 20 + 120) / (14 * 200))
-        assert whole.degrees_of_freedom_lost_share == pytest.approx(1 - (13 * 147.5 + 20) / (14 * 200))
+        assert whole.degrees_of_freedom_lost_share == pytest.approx(1 - (13 * 147.6 + 20) / (14 * 200))
         row_of(study, 0, "baseline").update(status="failed", reason="broken")
         assert found(study).losses["scrubbing.2+gsr"].censored_share == pytest.approx(0.1)
 
