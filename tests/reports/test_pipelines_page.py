@@ -257,11 +257,11 @@ def test_page_of_many_runs_and_regions_is_small(comparison):
 
 class TestIndex:
     def test_links_to_the_page(self):
-        page = make_index_page([], [], date=DATE, versions=VERSIONS, comparison=GroupNote(True, "3 pipelines"))
+        page = make_index_page([], [], date=DATE, versions=VERSIONS, comparison=GroupNote("pipelines.html", "3 pipelines"))
         assert '<a href="pipelines.html">Comparison of pipelines</a>: 3 pipelines' in page
 
     def test_says_why_there_is_none(self):
-        note = GroupNote(False, "No comparison of pipelines: few.")
+        note = GroupNote(None, "No comparison of pipelines: few.")
         page = make_index_page([], [], date=DATE, versions=VERSIONS, comparison=note)
         assert "No comparison of pipelines: few." in page
         assert "pipelines.html" not in page

@@ -23,7 +23,7 @@ def write(study, *, has_page: bool = True):
 
 def test_page_and_table_are_written(study, tmp_path):
     note = write(study)
-    assert (note.has_page, note.text) == (True, "3 pipelines over 14 runs that all of them kept")
+    assert (note.page_name, note.text) == ("pipelines.html", "3 pipelines over 14 runs that all of them kept")
     files = name_comparison_files(tmp_path)
     assert files.page_path.is_file()
     assert pd.read_csv(files.numbers_path, sep="\t")["pipeline"].tolist() == list(PIPELINES)
@@ -39,7 +39,7 @@ def test_nothing_is_written_for_few_runs(study, tmp_path):
     for row in study.rows[:13]:
         row.update(status="failed", reason="broken")
     note = write(study)
-    assert not note.has_page
+    assert note.page_name is None
     assert note.text.startswith("No comparison of pipelines: it needs 10 runs that every pipeline kept")
     assert not name_comparison_files(tmp_path).numbers_path.exists()
 
