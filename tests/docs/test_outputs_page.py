@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
+from compared_pipelines import make_correlations, write_study
 from documentation import IMAGE, ON_THE_EXAMPLE, PAGES, blocks, code_in, names_in, table
 from group_members import make_edges, write_members
 from surface_regions import make_weights, split_into_points
@@ -16,6 +17,7 @@ from surface_runs import SurfaceRun
 
 from niimasker import errors
 from niimasker.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_RUN_FAILED, EXIT_WRONG_USE
+from niimasker.group.comparison_table import comparison_table
 from niimasker.group.connectivity import make_groups
 from niimasker.group.tables import edges_table, groups_table
 from niimasker.options.merging import make_settings
@@ -23,7 +25,7 @@ from niimasker.options.settings import CONNECTIVITY_KINDS
 from niimasker.outputs.naming import STATISTICS, Tables
 from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED, SKIPPED, Outcome
 from niimasker.outputs.results import Result
-from niimasker.outputs.study_names import name_group_files
+from niimasker.outputs.study_names import name_comparison_files, name_group_files
 from niimasker.regions.atlas_names import name_atlases
 from niimasker.regions.placing.weights import (
     CONSTANT,
@@ -188,6 +190,14 @@ def test_files_and_columns_of_a_group_are_those_that_are_described(tmp_path):
     groups = list(make_groups(write_members(tmp_path, *make_edges(10)), ["pearson"]))
     for name, written in (("group.tsv", groups_table(groups)), ("group_edges.tsv", edges_table(groups))):
         assert names_in(f"column of `{name}`", "meaning") == list(written.columns)
+
+
+def test_files_and_columns_of_a_comparison_are_those_that_are_described(tmp_path):
+    files = name_comparison_files(Path("out"))
+    paths = [path.relative_to("out").as_posix() for path in (files.page_path, files.numbers_path)]
+    assert names_in("file of the comparison", "content") == paths
+    table_written = comparison_table(write_study(tmp_path, *make_correlations()).compare())
+    assert names_in("column of `pipelines.tsv`", "meaning") == list(table_written.columns)
 
 
 def test_every_status_of_a_run_is_named():
