@@ -220,7 +220,7 @@ def _check_scrubbing(settings: Settings) -> None:
                 "them above 0, or do not scrub."
             )
         return
-    for name in ("fd_threshold", "std_dvars_threshold", "scrub_segment"):
+    for name in ("fd_threshold", "std_dvars_threshold", "scrub_segment", "censor_before", "censor_after"):
         if getattr(settings, name) != OPTIONS_BY_NAME[name].default:
             warn(f"--{name} is ignored without --scrub.")
 

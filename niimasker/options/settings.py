@@ -391,6 +391,21 @@ class Settings:
         default=5,
         varies=True,
     )
+    censor_before: int = _option(
+        COUNT,
+        "number of volumes before each volume with excessive motion that --scrub censors too; neighbours of volumes "
+        "censored by --censor_file or non_steady_state are kept",
+        CENSORING,
+        default=0,
+        varies=True,
+    )
+    censor_after: int = _option(
+        COUNT,
+        "number of volumes after each volume with excessive motion that --scrub censors too",
+        CENSORING,
+        default=0,
+        varies=True,
+    )
     censor_file: tuple[str, ...] = _option(
         FILES,
         "files that say which volumes to censor, one for each image; a vector or table with a row per volume, 1 where "

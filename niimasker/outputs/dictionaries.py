@@ -102,6 +102,7 @@ OUTLIERS: Dictionary = {
         "non_steady_state": "The volume is censored: the confounds mark it as acquired before the steady state.",
         "framewise_displacement": "The volume is censored: framewise displacement is above the threshold.",
         "std_dvars": "The volume is censored: standardised DVARS is above the threshold.",
+        "neighbour": "The volume is censored: it is near a volume that framewise displacement or DVARS censors.",
         "segment": "The volume is censored: the segment of volumes between censored ones is too short.",
         "user": "The volume is censored by a file that the user provided.",
     }.items()

@@ -68,7 +68,16 @@ LINDQUIST_2019 = (
     "Lindquist MA, Geuter S, Wager TD, Caffo BS. Modular preprocessing pipelines can reintroduce artifacts into fMRI "
     "data. Human Brain Mapping 2019; 40: 2358-2376. doi:10.1002/hbm.24528",
 )
-_REFERENCES = (ABRAHAM_2014, CIRIC_2017, DUPRE_2021, FRITSCH_1984, LEDOIT_2004, LINDQUIST_2019, POWER_2014)
+_REFERENCES = (
+    ABRAHAM_2014,
+    CIRIC_2017,
+    DUPRE_2021,
+    FRITSCH_1984,
+    LEDOIT_2004,
+    LINDQUIST_2019,
+    POWER_2012,
+    POWER_2014,
+)
 
 # More regressors than this are counted instead of named.
 _MAX_NAMED_REGRESSORS = 12
@@ -210,13 +219,20 @@ def _volumes(settings: Settings, timeline: Timeline) -> Iterator[str]:
             if settings.scrub_segment > 1
             else ""
         )
-        yield f"Volumes with {' or '.join(filter(None, limits))} were censored{segments} ({POWER_2014[0]})."
+        near = _neighbours(settings)
+        yield f"Volumes with {' or '.join(filter(None, limits))}{near} were censored{segments} ({POWER_2014[0]})."
     for reason, marked in (("non_steady_state", "as not in the steady state"), ("user", "beforehand")):
         n_marked = np.count_nonzero(timeline.outliers.get(reason, ()))
         if n_marked:
             yield f"Volumes marked {marked} (n = {n_marked}) were censored."
     if settings.scrubs or timeline.n_censored:
         yield f"In all, {timeline.n_kept} of {timeline.n_read} volumes were kept."
+
+
+def _neighbours(settings: Settings) -> str:
+    sides = (("before", settings.censor_before), ("after", settings.censor_after))
+    listed = [f"{count(n, 'volume')} {side}" for side, n in sides if n]
+    return f", and the {' and the '.join(listed)} each of them ({POWER_2012[0]})," if listed else ""
 
 
 def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance) -> Iterator[str]:

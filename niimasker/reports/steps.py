@@ -17,6 +17,7 @@ REASON_LABELS = {
     "non_steady_state": "non-steady state",
     "framewise_displacement": "framewise displacement",
     "std_dvars": "std DVARS",
+    "neighbour": "neighbour",
     "segment": "short segment",
     "user": "censor file",
 }

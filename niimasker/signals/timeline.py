@@ -14,7 +14,7 @@ from niimasker.inputs.text_tables import ROW_NUMBERING
 from niimasker.options.settings import Settings
 
 # The reasons for censoring a volume, in the order of the columns of _outliers.tsv.
-REASONS = ("non_steady_state", "framewise_displacement", "std_dvars", "segment", "user")
+REASONS = ("non_steady_state", "framewise_displacement", "std_dvars", "neighbour", "segment", "user")
 
 # The options with the thresholds of --scrub, by reason.
 _OPTIONS = {"framewise_displacement": "fd_threshold", "std_dvars": "std_dvars_threshold"}
@@ -90,7 +90,9 @@ def make_timeline(
     if measures is not None:
         _check_gaps(settings, measures, timeline.censored, n_discarded)
     if settings.scrubs:
-        short = find_short_segments(timeline.censored[n_discarded:], settings.scrub_segment)
+        outliers |= _find_neighbours(settings, outliers, after_discarded)
+        censored = Timeline(series.n_volumes, n_discarded, outliers).censored[n_discarded:]
+        short = find_short_segments(censored, settings.scrub_segment)
         in_full = np.concatenate([np.zeros(n_discarded, dtype=bool), short])
         timeline = Timeline(series.n_volumes, n_discarded, {**outliers, "segment": in_full})
     _check_kept(series, timeline)
@@ -168,6 +170,28 @@ def _check_gaps(settings: Settings, measures: VolumeMeasures, censored: np.ndarr
             )
 
 
+def _find_neighbours(
+    settings: Settings, outliers: Mapping[str, np.ndarray], after_discarded: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the neighbours of the volumes that a measure censors; nothing if none are to be censored."""
+    if not (settings.censor_before or settings.censor_after):
+        return {}
+    by_measure = np.any([outliers[reason] for reason in _OPTIONS if reason in outliers], axis=0)
+    neighbours = find_neighbours(by_measure, n_before=settings.censor_before, n_after=settings.censor_after)
+    return {"neighbour": neighbours & after_discarded}
+
+
+def find_neighbours(censored: np.ndarray, *, n_before: int, n_after: int) -> np.ndarray:
+    """Return which volumes that are not censored are among those before and after a censored one, bool.
+
+    After Power et al. 2012 (doi:10.1016/j.neuroimage.2011.10.018), who censored 1 volume before and 2 after.
+    """
+    is_near = np.zeros_like(censored)
+    for volume in np.flatnonzero(censored):
+        is_near[max(0, volume - n_before) : volume + n_after + 1] = True
+    return np.asarray(is_near & ~censored)
+
+
 def find_short_segments(censored: np.ndarray, min_length: int) -> np.ndarray:
     """Return which volumes that are not censored lie in a segment shorter than `min_length` volumes, bool.
 
@@ -188,6 +212,7 @@ def _check_kept(series: Series, timeline: Timeline) -> None:
         return
     ways_out = {
         "segment": "raise the thresholds, lower --scrub_segment",
+        "neighbour": "lower --censor_before and --censor_after",
         "user": "correct its --censor_file (1 means censored, with --censor_keep kept)",
     }
     helpful = [way_out for reason, way_out in ways_out.items() if reason in timeline.outliers]

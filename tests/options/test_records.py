@@ -52,6 +52,8 @@ VALUES = {
     "fd_threshold": {"fd_threshold": 0, "scrub": True},
     "std_dvars_threshold": {"std_dvars_threshold": 0, "scrub": True},
     "scrub_segment": {"scrub_segment": 0, "scrub": True},
+    "censor_before": {"censor_before": 1, "scrub": True},
+    "censor_after": {"censor_after": 2, "scrub": True},
     "censor_file": {"censor_file": "censor*.txt"},
     "censor_keep": {"censor_keep": True, "censor_file": ["a.txt"]},
     "censored": {"censored": "nan"},

@@ -56,6 +56,8 @@ SPECIFIED = [
     "fd_threshold",
     "std_dvars_threshold",
     "scrub_segment",
+    "censor_before",
+    "censor_after",
     "censor_file",
     "censor_keep",
     "censored",
@@ -150,6 +152,8 @@ WRONG_VALUES = {
     "fd_threshold": NOT_NUMBERS,
     "std_dvars_threshold": NOT_NUMBERS,
     "scrub_segment": NOT_COUNTS,
+    "censor_before": NOT_COUNTS,
+    "censor_after": NOT_COUNTS,
     "censor_file": NOT_TEXTS,
     "censor_keep": NOT_FLAGS,
     "censored": ["keep", "NaN", 0, True, ["drop", "nan"], {"a": 1}],
@@ -210,6 +214,8 @@ VALID_VALUES = {
     "fd_threshold": POSITIVE | st.just(0),
     "std_dvars_threshold": POSITIVE,
     "scrub_segment": st.integers(0, 50),
+    "censor_before": st.integers(0, 5),
+    "censor_after": st.integers(0, 5),
     "censor_file": LISTS,
     "censor_keep": st.booleans(),
     "censored": st.sampled_from(["drop", "nan"]),
@@ -337,7 +343,7 @@ def test_word_that_is_no_number_is_refused_on_the_command_line(name):
         assert re.search(f"--{name}: expected a (whole )?number", refusal_of(**given_words))
 
 
-@pytest.mark.parametrize("name", ["discard_scans", "scrub_segment", "n_decimals", "n_jobs"])
+@pytest.mark.parametrize("name", ["discard_scans", "scrub_segment", "censor_before", "n_decimals", "n_jobs"])
 def test_whole_number_written_with_a_point_stays_whole(name):
     value = getattr(make_settings({**MINIMAL, "regressor_files": ["a.tsv"], "scrub": True, name: 2.0}), name)
     assert (value, type(value)) == (2, int)
@@ -529,7 +535,15 @@ def test_scrubbing_is_not_asked_for_by_other_words():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("fd_threshold", 0.2), ("std_dvars_threshold", 3), ("scrub_segment", 0), ("fd_threshold", 0)]
+    ("name", "value"),
+    [
+        ("fd_threshold", 0.2),
+        ("std_dvars_threshold", 3),
+        ("scrub_segment", 0),
+        ("fd_threshold", 0),
+        ("censor_before", 1),
+        ("censor_after", 2),
+    ],
 )
 def test_threshold_without_scrubbing_warns(name, value):
     with pytest.warns(NiimaskerWarning, match=f"^--{name} is ignored without --scrub"):

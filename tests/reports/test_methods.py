@@ -11,6 +11,7 @@ from niimasker.reports.methods import (
     FRITSCH_1984,
     LEDOIT_2004,
     LINDQUIST_2019,
+    POWER_2012,
     POWER_2014,
     describe_methods,
 )
@@ -151,7 +152,7 @@ def test_every_step_is_described_with_its_numbers(given, part):
 )
 def test_references_are_those_that_apply(given, cited):
     paragraph = describe(**given)
-    for short, full in (CIRIC_2017, DUPRE_2021, LEDOIT_2004, LINDQUIST_2019, POWER_2014):
+    for short, full in (CIRIC_2017, DUPRE_2021, LEDOIT_2004, LINDQUIST_2019, POWER_2012, POWER_2014):
         assert (short in paragraph.text) == ((short, full) in cited)
         assert (full in paragraph.references) == ((short, full) in cited)
 
@@ -161,6 +162,20 @@ def test_scrubbing_says_its_thresholds():
     assert "Volumes with a framewise displacement above 0.3 mm were censored" in text
     assert "DVARS" not in text
     assert "99 of 100 volumes were kept" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        ({"censor_before": 1}, "above 1.5, and the 1 volume before each of them (Power et al., 2012), were censored,"),
+        ({"censor_after": 2}, "above 1.5, and the 2 volumes after each of them (Power et al., 2012), were censored,"),
+        ({"censor_before": 1, "censor_after": 2}, ", and the 1 volume before and the 2 volumes after each of them ("),
+    ],
+)
+def test_scrubbing_says_its_neighbours(given, part):
+    paragraph = describe(scrub=True, regressor_files=["c.tsv"], **given)
+    assert part in paragraph.text
+    assert POWER_2012[1] in paragraph.references
 
 
 def test_single_voxels_are_described_without_mask_and_mean():

@@ -29,7 +29,7 @@ SHAPE = (4, 5, 6)
 N_VOLUMES = 40
 LABELS = np.zeros(SHAPE, dtype=np.int16)
 LABELS[1, 1:4, 1:5], LABELS[2, 1:4, 1:5], LABELS[3, 1:4, 1:5] = 1, 2, 5
-REASONS = ["non_steady_state", "framewise_displacement", "std_dvars", "segment", "user"]
+REASONS = ["non_steady_state", "framewise_displacement", "std_dvars", "neighbour", "segment", "user"]
 
 
 def make_volumes(seed=0, n_volumes=N_VOLUMES):
@@ -326,6 +326,35 @@ class TestScrubbing:
     def test_first_segment_begins_after_the_discarded_volumes(self, done):
         self.scrub(done, [8], [], "--discard_scans", "5")
         assert outliers("discarded", "segment") == {"discarded": [0, 1, 2, 3, 4], "segment": [5, 6, 7]}
+
+    def test_neighbours_of_volumes_with_motion_are_censored_too(self, done):
+        # 10, 20 and 21 by either measure; 1 before and 2 after, as Power et al. 2012.
+        words = ("--censor_before", "1", "--censor_after", "2", "--scrub_segment", "0")
+        self.scrub(done, [10, 20], [10, 21], *words)
+        expected = {"framewise_displacement": [10, 20], "std_dvars": [10, 21], "neighbour": [9, 11, 12, 19, 22, 23]}
+        assert outliers(*expected) == expected
+        assert sidecar()["Volumes"]["CensoredBy"]["neighbour"] == 6
+
+    def test_neighbours_end_with_the_run_and_count_for_segments(self, done):
+        # Before 7 are 5 and 6; 0 to 4 are five volumes, enough, but one is discarded.
+        words = ("--censor_before", "2", "--censor_after", "3", "--discard_scans", "1")
+        self.scrub(done, [7, 38], [], *words)
+        expected = {"discarded": [0], "neighbour": [5, 6, 8, 9, 10, 36, 37, 39], "segment": [1, 2, 3, 4]}
+        assert outliers(*expected) == expected
+
+    def test_discarded_volumes_have_no_neighbours(self, done):
+        self.scrub(done, [2], [], "--censor_after", "3", "--discard_scans", "3")
+        assert outliers("neighbour") == {"neighbour": []}
+
+    def test_neighbours_of_volumes_censored_for_other_reasons_are_kept(self, done):
+        np.savetxt("censor.txt", np.arange(N_VOLUMES) == 14, fmt="%d")
+        table = mark_non_steady(make_table(), 25)
+        table.loc[8, "framewise_displacement"] = 0.8
+        write_table(table)
+        words = ("--regressor_files", "confounds.tsv", "--regressors", "scrub", "non_steady_state")
+        done(*words, "--censor_file", "censor.txt", "--censor_before", "1", "--censor_after", "1")
+        expected = {"user": [14], "non_steady_state": [25], "neighbour": [7, 9], "segment": [10, 11, 12, 13]}
+        assert outliers(*expected) == expected
 
     def test_segment_between_volumes_censored_for_different_reasons_counts(self, done):
         np.savetxt("censor.txt", np.arange(N_VOLUMES) == 14, fmt="%d")
