@@ -245,6 +245,8 @@ def write_confounds(path: Path, number: int, columns: Sequence[str] = COLUMNS, n
     """Write a table; its framewise displacement is the run's number + 1 over 100, but in two volumes."""
     values = np.random.default_rng(100 + number).normal(size=(n_rows, len(columns))).round(4)
     table = dict(zip(columns, values.T, strict=True))
+    # In radians.
+    table |= {name: table[name] / 100 for name in ("rot_x", "rot_y", "rot_z", "RotX", "RotY", "RotZ") if name in table}
     if "framewise_displacement" in table:
         table["framewise_displacement"] = np.full(n_rows, (number + 1) / 100)
         table["std_dvars"] = np.ones(n_rows)

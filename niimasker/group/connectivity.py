@@ -197,7 +197,7 @@ def _reason_without_qcfc(members: Sequence[Member]) -> str:
     known = [member.mean_fd for member in members if math.isfinite(member.mean_fd)]
     if len(known) < MIN_RUNS:
         with_fd = f"{count(len(known), 'run')} with a mean framewise displacement"
-        return f"No QC-FC: it needs {MIN_RUNS} runs whose confounds have framewise_displacement; there are {with_fd}."
+        return f"No QC-FC: it needs {MIN_RUNS} runs whose framewise displacement is known; there are {with_fd}."
     if len(set(known)) == 1:
         return f"No QC-FC: the mean framewise displacement of all runs is {known[0]:g} mm."
     return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,42 +12,10 @@ import numpy as np
 from niimasker.errors import ConfoundsError, warn
 from niimasker.inputs.ica_components import Preserved, read_preserved
 from niimasker.inputs.joined_tables import JoinedTable, join_tables
+from niimasker.inputs.motion_parameters import read_confounds
 from niimasker.inputs.regressor_words import Source, choose_columns, find_components, find_unmatched
-from niimasker.inputs.shared_readings import read_once
-from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, parse_number, read_text_table
-
-# fMRIPrep's names of the measures by which volumes are censored: those of 1.2 and later, then those of 1.0 and 1.1.
-FRAMEWISE_DISPLACEMENT = ("framewise_displacement", "FramewiseDisplacement")
-STD_DVARS = ("std_dvars", "stdDVARS")
-_NON_STEADY_STATE = ("non_steady_state_outlier", "NonSteadyStateOutlier")
-
-
-@dataclass(frozen=True, eq=False)
-class VolumeMeasures:
-    """A confounds table's measures of single volumes.
-
-    Parameters
-    ----------
-    tables
-        The tables, for messages.
-    framewise_displacement, std_dvars
-        In mm and in standard deviations, of shape (n_volumes,); NaN in the first row, None without such a column.
-    non_steady_state
-        Which volumes fMRIPrep marks as acquired before the steady state, bool of shape (n_volumes,).
-    motion_path
-        The table of motion that framewise displacement comes from, if it is not one of the confounds tables.
-    """
-
-    tables: str
-    framewise_displacement: np.ndarray | None = None
-    std_dvars: np.ndarray | None = None
-    non_steady_state: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    motion_path: Path | None = None
-
-    @property
-    def n_non_steady(self) -> int:
-        """The number of volumes before the steady state at the start of the run."""
-        return len(self.non_steady_state) if self.non_steady_state.all() else int(np.argmin(self.non_steady_state))
+from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, parse_number
+from niimasker.inputs.volume_measures import VolumeMeasures, read_measures
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +87,7 @@ def load_confounds(
     image_path: Path,
     kept: np.ndarray | None = None,
     high_pass: float | None = None,
+    motion_format: str = "fmriprep",
 ) -> Confounds:
     """Return the regressors of one run, one row per volume of its image.
 
@@ -140,6 +108,8 @@ def load_confounds(
         The volumes that need a value; all by default.
     high_pass : float, optional
         Cut-off of the high-pass filter of signals and confounds, in Hz; without it CompCor's words warn.
+    motion_format : str
+        What a table without a header holds, as in `read_confounds`.
 
     Returns
     -------
@@ -152,7 +122,7 @@ def load_confounds(
         A table cannot be read, does not fit the image or another table, has a gap at a kept volume, or lacks columns
         that `regressors` select.
     """
-    tables = [read_confounds(path) for path in table_paths]
+    tables = [read_confounds(path, motion_format) for path in table_paths]
     for table in tables:
         check_confounds_length(table, n_volumes, image_path)
     confounds = choose_confounds(join_tables(tables), regressors, image_path, high_pass=high_pass)
@@ -180,19 +150,19 @@ def add_motion(confounds: Confounds | None, motion_path: Path, *, n_volumes: int
     table = read_confounds(motion_path)
     noun = "table of motion"
     check_length(table, len(table.rows), ConfoundsError, n_volumes=n_volumes, image_path=image_path, noun=noun)
-    displacement = _read_measure(join_tables([table]), FRAMEWISE_DISPLACEMENT[:1])
-    if displacement is None:
+    found = read_measures(join_tables([table]))
+    if found.framewise_displacement is None:
         return confounds
     if measures is None:
         measures = VolumeMeasures(str(motion_path), non_steady_state=np.zeros(n_volumes, dtype=bool))
-    measures = dataclasses.replace(measures, framewise_displacement=displacement, motion_path=motion_path)
+    measures = dataclasses.replace(
+        measures,
+        framewise_displacement=found.framewise_displacement,
+        motion_path=motion_path,
+        motion=found.motion,
+        displacement_source=f"{found.displacement_source} of {motion_path.name}",
+    )
     return dataclasses.replace(confounds or Confounds((), np.empty((n_volumes, 0))), measures=measures)
-
-
-@read_once
-def read_confounds(table_path: Path) -> TextTable:
-    """Return a confounds table as text; raise ConfoundsError when it is not a table."""
-    return read_text_table(table_path, ConfoundsError, "a text table with a header and one row per volume")
 
 
 def check_confounds_length(table: TextTable, n_volumes: int, image_path: Path) -> None:
@@ -206,7 +176,7 @@ def choose_confounds(
 ) -> Confounds:
     """Return the regressors of a run's tables, without checking their number of rows and gaps."""
     if regressors is None:
-        return Confounds((), np.empty((table.n_rows, 0)), _read_measures(table))
+        return Confounds((), np.empty((table.n_rows, 0)), read_measures(table))
     source = Source(table.names, table.paths, image_path, high_pass)
     names = choose_columns(regressors, source) if regressors else _all_columns(table)
     values = _read_numbers(table, names)
@@ -214,31 +184,7 @@ def choose_confounds(
         _warn_of_many_columns(table, names)
     preserved = read_preserved(find_components(regressors, source), table, names)
     unmatched = find_unmatched(regressors, source)
-    return Confounds(names, values, _read_measures(table), table.paths, unmatched, preserved)
-
-
-def _read_measures(table: JoinedTable) -> VolumeMeasures:
-    non_steady_state = np.zeros(table.n_rows, dtype=bool)
-    for name in table.names:
-        if name.startswith(_NON_STEADY_STATE):
-            non_steady_state |= _read_leniently(table, name) == 1
-    return VolumeMeasures(
-        str(table), _read_measure(table, FRAMEWISE_DISPLACEMENT), _read_measure(table, STD_DVARS), non_steady_state
-    )
-
-
-def _read_measure(table: JoinedTable, spellings: Sequence[str]) -> np.ndarray | None:
-    name = next((name for name in spellings if name in table.names), None)
-    return None if name is None else _read_leniently(table, name)
-
-
-def _read_leniently(table: JoinedTable, name: str) -> np.ndarray:
-    """Return a column, NaN where it holds no finite number; gaps matter only to runs that censor by this column."""
-    values = np.full(table.n_rows, np.nan)
-    for row, cell in enumerate(table.column(name)):
-        with contextlib.suppress(ValueError):
-            values[row] = parse_number(cell)
-    return np.where(np.isfinite(values), values, np.nan)
+    return Confounds(names, values, read_measures(table), table.paths, unmatched, preserved)
 
 
 def _read_numbers(table: JoinedTable, names: Sequence[str]) -> np.ndarray:
@@ -274,7 +220,7 @@ def _all_columns(table: JoinedTable) -> tuple[str, ...]:
             f"{nameless.path}: column {nameless.names.index('') + 1} has no name; save the table without row numbers, "
             "or name the columns to use in --regressors."
         )
-    return table.names
+    return tuple(name for name in table.names if name not in table.origins[name].computed)
 
 
 def _warn_of_many_columns(table: JoinedTable, names: Sequence[str]) -> None:

@@ -6,9 +6,10 @@ import contextlib
 import csv
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TextIO
 
 from niimasker.errors import NiimaskerError, count, list_names
@@ -24,6 +25,8 @@ _MAX_LINE_CHARACTERS = 2**22
 _MAX_CHARACTERS = 2**26
 _MAX_LINES = 2**20
 
+# The way out of a missing header.
+NAME_COLUMNS = "put a row with the columns' names above it"
 ROW_NUMBERING = "the first row below the header is row 1"
 
 
@@ -32,11 +35,20 @@ class TextTable:
     """A rectangular table as text: every row is as long as the header, and no two columns have the same name.
 
     Several names may be empty.
+
+    Parameters
+    ----------
+    has_header
+        Whether the file has a row of names; without one the columns are named 1, 2, ...
+    computed
+        The names of columns that are not in the file, but computed from others.
     """
 
     path: Path
     names: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    has_header: bool = True
+    computed: frozenset[str] = frozenset()
 
     def column(self, name: str) -> list[str]:
         """Return a column's cells."""
@@ -45,7 +57,13 @@ class TextTable:
 
 
 def read_text_table(
-    path: Path, error_type: type[NiimaskerError], expected: str, *, needs_header: bool = True
+    path: Path,
+    error_type: type[NiimaskerError],
+    expected: str,
+    *,
+    needs_header: bool = True,
+    without_header: Mapping[int, str] = MappingProxyType({}),
+    comment: str | None = None,
 ) -> TextTable:
     """Return the table's text, checked to be rectangular under a header.
 
@@ -60,6 +78,10 @@ def read_text_table(
     needs_header : bool
         Whether a first row of numbers or logical values is an error. If not, such a table has no header and its columns
         are named 1, 2, ...
+    without_header : Mapping of int to str
+        The way out of a missing header by the number of columns, for messages, where it is not `NAME_COLUMNS`.
+    comment : str, optional
+        The beginning of lines that are left out.
 
     Raises
     ------
@@ -67,14 +89,17 @@ def read_text_table(
         Of the given type: the file cannot be read or is not a table.
     """
     with _open_text(path, error_type, expected) as file:
-        rows = list(_split(_iter_lines(file, path, error_type), _DELIMITERS.get(path.suffix.lower())))
+        lines = _iter_lines(file, path, error_type)
+        if comment is not None:
+            lines = (line for line in lines if not line.startswith(comment))
+        rows = list(_split(lines, _DELIMITERS.get(path.suffix.lower())))
     if not rows:
         raise error_type(f"{path} is empty; give {expected}.")
     if not needs_header and all(_is_number(cell) or cell.strip().lower() in LOGICALS for cell in rows[0]):
         _check_rectangular(path, rows, f"{count(len(rows[0]), 'value')} in row 1", error_type)
-        return TextTable(path, tuple(str(n) for n in range(1, len(rows[0]) + 1)), tuple(rows))
+        return TextTable(path, tuple(str(n) for n in range(1, len(rows[0]) + 1)), tuple(rows), has_header=False)
     names = tuple(" ".join(cell.split()) for cell in rows[0])
-    _check_header(path, names, error_type)
+    _check_header(path, names, error_type, without_header)
     _check_rectangular(path, rows, f"{count(len(names), 'name')} in the header ({ROW_NUMBERING})", error_type)
     return TextTable(path, names, tuple(rows[1:]))
 
@@ -161,12 +186,12 @@ def _split(lines: Iterable[str], delimiter: str | None) -> Iterator[tuple[str, .
             yield tuple(cells)
 
 
-def _check_header(path: Path, names: Sequence[str], error_type: type[NiimaskerError]) -> None:
+def _check_header(
+    path: Path, names: Sequence[str], error_type: type[NiimaskerError], without_header: Mapping[int, str]
+) -> None:
     if all(_is_number(name) for name in names):
-        raise error_type(
-            f"{path} has no header: its first row holds no names ({list_names(names)}); "
-            "put a row with the columns' names above it."
-        )
+        way_out = without_header.get(len(names), NAME_COLUMNS)
+        raise error_type(f"{path} has no header: its first row holds no names ({list_names(names)}); {way_out}.")
     repeated = [name for name, n in Counter(names).items() if name and n > 1]
     if repeated:
         raise error_type(

@@ -11,7 +11,15 @@ from typing import Any
 from niimasker.errors import SettingsError, count, find_nearest, record_warnings, shorten_text, warn
 from niimasker.options.pipelines import name_pipeline, read_pipelines
 from niimasker.options.python_values import to_json_value
-from niimasker.options.settings import CORRELATION_KINDS, DEPRECATED, NO_REGRESSORS, OPTIONS_BY_NAME, Option, Settings
+from niimasker.options.settings import (
+    CORRELATION_KINDS,
+    DEPRECATED,
+    MOTION_FORMATS,
+    NO_REGRESSORS,
+    OPTIONS_BY_NAME,
+    Option,
+    Settings,
+)
 from niimasker.options.value_checks import HintError
 
 
@@ -136,6 +144,7 @@ def _check_pipelines(settings: Settings) -> None:
 def _check_combinations(settings: Settings) -> None:
     _check_running(settings)
     _check_regressors(settings)
+    _check_motion(settings)
     _check_censoring(settings)
     _check_scrubbing(settings)
     _check_signals(settings)
@@ -204,6 +213,14 @@ def _check_interpolation(settings: Settings) -> None:
         warn(
             f"--interpolation {settings.interpolation} is ignored: it bridges the gaps of censored volumes, but none "
             "of --scrub, --censor_file and --regressors non_steady_state is given."
+        )
+
+
+def _check_motion(settings: Settings) -> None:
+    if settings.motion_format != MOTION_FORMATS[0] and not settings.regressor_files:
+        warn(
+            f"--motion_format {settings.motion_format} is ignored without --regressor_files: it says what tables "
+            "without a header hold."
         )
 
 

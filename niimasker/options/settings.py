@@ -54,6 +54,8 @@ CENSORED_ROWS = ("drop", "nan")
 INTERPOLATIONS = PCHIP, CUBIC = ("pchip", "cubic")
 CORRELATION_KINDS = ("pearson", "correlation", "partial_correlation")
 CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
+# What confounds tables without a header hold; with the first, that is an error.
+MOTION_FORMATS = ("fmriprep", "fsl", "afni", "spm", "hcp")
 TIDY_FORMATS = ("parquet", "tsv.gz")
 # The word of --regressors that regresses out nothing.
 NO_REGRESSORS = "none"
@@ -345,6 +347,14 @@ class Settings:
         is_common=True,
         varies=True,
     )
+    motion_format: str = _option(
+        choice(MOTION_FORMATS),
+        "the program whose motion parameters the tables of --regressor_files hold that have no header; fsl: mcflirt's "
+        ".par; afni: 3dvolreg's -1Dfile or -dfile; spm: rp_*.txt; hcp: Movement_Regressors.txt; they then have the "
+        "names and units of fMRIPrep's columns (trans_x ... rot_z, mm and radians); fmriprep: every table has a header",
+        CONFOUNDS,
+        default="fmriprep",
+    )
     smoothing_fwhm: float | None = _option(
         WIDTH,
         "FWHM of the Gaussian smoothing kernel, in mm; default: no smoothing",
@@ -375,6 +385,12 @@ class Settings:
         default=0.5,
         is_common=True,
         varies=True,
+    )
+    head_radius: float | None = _option(
+        RADIUS,
+        "radius of the head for framewise displacement, in mm; if it is given, framewise displacement is computed from "
+        "the motion parameters even where the confounds have it; default: 50, where they do not have it",
+        CENSORING,
     )
     std_dvars_threshold: float = _option(
         THRESHOLD,

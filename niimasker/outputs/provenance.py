@@ -109,6 +109,7 @@ def make_sidecar(
     cleaning: Cleaning,
     weights: RegionWeights,
     nuisance: Nuisance,
+    displacement_source: str | None,
     sources: Mapping[str, SourceRecord | list[SourceRecord]],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
@@ -127,6 +128,7 @@ def make_sidecar(
             "Kept": timeline.n_kept,
             "CensoredBy": {reason: int(censors.sum()) for reason, censors in timeline.outliers.items()},
         },
+        "FramewiseDisplacement": displacement_source,
         "Confounds": list(nuisance.names),
         "ConfoundsLeftOut": dict(nuisance.left_out),
         "ConfoundsOrthogonalised": list(nuisance.orthogonalised),

@@ -76,6 +76,12 @@ class Extracted:
     warnings: tuple[str, ...]
     mean_volume: np.ndarray | None = None
 
+    @property
+    def displacement_source(self) -> str | None:
+        """What framewise displacement comes from; None if it is not known."""
+        measures = None if self.confounds is None else self.confounds.measures
+        return None if measures is None else measures.displacement_source
+
 
 @dataclass(frozen=True)
 class Result:
@@ -152,6 +158,7 @@ def write_run(
                 cleaning=plan.cleaning,
                 weights=placement.weights[number],
                 nuisance=extracted.nuisance,
+                displacement_source=extracted.displacement_source,
                 sources={**run_sources, **sources[number]},
                 warnings=extracted.warnings,
             )

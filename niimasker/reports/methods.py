@@ -9,6 +9,7 @@ from importlib.metadata import version
 import numpy as np
 
 from niimasker.errors import count
+from niimasker.inputs.framewise_displacement import HEAD_RADIUS
 from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.inputs.runs import AUTO
 from niimasker.inputs.templates import is_template
@@ -116,6 +117,8 @@ def describe_methods(
     nuisance: Nuisance,
     kinds: Sequence[str],
     points: PointWords,
+    *,
+    computes_displacement: bool = False,
 ) -> Paragraph:
     """Return the methods paragraph of a run.
 
@@ -125,10 +128,13 @@ def describe_methods(
         Kind of each atlas's regions: "labels", "maps", "weights" or "spheres".
     points
         The words for the points that regions are made of.
+    computes_displacement
+        Whether framewise displacement was computed from the motion parameters.
     """
     sentences = [
         _extraction(settings, kinds, points),
         *_left_out(settings, points),
+        *_displacement(settings, computes_displacement),
         *_volumes(settings, timeline),
         *_cleaning(settings, cleaning, timeline, nuisance),
         *_connectivity(settings),
@@ -200,6 +206,15 @@ def _cited_mask(settings: Settings, points: PointWords) -> str:
 
 def _file_name(path: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _displacement(settings: Settings, is_computed: bool) -> Iterator[str]:
+    if is_computed and settings.scrubs and settings.fd_threshold:
+        radius = HEAD_RADIUS if settings.head_radius is None else settings.head_radius
+        yield (
+            "Framewise displacement was computed from the motion parameters, with rotations as arcs on a sphere of "
+            f"{radius:g} mm radius ({POWER_2012[0]})."
+        )
 
 
 def _volumes(settings: Settings, timeline: Timeline) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from niimasker.errors import record_warnings
 from niimasker.inputs.confounds import Confounds
+from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.grayordinates import Grayordinates
 from niimasker.inputs.surfaces.mesh_files import list_mesh_folders, list_templateflow_folders
 from niimasker.inputs.surfaces.meshes import Meshes, find_meshes
@@ -102,6 +103,7 @@ class RunView:
     standardized: str | None
     points: PointWords
     framewise_displacement: np.ndarray | None
+    displacement_source: str | None
     std_dvars: np.ndarray | None
     regressor_names: tuple[str, ...]
     regressors: np.ndarray
@@ -155,12 +157,21 @@ def make_view(
         standardized=plan.cleaning.standardize,
         points=points,
         framewise_displacement=None if measures is None else measures.framewise_displacement,
+        displacement_source=extracted.displacement_source,
         std_dvars=None if measures is None else measures.std_dvars,
         regressor_names=names,
         regressors=values,
         regressors_left_out=extracted.nuisance.left_out,
         atlases=atlases,
-        methods=describe_methods(settings, plan.cleaning, timeline, extracted.nuisance, kinds, points),
+        methods=describe_methods(
+            settings,
+            plan.cleaning,
+            timeline,
+            extracted.nuisance,
+            kinds,
+            points,
+            computes_displacement=is_computed(extracted.displacement_source),
+        ),
         settings=settings_record(settings),
         versions=software_versions(),
         command=shlex.join(command),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from niimasker.errors import count
+from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.regions.placing.weights import OK
 from niimasker.reports import brain, figures, heatmaps
 from niimasker.reports.cortex import CortexDrawing, draw_cortex
@@ -124,20 +125,26 @@ def _carpet(atlas: AtlasView, run: RunView) -> Plot:
         if atlas.is_averaged
         else "Each row is one column of the table."
     )
-    missing = "" if run.framewise_displacement is not None else _no_motion(run)
+    motion = _no_motion(run) if run.framewise_displacement is None else _describe_displacement(run)
     return Plot(
         figure,
         f"Carpet plot of {count(len(atlas.names), 'row')} over {count(run.time.n_volumes, 'volume')}"
         + f", with {', '.join(above)} above it",
         f"Carpet plot: cleaned signals as z-scores, from black (-2.5 or less) to white (2.5 or more). {rows} The mean "
-        f"signal above them is the mean over all columns before cleaning. {missing}",
+        f"signal above them is the mean over all columns before cleaning. {motion}",
     )
 
 
 def _no_motion(run: RunView) -> str:
     if "Confounds" not in run.sources:
         return "Motion is not shown, because the run has no confounds table."
-    return "Motion is not shown, because the confounds table has no framewise displacement."
+    return "Motion is not shown, because the confounds table has neither framewise displacement nor motion parameters."
+
+
+def _describe_displacement(run: RunView) -> str:
+    if not is_computed(run.displacement_source):
+        return ""
+    return f"Framewise displacement is computed from {run.displacement_source}."
 
 
 def _over_all_volumes(values: np.ndarray, time: TimeAxis) -> np.ndarray:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from niimasker.errors import ConfoundsError, ImageError, TooFewVolumesError, count, warn
-from niimasker.inputs.confounds import FRAMEWISE_DISPLACEMENT, STD_DVARS, VolumeMeasures
 from niimasker.inputs.series import Series
 from niimasker.inputs.text_tables import ROW_NUMBERING
+from niimasker.inputs.volume_measures import FRAMEWISE_DISPLACEMENT, STD_DVARS, VolumeMeasures
 from niimasker.options.settings import Settings
 
 # The reasons for censoring a volume, in the order of the columns of _outliers.tsv.
@@ -148,9 +148,11 @@ def _list_measures(settings: Settings, measures: VolumeMeasures) -> list[_Measur
         if not (settings.scrubs and threshold):
             continue
         if values is None:
+            motion = ", and no motion parameters (trans_x, ..., rot_z)" if spellings == FRAMEWISE_DISPLACEMENT else ""
             raise ConfoundsError(
-                f"{measures.tables} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2), which --scrub "
-                f"needs; --{_OPTIONS[spellings[0]]} 0 scrubs without it, --censor_file takes volumes of your own."
+                f"{measures.tables} has no column {spellings[0]} ({spellings[1]} before fMRIPrep 1.2){motion}, which "
+                f"--scrub needs; --{_OPTIONS[spellings[0]]} 0 scrubs without it, --censor_file takes volumes of your "
+                "own."
             )
         listed.append(_Measure(spellings[0], values, threshold))
     return listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +24,11 @@ from niimasker.inputs.confounds import (
     check_confounds_length,
     choose_confounds,
     load_confounds,
-    read_confounds,
 )
 from niimasker.inputs.file_states import States, read_states
+from niimasker.inputs.framewise_displacement import complete_measures
 from niimasker.inputs.joined_tables import join_tables
+from niimasker.inputs.motion_parameters import read_confounds
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series, open_series
 from niimasker.options.settings import Settings
@@ -118,7 +120,10 @@ def _check_confounds(
         return None if series is None else collect_error(errors, lambda: _add_run_motion(None, run, settings, series))
     if settings.requested_regressors is None and not settings.needs_confounds:
         return None if series is None else load_run_confounds(run, settings, series, None)
-    tables = [collect_error(errors, functools.partial(read_confounds, path)) for path in run.confounds_paths]
+    motion_format = settings.motion_format
+    tables = [
+        collect_error(errors, functools.partial(read_confounds, path, motion_format)) for path in run.confounds_paths
+    ]
     read = [table for table in tables if table is not None]
     if series is not None:
         for table in read:
@@ -176,6 +181,7 @@ def load_run_confounds(run: Run, settings: Settings, series: Series, timeline: T
                 image_path=run.image_path,
                 kept=None if timeline is None else timeline.kept,
                 high_pass=settings.high_pass,
+                motion_format=settings.motion_format,
             )
     except ConfoundsError as error:
         if settings.requested_regressors is not None or settings.needs_confounds:
@@ -186,11 +192,14 @@ def load_run_confounds(run: Run, settings: Settings, series: Series, timeline: T
 
 
 def _add_run_motion(confounds: Confounds | None, run: Run, settings: Settings, series: Series) -> Confounds | None:
-    """Return a run's confounds, with framewise displacement from its table of motion if they have none."""
-    if run.motion_path is None:
-        return confounds
+    """Return a run's confounds, with framewise displacement from its table of motion or motion parameters."""
     try:
-        return add_motion(confounds, run.motion_path, n_volumes=series.n_volumes, image_path=run.image_path)
+        if run.motion_path is not None:
+            confounds = add_motion(confounds, run.motion_path, n_volumes=series.n_volumes, image_path=run.image_path)
+        if confounds is None or confounds.measures is None:
+            return confounds
+        measures = complete_measures(confounds.measures, settings.head_radius)
+        return dataclasses.replace(confounds, measures=measures)
     except ConfoundsError as error:
         if settings.scrubs and settings.fd_threshold:
             raise

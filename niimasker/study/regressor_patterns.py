@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from niimasker.errors import ConfoundsError
-from niimasker.inputs.confounds import read_confounds
 from niimasker.inputs.joined_tables import join_tables, show_paths
+from niimasker.inputs.motion_parameters import read_confounds
 from niimasker.inputs.regressor_words import Source, find_unmatched
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import Settings
@@ -38,16 +38,16 @@ def _find_unmatched_in_all(settings: Settings, runs: Sequence[Run], plans: Seque
     planned = {plan.run for plan in plans}
     for run in runs:
         if unmatched and run not in planned:
-            unmatched &= _find_unmatched(unmatched, run)
+            unmatched &= _find_unmatched(unmatched, run, settings.motion_format)
     return unmatched
 
 
-def _find_unmatched(words: Set[str], run: Run) -> set[str]:
+def _find_unmatched(words: Set[str], run: Run, motion_format: str) -> set[str]:
     """Return the patterns that match no column of a run's table; an empty set if it cannot be read."""
     if not run.confounds_paths:
         return set()
     try:
-        table = join_tables([read_confounds(path) for path in run.confounds_paths])
+        table = join_tables([read_confounds(path, motion_format) for path in run.confounds_paths])
     except ConfoundsError:
         return set()
     return set(find_unmatched(tuple(words), Source(table.names, table.paths, run.image_path)))

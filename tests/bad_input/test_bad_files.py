@@ -565,7 +565,7 @@ CASES = [
         "no displacement",
         f"a\n{ROWS}",
         f"{CONFOUNDS} --scrub",
-        "bad.tsv has no column framewise_displacement (FramewiseDisplacement before fMRIPrep 1.2), which --scrub needs; --fd_threshold 0 scrubs without it, --censor_file takes volumes of your own.",
+        "bad.tsv has no column framewise_displacement (FramewiseDisplacement before fMRIPrep 1.2), and no motion parameters (trans_x, ..., rot_z), which --scrub needs; --fd_threshold 0 scrubs without it, --censor_file takes volumes of your own.",
     ),
     use(
         "--regressor_files: folder",

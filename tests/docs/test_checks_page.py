@@ -187,6 +187,14 @@ FOUND = [
     ("`--engine nilearn`", "grayordinates", f"{GRAY} --engine nilearn", "does not read CIFTI"),
     ("tables", "no UTF-8 text", f"--regressor_files {ATLAS_PATH}", "not UTF-8"),
     ("rows", "not as many", f"--regressor_files {SEEDS}", "10 rows"),
+    ("`--motion_format`", "as many columns", "--regressor_files seven.par --motion_format fsl", "has 7 columns and no"),
+    (
+        "`--head_radius`",
+        "no motion parameters",
+        "--regressor_files short.tsv --head_radius 40",
+        "leave --head_radius out",
+    ),
+    ("motion parameters", "29 degrees", "--regressor_files turned.par --motion_format spm --regressors", "implausible"),
     ("columns used", "a gap", "--regressor_files gap.tsv --regressors b", "has no value in row 5"),
     ("tables of one run", "that differs", "--regressor_files short.tsv other.tsv", "both have a column 'csf'"),
     ("all columns", "without a name", "--regressor_files gap.tsv --regressors", "has no name"),
@@ -253,6 +261,8 @@ def spoilt(example, tmp_path_factory) -> Example:
     )
     values[4, 1] = np.nan
     pd.DataFrame(values, columns=["", "b"]).to_csv(example.folder / "gap.tsv", sep="\t", index=False)
+    np.savetxt(example.folder / "seven.par", np.zeros((120, 7)))
+    np.savetxt(example.folder / "turned.par", np.random.default_rng(0).normal(size=(120, 6)))
     (example.folder / "kept.txt").write_text("1\n" * 100 + "0\n" * 20, "utf-8")
     (example.folder / "taken_output" / f"{IMAGE}_timeseries.tsv").mkdir(parents=True)
     (example.folder / "described_output").mkdir()

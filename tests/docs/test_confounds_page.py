@@ -9,9 +9,10 @@ import pandas as pd
 from documentation import IMAGE, ON_THE_EXAMPLE, PAGES, code_in, table
 
 from niimasker.errors import EXIT_DONE
+from niimasker.inputs.motion_parameters import FORMATS
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
 from niimasker.inputs.strategies import STRATEGIES
-from niimasker.options.settings import NO_REGRESSORS, STANDARDIZE_METHODS
+from niimasker.options.settings import MOTION_FORMATS, NO_REGRESSORS, STANDARDIZE_METHODS
 
 
 def test_every_strategy_and_flexible_word_is_described():
@@ -37,6 +38,15 @@ def test_number_of_compcor_components_is_the_codes():
     assert f"first {DEFAULTS['n_compcor']} components" in columns["compcor"]
     assert f"first {STRATEGIES['AnatCompCor']['n_compcor']} a_comp_cor" in columns["AnatCompCor"]
     assert f"first {STRATEGIES['TempCompCor']['n_compcor']} t_comp_cor" in columns["TempCompCor"]
+
+
+def test_formats_of_motion_parameters_are_the_codes():
+    rows = table("`--motion_format`", "files", "columns", "rotations")
+    assert tuple(row[0] for row in rows) == MOTION_FORMATS
+    in_degrees = {name: file_format.in_degrees for name, file_format in FORMATS.items()}
+    assert {row[0]: row[3] == "degrees" for row in rows[1:]} == in_degrees
+    for row in rows[1:]:
+        assert all(f"{n_columns} columns" in row[1] for n_columns in list(FORMATS[row[0]].columns)[1:])
 
 
 def test_methods_of_standardising_are_the_codes():

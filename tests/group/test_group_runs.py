@@ -226,7 +226,7 @@ def test_confounds_without_motion_leave_qcfc_out(study):
     assert main(study) == 0
     assert read(TABLES[0])["qcfc_n_runs"].tolist() == [0, 0]
     assert read(TABLES[1])["qcfc_r"].isna().all()
-    assert "No QC-FC: it needs 10 runs whose confounds have framewise_displacement" in PAGE.read_text()
+    assert "No QC-FC: it needs 10 runs whose framewise displacement is known" in PAGE.read_text()
 
 
 def test_atlases_have_rows_of_their_own(study):

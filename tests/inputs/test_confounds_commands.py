@@ -90,10 +90,12 @@ def save_noise(path: Path, n_volumes: int) -> Path:
 
 
 def write_confounds(path: Path, names: Sequence[str] = NAMES) -> Path:
-    """Write noise under these names: derivatives have no value in the first row, cosines are cosines."""
+    """Write noise under these names: derivatives lack their first value, cosines are cosines, turns are small."""
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(N, len(names))).round(6), columns=list(names))
     for number, name in enumerate(name for name in names if name.startswith("cosine")):
         frame[name] = np.cos((number + 1) * np.pi * (np.arange(N) + 0.5) / N).round(6)
+    turns = [name for name in names if name.startswith("rot_")]
+    frame[turns] = (frame[turns] / 100).round(6)
     frame.loc[0, [name for name in names if "derivative" in name]] = np.nan
     frame.to_csv(path, sep="\t", index=False, na_rep="n/a")
     return path

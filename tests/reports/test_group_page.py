@@ -129,7 +129,7 @@ class TestLeftOut:
     def test_without_motion_the_matrices_are_shown_alone(self, members):
         page = make_page([dataclasses.replace(member, mean_fd=np.nan) for member in members])
         assert list(figures_of(page)) == ["mean", "spread"]
-        assert "No QC-FC: it needs 10 runs whose confounds have framewise_displacement" in page
+        assert "No QC-FC: it needs 10 runs whose framewise displacement is known" in page
         assert "Ciric" not in page
 
     def test_fewer_runs_than_ten_with_the_same_names_have_no_figures(self, members, tmp_path):
