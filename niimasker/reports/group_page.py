@@ -21,9 +21,10 @@ from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import GroupFiles
 from niimasker.reports import group_figures, heatmaps
 from niimasker.reports.index_page import to_href
-from niimasker.reports.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
+from niimasker.reports.methods import Paragraph
 from niimasker.reports.pages import render, write_assets, write_page
 from niimasker.reports.plots import Plot
+from niimasker.reports.references import CIRIC_2017, PARKES_2018, POWER_2012
 from niimasker.reports.region_groups import describe_order, group_regions
 from niimasker.reports.run_page import Fact
 from niimasker.reports.run_view import MAX_COLUMNS

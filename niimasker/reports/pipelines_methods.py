@@ -9,7 +9,8 @@ from niimasker.errors import count
 from niimasker.group.comparison import AtlasComparison, Comparison
 from niimasker.group.edges import SIGNIFICANT
 from niimasker.group.modularity import FROM_NAMES, LOUVAIN_SEEDS
-from niimasker.reports.methods import CIRIC_2017, PARKES_2018, POWER_2012, Paragraph
+from niimasker.reports.methods import Paragraph
+from niimasker.reports.references import CIRIC_2017, PARKES_2018, POWER_2012
 from niimasker.signals.connectivity import DESCRIPTIONS
 
 WANG_2024 = (

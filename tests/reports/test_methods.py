@@ -5,7 +5,9 @@ import pytest
 
 from niimasker.errors import NiimaskerWarning
 from niimasker.options.merging import make_settings
-from niimasker.reports.methods import (
+from niimasker.reports.methods import describe_methods
+from niimasker.reports.point_words import GRAYORDINATES, VERTICES, VOXELS
+from niimasker.reports.references import (
     CIRIC_2017,
     DUPRE_2021,
     FRITSCH_1984,
@@ -13,9 +15,7 @@ from niimasker.reports.methods import (
     LINDQUIST_2019,
     POWER_2012,
     POWER_2014,
-    describe_methods,
 )
-from niimasker.reports.point_words import GRAYORDINATES, VERTICES, VOXELS
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline

@@ -257,7 +257,8 @@ def test_page_of_many_runs_and_regions_is_small(comparison):
 
 class TestIndex:
     def test_links_to_the_page(self):
-        page = make_index_page([], [], date=DATE, versions=VERSIONS, comparison=GroupNote("pipelines.html", "3 pipelines"))
+        note = GroupNote("pipelines.html", "3 pipelines")
+        page = make_index_page([], [], date=DATE, versions=VERSIONS, comparison=note)
         assert '<a href="pipelines.html">Comparison of pipelines</a>: 3 pipelines' in page
 
     def test_says_why_there_is_none(self):
