@@ -75,55 +75,75 @@ def prepare_nuisance(confounds: Confounds | None, timeline: Timeline, cleaning: 
     return nuisance
 
 
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Regressors of shape (n_kept, n_regressors), and the same with rejected components orthogonalised."""
+
+    values: np.ndarray
+    orthogonal: np.ndarray
+
+    def is_explained(self, position: int) -> bool:
+        """Return whether orthogonalising leaves nothing of a regressor."""
+        left, column = self.orthogonal[:, position], self.values[:, position]
+        return bool(
+            np.linalg.norm(left - left.mean()) <= _DEPENDENCE_TOLERANCE * np.linalg.norm(column - column.mean())
+        )
+
+
 def _prepare_regressors(confounds: Confounds, timeline: Timeline, cleaning: Cleaning) -> Nuisance:
     names, values, preserved = confounds.names, confounds.values[timeline.kept], confounds.preserved
     filtered = detrend_and_filter(values, timeline, cleaning)
-    regressors = filtered.copy()
+    before, after = Columns(values, values), Columns(filtered, filtered)
     if preserved is not None:
-        # Orthogonalised last: filters and censoring would undo it.
-        before = preserved.values[timeline.kept]
-        accepted = detrend_and_filter(before, timeline, cleaning)
-        is_left = accepted.std(axis=0) > _FILTER_TOLERANCE * before.std(axis=0)
         positions = [names.index(name) for name in preserved.regressors]
-        regressors[:, positions] = orthogonalise(filtered[:, positions], accepted[:, is_left])
-    left_out = find_redundant(names, values, filtered, regressors)
+        accepted = preserved.values[timeline.kept]
+        before = _orthogonalise_some(values, positions, accepted)
+        # Orthogonalised last: filters and censoring would undo it.
+        accepted_after = detrend_and_filter(accepted, timeline, cleaning)
+        is_left = accepted_after.std(axis=0) > _FILTER_TOLERANCE * accepted.std(axis=0)
+        after = _orthogonalise_some(filtered, positions, accepted_after[:, is_left])
+    left_out = find_redundant(names, before, after)
     used = [position for position, name in enumerate(names) if name not in left_out]
     n_left = _count_degrees_of_freedom(len(used), timeline, cleaning)
-    nuisance = Nuisance(tuple(names[position] for position in used), regressors[:, used], left_out, n_left)
+    nuisance = Nuisance(tuple(names[position] for position in used), after.orthogonal[:, used], left_out, n_left)
     if preserved is None:
         return nuisance
     orthogonalised = tuple(name for name in nuisance.names if name in preserved.regressors)
     return dataclasses.replace(nuisance, orthogonalised=orthogonalised, preserved=preserved.names)
 
 
-def find_redundant(
-    names: tuple[str, ...], values: np.ndarray, filtered: np.ndarray, regressors: np.ndarray
-) -> dict[str, str]:
+def _orthogonalise_some(values: np.ndarray, positions: list[int], accepted: np.ndarray) -> Columns:
+    orthogonal = values.copy()
+    orthogonal[:, positions] = orthogonalise(values[:, positions], accepted)
+    return Columns(values, orthogonal)
+
+
+def find_redundant(names: tuple[str, ...], before: Columns, after: Columns) -> dict[str, str]:
     """Return the regressors that add nothing to the ones before them, with the reason.
 
     Parameters
     ----------
-    values, filtered, regressors : ndarray of shape (n_kept, n_regressors)
-        Before and after detrending and filtering, and after orthogonalising some of them to accepted components.
+    before, after
+        The regressors before and after detrending and filtering.
     """
     left_out: dict[str, str] = {}
-    # A combination of others is looked for before filtering too: bridges of gaps are not linear in the kept values
-    # ("pchip"), so that of a sum of regressors something is left after filtering that is none of theirs.
-    basis_before = basis = np.empty((len(values), 0))
+    # Combinations are looked for before filtering too: bridges of gaps are not linear in the kept values ("pchip"), so
+    # that of a sum of regressors something is left after filtering that is none of theirs.
+    basis_before = basis = np.empty((len(before.values), 0))
     used: dict[str, np.ndarray] = {}
-    for name, before, after, regressor in zip(names, values.T, filtered.T, regressors.T, strict=True):
-        if np.ptp(before) == 0:
+    for position, name in enumerate(names):
+        values, filtered = before.values[:, position], after.values[:, position]
+        if np.ptp(values) == 0:
             left_out[name] = "constant"
             continue
-        if np.std(after) <= _FILTER_TOLERANCE * np.std(before):
+        if np.std(filtered) <= _FILTER_TOLERANCE * np.std(values):
             left_out[name] = "nothing is left of it after detrending and filtering"
             continue
-        length = np.linalg.norm(regressor - regressor.mean())
-        if length <= _DEPENDENCE_TOLERANCE * np.linalg.norm(after - after.mean()):
+        if before.is_explained(position) or after.is_explained(position):
             left_out[name] = "a combination of the accepted components"
             continue
-        unit = _scale_to_unit(regressor)
-        residual_before = _project_out(basis_before, _scale_to_unit(before))
+        unit = _scale_to_unit(after.orthogonal[:, position])
+        residual_before = _project_out(basis_before, _scale_to_unit(before.orthogonal[:, position]))
         residual = _project_out(basis, unit)
         if min(np.linalg.norm(residual_before), np.linalg.norm(residual)) > _DEPENDENCE_TOLERANCE:
             basis_before = np.column_stack([basis_before, residual_before / np.linalg.norm(residual_before)])
