@@ -39,5 +39,6 @@ def list_inputs(study: Study) -> InputFiles:
     paths = [path for text in settings.roi_file for path in parse_roi_file(text).paths]
     paths += [path for path in find_names_paths(settings.roi_file, settings.labels) if path is not None]
     paths += [] if settings.mask_img is None else parse_mask(settings.mask_img).paths
-    paths += [path for run in study.all_runs for path in list_run_files(run, settings).values()]
+    by_pipeline = settings.by_pipeline
+    paths += [path for run in study.all_runs for path in list_run_files(run, by_pipeline[run.pipeline]).values()]
     return InputFiles(paths)
