@@ -12,6 +12,7 @@ from pathlib import Path
 from niimasker.errors import count
 from niimasker.group.compared_runs import ComparedRuns, LeftOut
 from niimasker.group.comparison import Comparison
+from niimasker.options.settings import make_label
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import name_comparison_files, name_group_files
 from niimasker.reports.pages import render, write_assets, write_page
@@ -52,8 +53,8 @@ class LeftOutGroup:
 def write_comparison(output_dir: Path, comparison: Comparison) -> None:
     """Write the page that compares pipelines, and the scripts and style sheet that it needs."""
     path = name_comparison_files(output_dir).page_path
-    group_path = name_group_files(output_dir).page_path
-    links = [Link(group_path.relative_to(path.parent).as_posix(), "group page")] if group_path.is_file() else []
+    group_paths = {name: name_group_files(output_dir, make_label(name)).page_path for name in comparison.runs.pipelines}
+    links = [Link(group.name, f"group page of {name}") for name, group in group_paths.items() if group.is_file()]
     page = make_pipelines_page(
         comparison, date=datetime.now().astimezone(), versions=software_versions(), group_links=links
     )

@@ -30,7 +30,7 @@ def test_page_and_table_are_written(study, tmp_path):
 
 
 def test_table_alone_is_written_without_pages(study, tmp_path):
-    write(study, has_page=False)
+    assert write(study, has_page=False).page_name is None
     files = name_comparison_files(tmp_path)
     assert (files.page_path.exists(), files.numbers_path.exists()) == (False, True)
 
