@@ -222,7 +222,7 @@ def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[s
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     rest = [
         f"{counts[status]} of {count(len(outcomes), 'run')} {status}"
-        for status in ("failed", "not started")
+        for status in ("failed", "excluded", "not started")
         if counts[status]
     ]
     tables = f"{count(n_tables, 'table')} of time series in {settings.output_dir}"
@@ -231,6 +231,7 @@ def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[s
     of_pipelines = f"{count(n_images, 'image')} x {count(n_pipelines, 'pipeline')}: " if n_pipelines else ""
     yield "; ".join([f"{of_pipelines}{count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
     yield from _summarise_failures(outcomes, settings)
+    yield from _summarise_exclusions(outcomes, settings)
     yield from _list_other_runs(study)
     index_path = settings.output_dir / "reports" / "index.html"
     if not settings.no_report and index_path.is_file():
@@ -239,12 +240,13 @@ def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[s
 
 def _list_other_runs(study: Study) -> Iterator[str]:
     """Yield a line about runs in the folder that are not among those of the study, if there are any."""
+    from niimasker.outputs.outcomes import has_tables
     from niimasker.outputs.study_names import summary_path
     from niimasker.outputs.summaries import read_summary
 
     output_dir, own = study.settings.output_dir, {run.output_stem for run in study.all_runs}
     rows = read_summary(summary_path(output_dir)) or []
-    others = [row["output"] for row in rows if row["status"] == "done" and row["output"] not in own]
+    others = [row["output"] for row in rows if has_tables(row) and row["output"] not in own]
     if others:
         yield (
             f"{count(len(others), 'other run')} in {output_dir}: {list_names(others)}; to take one out, remove its "
@@ -267,6 +269,16 @@ def _summarise_failures(outcomes: Sequence[Outcome], settings: Settings) -> Iter
     yield from (f"failed: {_format_reason(outcome)}" for outcome in shown)
     if len(failed) > len(shown):
         yield f"reasons: {summary_path(settings.output_dir)}"
+
+
+def _summarise_exclusions(outcomes: Sequence[Outcome], settings: Settings) -> Iterator[str]:
+    """Yield the lines about excluded runs: the first reasons, and the file with all reasons."""
+    excluded = [outcome for outcome in outcomes if outcome.status == "excluded"]
+    yield from (f"excluded: {outcome.run.output_stem}: {outcome.reason}" for outcome in excluded[:_MAX_REASONS])
+    if len(excluded) > _MAX_REASONS:
+        from niimasker.outputs.study_names import summary_path
+
+        yield f"all {len(excluded)} excluded runs, with reasons: {summary_path(settings.output_dir)}"
 
 
 def _format_reason(outcome: Outcome) -> str:

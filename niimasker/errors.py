@@ -41,6 +41,10 @@ class RunError(NiimaskerError):
     """One run cannot be processed; it is reported as failed and the others continue."""
 
 
+class RunExcludedError(RunError):
+    """A run is beyond a limit of the options, and has too few volumes for tables; it is excluded, not failed."""
+
+
 class BrokenImageError(ImageError, RunError):
     """The content of an image is damaged."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,8 +13,9 @@ from niimasker.errors import OutputError, SettingsError, count, warn
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
+from niimasker.outputs.calls import publishing
 from niimasker.outputs.files import remove_leftovers
-from niimasker.outputs.outcomes import DONE, SKIPPED, Outcome
+from niimasker.outputs.outcomes import DONE, EXCLUDED, FAILED, SKIPPED, Outcome
 from niimasker.running.execution import extract_plans, find_complete
 from niimasker.running.folder import Occupied, locked_folder, occupy, remove_incomplete
 from niimasker.running.interrupts import hold_interrupts
@@ -102,6 +104,7 @@ def run_study(
         shared = share(study, command)
         finished = {outcome.run: outcome for outcome in find_finished(study, shared)}
         occupied = occupy(study, shared.analysis, list_study_files(study), finished.keys(), command, stack)
+        _update_pages(finished.values(), occupied)
         outcomes = {run: Outcome(run) for run in study.runs}
         underway: dict[Run, Task] = {}
         with contextlib.ExitStack() as holding:
@@ -124,7 +127,37 @@ def run_study(
                 removed = _end_study(study, occupied, outcomes, underway, command, on_unwritten)
     for outcome in removed.values():
         on_outcome(outcome)
+    _warn_of_no_runs(outcomes.values())
     return list(outcomes.values())
+
+
+def _update_pages(finished: Iterable[Outcome], occupied: Occupied) -> None:
+    """Have the page of each run that --resume skips say whether this call excludes the run."""
+    for outcome in finished:
+        if outcome.result is None or outcome.result.report_path is None:
+            continue
+        # Imported here: without pages, its imports need not be there.
+        from niimasker.reports.exclusion_note import update_note
+
+        try:
+            with publishing(occupied.record.path):
+                update_note(outcome.result.report_path, outcome.result.exclusion)
+        except (OutputError, OSError) as error:
+            warn(f"whether the run is excluded is not on its page: {error}")
+
+
+def _warn_of_no_runs(outcomes: Iterable[Outcome]) -> None:
+    """Warn of each pipeline of which all runs are excluded."""
+    statuses: dict[str, set[str]] = defaultdict(set)
+    for outcome in outcomes:
+        statuses[outcome.run.pipeline].add(outcome.status)
+    for pipeline, found in statuses.items():
+        if found == {EXCLUDED}:
+            of_pipeline = f" of pipeline {pipeline!r}" if pipeline else ""
+            warn(
+                f"all runs{of_pipeline} are excluded; raise --max_mean_fd and --max_censored or lower --min_minutes, "
+                "and call niimasker with --resume, which does not extract the runs again."
+            )
 
 
 def _end_study(
@@ -176,7 +209,7 @@ def _find_removed(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
                 f"{outcome.run.image_path}: {missing[0]} was written, but has been removed since; "
                 "process this run again with --resume."
             )
-            yield dataclasses.replace(outcome, result=None, reason=reason)
+            yield dataclasses.replace(outcome, result=None, reason=reason, is_excluded=False)
 
 
 def _cluster(settings: Settings) -> contextlib.AbstractContextManager[Client | None]:
@@ -224,9 +257,9 @@ def _extract_runs(
 ) -> Generator[Outcome, None, None]:
     """Yield the outcome of each run, until one of them ends the study; `underway` receives the runs that start here."""
     for run, reason in study.failure_reasons.items():
-        outcome = Outcome(run, reason=reason, seconds=0.0)
-        yield outcome
-        if study.settings.fail_fast:
+        is_excluded = study.invalid_runs[run].exclusion is not None
+        yield Outcome(run, reason=reason, seconds=0.0, is_excluded=is_excluded)
+        if study.settings.fail_fast and not is_excluded:
             return
     yield from finished.values()
     plans = [plan for plan in study.plans if plan.run not in finished]
@@ -234,5 +267,5 @@ def _extract_runs(
     with contextlib.closing(extracting) as extracted:
         for outcome in extracted:
             yield outcome
-            if outcome.ends_all or (study.settings.fail_fast and outcome.reason):
+            if outcome.ends_all or (study.settings.fail_fast and outcome.status == FAILED):
                 return

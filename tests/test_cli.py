@@ -24,7 +24,7 @@ from images import N_VOLUMES, OBLIQUE, SHAPE, make_labels, make_series, save
 from niimasker import __version__, extract
 from niimasker.cli import main
 from niimasker.errors import NiimaskerError, NiimaskerWarning
-from niimasker.options.settings import COMMAND_LINE_OPTIONS, GROUPS, OPTIONS, PER_CALL_OPTIONS
+from niimasker.options.settings import COMMAND_LINE_OPTIONS, GROUPS, OPTIONS, PER_CALL_OPTIONS, RUN_LIMITS
 
 ALL_OPTIONS = (*OPTIONS, *COMMAND_LINE_OPTIONS)
 VOLUMES = np.arange(N_VOLUMES)
@@ -171,7 +171,7 @@ def test_short_help_says_where_the_rest_is(niimasker):
     *_, options, documentation, exit_codes = out.splitlines()
     assert "--help_all" in options
     assert "README.md" in documentation
-    assert exit_codes == "Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."
+    assert exit_codes == "Exit codes: 0 no run failed, 1 a run failed, 2 wrong use, 130 interrupted."
 
 
 def test_full_help_lists_every_option(niimasker):
@@ -886,7 +886,7 @@ def test_sidecar_names_confounds_and_columns(finished):
 
 def test_sidecar_holds_every_setting_as_resolved(finished):
     recorded = read_json(finished / "bold_timeseries.json")["Settings"]
-    assert set(recorded) == {option.name for option in OPTIONS} - PER_CALL_OPTIONS
+    assert set(recorded) == {option.name for option in OPTIONS} - {*PER_CALL_OPTIONS, *RUN_LIMITS}
     assert (recorded["discard_scans"], recorded["n_decimals"], recorded["regressors"]) == (2, 8, ["x"])
 
 

@@ -27,6 +27,8 @@ from niimasker.options.option_types import (
     LABEL,
     LABELS,
     MASK,
+    MILLIMETRES,
+    MINUTES,
     NAMES,
     PIPELINES,
     PROCESSES,
@@ -442,6 +444,28 @@ class Settings:
         default="drop",
         varies=True,
     )
+    min_minutes: float | None = _option(
+        MINUTES,
+        "exclude runs of which fewer minutes are kept; that is, kept volumes times repetition time; an excluded run "
+        "has tables and a page, but the group page and --tidy leave it out, and its status in summary.tsv is excluded; "
+        "default: no limit",
+        CENSORING,
+        affects_results=False,
+    )
+    max_mean_fd: float | None = _option(
+        MILLIMETRES,
+        "exclude runs whose mean framewise displacement is above this, in mm; the mean is over all volumes that are "
+        "not discarded, censored ones included; default: no limit",
+        CENSORING,
+        affects_results=False,
+    )
+    max_censored: float | None = _option(
+        SHARE,
+        "exclude runs of which a larger share of volumes is censored, from 0 to 1; discarded volumes do not count; "
+        "default: no limit",
+        CENSORING,
+        affects_results=False,
+    )
     detrend: bool = _option(
         FLAG, "remove linear trends from signals and confounds", SIGNALS, default=False, varies=True
     )
@@ -629,7 +653,8 @@ class Settings:
     @property
     def needs_confounds(self) -> bool:
         """Whether each run must have a confounds table."""
-        return bool(set(self.regressors) - {NO_REGRESSORS}) or self.scrub or self.discard_scans == "auto"
+        has_words = bool(set(self.regressors) - {NO_REGRESSORS})
+        return has_words or self.scrub or self.discard_scans == "auto" or self.max_mean_fd is not None
 
     @property
     def needs_only_motion(self) -> bool:
@@ -640,6 +665,11 @@ class Settings:
     def scrubs(self) -> bool:
         """Whether volumes with excessive motion are censored."""
         return self.scrub or "scrub" in self.regressors
+
+    @property
+    def needs_displacement(self) -> bool:
+        """Whether the framewise displacement of each run must be known."""
+        return bool(self.scrubs and self.fd_threshold) or self.max_mean_fd is not None
 
 
 OPTIONS: tuple[Option, ...] = tuple(
@@ -683,6 +713,9 @@ COMMAND_LINE_OPTIONS: tuple[Option, ...] = (
 PER_CALL_OPTIONS = frozenset(
     option.name for option in OPTIONS if option.group == RUNNING and not option.affects_results
 )
+
+# The limits beyond which runs are excluded. They shape no table: summary.tsv and pages say which runs are excluded.
+RUN_LIMITS = ("min_minutes", "max_mean_fd", "max_censored")
 
 # Names of version 0.0.4 that are accepted with a warning. sphere_size was in its JSON template only.
 DEPRECATED = {"regressor_names": "regressors", "sphere_size": "radius"}

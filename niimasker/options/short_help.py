@@ -14,7 +14,7 @@ USAGE = (
     "niimasker output_dir --example",
 )
 DOCUMENTATION = "Documentation: README.md and docs/ of niimasker's repository."
-EXIT_CODES = "Exit codes: 0 all runs done, 1 a run failed, 2 wrong use, 130 interrupted."
+EXIT_CODES = "Exit codes: 0 no run failed, 1 a run failed, 2 wrong use, 130 interrupted."
 FOOTER = (
     "All options: niimasker --help_all. A JSON file takes the same names.",
     DOCUMENTATION,

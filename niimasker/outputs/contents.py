@@ -17,7 +17,7 @@ from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.calls import Call, find_calls
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, find_files, is_inside
 from niimasker.outputs.naming import name_sidecars, report_path
-from niimasker.outputs.outcomes import DONE, NOT_STARTED, Row, row_of_sidecar
+from niimasker.outputs.outcomes import NOT_STARTED, Row, has_tables, row_of_sidecar
 from niimasker.outputs.run_sidecars import Sidecar, listed_files, read_analysis, read_sidecar
 from niimasker.outputs.study_names import parameters_path, summary_path
 from niimasker.outputs.summaries import read_summary
@@ -103,7 +103,7 @@ def read_contents(
     listed = [*_list_recorded(record), *(row["output"] for row in summary)]
     listing = _list_folders(output_dir, [*outputs, *listed, *(name for call in calls for name in call.runs)])
     # The files of these need not be read.
-    done = [name for name, row in same.items() if row["status"] == DONE]
+    done = [name for name, row in same.items() if has_tables(row)]
     known = {path for name in done for path in name_sidecars(settings, name, keys)}
     unknown: dict[str, list[tuple[Path, Sidecar]]] = defaultdict(list)
     for path in _find_sidecars(listing):
@@ -146,8 +146,8 @@ def read_rows(
     """Return the rows of summary.tsv that are of an analysis, by output name, except those of some runs.
 
     None stands for a summary that cannot be read.
-    A run that is done, but whose files have been removed since, is left out, and so is one that is not done and whose
-    image is gone; one that is done, but not in the summary yet, gets the row that its JSON file gives.
+    A run that has tables, but whose files have been removed since, is left out, and so is one without and whose image
+    is gone; one that is done, but not in the summary yet, gets the row that its JSON file gives.
     """
     summary = read_summary(summary_path(settings.output_dir))
     if summary is None:
@@ -167,8 +167,8 @@ def _select_rows(summary: Iterable[Row], settings: Settings, keys: Sequence[str]
             sidecar = read_sidecar(paths[0])
             theirs = read_analysis(sidecar)
             is_complete = theirs is not None and analysis.agrees_with(theirs)
-            row = row_of_sidecar(sidecar, row["analysis"]) if is_complete else row
-        if is_complete or (row["status"] != DONE and not is_image_gone(row)):
+            row = row_of_sidecar(sidecar, row["analysis"], settings) if is_complete else row
+        if is_complete or (not has_tables(row) and not is_image_gone(row)):
             rows[name] = row
     return rows
 
@@ -195,7 +195,7 @@ def _sort_others(
         mine = {path: sidecar for path, sidecar, each in theirs if each and analysis.agrees_with(each)}
         if mine.keys() == expected:
             checksum = next(each.own_checksum for path, _, each in theirs if path in mine and each)
-            same.setdefault(name, row_of_sidecar(next(iter(mine.values())), checksum))
+            same.setdefault(name, row_of_sidecar(next(iter(mine.values())), checksum, settings))
         rest = [(path, sidecar, each) for path, sidecar, each in theirs if path not in mine and each is not None]
         if rest:
             listed = (path for _, sidecar, _ in rest for path in listed_files(sidecar, settings.output_dir))

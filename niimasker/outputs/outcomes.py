@@ -1,7 +1,8 @@
-"""The outcome of a run (done, skipped, failed or not started), and its row in summary.tsv."""
+"""The outcome of a run (done, skipped, excluded, failed or not started), and its row in summary.tsv."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from niimasker.inputs.entities import read_name
 from niimasker.inputs.runs import Run
+from niimasker.options.settings import Settings
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.run_sidecars import read_pipeline
+from niimasker.study.run_limits import RunQuality, find_exclusion
 
 if TYPE_CHECKING:
     from niimasker.outputs.naming import Tables
     from niimasker.outputs.results import Result
 
-DONE, SKIPPED, FAILED, NOT_STARTED = "done", "skipped", "failed", "not started"
+DONE, SKIPPED, EXCLUDED, FAILED, NOT_STARTED = "done", "skipped", "excluded", "failed", "not started"
 
 # The entities of an image's name that are columns of summary.tsv.
 NAMED_ENTITIES = ("sub", "ses", "task", "run")
@@ -45,14 +48,16 @@ Row = dict[str, Any]
 class Outcome:
     """The outcome of a run: its result, or the reason why it failed; neither if it was not started.
 
+    A run that is excluded has a reason, and a result unless it has too few volumes for tables.
+
     Parameters
     ----------
     run
         The run, with the paths of its files.
     result
-        The files and numbers of a run that is done or skipped, otherwise None.
+        The files and numbers of a run that is done, skipped or excluded, otherwise None.
     reason
-        Why the run failed, in one line; otherwise None.
+        Why the run failed or is excluded, in one line; otherwise None.
     seconds
         Time that the run took; None if not known.
     traceback
@@ -62,6 +67,8 @@ class Outcome:
         user can fix.
     is_skipped
         Whether `resume` skipped the run, so that the result is that of an earlier call.
+    is_excluded
+        Whether the run is beyond a limit of the options.
     is_lost
         Whether the process or the cluster's worker that processed the run died or was stopped, so that some of the
         run's files may be missing.
@@ -78,13 +85,16 @@ class Outcome:
     traceback: str = ""
     is_bug: bool = False
     is_skipped: bool = False
+    is_excluded: bool = False
     is_lost: bool = False
     ends_all: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:
-        """One of done, skipped, failed, not started."""
+        """One of done, skipped, excluded, failed, not started."""
+        if self.is_excluded:
+            return EXCLUDED
         if self.result is None:
             return NOT_STARTED if self.reason is None else FAILED
         return SKIPPED if self.is_skipped else DONE
@@ -93,6 +103,19 @@ class Outcome:
     def tables(self) -> tuple[Tables, ...]:
         """The files written for each atlas; none if the run failed."""
         return () if self.result is None else self.result.tables
+
+
+def finished_outcome(run: Run, result: Result, *, seconds: float | None = None, is_skipped: bool = False) -> Outcome:
+    """Return the outcome of a run that has a result."""
+    return Outcome(
+        run,
+        result,
+        result.exclusion,
+        seconds,
+        is_skipped=is_skipped,
+        is_excluded=result.exclusion is not None,
+        warnings=result.warnings,
+    )
 
 
 def summary_row(outcome: Outcome, analysis: Analysis) -> Row:
@@ -109,7 +132,7 @@ def summary_row(outcome: Outcome, analysis: Analysis) -> Row:
         **_name_columns(str(run.image_path), ", ".join(map(str, run.confounds_paths)) or None, run.output_stem),
         "pipeline": run.pipeline or None,
         "status": DONE if outcome.status == SKIPPED else outcome.status,
-        "skipped": int(outcome.status == SKIPPED),
+        "skipped": int(outcome.is_skipped),
         "reason": outcome.reason,
         "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
         **numbers,
@@ -118,11 +141,18 @@ def summary_row(outcome: Outcome, analysis: Analysis) -> Row:
     }
 
 
-def row_of_sidecar(sidecar: Mapping[str, Any], analysis: str) -> Row:
+def has_tables(row: Row) -> bool:
+    """Return whether a run's row says that its tables were written; an excluded run may have too few volumes."""
+    return row["status"] == DONE or (row["status"] == EXCLUDED and row["n_volumes"] is not None)
+
+
+def row_of_sidecar(sidecar: Mapping[str, Any], analysis: str, settings: Settings) -> Row:
     """Return the row of summary.tsv of a run that is known by its JSON file alone.
 
     Parameters
     ----------
+    settings
+        Those of this call, whose limits say whether the run is excluded.
     analysis
         The checksum of what its tables are made with.
     """
@@ -130,17 +160,27 @@ def row_of_sidecar(sidecar: Mapping[str, Any], analysis: str) -> Row:
     sources = sources if isinstance(sources, Mapping) else {}
     tables = sources.get("Confounds", [])
     confounds = [_read_path(source) for source in (tables if isinstance(tables, list) else [tables])]
+    numbers = {name: _read_number(sidecar["Summary"].get(name)) for name in SUMMARY_NUMBERS}
+    exclusion = _find_exclusion(settings, numbers, _read_number(sidecar.get("RepetitionTime")))
     return {
         **_name_columns(_read_path(sources.get("Image")), ", ".join(confounds) or None, sidecar["Output"]),
         "pipeline": read_pipeline(sidecar) or None,
-        "status": DONE,
+        "status": EXCLUDED if exclusion else DONE,
         "skipped": 0,
-        "reason": None,
+        "reason": exclusion,
         "seconds": None,
-        **{name: _read_number(sidecar["Summary"].get(name)) for name in SUMMARY_NUMBERS},
+        **numbers,
         "n_warnings": len(sidecar["Warnings"]),
         "analysis": analysis,
     }
+
+
+def _find_exclusion(settings: Settings, numbers: Mapping[str, float | None], t_r: float | None) -> str | None:
+    n_kept, n_censored, mean_fd = (numbers[name] for name in ("n_volumes", "n_censored", "mean_fd"))
+    if n_kept is None or n_censored is None:
+        return None
+    quality = RunQuality(int(n_kept), int(n_censored), t_r, math.nan if mean_fd is None else mean_fd)
+    return find_exclusion(settings, quality)
 
 
 def _name_columns(image: str, confounds: str | None, output: str) -> Row:

@@ -19,7 +19,7 @@ from niimasker.inputs.file_states import checksum
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.series import Series
 from niimasker.inputs.spaces import Space
-from niimasker.options.settings import PER_CALL_OPTIONS, Pipeline, Settings
+from niimasker.options.settings import PER_CALL_OPTIONS, RUN_LIMITS, Pipeline, Settings
 from niimasker.options.value_checks import Shard
 from niimasker.regions.names.joins import NamesJoin
 from niimasker.regions.placing.weights import RegionWeights
@@ -49,8 +49,9 @@ def settings_record(settings: Settings) -> dict[str, Any]:
 
 
 def shaping_settings(settings: Settings) -> dict[str, Any]:
-    """Return the settings that JSON files of runs record: all but those about how one call runs."""
-    return {name: value for name, value in settings_record(settings).items() if name not in PER_CALL_OPTIONS}
+    """Return the settings that JSON files of runs record: all but those about how one call runs and limits of runs."""
+    left_out = {*PER_CALL_OPTIONS, *RUN_LIMITS}
+    return {name: value for name, value in settings_record(settings).items() if name not in left_out}
 
 
 def _plain(value: Any) -> Any:

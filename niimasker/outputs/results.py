@@ -53,6 +53,7 @@ from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.plans import Plan
+from niimasker.study.run_limits import measure_mean_fd
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Extracted:
 
 @dataclass(frozen=True)
 class Result:
-    """The files, warnings and summary numbers of a run that succeeded, over all atlases."""
+    """The files, warnings and summary numbers of a run over all atlases, and why it is excluded, if it is."""
 
     tables: tuple[Tables, ...]
     warnings: tuple[str, ...]
@@ -99,6 +100,7 @@ class Result:
     median_tsnr: float
     min_coverage: float
     report_path: Path | None = None
+    exclusion: str | None = None
 
 
 def write_run(
@@ -129,7 +131,7 @@ def write_run(
     check_output_dir(settings.output_dir)
     facts = [regions_table(*pair) for pair in zip(placement.weights, extracted.signals, strict=True)]
     files = name_files(settings, plan.run.output_stem, keys, plan.series.space)
-    result = _make_result(files.tables, pd.concat(facts), extracted, plan.timeline)
+    result = _make_result(files.tables, pd.concat(facts), extracted, plan)
     with staging() as staged:
         _write_run_files(staged, plan, extracted, files)
         for number, atlas_facts in enumerate(facts):
@@ -274,8 +276,9 @@ def summary_numbers(result: Result) -> dict[str, float]:
     return {name: getattr(result, name) for name in SUMMARY_NUMBERS}
 
 
-def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted, timeline: Timeline) -> Result:
-    tsnr = facts["tsnr"].dropna()
+def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted, plan: Plan) -> Result:
+    tsnr, timeline = facts["tsnr"].dropna(), plan.timeline
+    measures = None if extracted.confounds is None else extracted.confounds.measures
     return Result(
         tuple(tables),
         extracted.warnings,
@@ -283,18 +286,10 @@ def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extra
         n_discarded=timeline.n_discarded,
         n_censored=timeline.n_censored,
         degrees_of_freedom=extracted.nuisance.degrees_of_freedom,
-        mean_fd=_mean_fd(extracted.confounds, timeline),
+        mean_fd=measure_mean_fd(measures, timeline),
         n_regions=len(facts),
         n_regions_without_signal=int(np.count_nonzero(facts["status"] != OK)),
         median_tsnr=float(tsnr.median()) if len(tsnr) else float("nan"),
         min_coverage=float(facts["coverage"].min()),
+        exclusion=plan.exclusion,
     )
-
-
-def _mean_fd(confounds: Confounds | None, timeline: Timeline) -> float:
-    """Return the mean framewise displacement in mm of the volumes that are not discarded, NaN if it is not known."""
-    if confounds is None or confounds.measures is None or confounds.measures.framewise_displacement is None:
-        return float("nan")
-    measured = confounds.measures.framewise_displacement[timeline.n_discarded :]
-    measured = measured[np.isfinite(measured)]
-    return float(measured.mean()) if len(measured) else float("nan")

@@ -11,13 +11,13 @@ import pandas as pd
 
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import is_inside, replacing, write_json
-from niimasker.outputs.outcomes import COLUMNS, DONE, FAILED, NAMED_ENTITIES, NOT_STARTED, Row
+from niimasker.outputs.outcomes import COLUMNS, DONE, EXCLUDED, FAILED, NAMED_ENTITIES, NOT_STARTED, Row
 from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.outputs.study_names import parameters_path, summary_path
 from niimasker.outputs.tables import text_column, write_records
 
 TEXTS = ("image", "confounds", "output", *NAMED_ENTITIES, "pipeline", "status", "reason", "analysis")
-_STATUSES = (DONE, FAILED, NOT_STARTED)
+_STATUSES = (DONE, EXCLUDED, FAILED, NOT_STARTED)
 _RECORDED = ("image", "confounds", "output", "pipeline", "status", "reason")
 
 

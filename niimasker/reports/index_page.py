@@ -16,13 +16,13 @@ import numpy as np
 
 from niimasker.group.connectivity import GroupNote
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED
+from niimasker.outputs.outcomes import DONE, EXCLUDED, FAILED, NOT_STARTED
 from niimasker.outputs.provenance import software_versions
 from niimasker.reports.pages import render, write_assets, write_page
 
 Row = Mapping[str, Any]
 
-STATUSES = (FAILED, NOT_STARTED, DONE)
+STATUSES = (FAILED, EXCLUDED, NOT_STARTED, DONE)
 
 # Factors that scale the median and the mean absolute deviation to the standard deviation of a normal distribution: Leys
 # et al. 2013, https://doi.org/10.1016/j.jesp.2013.03.013, and Iglewicz and Hoaglin 1993. The mean is used where more
@@ -124,7 +124,7 @@ def make_index_page(
     comparison: GroupNote | None = None,
     assets: str = "assets",
 ) -> str:
-    """Return the index page as HTML; failed runs come first.
+    """Return the index page as HTML; failed and excluded runs come first.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from niimasker.errors import count
 from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.reports.exclusion_note import make_note
 from niimasker.reports.pages import link_to_assets, render, write_assets, write_page
 from niimasker.reports.run_view import RunView
 from niimasker.reports.sections import make_section
@@ -53,6 +54,7 @@ def make_report(run: RunView, *, assets: str) -> str:
         assets=assets,
         run=run,
         status=find_status(run),
+        exclusion=make_note(run.result.exclusion),
         facts=list(list_facts(run)),
         sections=[make_section(atlas, run) for atlas in run.atlases],
         settings={name: _as_json(value) for name, value in run.settings.items()},

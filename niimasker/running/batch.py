@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from niimasker.errors import NiimaskerError, OutputLostError, record_warnings
+from niimasker.errors import NiimaskerError, OutputLostError, RunExcludedError, record_warnings
 from niimasker.running.limits import find_limit, may_succeed_alone
 
 Task = TypeVar("Task")
@@ -27,6 +27,8 @@ class Attempt(Generic[Value]):
         The traceback of the error, empty when the task succeeded.
     is_bug
         Whether the error is a bug of niimasker, not a mistake of the user.
+    is_excluded
+        Whether a run is beyond a limit of the options, so that it counts as excluded, not as failed.
     is_lost
         Whether the worker process died or was stopped, so that files of the task may be incomplete.
     is_killed
@@ -44,6 +46,7 @@ class Attempt(Generic[Value]):
     reason: str | None = None
     traceback: str = ""
     is_bug: bool = False
+    is_excluded: bool = False
     is_lost: bool = False
     is_killed: bool = False
     is_starved: bool = False
@@ -106,6 +109,7 @@ def _make_failure(error: Exception, seconds: float, recorded: Sequence[str]) -> 
         " ".join(reason.split()),
         "".join(traceback.format_exception(error)),
         is_bug,
+        is_excluded=isinstance(error, RunExcludedError),
         is_starved=may_succeed_alone(error),
         ends_all=isinstance(error, OutputLostError),
         warnings=tuple(recorded),

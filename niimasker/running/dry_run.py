@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from niimasker.running.warning_groups import group_texts
 from niimasker.study.preparation import Study
 
 _NONE = "none"
-_TO_DO, _SKIP, _ERROR = "to do", "skip", "error"
+_TO_DO, _SKIP, _EXCLUDE, _ERROR = "to do", "skip", "exclude", "error"
 
 
 def describe_study(study: Study, finished: Set[Run]) -> Iterator[str]:
@@ -34,9 +35,22 @@ def describe_study(study: Study, finished: Set[Run]) -> Iterator[str]:
     columns = _make_columns(study, finished)
     yield from _align([tuple(columns), *zip(*columns.values(), strict=True)])
     yield ""
-    n_to_do = len(study.plans) - len(finished)
-    counts = [f"{n_to_do} to do", f"{len(finished)} to skip", f"{len(study.invalid_runs)} with errors"]
+    exclusions = list_exclusions(study)
+    yield from (f"exclude: {run.output_stem}: {reason}" for run, reason in exclusions.items())
+    if exclusions:
+        yield ""
+    statuses = Counter(columns["status"])
+    excluded = [f"{len(exclusions)} to exclude"] if exclusions else []
+    counts = [f"{statuses[_TO_DO]} to do", f"{statuses[_SKIP]} to skip", *excluded, f"{statuses[_ERROR]} with errors"]
     yield f"{count(len(study.runs), 'run')}: {', '.join(counts)}. Nothing was written to {study.settings.output_dir}."
+
+
+def list_exclusions(study: Study) -> dict[Run, str]:
+    """Return why runs are excluded, whether or not they have too few volumes for tables, in the order of the runs."""
+    of_plans = {plan.run: plan.exclusion for plan in study.plans}
+    of_invalid = {run: invalid.reason if invalid.exclusion else None for run, invalid in study.invalid_runs.items()}
+    reasons = {**of_plans, **of_invalid}
+    return {run: reason for run in study.runs if (reason := reasons[run]) is not None}
 
 
 def _describe_regressors(settings: Settings) -> str:
@@ -70,6 +84,7 @@ def _describe_atlas(regions: Regions) -> str:
 def _make_columns(study: Study, finished: Set[Run]) -> dict[str, list[str]]:
     """Return the columns of the table of runs, without the columns of files that no run has."""
     statuses = {plan.run: _SKIP if plan.run in finished else _TO_DO for plan in study.plans}
+    statuses |= dict.fromkeys(list_exclusions(study), _EXCLUDE)
     headers, runs = _format_headers(study), study.runs
     kept = {plan.run: plan.timeline.n_kept for plan in study.plans}
     files = {
@@ -143,7 +158,7 @@ def list_errors(study: Study) -> list[str]:
     texts = [
         (str(error), run.output_stem)
         for run in study.runs
-        if run in study.invalid_runs
+        if run in study.invalid_runs and study.invalid_runs[run].exclusion is None
         for error in study.invalid_runs[run].errors
     ]
     # Each error names its own file.

@@ -17,7 +17,7 @@ from niimasker.inputs.runs import Run
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import DATA_FOLDER, temporary_folder
-from niimasker.outputs.outcomes import Outcome
+from niimasker.outputs.outcomes import Outcome, finished_outcome
 from niimasker.running.batch import Attempt, ConnectionLostError, attempt, attempt_here
 from niimasker.running.handover import OnDisk
 from niimasker.running.placements import AnyPlacement, OwnPlacement, Placements
@@ -185,7 +185,7 @@ def find_complete(plan: Plan, shared: Shared) -> Outcome | None:
     # Only the tables count: --resume makes a missing report.
     settings = dataclasses.replace(shared.settings_of(plan.run), no_report=True)
     result = find_result(plan, shared, settings)
-    return None if result is None else Outcome(plan.run, result, warnings=result.warnings)
+    return None if result is None else finished_outcome(plan.run, result)
 
 
 def _split_attempt(task: Task, attempted: Attempt[Any]) -> list[tuple[Plan, Attempt[Any]]]:
@@ -203,18 +203,21 @@ def _name_image(run: Run, reason: str | None) -> str | None:
 def _make_outcome(study: Study, plan: Plan, attempted: Attempt[Any]) -> Outcome:
     # A result already contains the warnings of the study and of the plan.
     result = attempted.value
-    texts = result.warnings if result else (*study.warnings, *plan.warnings, *attempted.warnings)
-    outcome = Outcome(
-        plan.run,
-        result,
-        _name_image(plan.run, attempted.reason),
-        attempted.seconds,
-        attempted.traceback,
-        attempted.is_bug,
-        is_lost=attempted.is_lost,
-        ends_all=attempted.ends_all,
-        warnings=tuple(dict.fromkeys(texts)),
-    )
+    if result is not None:
+        outcome = finished_outcome(plan.run, result, seconds=attempted.seconds)
+    else:
+        outcome = Outcome(
+            plan.run,
+            None,
+            attempted.reason if attempted.is_excluded else _name_image(plan.run, attempted.reason),
+            attempted.seconds,
+            attempted.traceback,
+            attempted.is_bug,
+            is_excluded=attempted.is_excluded,
+            is_lost=attempted.is_lost,
+            ends_all=attempted.ends_all,
+            warnings=tuple(dict.fromkeys((*study.warnings, *plan.warnings, *attempted.warnings))),
+        )
     _log.debug("%s: %s in %.3f s", plan.run.image_path, outcome.status, attempted.seconds)
     return outcome
 

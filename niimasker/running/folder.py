@@ -25,7 +25,7 @@ from niimasker.outputs.contents import Contents, read_contents
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder
 from niimasker.outputs.locks import holding
 from niimasker.outputs.naming import name_files, name_sidecars, possible_files
-from niimasker.outputs.outcomes import DONE, Outcome, Row, summary_row
+from niimasker.outputs.outcomes import Outcome, Row, has_tables, summary_row
 from niimasker.outputs.run_sidecars import listed_files, read_sidecar
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.summaries import write_parameters, write_summary
@@ -150,7 +150,7 @@ def _list_existing(study: Study, contents: Contents, run: Run) -> list[Path]:
 
 def _list_removed_runs(study: Study, contents: Contents, abandoned: Sequence[Call]) -> list[Path]:
     """Return the files of runs of other analyses, and of those that a killed call has not completed."""
-    done = {name for name, row in contents.rows.items() if row["status"] == DONE}
+    done = {name for name, row in contents.rows.items() if has_tables(row)}
     removed = [path for other in contents.others.values() for path in other.files]
     for call in abandoned:
         layout = call.analysis.settings.get("output_layout", study.settings.output_layout)

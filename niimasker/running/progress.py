@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, TextIO
 
 from niimasker.inputs.runs import Run
-from niimasker.outputs.outcomes import FAILED, SKIPPED, Outcome
+from niimasker.outputs.outcomes import FAILED, Outcome
 
 _SHARE_BETWEEN_LINES = 0.1
 _MAX_SECONDS_BETWEEN_LINES = 60.0
@@ -74,7 +74,7 @@ class ProgressLines(NoProgress):
         """Count a run, and print a line when it is due."""
         self._n_ended += 1
         self._n_failed += outcome.status == FAILED
-        self._n_skipped += outcome.status == SKIPPED
+        self._n_skipped += outcome.is_skipped
         now, share = self._clock(), self._n_ended / self._n_runs
         since = now - self._last
         has_advanced = share - self._last_share >= _SHARE_BETWEEN_LINES - 1e-9

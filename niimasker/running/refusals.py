@@ -11,7 +11,7 @@ from niimasker.inputs.runs import Run
 from niimasker.outputs.analyses import Analysis, describe_difference
 from niimasker.outputs.calls import Call
 from niimasker.outputs.contents import Contents, OtherRun, is_image_gone
-from niimasker.outputs.outcomes import DONE
+from niimasker.outputs.outcomes import has_tables
 from niimasker.study.input_files import InputFiles
 
 
@@ -84,7 +84,7 @@ def refuse_images(output_dir: Path, contents: Contents, to_do: Sequence[Run]) ->
     others = [
         (row["image"], run)
         for run in to_do
-        if (row := contents.rows.get(run.output_stem)) and row["status"] == DONE and _is_other(row["image"], run)
+        if (row := contents.rows.get(run.output_stem)) and has_tables(row) and _is_other(row["image"], run)
     ]
     if others:
         image, run = others[0]

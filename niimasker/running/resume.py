@@ -11,7 +11,7 @@ from typing import Any
 from niimasker.inputs.file_states import checksum
 from niimasker.options.settings import Settings
 from niimasker.outputs.naming import Tables, name_files
-from niimasker.outputs.outcomes import SUMMARY_NUMBERS, Outcome
+from niimasker.outputs.outcomes import SUMMARY_NUMBERS, Outcome, finished_outcome
 from niimasker.outputs.results import Result
 from niimasker.outputs.run_sidecars import Sidecar, read_sidecar
 from niimasker.outputs.study_names import summary_path
@@ -34,7 +34,7 @@ def find_outcomes(study: Study, shared: Shared) -> Iterator[Outcome]:
         stem = plan.run.output_stem
         result = find_result(plan, shared, shared.settings_of(plan.run))
         if result is not None:
-            yield Outcome(plan.run, result, seconds=seconds.get(stem), is_skipped=True, warnings=result.warnings)
+            yield finished_outcome(plan.run, result, seconds=seconds.get(stem), is_skipped=True)
 
 
 def find_result(plan: Plan, shared: Shared, settings: Settings) -> Result | None:
@@ -54,7 +54,7 @@ def find_result(plan: Plan, shared: Shared, settings: Settings) -> Result | None
     if reason is not None:
         _log.debug("%s: not skipped, because %s", plan.run.output_stem, reason)
         return None
-    return _make_result(files.tables, sidecars[0], page_path)
+    return _make_result(files.tables, sidecars[0], page_path, plan.exclusion)
 
 
 def _find_changes(plan: Plan, shared: Shared, sidecars: Sequence[Sidecar], output_dir: Path) -> Iterator[str]:
@@ -104,9 +104,11 @@ def _is_complete_page(path: Path) -> bool:
         return False
 
 
-def _make_result(tables: Sequence[Tables], sidecar: Sidecar, page_path: Path | None) -> Result:
+def _make_result(tables: Sequence[Tables], sidecar: Sidecar, page_path: Path | None, exclusion: str | None) -> Result:
     numbers: dict[str, Any] = {name: _number_or_nan(sidecar["Summary"].get(name)) for name in SUMMARY_NUMBERS}
-    return Result(tuple(tables), tuple(map(str, sidecar["Warnings"])), **numbers, report_path=page_path)
+    return Result(
+        tuple(tables), tuple(map(str, sidecar["Warnings"])), **numbers, report_path=page_path, exclusion=exclusion
+    )
 
 
 def _number_or_nan(value: Any) -> float:

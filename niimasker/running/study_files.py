@@ -16,7 +16,7 @@ from niimasker.outputs.contents import read_contents, read_rows, read_study_file
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, remove_leftovers
 from niimasker.outputs.long_table import write_long_table
 from niimasker.outputs.naming import report_path
-from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, Row, summary_row
+from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, Row, has_tables, summary_row
 from niimasker.outputs.regions_used import write_regions_used
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.study_names import (
@@ -157,7 +157,7 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
         path for label in labels for path in dataclasses.astuple(name_group_files(settings.output_dir, label))
     ]
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
-    has_page = [row["status"] == DONE and path.is_file() for row, path in zip(rows, paths, strict=True)]
+    has_page = [has_tables(row) and path.is_file() for row, path in zip(rows, paths, strict=True)]
     # Runs of other calls may have pages; their index must not lead to pages that this call has removed.
     is_ours = index_path in known or not index_path.exists()
     has_pages = not settings.no_report or (any(has_page) and is_ours)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from niimasker.errors import NiimaskerError, RunError, record_warnings
+from niimasker.errors import NiimaskerError, RunError, RunExcludedError, TooFewVolumesError, record_warnings
 from niimasker.inputs.runs import Run
 from niimasker.inputs.shared_readings import share_readings
 from niimasker.outputs.calls import publishing
@@ -32,7 +32,7 @@ from niimasker.running.region_sources import (
 from niimasker.running.shared import Shared
 from niimasker.signals.reading import RawSignals, ReadOptions, read_signals
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
-from niimasker.study.plans import Plan
+from niimasker.study.plans import Plan, describe_exclusion
 from niimasker.study.rechecks import check_unchanged, find_changed, recheck
 
 if TYPE_CHECKING:
@@ -169,6 +169,8 @@ def _extract_run(task: Task, image: _Image, plan: Plan, raw: RawSignals) -> Resu
         )
     except (NiimaskerError, OSError) as error:
         _raise_if_changed(plan, shared, error)
+        if plan.exclusion is not None and isinstance(error, TooFewVolumesError):
+            raise RunExcludedError(describe_exclusion(plan.exclusion, error)) from error
         raise
     check_unchanged(plan, settings)
     from niimasker.outputs.results import write_run

@@ -62,7 +62,16 @@ class Timeline:
 def make_timeline(
     series: Series, settings: Settings, measures: VolumeMeasures | None = None, user: np.ndarray | None = None
 ) -> Timeline:
-    """Return a run's timeline.
+    """Return a run's timeline, as `mark_volumes` does; raise TooFewVolumesError if no volume is kept."""
+    timeline = mark_volumes(series, settings, measures, user)
+    check_kept(series, timeline)
+    return timeline
+
+
+def mark_volumes(
+    series: Series, settings: Settings, measures: VolumeMeasures | None = None, user: np.ndarray | None = None
+) -> Timeline:
+    """Return a run's timeline, even if no volume is kept.
 
     Parameters
     ----------
@@ -78,7 +87,7 @@ def make_timeline(
     ConfoundsError
         The table lacks a column or value that censoring needs.
     TooFewVolumesError
-        All volumes are censored.
+        The confounds mark all volumes as scanned before the steady state.
     """
     n_discarded = _count_discarded(series, settings, measures)
     outliers = {} if measures is None else _find_outliers(settings, measures)
@@ -95,7 +104,6 @@ def make_timeline(
         short = find_short_segments(censored, settings.scrub_segment)
         in_full = np.concatenate([np.zeros(n_discarded, dtype=bool), short])
         timeline = Timeline(series.n_volumes, n_discarded, {**outliers, "segment": in_full})
-    _check_kept(series, timeline)
     return timeline
 
 
@@ -209,7 +217,8 @@ def find_short_segments(censored: np.ndarray, min_length: int) -> np.ndarray:
     return is_short
 
 
-def _check_kept(series: Series, timeline: Timeline) -> None:
+def check_kept(series: Series, timeline: Timeline) -> None:
+    """Raise TooFewVolumesError if all volumes are censored."""
     if timeline.n_kept:
         return
     ways_out = {

@@ -10,7 +10,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from niimasker.errors import ConfoundsError, ImageError, NiimaskerError, RegionsError, RunError, record_warnings, warn
+from niimasker.errors import (
+    ConfoundsError,
+    ImageError,
+    NiimaskerError,
+    RegionsError,
+    RunError,
+    TooFewVolumesError,
+    record_warnings,
+    warn,
+)
 from niimasker.inputs.censoring import (
     check_censoring_length,
     find_censored,
@@ -31,6 +40,7 @@ from niimasker.inputs.joined_tables import join_tables
 from niimasker.inputs.motion_parameters import read_confounds
 from niimasker.inputs.runs import RegionFiles, Run
 from niimasker.inputs.series import Series, open_series
+from niimasker.inputs.volume_measures import VolumeMeasures
 from niimasker.options.settings import Settings
 from niimasker.regions.definitions import Origin
 from niimasker.regions.loading import check_regions_file, find_names_paths
@@ -39,8 +49,9 @@ from niimasker.regions.placing.compatibility import check_compatible, check_opti
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.regions.roi_files import parse_mask, parse_roi_file
 from niimasker.signals.filtering import Cleaning, make_cleaning
-from niimasker.signals.timeline import Timeline, make_timeline
+from niimasker.signals.timeline import Timeline, check_kept, mark_volumes
 from niimasker.study.run_inputs import list_run_files
+from niimasker.study.run_limits import check_mean_fd, check_t_r, find_exclusion, measure_quality
 
 Value = TypeVar("Value")
 
@@ -55,6 +66,8 @@ class Plan:
         The patterns of --regressors that match none of its columns.
     states
         The states of its files before they were read.
+    exclusion
+        Why the run is beyond a limit of the options; None if it is not.
     """
 
     run: Run
@@ -64,14 +77,32 @@ class Plan:
     warnings: tuple[str, ...]
     unmatched: tuple[str, ...] = ()
     states: States = field(default_factory=dict)
+    exclusion: str | None = None
 
 
 @dataclass(frozen=True)
 class InvalidRun:
-    """A run that cannot be processed: its errors, and its series unless the image's header cannot be read."""
+    """A run that cannot be processed: its errors, and its series unless the image's header cannot be read.
+
+    Parameters
+    ----------
+    exclusion
+        Why the run is beyond a limit of the options, if nothing is wrong with it but too few volumes; otherwise None.
+    """
 
     errors: tuple[NiimaskerError, ...]
     series: Series | None
+    exclusion: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """The first error, or why the run is excluded."""
+        return str(self.errors[0]) if self.exclusion is None else describe_exclusion(self.exclusion, self.errors[0])
+
+
+def describe_exclusion(exclusion: str, error: NiimaskerError) -> str:
+    """Return why a run is excluded that has too few volumes for tables."""
+    return f"{exclusion}. It has no tables: {error}"
 
 
 def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | InvalidRun:
@@ -95,7 +126,9 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
             return InvalidRun(tuple(errors), None)
         # Without an invalid table, these checks may miss errors but report no false ones.
         measures = None if confounds is None else confounds.measures
-        timeline = collect_error(errors, lambda: make_timeline(series, settings, measures, censoring))
+        timeline = collect_error(errors, lambda: mark_volumes(series, settings, measures, censoring))
+        if timeline is not None:
+            collect_error(errors, functools.partial(check_kept, series, timeline))
         if confounds is not None and timeline is not None:
             collect_error(errors, lambda: confounds.complete(timeline.kept))
         cleaning = collect_error(errors, lambda: make_cleaning(settings, series, timeline))
@@ -105,10 +138,32 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
         for origin in origins:
             collect_error(errors, functools.partial(check_compatible, series, origin))
             check_spaces(series, origin)
+        exclusion = (
+            None if timeline is None else _find_exclusion(settings, series, timeline, cleaning, measures, errors)
+        )
     if errors or timeline is None or cleaning is None:
-        return InvalidRun(tuple(errors), series)
+        has_too_few = all(isinstance(error, TooFewVolumesError) for error in errors)
+        return InvalidRun(tuple(errors), series, exclusion if has_too_few else None)
     unmatched = () if confounds is None else confounds.unmatched
-    return Plan(run, series, timeline, cleaning, tuple(warnings), unmatched, states)
+    return Plan(run, series, timeline, cleaning, tuple(warnings), unmatched, states, exclusion)
+
+
+def _find_exclusion(
+    settings: Settings,
+    series: Series,
+    timeline: Timeline,
+    cleaning: Cleaning | None,
+    measures: VolumeMeasures | None,
+    errors: list[NiimaskerError],
+) -> str | None:
+    """Return why a run is beyond a limit, None if it is not; errors are added if that is not known."""
+    t_r = (settings.t_r or series.t_r) if cleaning is None else cleaning.t_r
+    quality = measure_quality(timeline, t_r, measures)
+    collect_error(errors, lambda: check_t_r(settings, series, t_r))
+    # Of a table that is missing or invalid, an error says so already.
+    if measures is not None or not errors:
+        collect_error(errors, lambda: check_mean_fd(settings, series, quality, measures))
+    return find_exclusion(settings, quality)
 
 
 def _check_confounds(
@@ -201,7 +256,7 @@ def _add_run_motion(confounds: Confounds | None, run: Run, settings: Settings, s
         measures = complete_measures(confounds.measures, settings.head_radius)
         return dataclasses.replace(confounds, measures=measures)
     except ConfoundsError as error:
-        if settings.scrubs and settings.fd_threshold:
+        if settings.needs_displacement:
             raise
         warn(f"the run's framewise displacement is not known: {error}")
         return confounds

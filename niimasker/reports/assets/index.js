@@ -4,6 +4,7 @@
 (() => {
   const STATUS_LABELS = {
     failed: ["bad", "✕ failed"],
+    excluded: ["plain", "⊘ excluded"],
     "not started": ["warn", "○ not started"],
     done: ["good", "✓ done"],
   };
