@@ -586,7 +586,8 @@ class Settings:
     )
     timeout: float | None = _option(
         SECONDS,
-        "longest time that a run may take, in seconds; a run that takes longer is stopped and counts as failed; "
+        "longest time that a run may take, in seconds; a run that takes longer is stopped and counts as failed; with "
+        "--pipelines, the time of all pipelines of an image; "
         "default: no limit",
         RUNNING,
         affects_results=False,

@@ -22,6 +22,8 @@ _PROCESS_BYTES = 300 * 2**20
 _N_BLOCKS = 4
 # Copies of the signals: raw, filtered, cleaned, their confounds, and text.
 _N_SIGNALS = 6
+# Sums and sums of squares of each point, and flags.
+_N_SUMS = 2.125
 # nilearn's maskers hold the image, a smoothed or masked copy, and a transposed one; 3.5 were measured.
 _N_NILEARN_IMAGES = 4
 # What this process takes later, for the summary, pages and the group; 60 MB were measured.
@@ -77,7 +79,11 @@ def process_bytes(plan: Plan, study: Study, placement_bytes: int, n_columns: int
     else:
         image_bytes = _N_BLOCKS * max(volume_bytes, min(BLOCK_BYTES, volume_bytes * n_volumes))
     regions_bytes = placement_bytes * space.n_points // study.spaces[0].n_points
-    return _PROCESS_BYTES + image_bytes + regions_bytes + _N_SIGNALS * 8 * n_columns * n_volumes
+    signals_bytes = 8 * n_columns * n_volumes
+    # Each further pipeline may keep other volumes, and then has sums and raw signals of its own.
+    n_further = len(study.settings.by_pipeline) - 1
+    further_bytes = int(n_further * (_N_SUMS * volume_bytes + signals_bytes))
+    return _PROCESS_BYTES + image_bytes + regions_bytes + _N_SIGNALS * signals_bytes + further_bytes
 
 
 def weights_bytes(weights: Sequence[RegionWeights]) -> int:
