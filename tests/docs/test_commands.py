@@ -21,8 +21,8 @@ def test_commands_hold_options_that_the_parser_knows(words):
     assert "output_dir" in make_parser().parse_args(words)
 
 
-# fMRIPrep's --cifti-output and mri_surf2surf's --fwhm.
-OF_OTHER_PROGRAMS = {"--cifti", "--fwhm"}
+# fMRIPrep's --cifti-output, mri_surf2surf's --fwhm and XCP-D's --bpf-order.
+OF_OTHER_PROGRAMS = {"--bpf", "--cifti", "--fwhm"}
 
 
 def test_options_named_in_the_text_exist():
@@ -71,5 +71,5 @@ def test_exit_code_tells_a_failed_run_from_wrong_use(example):
 
 def test_benchmarks_that_are_named_exist():
     named = {path for text in PAGES.values() for path in re.findall(r"python (benchmarks/\w+\.py)", text)}
-    assert len(named) == len(table("command", "measures")) == 4
+    assert len(named) == len(table("command", "measures")) == 5
     assert all((ROOT / path).is_file() for path in named)
