@@ -53,7 +53,7 @@ ENGINES = ("stream", "nilearn")
 OUTPUT_LAYOUTS = FLAT, MIRROR, BIDS = ("flat", "mirror", "bids")
 STANDARDIZE_METHODS = ("zscore_sample", "zscore", "psc")
 CENSORED_ROWS = ("drop", "nan")
-INTERPOLATIONS = PCHIP, CUBIC = ("pchip", "cubic")
+INTERPOLATIONS = PCHIP, LINEAR, CUBIC = ("pchip", "linear", "cubic")
 CORRELATION_KINDS = ("pearson", "correlation", "partial_correlation")
 CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
 # What confounds tables without a header hold; with the first, that is an error.
@@ -478,8 +478,8 @@ class Settings:
     interpolation: str = _option(
         choice(INTERPOLATIONS),
         "what bridges the gaps of censored volumes for --detrend, --high_pass and --low_pass; pchip: a monotone cubic, "
-        "which stays between the kept volumes around a gap; cubic: a cubic spline, as in nilearn and XCP-D, which can "
-        "overshoot in long gaps; the bridges are dropped after filtering",
+        "which stays between the kept volumes around a gap; linear: a straight line; cubic: a cubic spline, as in "
+        "nilearn and XCP-D, which can overshoot in long gaps; the bridges are dropped after filtering",
         SIGNALS,
         default=PCHIP,
         varies=True,

@@ -13,7 +13,7 @@ from niimasker.inputs.framewise_displacement import HEAD_RADIUS
 from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.inputs.runs import AUTO
 from niimasker.inputs.templates import is_template
-from niimasker.options.settings import CUBIC, PCHIP, Settings
+from niimasker.options.settings import CUBIC, LINEAR, PCHIP, Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.roi_files import RoiFile, name_for_all_images, parse_mask, parse_roi_file
 from niimasker.reports.point_words import PointWords
@@ -43,6 +43,7 @@ _STANDARDIZED = {
 
 _INTERPOLATED = {
     PCHIP: f"monotone cubic interpolation ({FRITSCH_1984[0]})",
+    LINEAR: "linear interpolation",
     CUBIC: "cubic spline interpolation",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from niimasker.errors import count
-from niimasker.options.settings import CUBIC, PCHIP, Settings
+from niimasker.options.settings import CUBIC, LINEAR, PCHIP, Settings
 from niimasker.regions.placing.weights import RegionWeights
 from niimasker.reports.point_words import PointWords
 from niimasker.signals.filtering import Cleaning
@@ -26,7 +26,7 @@ STANDARDIZED = {
     "zscore": "z-score (population SD)",
     "psc": "percent signal change",
 }
-INTERPOLATED = {PCHIP: "monotone cubic", CUBIC: "cubic spline"}
+INTERPOLATED = {PCHIP: "monotone cubic", LINEAR: "straight lines", CUBIC: "cubic spline"}
 
 
 @dataclass(frozen=True)

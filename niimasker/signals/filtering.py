@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from niimasker.errors import SignalsError, TimingError, TooFewVolumesError, warn
 from niimasker.inputs.repetition_times import T_R_MAX, T_R_MIN
 from niimasker.inputs.series import Series
-from niimasker.options.settings import CUBIC, PCHIP, Settings
+from niimasker.options.settings import CUBIC, LINEAR, PCHIP, Settings
 from niimasker.signals.timeline import Timeline
 
 # In seconds. Repetition times of two sources that differ by no more are the same but for rounding.
@@ -205,20 +206,22 @@ def fill_gaps(values: np.ndarray, is_kept: np.ndarray, interpolation: str) -> np
     is_kept : ndarray of shape (n_volumes,), bool
     interpolation
         "pchip" for a monotone cubic (Fritsch and Butland, 1984, doi:10.1137/0905021), which never leaves the range of
-        the kept values on either side of a gap; "cubic" for a cubic spline, whose third derivative is continuous at
-        the second and the last but one kept volume ("not-a-knot").
+        the kept values on either side of a gap; "linear" for straight lines; "cubic" for a cubic spline, whose third
+        derivative is continuous at the second and the last but one kept volume ("not-a-knot").
 
     Returns
     -------
     ndarray of shape (n_volumes, n_columns)
     """
-    from scipy.interpolate import CubicSpline, PchipInterpolator  # takes 0.1 s, which runs without censoring save
+    # Takes 0.1 s, which runs without censoring save.
+    from scipy.interpolate import CubicSpline, PchipInterpolator, make_interp_spline
 
     kept = np.flatnonzero(is_kept)
     if len(kept) == 1:
         return np.repeat(values, len(is_kept), axis=0)
     within = np.clip(np.arange(len(is_kept)), kept[0], kept[-1])
-    filled = {PCHIP: PchipInterpolator, CUBIC: CubicSpline}[interpolation](kept, values)(within)
+    interpolate = {PCHIP: PchipInterpolator, LINEAR: partial(make_interp_spline, k=1), CUBIC: CubicSpline}
+    filled = interpolate[interpolation](kept, values)(within)
     # The kept values themselves, without the rounding errors of the interpolation.
     filled[kept] = values
     return np.asarray(filled[within])

@@ -237,7 +237,7 @@ VALID_VALUES = {
     "detrend": st.booleans(),
     "high_pass": st.floats(1e-4, 0.05),
     "low_pass": st.floats(0.06, 0.5),
-    "interpolation": st.sampled_from(["pchip", "cubic"]),
+    "interpolation": st.sampled_from(["pchip", "linear", "cubic"]),
     "t_r": POSITIVE,
     "standardize": st.booleans(),
     "standardize_method": st.sampled_from(["zscore_sample", "zscore", "psc"]),

@@ -187,7 +187,11 @@ def test_single_voxels_are_described_without_mask_and_mean():
 
 @pytest.mark.parametrize(
     ("interpolation", "words", "is_cited"),
-    [("pchip", "monotone cubic interpolation (Fritsch and Butland, 1984)", True), ("cubic", "cubic spline", False)],
+    [
+        ("pchip", "monotone cubic interpolation (Fritsch and Butland, 1984)", True),
+        ("linear", "linear interpolation", False),
+        ("cubic", "cubic spline", False),
+    ],
 )
 @pytest.mark.parametrize("step", [{"detrend": True}, {"low_pass": 0.1}])
 def test_bridges_of_gaps_are_described_where_a_step_needs_them(interpolation, words, is_cited, step):

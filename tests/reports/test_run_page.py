@@ -158,7 +158,9 @@ class TestHead:
         ]
 
     @pytest.mark.parametrize(
-        ("interpolation", "words"), [("pchip", "monotone cubic"), ("cubic", "cubic spline")], ids=["pchip", "cubic"]
+        ("interpolation", "words"),
+        [("pchip", "monotone cubic"), ("linear", "straight lines"), ("cubic", "cubic spline")],
+        ids=["pchip", "linear", "cubic"],
     )
     def test_bridging_is_a_step_where_censored_volumes_are_filtered(self, interpolation, words):
         np.savetxt("censor.txt", np.isin(np.arange(N_VOLUMES), [5, 30]), fmt="%d")

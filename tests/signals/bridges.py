@@ -1,4 +1,4 @@
-"""Bridges of gaps, written from the definition of a monotone cubic and with scipy's cubic spline."""
+"""Bridges of gaps, from the definition of a monotone cubic, with scipy's cubic spline and with numpy's lines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ def interpolate(values, is_kept, interpolation):
     everywhere = np.clip(np.arange(len(is_kept)), places[0], places[-1])
     if interpolation == "cubic":
         return CubicSpline(places, values)(everywhere)
+    if interpolation == "linear":
+        return np.column_stack([np.interp(everywhere, places, column) for column in values.T])
     return np.column_stack([monotone_cubic(places, column, everywhere) for column in values.T])
 
 

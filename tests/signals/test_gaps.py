@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nilearn import signal
 
 from niimasker.inputs.confounds import Confounds
-from niimasker.options.settings import CUBIC, INTERPOLATIONS, PCHIP
+from niimasker.options.settings import CUBIC, INTERPOLATIONS, LINEAR, PCHIP
 from niimasker.signals.cleaning import clean
 from niimasker.signals.filtering import Cleaning, detrend_and_filter, fill_gaps
 from niimasker.signals.nuisance import prepare_nuisance
@@ -74,6 +74,17 @@ def test_bridges_do_not_depend_on_units(gapped, factor, shift):
         moved = fill_gaps(factor * (values + shift), is_kept, interpolation)
         size = np.abs(filled).max() + abs(shift)
         np.testing.assert_allclose(moved / factor, filled + shift, rtol=0, atol=1e-12 * size)
+
+
+@pytest.mark.parametrize("interpolation", [LINEAR, CUBIC])
+@given(gapped=gapped_values())
+@settings(deadline=None)
+def test_bridge_of_a_sum_is_the_sum_of_the_bridges(interpolation, gapped):
+    values, is_kept = gapped
+    filled = fill_gaps(np.column_stack([values, values.sum(axis=1)]), is_kept, interpolation)
+    np.testing.assert_allclose(
+        filled[:, -1], filled[:, :-1].sum(axis=1), rtol=0, atol=1e-12 * np.abs(filled).max() * filled.shape[1]
+    )
 
 
 @given(gapped=gapped_values())
