@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from niimasker.errors import count, list_names
-from niimasker.group.connectivity import Member, Names, find_common_names, find_member
+from niimasker.group.connectivity import Member, Names, find_common_names, find_member, round_as_in_summary
 from niimasker.group.edges import MIN_RUNS
 from niimasker.group.losses import Losses, measure_losses
 from niimasker.options.settings import Settings
@@ -29,14 +29,11 @@ class LeftOut:
     ----------
     run
         The name of the image, or its path where two images have one name.
-    is_lost
-        Whether the pipeline has no result for the run: it failed, was excluded or did not start.
     """
 
     run: str
     pipeline: str | None
     reason: str
-    is_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,8 @@ class ComparedRuns:
         The names of the regions of each atlas.
     losses
         What each pipeline removes, by its name.
+    few_runs
+        The pipelines that are not compared because they have results of fewer than 10 runs, and of how many.
     """
 
     n_runs: int
@@ -61,6 +60,7 @@ class ComparedRuns:
     names: tuple[Names, ...]
     left_out: tuple[LeftOut, ...]
     losses: Mapping[str, Losses]
+    few_runs: Mapping[str, int]
 
     @property
     def pipelines(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class ComparedRuns:
     @property
     def any_members(self) -> tuple[Member, ...]:
         """The compared runs as the first pipeline has them; subject and motion are those of all pipelines."""
-        return self.members[self.pipelines[0]]
+        return next(iter(self.members.values()), ())
 
     @property
     def subjects(self) -> tuple[str | None, ...]:
@@ -91,8 +91,9 @@ class ComparedRuns:
 def find_compared_runs(settings: Mapping[str, Settings], rows: Sequence[Row], keys: Sequence[str]) -> ComparedRuns:
     """Return the runs that are compared.
 
-    A run is compared if every pipeline has its tables, its mean framewise displacement is known, and its regions have
-    the same names as those of most runs.
+    A pipeline with results of fewer than 10 runs is not compared, so that the others can be: a preset may need columns
+    that no confounds table of a study has. A run is compared if every other pipeline has its tables, its mean framewise
+    displacement is known, and its regions have the same names as those of most runs.
 
     Parameters
     ----------
@@ -107,24 +108,33 @@ def find_compared_runs(settings: Mapping[str, Settings], rows: Sequence[Row], ke
     for row in rows:
         if row["pipeline"] in settings:
             by_image.setdefault(row["image"], {})[row["pipeline"]] = row
+    n_done = Counter(row["pipeline"] for own in by_image.values() for row in own.values() if row["status"] == DONE)
+    few_runs = {name: n_done[name] for name in settings if n_done[name] < MIN_RUNS}
+    compared = [name for name in settings if name not in few_runs]
     shown = _display_images(list(by_image))
-    left_out = [each for image, own in by_image.items() for each in _find_losses(shown[image], own, settings)]
-    lost = {each.run for each in left_out}
-    kept = {image: own for image, own in by_image.items() if shown[image] not in lost}
+    losses = [each for image, own in by_image.items() for each in _find_losses(shown[image], own, settings)]
+    unknown = [_without_motion(shown[image]) for image, own in by_image.items() if math.isnan(_find_motion(own))]
+    lost = {each.run for each in (*losses, *unknown) if each.pipeline not in few_runs}
+    kept = {image: own for image, own in by_image.items() if compared and shown[image] not in lost}
     members = {
-        image: {name: find_member(settings[name], own[name], keys) for name in settings} for image, own in kept.items()
+        image: {
+            # A pipeline without regressors need not know the motion of its runs.
+            name: replace(find_member(settings[name], own[name], keys), mean_fd=_find_motion(own))
+            for name in compared
+        }
+        for image, own in kept.items()
     }
     names, odd = _find_names(members, len(keys), shown)
-    left_out += odd
     lost |= {each.run for each in odd}
-    n_lost = Counter(each.pipeline for each in left_out if each.is_lost)
+    n_lost = Counter(each.pipeline for each in losses)
     images = sorted((image for image in members if shown[image] not in lost), key=_subject_order(members))
     return ComparedRuns(
         len(by_image),
-        {name: tuple(members[image][name] for image in images) for name in settings},
+        {name: tuple(members[image][name] for image in images) for name in compared},
         names,
-        tuple(left_out),
-        {name: measure_losses([kept[image][name] for image in images], n_lost[name]) for name in settings},
+        (*losses, *unknown, *odd),
+        {name: measure_losses([kept[image][name] for image in images], n_lost[name]) for name in compared},
+        few_runs,
     )
 
 
@@ -140,22 +150,29 @@ def _display_images(images: Sequence[str]) -> dict[str, str]:
     return {image: name if counts[name := Path(image).name] == 1 else image for image in images}
 
 
-def _find_losses(run: str, own: Mapping[str, Row], pipelines: Iterable[str]) -> list[LeftOut]:
-    """Return why a run is left out, for each pipeline that lost it or, if none did, for all."""
-    found = []
+def _find_losses(run: str, own: Mapping[str, Row], pipelines: Iterable[str]) -> Iterator[LeftOut]:
+    """Yield why a run has no result, for each pipeline that lost it."""
     for name in pipelines:
         row = own.get(name)
         if row is None or row["status"] == NOT_STARTED:
-            found.append(LeftOut(run, name, "it did not start", is_lost=True))
+            yield LeftOut(run, name, "it did not start")
         elif row["status"] != DONE:
-            found.append(LeftOut(run, name, row["reason"] or row["status"], is_lost=True))
-    if not found and not any(_is_known(row["mean_fd"]) for row in own.values()):
-        found.append(LeftOut(run, None, "its mean framewise displacement is not known"))
-    return found
+            yield LeftOut(run, name, row["reason"] or row["status"])
 
 
-def _is_known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _without_motion(run: str) -> LeftOut:
+    return LeftOut(run, None, "its mean framewise displacement is not known")
+
+
+def _find_motion(own: Mapping[str, Row]) -> float:
+    """Return the mean framewise displacement of a run, which is that of all pipelines; NaN if none knows it.
+
+    A run that all pipelines lost has none either, but is not left out for that.
+    """
+    if not any(row["status"] == DONE for row in own.values()):
+        return 0.0
+    known = [round_as_in_summary(row["mean_fd"]) for row in own.values()]
+    return next((value for value in known if math.isfinite(value)), math.nan)
 
 
 def _find_names(
@@ -181,9 +198,12 @@ def reason_without_comparison(settings: Mapping[str, Settings], runs: ComparedRu
     """Return why pipelines are not compared, in one line; an empty text if they are."""
     if len(settings) < 2:
         return "there is one pipeline."
-    if not find_common_kinds(settings):
-        return "the pipelines have no kind of --connectivity in common."
     n_compared = len(runs.any_members)
+    if len(runs.pipelines) < 2:
+        listed = ", ".join(f"{name} ({n_done})" for name, n_done in runs.few_runs.items())
+        return f"it needs two pipelines with results of {MIN_RUNS} runs; there are fewer for {listed}{_lost(runs)}."
+    if not find_common_kinds(settings, runs.pipelines):
+        return "the pipelines have no kind of --connectivity in common."
     if n_compared < MIN_RUNS:
         kept = f"it needs {MIN_RUNS} runs that every pipeline kept and whose mean framewise displacement is known"
         return f"{kept}; {n_compared} of {count(runs.n_runs, 'run')} {'is' if n_compared == 1 else 'are'}{_lost(runs)}."
@@ -204,7 +224,7 @@ def _lost(compared: ComparedRuns) -> str:
     return f" ({'; '.join(parts)})" if parts else ""
 
 
-def find_common_kinds(settings: Mapping[str, Settings]) -> tuple[str, ...]:
-    """Return the kinds of connectivity that every pipeline has."""
-    first, *others = settings.values()
+def find_common_kinds(settings: Mapping[str, Settings], pipelines: Sequence[str]) -> tuple[str, ...]:
+    """Return the kinds of connectivity that all of these pipelines have."""
+    first, *others = (settings[name] for name in pipelines)
     return tuple(kind for kind in first.connectivity if all(kind in other.connectivity for other in others))

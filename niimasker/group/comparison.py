@@ -112,7 +112,7 @@ def compare_pipelines(settings: Mapping[str, Settings], runs: ComparedRuns) -> C
     runs
         At least 10, with different mean framewise displacements.
     """
-    kinds = find_common_kinds(settings)
+    kinds = find_common_kinds(settings, runs.pipelines)
     parts = [
         _compare(settings, runs, position, kind, distances)
         for position, names in enumerate(runs.names)
@@ -125,12 +125,14 @@ def compare_pipelines(settings: Mapping[str, Settings], runs: ComparedRuns) -> C
 def _compare(
     settings: Mapping[str, Settings], runs: ComparedRuns, position: int, kind: str, distances: np.ndarray
 ) -> AtlasComparison:
-    profiles = {name: _find_profiles(settings[name], runs, name, position, kind) for name in settings}
-    sums = {name: accumulate_edges(profiles[name], runs.members[name], n_edges=len(distances)) for name in settings}
+    profiles = {name: _find_profiles(settings[name], runs, name, position, kind) for name in runs.pipelines}
+    sums = {
+        name: accumulate_edges(profiles[name], runs.members[name], n_edges=len(distances)) for name in runs.pipelines
+    }
     known = np.all([each.values.n == len(runs.any_members) for each in sums.values()], axis=0)
     measures = [
         _measure(name, sums[name], profiles[name], known, runs, position=position, kind=kind, distances=distances)
-        for name in settings
+        for name in runs.pipelines
     ]
     atlas = runs.any_members[0].tables[position].atlas
     return AtlasComparison(atlas, kind, runs.names[position], int(np.count_nonzero(known)), tuple(measures))

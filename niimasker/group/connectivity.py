@@ -135,12 +135,10 @@ def find_member(settings: Settings, row: Mapping[str, Any], keys: Sequence[str])
     """Return the finished run of a row of summary.tsv."""
     entities = read_name(Path(row["image"]).name).entities
     tables = name_files(settings, row["output"], keys).tables
-    return Member(
-        row["output"], entities.get("sub"), _round_as_in_summary(row["mean_fd"]), tables, entities.get("task")
-    )
+    return Member(row["output"], entities.get("sub"), round_as_in_summary(row["mean_fd"]), tables, entities.get("task"))
 
 
-def _round_as_in_summary(value: float | None) -> float:
+def round_as_in_summary(value: float | None) -> float:
     """Return a number with the digits of summary.tsv, from which shards are merged and users can reproduce it."""
     return math.nan if value is None else float(f"{value:.6g}")
 

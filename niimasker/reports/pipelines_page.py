@@ -12,6 +12,7 @@ from pathlib import Path
 from niimasker.errors import count
 from niimasker.group.compared_runs import ComparedRuns, LeftOut
 from niimasker.group.comparison import Comparison
+from niimasker.group.edges import MIN_RUNS
 from niimasker.options.settings import make_label
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import name_comparison_files, name_group_files
@@ -95,8 +96,8 @@ def make_pipelines_page(
         sections=[make_section(comparison, part) for part in comparison.parts],
         left_out=left_out,
         left_out_summary=(
-            f"{count(runs.n_runs - n_compared, 'run')} of {runs.n_runs:,}. A run is compared if every pipeline kept "
-            "it, so that all pipelines are measured on the same runs."
+            f"{runs.n_runs - n_compared:,} of {count(runs.n_runs, 'run')}. A run is compared if every compared "
+            "pipeline kept it, so that all of them are measured on the same runs."
         ),
         group_links=group_links,
         methods=describe_comparison(comparison, versions),
@@ -114,6 +115,11 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     """Yield what a reader should know to interpret the numbers."""
     runs = comparison.runs
     n_compared, n_subjects = len(runs.any_members), runs.n_subjects
+    for name, n_done in runs.few_runs.items():
+        yield (
+            f"{name} is not compared: it has results of {count(n_done, 'run')}, and {MIN_RUNS} are needed. The reasons "
+            "are listed under Runs left out."
+        )
     if n_compared < runs.n_runs:
         yield (
             f"{count(runs.n_runs - n_compared, 'run')} left out, listed under Runs left out. A pipeline "
@@ -143,18 +149,24 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 def _group_left_out(runs: ComparedRuns) -> list[LeftOutGroup]:
     """Return the runs that are left out, by pipeline and reason."""
     groups = []
-    for pipeline in (None, *runs.pipelines):
+    for pipeline in (None, *runs.pipelines, *runs.few_runs):
         own = [each for each in runs.left_out if each.pipeline == pipeline]
         if own:
             reasons = {reason: tuple(each.run for each in own if each.reason == reason) for reason in _reasons(own)}
             groups.append(
                 LeftOutGroup(
-                    "All pipelines" if pipeline is None else pipeline,
+                    _title(pipeline, runs),
                     count(len({each.run for each in own}), "run"),
                     tuple(Reason(reason, names) for reason, names in reasons.items()),
                 )
             )
     return groups
+
+
+def _title(pipeline: str | None, runs: ComparedRuns) -> str:
+    if pipeline is None:
+        return "All pipelines"
+    return f"{pipeline}, which is not compared" if pipeline in runs.few_runs else pipeline
 
 
 def _reasons(left_out: Sequence[LeftOut]) -> list[str]:

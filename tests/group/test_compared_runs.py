@@ -49,7 +49,7 @@ class TestLeftOut:
     def test_run_that_one_pipeline_lost(self, study, status):
         row_of(study, 2, "24P").update(status=status, reason="few volumes", mean_fd=None)
         runs = found(study)
-        assert runs.left_out == (LeftOut(image_of(2), "24P", "few volumes", is_lost=True),)
+        assert runs.left_out == (LeftOut(image_of(2), "24P", "few volumes"),)
         assert {len(members) for members in runs.members.values()} == {N_RUNS - 1}
         assert [runs.losses[name].n_runs_lost for name in PIPELINES] == [0, 1, 0]
 
@@ -57,8 +57,8 @@ class TestLeftOut:
         row_of(study, 2, "24P").update(status="not started")
         study.rows.remove(row_of(study, 5, "baseline"))
         assert found(study).left_out == (
-            LeftOut(image_of(2), "24P", "it did not start", is_lost=True),
-            LeftOut(image_of(5), "baseline", "it did not start", is_lost=True),
+            LeftOut(image_of(2), "24P", "it did not start"),
+            LeftOut(image_of(5), "baseline", "it did not start"),
         )
 
     def test_run_without_motion_is_lost_by_no_pipeline(self, study):
@@ -123,10 +123,35 @@ class TestReason:
 
     def test_no_run_at_all(self, study):
         for row in study.rows:
-            row.update(status="failed", reason="no space")
-        assert reason(study).startswith("it needs 10 runs")
-        assert "0 of 14 runs are" in reason(study)
-        assert np.isnan(found(study).losses["24P"].censored_share)
+            row.update(status="failed", reason="no space", mean_fd=None)
+        assert reason(study).startswith(
+            "it needs two pipelines with results of 10 runs; there are fewer for baseline (0), 24P (0), "
+            f"scrubbing.2+gsr (0) (left out by baseline: {image_of(0)}, "
+        )
+        assert (found(study).any_members, found(study).n_subjects) == ((), 0)
+
+    def test_pipeline_with_few_runs_does_not_take_the_others_along(self, study):
+        for run in range(5):
+            row_of(study, run, "24P").update(status="failed", reason="no column matches aroma", mean_fd=None)
+        runs = found(study)
+        assert reason(study) == ""
+        assert (runs.pipelines, runs.few_runs) == (("baseline", "scrubbing.2+gsr"), {"24P": 9})
+        assert len(runs.any_members) == N_RUNS
+        assert LeftOut(image_of(4), "24P", "no column matches aroma") in runs.left_out
+
+    def test_ten_runs_of_one_pipeline_alone_are_not_compared(self, study):
+        for run in range(5):
+            for pipeline in ("24P", "baseline"):
+                row_of(study, run, pipeline).update(status="failed", reason="broken")
+        assert reason(study).startswith("it needs two pipelines with results of 10 runs; there are fewer for baseline")
+        assert found(study).pipelines == ("scrubbing.2+gsr",)
+
+    def test_motion_that_one_pipeline_knows_is_that_of_all(self, study):
+        for run in range(N_RUNS):
+            row_of(study, run, "baseline").update(mean_fd=None)
+        assert reason(study) == ""
+        expected = {row_of(study, run, "24P")["mean_fd"] for run in range(N_RUNS)}
+        assert set(found(study).mean_fd.tolist()) == expected
 
     def test_one_pipeline_is_not_compared(self, study):
         study = dataclasses.replace(study, settings={"24P": study.settings["24P"]})
@@ -134,7 +159,7 @@ class TestReason:
 
     def test_pipelines_without_a_common_kind(self, study):
         own = dataclasses.replace(study.settings["24P"], connectivity=("covariance",))
-        study = dataclasses.replace(study, settings={**study.settings, "24P": own}, rows=[])
+        study = dataclasses.replace(study, settings={**study.settings, "24P": own})
         assert reason(study) == "the pipelines have no kind of --connectivity in common."
 
     def test_motion_that_does_not_vary(self, study):

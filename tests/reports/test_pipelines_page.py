@@ -94,6 +94,16 @@ class TestWords:
         assert "24P: 3 runs 0 degrees of freedom are left 3 runs sub-00_run-1_bold.nii.gz" in left_out
         assert "All pipelines: 1 run its mean framewise displacement is not known 1 run sub-13_run-14" in left_out
 
+    def test_pipeline_with_few_runs_is_noted_and_listed(self, tmp_path):
+        study = write_study(tmp_path, *make_correlations())
+        for row in study.rows[1::3]:
+            row.update(status="failed", reason="no column matches aroma")
+        page = make_page(study.compare())
+        assert "<h1>Comparison of 2 pipelines</h1>" in page
+        assert "24P is not compared: it has results of 0 runs, and 10 are needed." in page
+        assert "24P, which is not compared: 14 runs" in page
+        assert [row[0] for row in rows_of(page, "sortable measures")[1:]] == ["1 baseline", "2 scrubbing.2+gsr"]
+
     def test_edges_left_out_are_noted(self, tmp_path):
         correlations, motion = make_correlations()
         correlations["24P"][3, :5] = np.nan
