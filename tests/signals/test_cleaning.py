@@ -16,7 +16,7 @@ from niimasker.inputs.confounds import Confounds
 from niimasker.inputs.series import open_series
 from niimasker.options.merging import make_settings
 from niimasker.signals.cleaning import clean as clean_by
-from niimasker.signals.filtering import Cleaning, make_cleaning
+from niimasker.signals.filtering import Cleaning, detrend_and_filter, make_cleaning
 from niimasker.signals.nuisance import prepare_nuisance
 from niimasker.signals.timeline import Timeline
 
@@ -99,6 +99,16 @@ class TestAgainstNilearn:
         confounds = make_confounds(3)
         found = clean(VALUES, confounds, KEEP_ALL, cleaning)
         np.testing.assert_allclose(found, by_nilearn(VALUES, confounds.values, cleaning), rtol=0, atol=TOLERANCE)
+
+
+class TestFilterOfAllColumns:
+    @pytest.mark.parametrize("n_columns", [1, 5, 501])
+    @pytest.mark.parametrize("cut_offs", [(0.01, 0.08), (0.01, None), (None, 0.1)])
+    def test_digits_are_those_of_each_column_filtered_alone(self, cut_offs, n_columns):
+        cleaning = Cleaning(False, None, *cut_offs, T_R, "header")
+        values = 1000 + np.random.default_rng(n_columns).normal(size=(N_VOLUMES, n_columns)).cumsum(axis=0)
+        expected = [by_nilearn(values[:, [column]], None, cleaning) for column in range(n_columns)]
+        assert np.array_equal(detrend_and_filter(values, KEEP_ALL, cleaning), np.concatenate(expected, axis=1))
 
 
 class TestArithmetic:
