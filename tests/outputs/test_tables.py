@@ -17,7 +17,7 @@ from niimasker.inputs.spaces import Grid
 from niimasker.outputs.files import copy_file, replacing, write_image, write_json
 from niimasker.outputs.regions_used import write_regions_used
 from niimasker.outputs.study_names import RegionsUsed
-from niimasker.outputs.tables import regions_table, write_records, write_signals
+from niimasker.outputs.tables import regions_table, text_column, write_records, write_signals
 from niimasker.regions.definitions import Mask
 from niimasker.regions.loading import load_regions
 from niimasker.regions.placing.placement import place_regions
@@ -194,6 +194,51 @@ class TestRecords:
         texts = ['a "b"', "a, b", "額葉", "it's"]
         write_records(tmp_path / "a.tsv", pd.DataFrame({"name": texts}))
         assert pd.read_csv(tmp_path / "a.tsv", sep="\t")["name"].tolist() == texts
+
+
+RECORD_COLUMNS = {
+    "floats": st.lists(st.floats(width=64), min_size=4, max_size=4),
+    "integers": st.lists(st.integers(-(2**40), 2**40), min_size=4, max_size=4),
+    "booleans": st.lists(st.booleans(), min_size=4, max_size=4),
+    "texts": st.lists(st.none() | st.text(max_size=5), min_size=4, max_size=4).map(text_column),
+    "missing integers": st.lists(st.none() | st.integers(0, 9), min_size=4, max_size=4).map(
+        lambda values: pd.Series(values, dtype="Int64")
+    ),
+    "anything": st.lists(st.none() | st.floats() | st.integers() | st.text(max_size=3), min_size=4, max_size=4).map(
+        lambda values: pd.Series(values, dtype=object)
+    ),
+}
+
+
+class TestRecordsAgainstPandas:
+    @given(
+        columns=st.lists(st.sampled_from(list(RECORD_COLUMNS)).flatmap(RECORD_COLUMNS.__getitem__), max_size=4),
+        names=st.permutations(["x", "mean", "a b", "n/a"]),
+        float_format=st.sampled_from(["%.6g", "%.10g"]),
+    )
+    def test_any_table_has_the_bytes_that_pandas_writes(self, tmp_path_factory, columns, names, float_format):
+        folder = tmp_path_factory.mktemp("records")
+        check_records(folder, pd.DataFrame(dict(zip(names, columns, strict=False))), float_format)
+
+    def test_rows_of_a_long_table_stay_in_order(self, tmp_path):
+        n_rows = 25_000
+        names = text_column([f"edge {n}" for n in range(n_rows)])
+        check_records(tmp_path, pd.DataFrame({"name": names, "r": np.arange(n_rows) / 7}), "%.12g")
+
+
+def check_records(folder, table, float_format):
+    """Check that a table is written as pandas writes it."""
+    write_records(folder / "written.tsv", table, float_format)
+    table.to_csv(
+        folder / "pandas.tsv",
+        sep="\t",
+        index=False,
+        na_rep="n/a",
+        float_format=float_format,
+        encoding="utf-8",
+        errors="backslashreplace",
+    )
+    assert (folder / "written.tsv").read_bytes() == (folder / "pandas.tsv").read_bytes()
 
 
 class TestJson:
