@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from niimasker.errors import warn
 from niimasker.inputs.series import Series
@@ -59,13 +60,15 @@ def make_signals(raw: RawSignals, series: Series, placement: Placement, *, valid
     ends = np.cumsum([len(weights.names) for weights in placement.weights])
     parts = np.split(raw.values, ends[:-1], axis=1)
     return [
-        _make_signals(part, raw.statistics, weights) for part, weights in zip(parts, placement.weights, strict=True)
+        _make_signals(part, raw.statistics, weights, members)
+        for part, weights, members in zip(parts, placement.weights, raw.members, strict=True)
     ]
 
 
-def _make_signals(values: np.ndarray, statistics: PointStatistics, weights: RegionWeights) -> Signals:
+def _make_signals(
+    values: np.ndarray, statistics: PointStatistics, weights: RegionWeights, members: sparse.csr_array
+) -> Signals:
     regions = weights.whole_regions
-    members = regions.members[:, statistics.points]
     varies = statistics.is_finite & (statistics.deviation > 0)
     point_tsnr = np.divide(statistics.mean, statistics.deviation, out=np.zeros_like(statistics.mean), where=varies)
     n_valid = np.rint(members @ statistics.is_valid.astype(np.float64)).astype(int)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from niimasker.errors import RegionsError
 from niimasker.inputs.blocks import Digest
@@ -36,11 +37,15 @@ class RawSignals:
         Statistics of the points that they come from.
     mean_volume
         Mean of the kept volumes, float32 of shape (n_points,), in the image's units; None if it is not wanted.
+    members
+        For each atlas, a sparse matrix of shape (n_regions, n_points) with 1 where a point of the statistics belongs to
+        a region.
     """
 
     values: np.ndarray
     statistics: PointStatistics
     mean_volume: np.ndarray | None = None
+    members: tuple[sparse.csr_array, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,10 @@ def read_signals(
         digests = () if results else options.digests
         raw = read(series, n_discarded, list(kept.values()), placement, dataclasses.replace(options, digests=digests))
         results |= zip(kept, raw, strict=True)
+    # The same for all timelines, which share the points: selecting them takes longer than all that is counted there.
+    points = next(iter(results.values())).statistics.points
+    members = tuple(weights.whole_regions.members[:, points] for weights in placement.weights)
+    results = {selection: dataclasses.replace(raw, members=members) for selection, raw in results.items()}
     return [results[timeline.kept.tobytes()] for timeline in timelines]
 
 
