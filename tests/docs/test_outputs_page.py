@@ -47,7 +47,7 @@ def as_described(path: Path, folder: Path) -> str:
     """A file's name as the table of outputs writes it."""
     name = path.relative_to(folder).as_posix()
     stem = r"sub-0[12]_task-rest_space-(MNI152NLin2009aSym_desc-preproc|fsaverage5)_bold"
-    name = re.sub(rf"^(reports/)?{stem}(_atlas-.*(?=_))?", r"\1<image>", name)
+    name = re.sub(rf"^(reports/)?{stem}(_desc-(simple|scrubbing5|raw|9P\+scrub))?(_atlas-.*(?=_))?", r"\1<image>", name)
     name = re.sub(r"_connectivity-[a-z]+_", "_connectivity-<kind>_", name)
     name = re.sub(r"^reports/assets/.*", "reports/assets/", name)
     name = re.sub(r"^niimasker_data/spheres_img_seeds\.", "niimasker_data/spheres_img_<atlas>.", name)
@@ -150,9 +150,13 @@ def test_cifti_files_are_those_that_are_described(tmp_path, monkeypatch):
 
 
 def test_keys_of_the_sidecar_are_those_that_are_described(example):
-    facts = json.loads((example.folder / f"example_output/{IMAGE}_timeseries.json").read_text("utf-8"))
-    of_run = [*facts][: [*facts].index("Fingerprint") + 1]
+    of_pipeline = example.output("pipelines_output") / f"{IMAGE}_desc-simple_timeseries.json"
+    keys = [*json.loads(of_pipeline.read_text("utf-8"))]
+    of_run = keys[: keys.index("Fingerprint") + 1]
     assert names_in("key of `_timeseries.json`", "content") == [*of_run, "<column>"]
+    facts = json.loads((example.folder / f"example_output/{IMAGE}_timeseries.json").read_text("utf-8"))
+    assert {*of_run} - {*facts} == {"Pipeline"}
+    of_run = [*facts][: [*facts].index("Fingerprint") + 1]
     assert [*facts][len(of_run) :] == example.lines(f"example_output/{IMAGE}_timeseries.tsv", 1)[0]
 
 

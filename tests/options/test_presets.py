@@ -28,7 +28,7 @@ CIRIC = ["24P", "36P", "36P+scrub", "aCompCor"]
 ALL = pytest.mark.parametrize("name", [*WANG, *CIRIC])
 
 FIXED = {"regressors", "scrub", "detrend", "high_pass", "low_pass"}
-THRESHOLDS = {"fd_threshold", "std_dvars_threshold", "scrub_segment"}
+THRESHOLDS = {"fd_threshold", "std_dvars_threshold", "scrub_segment", "censor_before", "censor_after"}
 
 
 def test_presets_are_those_of_the_two_benchmarks():
