@@ -32,7 +32,6 @@ from niimasker.options.option_types import (
     NAMES,
     PIPELINES,
     PROCESSES,
-    RADIUS,
     ROIS,
     RUNS,
     SCHEDULER,
@@ -309,7 +308,7 @@ class Settings:
         FLAG, "extract every voxel of the mask or of each region, instead of the mean", REGIONS, default=False
     )
     radius: float | None = _option(
-        RADIUS,
+        MILLIMETRES,
         "radius of the spheres around coordinates, in mm; default: only the voxel nearest to each",
         REGIONS,
         is_common=True,
@@ -389,7 +388,7 @@ class Settings:
         varies=True,
     )
     head_radius: float | None = _option(
-        RADIUS,
+        MILLIMETRES,
         "radius of the head for framewise displacement, in mm; if it is given, framewise displacement is computed from "
         "the motion parameters even where the confounds have it; default: 50, where they do not have it",
         CENSORING,
