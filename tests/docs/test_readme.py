@@ -131,10 +131,10 @@ def test_first_rows_of_the_first_table_are_shown(example):
     assert shown == [pytest.approx([float(cell) for cell in row], abs=1e-6) for row in values]
 
 
-def test_there_are_seven_recipes_of_one_command_each():
-    assert [len(RECIPES), len(COMMANDS)] == [7, 6]
+def test_there_are_eight_recipes_of_one_command_each():
+    assert [len(RECIPES), len(COMMANDS)] == [8, 7]
     assert all(block.count("niimasker ") == 1 for block in RECIPES.values())
-    assert len(re.findall(r"^### \d\. ", README, re.MULTILINE)) == 7
+    assert len(re.findall(r"^### \d\. ", README, re.MULTILINE)) == 8
 
 
 def test_options_named_exist():
@@ -187,6 +187,17 @@ def test_recipe_of_surfaces_has_the_regions_of_both_hemispheres(example):
     assert "hemi-" not in path.name
     names = path.read_text("utf-8").partition("\n")[0].split("\t")
     assert {name[:2] for name in names} == {"LH", "RH"}
+
+
+def test_recipe_of_pipelines_writes_tables_of_each(example):
+    title = "Several ways of denoising"
+    folder, answer = cook(example, title)
+    names = words_of(title)[words_of(title).index("--pipelines") + 1 :]
+    assert answer.out.startswith(f"2 images x {len(names)} pipelines: {2 * len(names)} runs done")
+    runs = summary(folder)
+    assert list(runs["pipeline"]) == names * 2
+    assert (folder / f"sub-01_{RUN}_desc-simple+gsr_timeseries.tsv").is_file()
+    assert "<image>_desc-simple+gsr_timeseries.tsv" in README
 
 
 def test_recipe_of_a_json_file_shows_the_file_and_gives_the_examples_tables(example):
