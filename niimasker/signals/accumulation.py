@@ -119,8 +119,11 @@ def accumulate(
     sums = [SharedSums([kept[number] for number in numbers], operator, zero) for numbers in sharing.values()]
     start = 0
     for block in blocks:
+        reads_all = block.shape[1] == len(operator.points)
+        # Once for all sums: taking the points out of a volume takes as long as summing them.
+        values = block if reads_all else np.take(block, operator.points, axis=1)
         for each in sums:
-            each.add(start, block)
+            each.add(start, values)
         start += len(block)
     done = {
         number: accumulated
@@ -156,14 +159,16 @@ class SharedSums:
         start
             The number of the block's first volume.
         block
-            Of shape (n_volumes, n_points of the space).
+            The operator's points, of shape (n_volumes, n_points).
         """
         is_kept = self._any[start : start + len(block)]
         if not is_kept.any():
             return
-        block = block if is_kept.all() else block[is_kept]
-        first = self._find_first(block)
-        volumes = self._subtract(first, block)
+        volumes = (block if is_kept.all() else block[is_kept]).astype(np.float64)
+        if self._first is None:
+            self._first = _replace_non_finite(self._zero, volumes[0])
+        first = self._first
+        volumes -= first
         with np.errstate(invalid="ignore"):  # infinity minus infinity
             block_sums = volumes.sum(axis=0)
         # The sum over time is not finite if any value is not, so that finite blocks need no second pass.
@@ -186,21 +191,6 @@ class SharedSums:
             for totals, added in zip((self._sums, self._squares), by_rows[rows.tobytes()], strict=True):
                 totals[number] += added
             self._parts[number].append(products[:, rows])
-
-    def _find_first(self, block: np.ndarray) -> np.ndarray:
-        """Return the points of the first volume, which is that of the first block."""
-        if self._first is None:
-            first = np.take(block[0], self._operator.points).astype(np.float64)
-            self._first = _replace_non_finite(self._zero, first)
-        return self._first
-
-    def _subtract(self, first: np.ndarray, block: np.ndarray) -> np.ndarray:
-        """Return the points' differences from the first volume, float64 of shape (n_volumes, n_points)."""
-        points = self._operator.points
-        reads_all = block.shape[1] == len(points)
-        volumes = (block if reads_all else np.take(block, points, axis=1)).astype(np.float64)
-        volumes -= first
-        return volumes
 
     def finish(self) -> list[Accumulated]:
         """Return the sums and point statistics of each selection."""
