@@ -158,9 +158,9 @@ def _dry_run(settings: Settings) -> int:
 def _write_example(given: dict[str, Any], config_path: str | None) -> Path:
     if config_path or given.keys() - {"output_dir", "verbose", "quiet", "n_jobs"}:
         raise SettingsError("--example sets its own options; give the output_dir alone.")
-    from niimasker.example import write_example
+    from niimasker.example.two_runs import write_two_runs
 
-    return write_example(Path(given["output_dir"]))
+    return write_two_runs(Path(given["output_dir"]))
 
 
 def _configure_logging(settings: Settings) -> None:

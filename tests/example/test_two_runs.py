@@ -1,4 +1,4 @@
-"""The example data set: what is in it, that nilearn reads it, and that it shows what it claims to show."""
+"""The data set of --example: what is in it, that nilearn reads it, and that it shows what it claims to show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nilearn.maskers import NiftiLabelsMasker
 
 from niimasker import extract
 from niimasker.errors import OutputError
-from niimasker.example import make_descriptions, write_example
+from niimasker.example.two_runs import make_configurations, write_two_runs
 from niimasker.inputs.runs import find_runs
 from niimasker.options.merging import make_settings
 
@@ -43,7 +43,7 @@ STRATEGIES = {
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> Path:
-    return write_example(tmp_path_factory.mktemp("example") / "not there yet" / "results [1]").parent
+    return write_two_runs(tmp_path_factory.mktemp("example") / "not there yet" / "results [1]").parent
 
 
 @pytest.fixture(scope="session")
@@ -233,7 +233,7 @@ def test_writing_again_gives_the_same_bytes_and_leaves_other_files(data_dir):
     own_path = data_dir / "notes.txt"
     own_path.write_bytes(b"mine")
     (data_dir / "config.json").write_text("half a fi")
-    write_example(data_dir.parent)
+    write_two_runs(data_dir.parent)
     after = content_of(data_dir)
     own_path.unlink()
     assert after == before | {"notes.txt": b"mine"}
@@ -253,7 +253,7 @@ def test_folder_in_config_holds_the_runs_with_their_confounds(data_dir):
 
 @pytest.mark.parametrize("folder", ["example_output/data", "results/../results/data", "/srv/example/data"])
 def test_folder_is_neither_resolved_nor_shortened(folder):
-    config = json.loads(make_descriptions(Path(folder))["config.json"])
+    config = json.loads(make_configurations(Path(folder))["config.json"])
     assert config["roi_file"] == f"{Path(folder)}/{ATLAS}.nii.gz"
     assert config["input_files"] == f"{Path(folder)}/fmriprep"
 
@@ -261,7 +261,7 @@ def test_folder_is_neither_resolved_nor_shortened(folder):
 def test_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OutputError, match=r"taken/data/.* cannot be written"):
-        write_example(tmp_path / "taken")
+        write_two_runs(tmp_path / "taken")
 
 
 def test_run_on_the_surface_has_the_signals_of_the_volumes(data_dir, tmp_path):
