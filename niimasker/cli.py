@@ -27,7 +27,7 @@ from niimasker.errors import (
 from niimasker.options.command_line import read_command_line
 from niimasker.options.config_file import read_config
 from niimasker.options.merging import make_settings
-from niimasker.options.settings import Settings
+from niimasker.options.settings import EXAMPLES, STUDY, TWO_RUNS, Settings
 from niimasker.running.messages import expendable_messages
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def _wants_traceback(settings: Settings | None, argv: Sequence[str]) -> bool:
 
 def _read_settings(argv: Sequence[str]) -> Settings:
     given = read_command_line(argv, show=_print_line)
-    is_example = given.pop("example", False)
+    example = given.pop("example", None)
     config_path = given.pop("config", None)
-    if is_example:
-        config_path = _write_example(given, config_path)
+    if example is not None:
+        config_path = _write_example(example, given, config_path)
     return make_settings(given, read_config(Path(config_path)) if config_path else {})
 
 
@@ -155,12 +155,20 @@ def _dry_run(settings: Settings) -> int:
     return EXIT_WRONG_USE if errors else EXIT_DONE
 
 
-def _write_example(given: dict[str, Any], config_path: str | None) -> Path:
+def _write_example(example: str, given: dict[str, Any], config_path: str | None) -> Path:
+    """Write the data set of --example or --example study, and return the path of its JSON file."""
+    if example not in EXAMPLES:
+        raise SettingsError(
+            f"--example: expected no word or {STUDY!r}, found {example!r}; output_dir comes first, as in "
+            f"niimasker output_dir --example {STUDY}."
+        )
     if config_path or given.keys() - {"output_dir", "verbose", "quiet", "n_jobs"}:
         raise SettingsError("--example sets its own options; give the output_dir alone.")
+    from niimasker.example.twelve_runs import write_twelve_runs
     from niimasker.example.two_runs import write_two_runs
 
-    return write_two_runs(Path(given["output_dir"]))
+    writers = {TWO_RUNS: write_two_runs, STUDY: write_twelve_runs}
+    return writers[example](Path(given["output_dir"]))
 
 
 def _configure_logging(settings: Settings) -> None:

@@ -86,6 +86,7 @@ def _read_count_or_auto(word: str) -> Any:
     return word if word == "auto" else parse_json(word)
 
 
+EXAMPLE = OptionType("study, or no word", check_text, argparse={"nargs": "?", "const": "", "metavar": "study"})
 FLAG = OptionType("true or false", check_flag, argparse={"action": "store_true"})
 ROIS = OptionType(
     "a file name or a nilearn: query, or a list of them", check_rois, argparse={"nargs": "+", "metavar": "ROI"}

@@ -19,6 +19,7 @@ from niimasker.options.option_types import (
     DECIMALS,
     DESC,
     ENTITIES,
+    EXAMPLE,
     FILE,
     FILES,
     FLAG,
@@ -58,6 +59,8 @@ CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
 # What confounds tables without a header hold; with the first, that is an error.
 MOTION_FORMATS = ("fmriprep", "fsl", "afni", "spm", "hcp")
 TIDY_FORMATS = ("parquet", "tsv.gz")
+# --example without a word, and with one.
+EXAMPLES = TWO_RUNS, STUDY = ("", "study")
 # The word of --regressors that regresses out nothing.
 NO_REGRESSORS = "none"
 
@@ -703,7 +706,12 @@ COMMAND_LINE_OPTIONS: tuple[Option, ...] = (
         "the file overrides the command line",
         short="-c",
     ),
-    _command_line_option("example", FLAG, "process a small made-up data set; it is written to output_dir/data first"),
+    _command_line_option(
+        "example",
+        EXAMPLE,
+        "process a small made-up data set; it is written to output_dir/data first; --example study has 12 runs, which "
+        "are cleaned by several pipelines, and a page that compares the pipelines",
+    ),
     _command_line_option("help", FLAG, "show the most common options and exit", short="-h", is_common=False),
     _command_line_option("help_all", FLAG, "show all options and exit", is_common=False),
     _command_line_option("version", FLAG, "show the version of niimasker and exit", is_common=False),

@@ -57,7 +57,8 @@ def _list_options(column: int, width: int) -> Iterator[str]:
 def _describe_names(option: Option) -> str:
     """Return the names of an option, and the placeholder of its value if it takes one."""
     metavar = option.option_type.argparse.get("metavar", "")
-    value = f" {metavar}{'...' if option.option_type.argparse.get('nargs') == '+' else ''}"
+    forms = {"+": f" {metavar}...", "?": f" [{metavar}]"}
+    value = forms.get(str(option.option_type.argparse.get("nargs")), f" {metavar}")
     return ", ".join(option.names) + ("" if option.positional else value.rstrip())
 
 
