@@ -709,8 +709,8 @@ COMMAND_LINE_OPTIONS: tuple[Option, ...] = (
     _command_line_option(
         "example",
         EXAMPLE,
-        "process a small made-up data set; it is written to output_dir/data first; --example study has 12 runs, which "
-        "are cleaned by several pipelines, and a page that compares the pipelines",
+        "process a small made-up data set; it is written to output_dir/data first; the data set study has 12 runs, "
+        "which are cleaned by several pipelines and compared",
     ),
     _command_line_option("help", FLAG, "show the most common options and exit", short="-h", is_common=False),
     _command_line_option("help_all", FLAG, "show all options and exit", is_common=False),
