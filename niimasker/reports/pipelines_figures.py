@@ -126,7 +126,7 @@ def plot_trade_off(measures: Sequence[PipelineMeasures], losses: Sequence[Losses
         "hovertext": list(map(_plain, shown)),
         "textfont": {"color": INK, "size": 11},
         "marker": {
-            "color": "#fff",
+            "color": "rgba(255, 255, 255, 0.6)",  # pipelines with nearly the same numbers hide each other partly
             "size": 20,
             "line": {"color": list(region_colours(len(measures))), "width": 2.5},
         },

@@ -82,11 +82,13 @@ def _runs(comparison: Comparison, versions: Mapping[str, str]) -> Iterator[str]:
     names = ", ".join(runs.pipelines)
     subjects = f" of {count(runs.n_subjects, 'subject')}" if runs.n_subjects is not None else ""
     kinds = "; ".join(dict.fromkeys(map(_describe_kind, comparison.parts)))
+    n_compared = len(runs.any_members)
+    of_all = "" if n_compared == runs.n_runs else f" of {runs.n_runs:,}"
     yield (
-        f"{count(len(runs.pipelines), 'denoising pipeline')} ({names}) were compared with niimasker "
+        f"Denoising by {count(len(runs.pipelines), 'pipeline')} ({names}) was compared with niimasker "
         f"{versions['niimasker']} after published benchmarks ({CIRIC_2017[0]}; {PARKES_2018[0]}; {WANG_2024[0]}), over "
-        f"the {len(runs.any_members):,} of {count(runs.n_runs, 'run')}{subjects} that every pipeline kept, and over "
-        f"the pairs of regions (edges) with a value in all of these. Connectivity was measured by {kinds}."
+        f"the {n_compared:,}{of_all} runs{subjects} that every pipeline kept, and over the pairs of regions (edges) "
+        f"with a value in all of these. Connectivity was measured by {kinds}."
     )
 
 

@@ -64,6 +64,13 @@ def test_wide_tables_scroll_in_frames_that_the_keyboard_reaches(page):
         assert frame.size["width"] <= page_width
 
 
+def test_number_and_name_of_a_pipeline_stay_together_in_the_key(page):
+    for key in page.find_elements(By.CSS_SELECTOR, ".pipeline-key"):
+        assert key.size["width"] <= key.find_element(By.XPATH, "..").size["width"]
+        if "scrubbing" in key.text:
+            assert key.size["height"] < 2 * key.find_element(By.CSS_SELECTOR, ".rank").size["height"]
+
+
 def test_names_of_pipelines_stay_in_view_and_leave_room_for_numbers(page):
     frame = page.find_element(By.CSS_SELECTOR, ".frame")
     page.execute_script("arguments[0].scrollLeft = 10000", frame)

@@ -113,7 +113,7 @@ class TestWords:
     def test_methods_cite_what_was_measured(self, page):
         methods = text_of(page[page.index('id="methods-text"') :])
         for words in (
-            "3 denoising pipelines (baseline, 24P, scrubbing.2+gsr)",
+            "Denoising by 3 pipelines (baseline, 24P, scrubbing.2+gsr) was compared",
             "niimasker 1.2.3",
             "scipy 1.14.0",
             "10.1016/j.neuroimage.2017.03.020",
@@ -125,6 +125,12 @@ class TestWords:
             "Finn et al., 2015), of the 4 runs of subjects with several runs",
         ):
             assert words in methods
+
+    def test_methods_say_how_many_of_all_runs_are_compared(self, page, tmp_path):
+        assert "over the 14 runs of 12 subjects that every pipeline kept" in page
+        study = write_study(tmp_path, *make_correlations())
+        study.rows[1].update(status="failed", reason="no degrees of freedom are left")
+        assert "over the 13 of 14 runs of 13 subjects that every pipeline kept" in make_page(study.compare())
 
     def test_methods_leave_out_what_was_not_measured(self, tmp_path):
         names = ["LH_Vis_1", "LH_Vis_2", "LH_Cont_1", "RH_Vis_1", "RH_Vis_2", "RH_Cont_1"]
