@@ -129,6 +129,11 @@ def load_confounds(
     return confounds.complete(np.ones(n_volumes, dtype=bool) if kept is None else kept)
 
 
+def find_displacement_source(confounds: Confounds | None) -> str | None:
+    """Return what a run's framewise displacement comes from, None if it is not known."""
+    return None if confounds is None or confounds.measures is None else confounds.measures.displacement_source
+
+
 def add_motion(confounds: Confounds | None, motion_path: Path, *, n_volumes: int, image_path: Path) -> Confounds | None:
     """Return confounds with framewise displacement from a table of motion, if they have none.
 

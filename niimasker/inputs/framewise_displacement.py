@@ -61,12 +61,28 @@ def complete_measures(measures: VolumeMeasures, head_radius: float | None) -> Vo
             f"{measures.tables} has no motion parameters (trans_x, ..., rot_z), from which --head_radius would compute "
             "framewise displacement; leave --head_radius out."
         )
-    _warn_of_large_rotations(measures)
+    return compute_displacement(measures, measures.motion, head_radius)
+
+
+def compute_displacement(
+    measures: VolumeMeasures, motion: np.ndarray, head_radius: float | None, how: str = ""
+) -> VolumeMeasures:
+    """Return a run's measures with framewise displacement computed from motion parameters.
+
+    Parameters
+    ----------
+    head_radius
+        In mm; `HEAD_RADIUS` if it is None.
+    how
+        How the motion parameters were treated, for people, followed by a comma and a space.
+    """
+    _warn_of_large_rotations(measures.tables, motion)
     radius = HEAD_RADIUS if head_radius is None else head_radius
     return dataclasses.replace(
         measures,
-        framewise_displacement=measure_displacement(measures.motion, radius),
-        displacement_source=f"{COMPUTED}, head radius {radius:g} mm",
+        framewise_displacement=measure_displacement(motion, radius),
+        displacement_source=f"{COMPUTED}, {how}head radius {radius:g} mm",
+        motion=motion,
     )
 
 
@@ -75,12 +91,11 @@ def is_computed(displacement_source: str | None) -> bool:
     return displacement_source is not None and displacement_source.startswith(COMPUTED)
 
 
-def _warn_of_large_rotations(measures: VolumeMeasures) -> None:
-    assert measures.motion is not None
-    rotations = measures.motion[np.isfinite(measures.motion).all(axis=1), 3:]
+def _warn_of_large_rotations(tables: str, motion: np.ndarray) -> None:
+    rotations = motion[np.isfinite(motion).all(axis=1), 3:]
     largest = np.ptp(rotations, axis=0).max() if len(rotations) else 0.0
     if largest > _MAX_ROTATION:
         warn(
-            f"{measures.tables}: the head would turn by {np.degrees(largest):.0f} degrees, which is implausible; "
-            "rotations must be in radians, or --motion_format must say which program's motion parameters these are."
+            f"{tables}: the head would turn by {np.degrees(largest):.0f} degrees, which is implausible; rotations must "
+            "be in radians, or --motion_format must say which program's motion parameters these are."
         )

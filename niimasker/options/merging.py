@@ -14,8 +14,10 @@ from niimasker.options.python_values import to_json_value
 from niimasker.options.settings import (
     CORRELATION_KINDS,
     DEPRECATED,
+    LOW_PASS,
     MOTION_FORMATS,
     NO_REGRESSORS,
+    NOTCH,
     OPTIONS_BY_NAME,
     Option,
     Settings,
@@ -221,6 +223,32 @@ def _check_motion(settings: Settings) -> None:
         warn(
             f"--motion_format {settings.motion_format} is ignored without --regressor_files: it says what tables "
             "without a header hold."
+        )
+    _check_motion_filter(settings)
+
+
+def _check_motion_filter(settings: Settings) -> None:
+    cut_offs = {"band_stop_min": settings.band_stop_min, "band_stop_max": settings.band_stop_max}
+    needed = {None: (), LOW_PASS: ("band_stop_min",), NOTCH: tuple(cut_offs)}[settings.motion_filter]
+    for name, cut_off in cut_offs.items():
+        if name in needed:
+            _check_cut_off(settings, name, cut_off)
+        elif cut_off is not None:
+            warn(f"--{name} is ignored without --motion_filter {NOTCH if settings.motion_filter else 'lp or notch'}.")
+    lower, upper = cut_offs.values()
+    if settings.motion_filter == NOTCH and lower and upper and lower >= upper:
+        raise SettingsError(
+            f"--band_stop_min {lower:g} is not below --band_stop_max {upper:g} breaths per minute; frequencies between "
+            "the two are removed."
+        )
+
+
+def _check_cut_off(settings: Settings, name: str, cut_off: float | None) -> None:
+    if cut_off is None:
+        raise SettingsError(f"--motion_filter {settings.motion_filter} needs --{name}, in breaths per minute.")
+    if cut_off < 1:
+        raise SettingsError(
+            f"--{name} {cut_off:g} is less than one breath per minute; if it is in Hz, give {60 * cut_off:g}."
         )
 
 

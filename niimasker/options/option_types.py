@@ -135,6 +135,7 @@ SECONDS = _positive_number("seconds", "SECONDS")
 MINUTES = _positive_number("minutes", "MINUTES")
 HERTZ = _positive_number("Hz", "HZ")
 MILLIMETRES = _positive_number("mm", "MM")
+BREATHS = _positive_number("breaths per minute", "BPM")
 WIDTH = OptionType("a number, 0 or above, in mm", make_number_check(0, above=False), float, {"metavar": "MM"})
 COUNT = OptionType("a whole number, 0 or above", make_integer_check(lambda n: n >= 0), parse_json, {"metavar": "N"})
 COUNT_OR_AUTO = OptionType(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.options.option_types import (
+    BREATHS,
     COUNT,
     COUNT_OR_AUTO,
     DECIMALS,
@@ -58,6 +59,7 @@ CORRELATION_KINDS = ("pearson", "correlation", "partial_correlation")
 CONNECTIVITY_KINDS = (*CORRELATION_KINDS, "covariance", "precision")
 # What confounds tables without a header hold; with the first, that is an error.
 MOTION_FORMATS = ("fmriprep", "fsl", "afni", "spm", "hcp")
+MOTION_FILTERS = LOW_PASS, NOTCH = ("lp", "notch")
 TIDY_FORMATS = ("parquet", "tsv.gz")
 # --example without a word, and with one.
 EXAMPLES = TWO_RUNS, STUDY = ("", "study")
@@ -373,6 +375,27 @@ class Settings:
         default=0,
         is_common=True,
     )
+    motion_filter: str | None = _option(
+        choice(MOTION_FILTERS),
+        "filter respiration out of the motion parameters; lp: low-pass filter at --band_stop_min; notch: filter that "
+        "removes what is from --band_stop_min to --band_stop_max; framewise displacement and the motion regressors are "
+        "computed from the filtered parameters; default: no filter",
+        CONFOUNDS,
+        varies=True,
+    )
+    band_stop_min: float | None = _option(
+        BREATHS,
+        "cut-off of --motion_filter lp, or lower cut-off of --motion_filter notch, in breaths per minute; 6 breaths "
+        "per minute are 0.1 Hz",
+        CONFOUNDS,
+        varies=True,
+    )
+    band_stop_max: float | None = _option(
+        BREATHS,
+        "upper cut-off of --motion_filter notch, in breaths per minute",
+        CONFOUNDS,
+        varies=True,
+    )
     scrub: bool = _option(
         FLAG,
         "censor volumes with excessive motion; those whose framewise_displacement or std_dvars in the confounds is "
@@ -657,7 +680,8 @@ class Settings:
     def needs_confounds(self) -> bool:
         """Whether each run must have a confounds table."""
         has_words = bool(set(self.regressors) - {NO_REGRESSORS})
-        return has_words or self.scrub or self.discard_scans == "auto" or self.max_mean_fd is not None
+        needs_motion = self.scrub or self.motion_filter is not None or self.max_mean_fd is not None
+        return has_words or needs_motion or self.discard_scans == "auto"
 
     @property
     def needs_only_motion(self) -> bool:

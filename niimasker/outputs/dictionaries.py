@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from niimasker.signals.motion_filter import MotionFilter
+
 Dictionary = dict[str, Any]
 
 _INDEX = {
@@ -109,17 +111,20 @@ OUTLIERS: Dictionary = {
 }
 
 
-def describe_regressors(t_r: float | None, times: np.ndarray | None) -> Dictionary:
+def describe_regressors(t_r: float | None, times: np.ndarray | None, motion_filter: MotionFilter | None) -> Dictionary:
     """Return the JSON content beside the table of regressors, which has one row per volume of the image.
 
     Parameters
     ----------
     t_r, times
         The repetition time, and the time of each volume, in seconds; None if not known.
+    motion_filter
+        The filter of the motion parameters, if there is one.
     """
+    filtered = f" Motion parameters after a {motion_filter}." if motion_filter else ""
     return {
         "Description": "Selected regressors with missing values filled in, before filtering, orthogonalisation to "
-        "accepted components and z-scoring.",
+        f"accepted components and z-scoring.{filtered}",
         "SamplingFrequency": "TR" if t_r is None else 1 / t_r,
         "StartTime": 0.0 if times is None else float(times[0]),
     }

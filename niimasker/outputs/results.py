@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from niimasker.inputs.confounds import Confounds
+from niimasker.inputs.confounds import Confounds, find_displacement_source
 from niimasker.options.settings import Settings
 from niimasker.outputs.cifti_files import write_cifti_files
 from niimasker.outputs.dictionaries import (
@@ -76,12 +76,6 @@ class Extracted:
     image_sha256s: tuple[str, ...]
     warnings: tuple[str, ...]
     mean_volume: np.ndarray | None = None
-
-    @property
-    def displacement_source(self) -> str | None:
-        """What framewise displacement comes from; None if it is not known."""
-        measures = None if self.confounds is None else self.confounds.measures
-        return None if measures is None else measures.displacement_source
 
 
 @dataclass(frozen=True)
@@ -160,7 +154,7 @@ def write_run(
                 cleaning=plan.cleaning,
                 weights=placement.weights[number],
                 nuisance=extracted.nuisance,
-                displacement_source=extracted.displacement_source,
+                displacement_source=find_displacement_source(extracted.confounds),
                 sources={**run_sources, **sources[number]},
                 warnings=extracted.warnings,
             )
@@ -260,7 +254,8 @@ def _write_run_files(staged: StagedFiles, plan: Plan, extracted: Extracted, file
         _write_table(staged, files.outliers_path, outliers_table(timeline), files, OUTLIERS)
     if confounds is not None and confounds.names:
         # fMRIPrep writes ten significant digits.
-        dictionary = describe_regressors(plan.cleaning.t_r, plan.series.times(plan.cleaning.t_r))
+        t_r, motion_filter = plan.cleaning.t_r, plan.cleaning.motion_filter
+        dictionary = describe_regressors(t_r, plan.series.times(t_r), motion_filter)
         _write_table(staged, files.regressors_path, regressors_table(confounds), files, dictionary, "%.10g")
 
 

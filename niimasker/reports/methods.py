@@ -13,7 +13,7 @@ from niimasker.inputs.framewise_displacement import HEAD_RADIUS
 from niimasker.inputs.regressor_words import VOLUME_WORDS
 from niimasker.inputs.runs import AUTO
 from niimasker.inputs.templates import is_template
-from niimasker.options.settings import CUBIC, LINEAR, PCHIP, Settings
+from niimasker.options.settings import CUBIC, LINEAR, NOTCH, PCHIP, Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.roi_files import RoiFile, name_for_all_images, parse_mask, parse_roi_file
 from niimasker.reports.point_words import PointWords
@@ -21,7 +21,9 @@ from niimasker.reports.references import (
     ABRAHAM_2014,
     CIRIC_2017,
     DUPRE_2021,
+    FAIR_2020,
     FRITSCH_1984,
+    GRATTON_2020,
     LEDOIT_2004,
     LINDQUIST_2019,
     OF_RUNS,
@@ -87,6 +89,7 @@ def describe_methods(
     sentences = [
         _extraction(settings, kinds, points),
         *_left_out(settings, points),
+        *_motion(cleaning),
         *_displacement(settings, computes_displacement),
         *_volumes(settings, timeline),
         *_cleaning(settings, cleaning, timeline, nuisance),
@@ -159,6 +162,15 @@ def _cited_mask(settings: Settings, points: PointWords) -> str:
 
 def _file_name(path: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _motion(cleaning: Cleaning) -> Iterator[str]:
+    if cleaning.motion_filter is not None:
+        source = FAIR_2020 if cleaning.motion_filter.kind == NOTCH else GRATTON_2020
+        yield (
+            f"Respiration was filtered out of the motion parameters with a {cleaning.motion_filter}, run forwards and "
+            f"backwards ({source[0]}); regressors and framewise displacement were computed from the result."
+        )
 
 
 def _displacement(settings: Settings, is_computed: bool) -> Iterator[str]:

@@ -18,6 +18,17 @@ CIRIC_2017 = (
     "control of motion artifact in studies of functional connectivity. NeuroImage 2017; 154: 174-187. "
     "doi:10.1016/j.neuroimage.2017.03.020",
 )
+FAIR_2020 = (
+    "Fair et al., 2020",
+    "Fair DA, Miranda-Dominguez O, Snyder AZ, et al. Correction of respiratory artifacts in MRI head motion estimates. "
+    "NeuroImage 2020; 208: 116400. doi:10.1016/j.neuroimage.2019.116400",
+)
+GRATTON_2020 = (
+    "Gratton et al., 2020",
+    "Gratton C, Dworetsky A, Coalson RS, et al. Removal of high frequency contamination from motion estimates in "
+    "single-band fMRI saves data without biasing functional connectivity. NeuroImage 2020; 217: 116866. "
+    "doi:10.1016/j.neuroimage.2020.116866",
+)
 POWER_2012 = (
     "Power et al., 2012",
     "Power JD, Barnes KA, Snyder AZ, Schlaggar BL, Petersen SE. Spurious but systematic correlations in functional "
@@ -55,7 +66,9 @@ OF_RUNS = (
     ABRAHAM_2014,
     CIRIC_2017,
     DUPRE_2021,
+    FAIR_2020,
     FRITSCH_1984,
+    GRATTON_2020,
     LEDOIT_2004,
     LINDQUIST_2019,
     POWER_2012,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from niimasker.errors import record_warnings
-from niimasker.inputs.confounds import Confounds
+from niimasker.inputs.confounds import Confounds, find_displacement_source
 from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.grayordinates import Grayordinates
 from niimasker.inputs.surfaces.mesh_files import list_mesh_folders, list_templateflow_folders
@@ -157,7 +157,7 @@ def make_view(
         standardized=plan.cleaning.standardize,
         points=points,
         framewise_displacement=None if measures is None else measures.framewise_displacement,
-        displacement_source=extracted.displacement_source,
+        displacement_source=find_displacement_source(confounds),
         std_dvars=None if measures is None else measures.std_dvars,
         regressor_names=names,
         regressors=values,
@@ -170,7 +170,7 @@ def make_view(
             extracted.nuisance,
             kinds,
             points,
-            computes_displacement=is_computed(extracted.displacement_source),
+            computes_displacement=is_computed(find_displacement_source(confounds)),
         ),
         settings=settings_record(settings),
         versions=software_versions(),

@@ -51,6 +51,7 @@ def list_steps(
         Step("discard", count(timeline.n_discarded, "volume")) if timeline.n_discarded else None,
         Step("smooth", f"{settings.smoothing_fwhm:g} mm FWHM") if settings.smoothing_fwhm else None,
         Step("extract", " and ".join(_describe_extraction(atlas_weights, points) for atlas_weights in weights)),
+        Step("filter motion", str(cleaning.motion_filter)) if cleaning.motion_filter else None,
         Step("censor", _describe_censoring(timeline)) if timeline.n_censored else None,
         Step("bridge gaps", INTERPOLATED[cleaning.interpolation]) if bridges else None,
         Step("detrend", "linear") if cleaning.detrend else None,

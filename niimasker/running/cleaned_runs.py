@@ -25,7 +25,8 @@ from niimasker.signals.coverage import mark_flat, require_coverage, warn_of_cove
 from niimasker.signals.extraction import Signals, make_signals
 from niimasker.signals.nuisance import Nuisance, prepare_nuisance
 from niimasker.signals.reading import RawSignals
-from niimasker.study.plans import Plan, load_run_confounds
+from niimasker.study.plans import Plan
+from niimasker.study.run_confounds import load_run_confounds
 
 if TYPE_CHECKING:
     from niimasker.outputs.results import Extracted
@@ -52,7 +53,7 @@ def clean_run(
     averages_valid = settings.valid_voxels and not settings.as_voxels
     with record_warnings() as recorded:
         start = time.perf_counter()
-        confounds = load_run_confounds(plan.run, settings, plan.series, plan.timeline)
+        confounds = load_run_confounds(plan.run, settings, plan.series, plan.timeline, plan.cleaning)
         signals = make_signals(raw, plan.series, placement, valid_voxels=averages_valid)
         nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
         prefixes = [f"{key}: " if len(keys) > 1 else "" for key in keys]

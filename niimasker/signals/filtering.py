@@ -18,6 +18,7 @@ from niimasker.errors import SignalsError, TimingError, TooFewVolumesError, warn
 from niimasker.inputs.repetition_times import T_R_MAX, T_R_MIN
 from niimasker.inputs.series import Series
 from niimasker.options.settings import CUBIC, LINEAR, PCHIP, Settings
+from niimasker.signals.motion_filter import MotionFilter, make_motion_filter
 from niimasker.signals.timeline import Timeline
 
 # In seconds. Repetition times of two sources that differ by no more are the same but for rounding.
@@ -46,6 +47,7 @@ class Cleaning:
     t_r: float | None
     t_r_source: str | None
     interpolation: str = Settings.interpolation
+    motion_filter: MotionFilter | None = None
 
     @property
     def filters(self) -> bool:
@@ -77,7 +79,7 @@ def make_cleaning(settings: Settings, series: Series, timeline: Timeline | None)
     Raises
     ------
     SignalsError
-        The repetition time is not plausible, or is missing or too long for the filter.
+        The repetition time is not plausible, or is missing or too long for a filter.
     TimingError
         The run's volumes are at times that --t_r or the filter does not fit.
     TooFewVolumesError
@@ -94,11 +96,12 @@ def make_cleaning(settings: Settings, series: Series, timeline: Timeline | None)
         t_r,
         t_r_source,
         settings.interpolation,
+        make_motion_filter(settings, series, t_r),
     )
     if cleaning.filters:
         _check_filter(cleaning, series)
         if timeline is not None:
-            _check_length(cleaning, series, timeline)
+            check_length(cleaning, series, timeline)
     return cleaning
 
 
@@ -116,11 +119,12 @@ def _check_volume_times(settings: Settings, series: Series) -> None:
             )
         return
     is_even = longest - shortest <= _T_R_TOLERANCE
-    if settings.high_pass or settings.low_pass:
+    if settings.high_pass or settings.low_pass or settings.motion_filter:
+        filters = "--motion_filter needs" if settings.motion_filter else "--high_pass and --low_pass need"
         way_out = f"give --t_r {steps.mean():g}" if is_even else "leave the filter out, or leave this run out"
         raise TimingError(
             f"{series.path}: VolumeTiming in the image's JSON file gives times of volumes ({shortest:g} to {longest:g} "
-            f"s apart) and no repetition time; --high_pass and --low_pass need evenly spaced volumes: {way_out}."
+            f"s apart) and no repetition time; {filters} evenly spaced volumes: {way_out}."
         )
     if settings.detrend and not is_even:
         warn(
@@ -134,7 +138,7 @@ def _choose_t_r(settings: Settings, series: Series) -> tuple[float | None, str |
     if t_r is None:
         return None, None
     is_plausible = T_R_MIN <= t_r <= T_R_MAX
-    if not is_plausible and (settings.t_r or settings.high_pass or settings.low_pass):
+    if not is_plausible and (settings.t_r or settings.high_pass or settings.low_pass or settings.motion_filter):
         raise SignalsError(
             f"{series.path}: its repetition time would be {t_r:g} s (from {source}); "
             f"expected {T_R_MIN:g} to {T_R_MAX:g} s. Perhaps it is in milliseconds: give --t_r in seconds."
@@ -169,7 +173,10 @@ def _check_filter(cleaning: Cleaning, series: Series) -> None:
             )
 
 
-def _check_length(cleaning: Cleaning, series: Series, timeline: Timeline) -> None:
+def check_length(cleaning: Cleaning, series: Series, timeline: Timeline) -> None:
+    """Raise TooFewVolumesError if a run is shorter than its filter needs."""
+    if not cleaning.filters:
+        return
     n_volumes = timeline.n_read - timeline.n_discarded
     padding = _PADDING_BAND if cleaning.high_pass and cleaning.low_pass else _PADDING_ONE_SIDED
     if n_volumes <= padding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 
 from niimasker.errors import (
-    ConfoundsError,
     ImageError,
     NiimaskerError,
     RegionsError,
@@ -29,13 +27,10 @@ from niimasker.inputs.censoring import (
 )
 from niimasker.inputs.confounds import (
     Confounds,
-    add_motion,
     check_confounds_length,
     choose_confounds,
-    load_confounds,
 )
 from niimasker.inputs.file_states import States, read_states
-from niimasker.inputs.framewise_displacement import complete_measures
 from niimasker.inputs.joined_tables import join_tables
 from niimasker.inputs.motion_parameters import read_confounds
 from niimasker.inputs.runs import RegionFiles, Run
@@ -48,8 +43,9 @@ from niimasker.regions.names.tables import read_label_table
 from niimasker.regions.placing.compatibility import check_compatible, check_options
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.regions.roi_files import parse_mask, parse_roi_file
-from niimasker.signals.filtering import Cleaning, make_cleaning
+from niimasker.signals.filtering import Cleaning, check_length, make_cleaning
 from niimasker.signals.timeline import Timeline, check_kept, mark_volumes
+from niimasker.study.run_confounds import add_run_motion, filter_run_motion, load_run_confounds
 from niimasker.study.run_inputs import list_run_files
 from niimasker.study.run_limits import check_mean_fd, check_t_r, find_exclusion, measure_quality
 
@@ -124,6 +120,10 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
             _check_own_regions(run.own_regions, settings, errors)
         if series is None:
             return InvalidRun(tuple(errors), None)
+        cleaning = collect_error(errors, lambda: make_cleaning(settings, series, None))
+        if confounds is not None and settings.motion_filter:
+            unfiltered = confounds
+            confounds = collect_error(errors, lambda: filter_run_motion(unfiltered, settings, cleaning))
         # Without an invalid table, these checks may miss errors but report no false ones.
         measures = None if confounds is None else confounds.measures
         timeline = collect_error(errors, lambda: mark_volumes(series, settings, measures, censoring))
@@ -131,7 +131,8 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
             collect_error(errors, functools.partial(check_kept, series, timeline))
         if confounds is not None and timeline is not None:
             collect_error(errors, lambda: confounds.complete(timeline.kept))
-        cleaning = collect_error(errors, lambda: make_cleaning(settings, series, timeline))
+        if cleaning is not None and timeline is not None:
+            collect_error(errors, lambda: check_length(cleaning, series, timeline))
         if series.t_r_note and settings.t_r is None:
             warn(series.t_r_note)
         collect_error(errors, lambda: check_options(series, settings))
@@ -172,7 +173,7 @@ def _check_confounds(
     """Return a run's confounds, None if there are none or they are invalid; their errors are added to `errors`."""
     n_errors_before = len(errors)
     if not run.confounds_paths:
-        return None if series is None else collect_error(errors, lambda: _add_run_motion(None, run, settings, series))
+        return None if series is None else collect_error(errors, lambda: add_run_motion(None, run, settings, series))
     if settings.requested_regressors is None and not settings.needs_confounds:
         return None if series is None else load_run_confounds(run, settings, series, None)
     motion_format = settings.motion_format
@@ -191,7 +192,7 @@ def _check_confounds(
     confounds = collect_error(errors, lambda: choose_confounds(joined, words, run.image_path, high_pass=high_pass))
     if confounds is None or series is None or len(errors) > n_errors_before:
         return None
-    return collect_error(errors, lambda: _add_run_motion(confounds, run, settings, series))
+    return collect_error(errors, lambda: add_run_motion(confounds, run, settings, series))
 
 
 def _check_censoring(
@@ -219,47 +220,6 @@ def collect_error(errors: list[NiimaskerError], check: Callable[[], Value]) -> V
     except NiimaskerError as error:
         errors.append(error)
         return None
-
-
-def load_run_confounds(run: Run, settings: Settings, series: Series, timeline: Timeline | None) -> Confounds | None:
-    """Return a run's confounds, None if it has neither a confounds table nor one of motion.
-
-    Without a timeline, each volume needs a value.
-    """
-    confounds = None
-    try:
-        if run.confounds_paths:
-            confounds = load_confounds(
-                run.confounds_paths,
-                settings.requested_regressors,
-                n_volumes=series.n_volumes,
-                image_path=run.image_path,
-                kept=None if timeline is None else timeline.kept,
-                high_pass=settings.high_pass,
-                motion_format=settings.motion_format,
-            )
-    except ConfoundsError as error:
-        if settings.requested_regressors is not None or settings.needs_confounds:
-            raise
-        warn(f"the run's framewise displacement is not known: {error}")
-        return None
-    return _add_run_motion(confounds, run, settings, series)
-
-
-def _add_run_motion(confounds: Confounds | None, run: Run, settings: Settings, series: Series) -> Confounds | None:
-    """Return a run's confounds, with framewise displacement from its table of motion or motion parameters."""
-    try:
-        if run.motion_path is not None:
-            confounds = add_motion(confounds, run.motion_path, n_volumes=series.n_volumes, image_path=run.image_path)
-        if confounds is None or confounds.measures is None:
-            return confounds
-        measures = complete_measures(confounds.measures, settings.head_radius)
-        return dataclasses.replace(confounds, measures=measures)
-    except ConfoundsError as error:
-        if settings.needs_displacement:
-            raise
-        warn(f"the run's framewise displacement is not known: {error}")
-        return confounds
 
 
 def _check_own_regions(files: RegionFiles, settings: Settings, errors: list[NiimaskerError]) -> None:

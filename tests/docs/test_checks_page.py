@@ -58,6 +58,7 @@ ORTH = f"--regressor_files orth.tsv --regressors {ORTHOGONAL}"
 NOTHING = "-r tpl-Odd_labels.nii --regressors --regressor_files"
 OTHER_CASE = f"-i prefixed {NOTHING.replace('Odd', 'mni')}"
 TWICE = f"-i twice/sub-01/func/*.nii {NOTHING}"
+BREATHS = "--motion_filter lp --band_stop_min 6"
 TWO_KEPT = "--regressor_files --regressors --discard_scans 118"
 # What is checked, words of what is found, options that it is found with, and words of the message.
 FOUND = [
@@ -188,6 +189,9 @@ FOUND = [
     ("tables", "no UTF-8 text", f"--regressor_files {ATLAS_PATH}", "not UTF-8"),
     ("rows", "not as many", f"--regressor_files {SEEDS}", "10 rows"),
     ("`--motion_format`", "as many columns", "--regressor_files seven.par --motion_format fsl", "has 7 columns and no"),
+    ("`--motion_filter`", "without its cut-offs", "--motion_filter lp", "needs --band_stop_min"),
+    ("`--motion_filter`", "are missing", f"--regressor_files short.tsv {BREATHS}", "has not all motion parameters"),
+    ("cut-offs of `--motion_filter`", "Nyquist", BREATHS.replace("6", "16"), "not below 15 breaths per minute"),
     (
         "`--head_radius`",
         "no motion parameters",

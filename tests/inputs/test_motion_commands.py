@@ -12,6 +12,7 @@ from confounds_tables import FULL_MOTION, MOTION
 from images import SHAPE, make_labels, save
 
 from niimasker.cli import main
+from niimasker.signals.motion_filter import MotionFilter, filter_motion
 
 N = 60
 JUMPS = [20, 21, 40]
@@ -168,3 +169,132 @@ def test_page_draws_the_motion_and_says_where_it_is_from(niimasker):
         in page
     )
     assert "Power et al., 2012" in page
+
+
+RESPIRATION = ("--motion_filter", "notch", "--band_stop_min", "12", "--band_stop_max", "18")
+
+
+@pytest.fixture
+def breathing(folder) -> np.ndarray:
+    """Motion with a breath each four seconds, 15 in a minute, of 0.8 mm to and fro; and one jump, at 40."""
+    motion = np.zeros((N, 6))
+    motion[:, 1] = 0.4 * np.sin(2 * np.pi * np.arange(N) * 0.8 * 15 / 60)
+    motion[40:, 0] = 1.5
+    pd.DataFrame(motion, columns=list(MOTION)).to_csv("confounds.tsv", sep="\t", index=False)
+    return motion
+
+
+def test_filter_of_respiration_leaves_the_jump(niimasker, breathing):
+    # Volumes 0.8 s apart; without the filter half of the run moves by more than 0.3 mm.
+    words = (*SCRUB, "--t_r", "0.8", "--fd_threshold", "0.3")
+    niimasker(*words, table="confounds.tsv")
+    assert len(censored()) > N / 2
+    code, err = niimasker(*words, *RESPIRATION, "--overwrite", table="confounds.tsv")
+    assert code == 0, err
+    assert 40 in censored()
+    assert set(censored()) <= {0, 1, 2, *range(36, 45), N - 2, N - 1}
+    assert sidecar()["FramewiseDisplacement"] == (
+        "motion parameters, notch filter from 12 to 18 breaths per minute, head radius 50 mm"
+    )
+    motion_filter = MotionFilter("notch", 12, 18, 0.8)
+    changes = np.abs(np.diff(filter_motion(breathing, motion_filter), axis=0)) @ [1, 1, 1, 50, 50, 50]
+    assert mean_fd() == pytest.approx(changes.mean(), rel=1e-5)
+    assert (1 + np.flatnonzero(changes > 0.3)).tolist() == censored()
+
+
+def test_filtered_regressors_are_regressed_out_and_written(niimasker, breathing):
+    code, err = niimasker("--regressors", "trans_*", "--t_r", "0.8", *RESPIRATION, table="confounds.tsv")
+    assert code == 0, err
+    written = pd.read_csv("out/bold_regressors.tsv", sep="\t")
+    expected = filter_motion(breathing, MotionFilter("notch", 12, 18, 0.8))[:, :3]
+    np.testing.assert_allclose(written[["trans_x", "trans_y", "trans_z"]], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_first_derivative_is_filled_after_filtering(niimasker):
+    words = ("--motion_format", "fsl", "--regressors", "motion=derivatives", "--motion_filter", "lp")
+    code, err = niimasker(*words, "--band_stop_min", "6", "--discard_scans", "2")
+    assert code == 0, err
+    written = pd.read_csv("out/bold_regressors.tsv", sep="\t")
+    filtered = filter_motion(make_motion(), MotionFilter("lp", 6, None, 2.0))
+    changes = np.diff(filtered[:, 0])
+    np.testing.assert_allclose(written["trans_x_derivative1"], [changes[0], *changes], rtol=1e-8, atol=1e-12)
+
+
+def test_page_says_how_motion_was_filtered(niimasker, breathing):
+    words = (*SCRUB, "--t_r", "0.8", "--motion_filter", "lp", "--band_stop_min", "6")
+    code, err = niimasker(*words, table="confounds.tsv", no_report=False)
+    assert code == 0, err
+    page = Path("out/reports/bold_report.html").read_text("utf-8")
+    assert "filter motion" in page
+    assert "with a low-pass filter at 6 breaths per minute, run forwards and backwards (Gratton et al., 2020)" in page
+    assert "doi:10.1016/j.neuroimage.2020.116866" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--motion_filter", "lp"], "--motion_filter lp needs --band_stop_min, in breaths per minute."),
+        (["--motion_filter", "notch", "--band_stop_min", "12"], "--motion_filter notch needs --band_stop_max, in"),
+        (
+            ["--motion_filter", "lp", "--band_stop_min", "0.1"],
+            "than one breath per minute; if it is in Hz, give 6.",
+        ),
+        (
+            ["--motion_filter", "notch", "--band_stop_min", "14", "--band_stop_max", "12"],
+            "--band_stop_min 14 is not below --band_stop_max 12 breaths per minute",
+        ),
+        (["--motion_filter", "lp", "--band_stop_min", "20"], "not below 15 breaths per minute, the Nyquist frequency"),
+    ],
+)
+def test_filter_that_cannot_be_is_refused(niimasker, words, message):
+    code, err = niimasker("--motion_format", "fsl", *SCRUB, *words)
+    assert (code, Path("out").exists()) == (2, False)
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--band_stop_min", "6"], "--band_stop_min is ignored without --motion_filter lp or notch."),
+        (
+            ["--motion_filter", "lp", "--band_stop_min", "6", "--band_stop_max", "12"],
+            "--band_stop_max is ignored without --motion_filter notch.",
+        ),
+    ],
+)
+def test_cut_off_without_its_filter_is_ignored(niimasker, words, message):
+    code, err = niimasker("--motion_format", "fsl", *SCRUB, *words)
+    assert code == 0
+    assert message in err
+
+
+def test_run_without_motion_parameters_is_refused_a_filter(niimasker):
+    pd.DataFrame({"csf": np.random.default_rng(0).normal(size=N)}).to_csv("confounds.tsv", sep="\t", index=False)
+    code, err = niimasker("--regressors", "csf", *RESPIRATION, "--t_r", "0.8", table="confounds.tsv")
+    assert code == 2
+    assert "confounds.tsv has not all motion parameters (trans_x, trans_y, trans_z, rot_x, rot_y, rot_z), which" in err
+
+
+def test_uneven_volumes_are_refused_a_filter(niimasker):
+    times = [*(2.0 * np.arange(N - 1)), 200.0]
+    Path("bold.json").write_text(json.dumps({"VolumeTiming": times}), "utf-8")
+    words = ("--motion_format", "fsl", *SCRUB, "--motion_filter", "lp", "--band_stop_min", "6")
+    code, err = niimasker(*words)
+    assert code == 1
+    assert "no repetition time; --motion_filter needs evenly spaced volumes: leave the filter out" in err
+
+
+def test_pipelines_may_differ_in_the_filter(niimasker, breathing):
+    pipelines = {"raw": {"regressors": "motion=basic"}, "filtered": {"motion_filter": "lp", "band_stop_min": 6}}
+    Path("pipelines.json").write_text(json.dumps(pipelines), "utf-8")
+    words = ("--regressors", "motion=basic", "--t_r", "0.8", "--pipelines", "pipelines.json")
+    code, err = niimasker(*words, table="confounds.tsv")
+    assert code == 0, err
+    sources = {
+        name: json.loads(Path(f"out/bold_desc-{name}_timeseries.json").read_text("utf-8"))["FramewiseDisplacement"]
+        for name in pipelines
+    }
+    assert sources == {
+        "raw": "motion parameters, head radius 50 mm",
+        "filtered": "motion parameters, low-pass filter at 6 breaths per minute, head radius 50 mm",
+    }

@@ -41,6 +41,9 @@ SPECIFIED = [
     "regressor_files",
     "regressors",
     "motion_format",
+    "motion_filter",
+    "band_stop_min",
+    "band_stop_max",
     "as_voxels",
     "radius",
     "allow_overlap",
@@ -152,6 +155,9 @@ WRONG_VALUES = {
     "regressor_files": NOT_TEXTS,
     "regressors": NOT_WORDS,
     "motion_format": ["FSL", "bids", 1, True, ["fsl", "spm"], {"a": 1}],
+    "motion_filter": ["LP", "bandstop", 1, True, ["lp", "notch"], {"a": 1}],
+    "band_stop_min": [*NOT_NUMBERS, 0],
+    "band_stop_max": [*NOT_NUMBERS, 0],
     "smoothing_fwhm": NOT_NUMBERS,
     "discard_scans": [*NOT_COUNTS, "Auto", "all", ["auto", "auto"]],
     "scrub": NOT_FLAGS,
@@ -219,6 +225,9 @@ VALID_VALUES = {
     "regressor_files": LISTS,
     "regressors": LISTS,
     "motion_format": st.sampled_from(["fmriprep", "fsl", "afni", "spm", "hcp"]),
+    "motion_filter": st.sampled_from(["lp", "notch"]),
+    "band_stop_min": st.floats(1, 10),
+    "band_stop_max": st.floats(11, 20),
     "smoothing_fwhm": POSITIVE | st.integers(0, 20),
     "discard_scans": st.integers(0, 50) | st.just("auto"),
     "scrub": st.booleans(),
@@ -904,6 +913,9 @@ def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
     for pair in (*contradict, ("scheduler", "timeout"), ("quiet", "verbose")):
         if all(options.get(name) for name in pair):
             del options[pair[data.draw(st.integers(0, 1))]]
+    # A filter needs its cut-offs.
+    if not {"band_stop_min", "band_stop_max"} <= options.keys():
+        options.pop("motion_filter", None)
     if len(options.get("atlas_name", options["roi_file"])) != len(options["roi_file"]):
         del options["atlas_name"]
     config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
