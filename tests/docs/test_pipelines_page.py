@@ -26,7 +26,7 @@ def test_every_preset_is_described():
 
 def test_options_of_presets_are_the_files():
     thresholds = ("fd_threshold", "std_dvars_threshold", "scrub_segment", "censor_before", "censor_after")
-    header = ("preset", "regressors", "scrub", *thresholds, "detrend", "high_pass", "low_pass")
+    header = ("preset", "regressors", "motion_filter", "scrub", *thresholds, "detrend", "high_pass", "low_pass")
     described = {
         name: {
             option: code_in(cell)[0].split() if option == "regressors" else json.loads(cell)

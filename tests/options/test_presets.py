@@ -27,7 +27,7 @@ WANG = [
 CIRIC = ["24P", "36P", "36P+scrub", "aCompCor"]
 ALL = pytest.mark.parametrize("name", [*WANG, *CIRIC])
 
-FIXED = {"regressors", "scrub", "detrend", "high_pass", "low_pass"}
+FIXED = {"regressors", "motion_filter", "scrub", "detrend", "high_pass", "low_pass"}
 THRESHOLDS = {"fd_threshold", "std_dvars_threshold", "scrub_segment", "censor_before", "censor_after"}
 
 
