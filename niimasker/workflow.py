@@ -13,13 +13,13 @@ from niimasker.errors import OutputError, SettingsError, count, warn
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
 from niimasker.options.settings import Settings
-from niimasker.outputs.calls import publishing
 from niimasker.outputs.files import remove_leftovers
 from niimasker.outputs.outcomes import DONE, EXCLUDED, FAILED, SKIPPED, Outcome
 from niimasker.running.execution import extract_plans, find_complete
 from niimasker.running.folder import Occupied, locked_folder, occupy, remove_incomplete
 from niimasker.running.interrupts import hold_interrupts
 from niimasker.running.late_imports import wait_for_imports
+from niimasker.running.run_pages import RunPages
 from niimasker.running.shared import Shared, share
 from niimasker.running.study_files import (
     begin_study_files,
@@ -104,7 +104,8 @@ def run_study(
         shared = share(study, command)
         finished = {outcome.run: outcome for outcome in find_finished(study, shared)}
         occupied = occupy(study, shared.analysis, list_study_files(study), finished.keys(), command, stack)
-        _update_pages(finished.values(), occupied)
+        pages = RunPages(study, tuple(command), occupied.record.path)
+        pages.update(finished.values())
         outcomes = {run: Outcome(run) for run in study.runs}
         underway: dict[Run, Task] = {}
         with contextlib.ExitStack() as holding:
@@ -118,6 +119,7 @@ def run_study(
                         # Only now: whenever Ctrl-C arrives, a run is in one of the two.
                         if not outcome.is_lost:
                             underway.pop(outcome.run, None)
+                        pages.write(outcome)
                         on_outcome(outcome)
                 # Here and below: wherever Ctrl-C arrives, the files of the study are written first to last.
                 holding.enter_context(hold_interrupts())
@@ -129,21 +131,6 @@ def run_study(
         on_outcome(outcome)
     _warn_of_no_runs(outcomes.values())
     return list(outcomes.values())
-
-
-def _update_pages(finished: Iterable[Outcome], occupied: Occupied) -> None:
-    """Have the page of each run that --resume skips say whether this call excludes the run."""
-    for outcome in finished:
-        if outcome.result is None or outcome.result.report_path is None:
-            continue
-        # Imported here: without pages, its imports need not be there.
-        from niimasker.reports.exclusion_note import update_note
-
-        try:
-            with publishing(occupied.record.path):
-                update_note(outcome.result.report_path, outcome.result.exclusion)
-        except (OutputError, OSError) as error:
-            warn(f"whether the run is excluded is not on its page: {error}")
 
 
 def _warn_of_no_runs(outcomes: Iterable[Outcome]) -> None:

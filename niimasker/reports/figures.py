@@ -67,7 +67,7 @@ def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapp
         rangemode = "tozero" if from_zero else "normal"
         layout[f"yaxis{number}"] = {**axis(), "domain": [low, high], "nticks": 4, "rangemode": rangemode}
         layout["annotations"].append(title_at(title, 0, high))
-        data.append(_curve(time, values, on=f"y{number}", colour=_AFTER_COLOUR, name=title))
+        data.append(curve(time, values, on=f"y{number}", name=title))
     return {"data": data, "layout": layout}
 
 
@@ -122,7 +122,8 @@ def _find_stretches(marks: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _curve(time: TimeAxis, values: np.ndarray, *, on: str, colour: str, name: str) -> Figure:
+def curve(time: TimeAxis, values: np.ndarray, *, on: str, colour: str = _AFTER_COLOUR, name: str) -> Figure:
+    """Return a curve with one value per volume of the image, on one of the y axes."""
     return {
         "type": "scatter",
         "mode": "lines" if len(values) > 1 else "markers",

@@ -57,7 +57,7 @@ def make_report(run: RunView, *, assets: str) -> str:
         exclusion=make_note(run.result.exclusion),
         facts=list(list_facts(run)),
         sections=[make_section(atlas, run) for atlas in run.atlases],
-        settings={name: _as_json(value) for name, value in run.settings.items()},
+        settings={name: format_setting(value) for name, value in run.settings.items()},
         number=_format_number,
         fixed=_format_fixed,
     )
@@ -106,5 +106,6 @@ def _format_fixed(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:.{decimals}f}" if math.isfinite(value) else "n/a"
 
 
-def _as_json(value: object) -> str:
+def format_setting(value: object) -> str:
+    """Return the value of an option as JSON."""
     return json.dumps(value, ensure_ascii=False)

@@ -24,8 +24,9 @@ from niimasker.outputs.calls import Call, Record, recorded, take_over
 from niimasker.outputs.contents import Contents, read_contents
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder
 from niimasker.outputs.locks import holding
-from niimasker.outputs.naming import name_files, name_sidecars, possible_files
+from niimasker.outputs.naming import name_files, name_sidecars, possible_files, report_path
 from niimasker.outputs.outcomes import Outcome, Row, has_tables, summary_row
+from niimasker.outputs.page_ends import is_failed_page
 from niimasker.outputs.run_sidecars import listed_files, read_sidecar
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.summaries import write_parameters, write_summary
@@ -134,6 +135,8 @@ def _list_known(study: Study, contents: Contents, abandoned: Sequence[Call], to_
         elif name in killed or name in contents.listed:
             # Written by an earlier call, whose JSON files have been removed or damaged since.
             known.update(possible_files(study.settings, name, study.keys))
+        if is_failed_page(files.report_path):
+            known.add(files.report_path)
     return known
 
 
@@ -152,6 +155,10 @@ def _list_removed_runs(study: Study, contents: Contents, abandoned: Sequence[Cal
     """Return the files of runs of other analyses, and of those that a killed call has not completed."""
     done = {name for name, row in contents.rows.items() if has_tables(row)}
     removed = [path for other in contents.others.values() for path in other.files]
+    # Pages of runs without tables, which nothing in the folder lists from now on.
+    own, kept = {run.output_stem for run in study.all_runs}, {*contents.rows, *contents.others}
+    pages = [report_path(study.settings.output_dir, name) for name in contents.listed - own - kept]
+    removed += [path for path in pages if contents.has(path) and is_failed_page(path)]
     for call in abandoned:
         layout = call.analysis.settings.get("output_layout", study.settings.output_layout)
         settings = dataclasses.replace(study.settings, output_layout=layout)

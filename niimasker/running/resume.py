@@ -12,6 +12,7 @@ from niimasker.inputs.file_states import checksum
 from niimasker.options.settings import Settings
 from niimasker.outputs.naming import Tables, name_files
 from niimasker.outputs.outcomes import SUMMARY_NUMBERS, Outcome, finished_outcome
+from niimasker.outputs.page_ends import is_complete_page
 from niimasker.outputs.results import Result
 from niimasker.outputs.run_sidecars import Sidecar, read_sidecar
 from niimasker.outputs.study_names import summary_path
@@ -20,8 +21,6 @@ from niimasker.running.shared import Shared
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run, list_changed_parts
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
-
-_END_OF_PAGE = b"</html>"
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ def find_result(plan: Plan, shared: Shared, settings: Settings) -> Result | None
     sidecars = [read_sidecar(tables.sidecar_path) for tables in files.tables]
     page_path = None if settings.no_report else files.report_path
     reason = next(_find_changes(plan, shared, sidecars, settings.output_dir), None)
-    if reason is None and page_path is not None and not _is_complete_page(page_path):
+    if reason is None and page_path is not None and not is_complete_page(page_path):
         reason = "it has no complete report"
     if reason is not None:
         _log.debug("%s: not skipped, because %s", plan.run.output_stem, reason)
@@ -90,16 +89,6 @@ def _has_size(path: Path, record: Mapping[str, Any]) -> bool:
 def _has_checksum(path: Path, record: Mapping[str, Any]) -> bool:
     try:
         return checksum(path) == record.get("SHA256")
-    except OSError:
-        return False
-
-
-def _is_complete_page(path: Path) -> bool:
-    """Return whether a page ends as every page does; after a power cut it may be empty or cut."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - len(_END_OF_PAGE)))
-            return file.read() == _END_OF_PAGE
     except OSError:
         return False
 

@@ -16,7 +16,18 @@ from niimasker.outputs.contents import read_contents, read_rows, read_study_file
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, remove_leftovers
 from niimasker.outputs.long_table import write_long_table
 from niimasker.outputs.naming import report_path
-from niimasker.outputs.outcomes import DONE, NOT_STARTED, SKIPPED, Outcome, Row, has_tables, summary_row
+from niimasker.outputs.outcomes import (
+    DONE,
+    EXCLUDED,
+    FAILED,
+    NOT_STARTED,
+    SKIPPED,
+    Outcome,
+    Row,
+    has_tables,
+    summary_row,
+)
+from niimasker.outputs.page_ends import is_complete_page, is_failed_page
 from niimasker.outputs.regions_used import write_regions_used
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.study_names import (
@@ -157,7 +168,7 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
         path for label in labels for path in dataclasses.astuple(name_group_files(settings.output_dir, label))
     ]
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
-    has_page = [has_tables(row) and path.is_file() for row, path in zip(rows, paths, strict=True)]
+    has_page = [_has_page(row, path) for row, path in zip(rows, paths, strict=True)]
     # Runs of other calls may have pages; their index must not lead to pages that this call has removed.
     is_ours = index_path in known or not index_path.exists()
     has_pages = not settings.no_report or (any(has_page) and is_ours)
@@ -192,6 +203,13 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
         # A warning only: the tables themselves are written.
         warn(f"reports/index.html is not written: {written.reason}")
     return [*list_pages(settings.output_dir), *group_paths]
+
+
+def _has_page(row: Row, path: Path) -> bool:
+    """Return whether a run has a page that is about what has become of it."""
+    if has_tables(row):
+        return is_complete_page(path)
+    return row["status"] in (FAILED, EXCLUDED) and is_failed_page(path)
 
 
 def _read_others(study: Study, analysis: Analysis, own: Set[str]) -> dict[str, Row]:
