@@ -14,7 +14,7 @@ from niimasker.inputs.ica_components import Preserved, read_preserved
 from niimasker.inputs.joined_tables import JoinedTable, join_tables
 from niimasker.inputs.motion_parameters import read_confounds
 from niimasker.inputs.regressor_words import Source, choose_columns, find_components, find_unmatched
-from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, parse_number
+from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, is_number
 from niimasker.inputs.volume_measures import VolumeMeasures, read_measures
 
 
@@ -199,15 +199,12 @@ def _read_numbers(table: JoinedTable, names: Sequence[str]) -> np.ndarray:
 
 
 def _read_column(table: JoinedTable, name: str) -> np.ndarray:
-    cells = table.column(name)
-    values = np.empty(len(cells))
-    for row, cell in enumerate(cells):
-        try:
-            values[row] = parse_number(cell)
-        except ValueError as error:
-            found = f"holds {cell[:40]!r}, which is not a number,"
-            raise _make_cell_error(table.paths[name], name, row + 1, found) from error
-    return values
+    try:
+        return table.numbers(name)
+    except ValueError as error:
+        row, cell = next((row, cell) for row, cell in enumerate(table.column(name), start=1) if not is_number(cell))
+        found = f"holds {cell[:40]!r}, which is not a number,"
+        raise _make_cell_error(table.paths[name], name, row, found) from error
 
 
 def _make_cell_error(path: Path | None, name: str, row: int, found: str) -> ConfoundsError:

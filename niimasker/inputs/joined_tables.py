@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from niimasker.errors import ConfoundsError, count
 from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, parse_number
 
@@ -41,6 +43,10 @@ class JoinedTable:
     def column(self, name: str) -> list[str]:
         """Return a column's cells."""
         return self.origins[name].column(name)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """Return a column's numbers, as `TextTable.numbers` does."""
+        return self.origins[name].numbers(name)
 
     def __str__(self) -> str:
         return show_paths([table.path for table in self.tables])

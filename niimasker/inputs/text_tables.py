@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
+
+import numpy as np
 
 from niimasker.errors import NiimaskerError, count, list_names
 from niimasker.options.paths import describe_missing_file
@@ -55,6 +58,19 @@ class TextTable:
         position = self.names.index(name)
         return [cells[position] for cells in self.rows]
 
+    def numbers(self, name: str) -> np.ndarray:
+        """Return a column's numbers, which are read-only, NaN where they are missing; raise ValueError for text."""
+        # Each pipeline of a run takes columns of the same table.
+        if name not in self._numbers:
+            values = np.array([parse_number(cell) for cell in self.column(name)], dtype=np.float64)
+            values.setflags(write=False)
+            self._numbers[name] = values
+        return self._numbers[name]
+
+    @functools.cached_property
+    def _numbers(self) -> dict[str, np.ndarray]:
+        return {}
+
 
 def read_text_table(
     path: Path,
@@ -95,7 +111,7 @@ def read_text_table(
         rows = list(_split(lines, _DELIMITERS.get(path.suffix.lower())))
     if not rows:
         raise error_type(f"{path} is empty; give {expected}.")
-    if not needs_header and all(_is_number(cell) or cell.strip().lower() in LOGICALS for cell in rows[0]):
+    if not needs_header and all(is_number(cell) or cell.strip().lower() in LOGICALS for cell in rows[0]):
         _check_rectangular(path, rows, f"{count(len(rows[0]), 'value')} in row 1", error_type)
         return TextTable(path, tuple(str(n) for n in range(1, len(rows[0]) + 1)), tuple(rows), has_header=False)
     names = tuple(" ".join(cell.split()) for cell in rows[0])
@@ -189,7 +205,7 @@ def _split(lines: Iterable[str], delimiter: str | None) -> Iterator[tuple[str, .
 def _check_header(
     path: Path, names: Sequence[str], error_type: type[NiimaskerError], without_header: Mapping[int, str]
 ) -> None:
-    if all(_is_number(name) for name in names):
+    if all(is_number(name) for name in names):
         way_out = without_header.get(len(names), NAME_COLUMNS)
         raise error_type(f"{path} has no header: its first row holds no names ({list_names(names)}); {way_out}.")
     repeated = [name for name, n in Counter(names).items() if name and n > 1]
@@ -211,7 +227,8 @@ def _check_rectangular(path: Path, rows: Sequence[Sequence[str]], first: str, er
             raise error_type(f"{path} has {count(len(cells), 'value')} in row {row} but {first}; {way_out}.")
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Return whether a cell holds a number or a missing value."""
     try:
         parse_number(cell)
     except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from niimasker.inputs.joined_tables import JoinedTable
 from niimasker.inputs.motion_parameters import MOTION_PARAMETERS, OLD_MOTION_PARAMETERS
-from niimasker.inputs.text_tables import parse_number
+from niimasker.inputs.text_tables import is_number, parse_number
 
 # fMRIPrep's names of the measures by which volumes are censored: those of 1.2 and later, then those of 1.0 and 1.1.
 FRAMEWISE_DISPLACEMENT = ("framewise_displacement", "FramewiseDisplacement")
@@ -85,8 +84,8 @@ def _read_motion(table: JoinedTable) -> np.ndarray | None:
 
 def _read_leniently(table: JoinedTable, name: str) -> np.ndarray:
     """Return a column, NaN where it holds no finite number; gaps matter only to runs that censor by this column."""
-    values = np.full(table.n_rows, np.nan)
-    for row, cell in enumerate(table.column(name)):
-        with contextlib.suppress(ValueError):
-            values[row] = parse_number(cell)
+    try:
+        values = table.numbers(name)
+    except ValueError:
+        values = np.array([parse_number(cell) if is_number(cell) else np.nan for cell in table.column(name)])
     return np.where(np.isfinite(values), values, np.nan)

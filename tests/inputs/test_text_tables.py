@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from confounds_tables import write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from niimasker.errors import NiimaskerError, RegionsError
-from niimasker.inputs.text_tables import parse_number, read_text_table
+from niimasker.inputs.text_tables import TextTable, parse_number, read_text_table
 
 
 class OwnError(NiimaskerError):
@@ -229,3 +230,14 @@ def test_missing_values_are_nan(cell):
 def test_text_is_no_number(cell):
     with pytest.raises(ValueError, match="could not convert"):
         parse_number(cell)
+
+
+def test_numbers_of_a_column_are_read_only_and_text_in_it_is_an_error(tmp_path):
+    table = TextTable(tmp_path / "a.tsv", ("", "a", "b", ""), (("1", "2", "x", "3"), ("4", "n/a", "5", "6")))
+    numbers = table.numbers("a")
+    assert np.array_equal(numbers, [2, np.nan], equal_nan=True)
+    assert not numbers.flags.writeable
+    assert table.numbers("").tolist() == [1, 4]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="x"):
+            table.numbers("b")
