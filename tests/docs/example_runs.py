@@ -15,6 +15,8 @@ from filelock import FileLock
 from niimasker.cli import main
 from niimasker.errors import EXIT_DONE
 
+STUDY_FOLDER = "comparison_output"
+
 
 @dataclass(frozen=True)
 class Example:
@@ -35,6 +37,11 @@ class Example:
     def printed(self) -> str:
         """What running the example has printed to standard output."""
         return self._once("example_output", ["example_output", "--example"]).with_suffix(".out").read_text("utf-8")
+
+    @property
+    def study(self) -> Path:
+        """The folder of the study with its comparison of pipelines, which the first test to ask for it makes."""
+        return self._once(STUDY_FOLDER, [STUDY_FOLDER, "--example", "study"])
 
     def output(self, name: str) -> Path:
         """The folder that a command of the pages writes; the first test to ask for it runs the command."""
