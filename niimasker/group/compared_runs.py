@@ -112,14 +112,15 @@ def find_compared_runs(settings: Mapping[str, Settings], rows: Sequence[Row], ke
     few_runs = {name: n_done[name] for name in settings if n_done[name] < MIN_RUNS}
     compared = [name for name in settings if name not in few_runs]
     shown = _display_images(list(by_image))
+    motion = {image: _find_motion(own, settings) for image, own in by_image.items()}
     losses = [each for image, own in by_image.items() for each in _find_losses(shown[image], own, settings)]
-    unknown = [_without_motion(shown[image]) for image, own in by_image.items() if math.isnan(_find_motion(own))]
+    unknown = [_without_motion(shown[image]) for image in by_image if math.isnan(motion[image])]
     lost = {each.run for each in (*losses, *unknown) if each.pipeline not in few_runs}
     kept = {image: own for image, own in by_image.items() if compared and shown[image] not in lost}
     members = {
         image: {
             # A pipeline without regressors need not know the motion of its runs.
-            name: replace(find_member(settings[name], own[name], keys), mean_fd=_find_motion(own))
+            name: replace(find_member(settings[name], own[name], keys), mean_fd=motion[image])
             for name in compared
         }
         for image, own in kept.items()
@@ -164,14 +165,16 @@ def _without_motion(run: str) -> LeftOut:
     return LeftOut(run, None, "its mean framewise displacement is not known")
 
 
-def _find_motion(own: Mapping[str, Row]) -> float:
-    """Return the mean framewise displacement of a run, which is that of all pipelines; NaN if none knows it.
+def _find_motion(own: Mapping[str, Row], settings: Mapping[str, Settings]) -> float:
+    """Return the mean framewise displacement of a run, by which all pipelines are compared; NaN if none knows it.
 
-    A run that all pipelines lost has none either, but is not left out for that.
+    It is that of a pipeline that does not filter the motion parameters, if there is one. A run that all pipelines lost
+    has none either, but is not left out for that.
     """
     if not any(row["status"] == DONE for row in own.values()):
         return 0.0
-    known = [round_as_in_summary(row["mean_fd"]) for row in own.values()]
+    unfiltered_first = sorted(own, key=lambda name: settings[name].motion_filter is not None)
+    known = [round_as_in_summary(own[name]["mean_fd"]) for name in unfiltered_first]
     return next((value for value in known if math.isfinite(value)), math.nan)
 
 

@@ -68,6 +68,14 @@ class TestLeftOut:
         assert runs.left_out == (LeftOut(image_of(4), None, "its mean framewise displacement is not known"),)
         assert {losses.n_runs_lost for losses in runs.losses.values()} == {0}
 
+    def test_motion_is_that_of_a_pipeline_that_does_not_filter_it(self, study):
+        first, second, *_ = PIPELINES
+        study.settings[first] = dataclasses.replace(study.settings[first], motion_filter="notch")
+        row_of(study, 4, first).update(mean_fd=0.01)
+        row_of(study, 4, second).update(mean_fd=0.4)
+        runs = found(study)
+        assert {members[4].mean_fd for members in runs.members.values()} == {0.4}
+
     def test_run_with_other_regions(self, study):
         for pipeline in PIPELINES:
             row = row_of(study, 4, pipeline)
