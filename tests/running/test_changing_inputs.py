@@ -22,7 +22,7 @@ from niimasker.cli import main
 from niimasker.errors import RegionsError
 from niimasker.inputs.runs import Run
 from niimasker.options.merging import make_settings
-from niimasker.running import task
+from niimasker.running import cleaned_runs
 from niimasker.study import preparation, rechecks
 from niimasker.study.preparation import prepare
 from niimasker.workflow import extract, run_study
@@ -170,7 +170,7 @@ def cut(path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "write"), CHANGES.values(), ids=CHANGES)
 def test_file_that_changes_while_it_is_read_fails_its_run(study, monkeypatch, name, write):
-    load = task.load_run_confounds
+    load = cleaned_runs.load_run_confounds
 
     def load_and_change(run, *others):
         loaded = load(run, *others)
@@ -179,7 +179,7 @@ def test_file_that_changes_while_it_is_read_fails_its_run(study, monkeypatch, na
         return loaded
 
     with monkeypatch.context() as patch:
-        patch.setattr(task, "load_run_confounds", load_and_change)
+        patch.setattr(cleaned_runs, "load_run_confounds", load_and_change)
         outcomes = extract("out", **OPTIONS)
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
     assert f"{name}: changed while the run was processed" in outcomes[1].reason
@@ -191,13 +191,13 @@ def test_file_that_changes_while_it_is_read_fails_its_run(study, monkeypatch, na
 
 @pytest.mark.parametrize("name", [IMAGE, CONFOUNDS, CENSOR])
 def test_file_that_vanishes_while_it_is_read_fails_its_run(study, monkeypatch, name):
-    load = task.load_run_confounds
+    load = cleaned_runs.load_run_confounds
 
     def vanish_and_load(run, *others):
         (study / name).unlink(missing_ok=True)
         return load(run, *others)
 
-    monkeypatch.setattr(task, "load_run_confounds", vanish_and_load)
+    monkeypatch.setattr(cleaned_runs, "load_run_confounds", vanish_and_load)
     options = {**OPTIONS, "input_files": IMAGE, "regressor_files": CONFOUNDS, "censor_file": CENSOR}
     (outcome,) = extract("out", **options)
     assert f"{name}: changed while the run was processed" in outcome.reason
