@@ -15,6 +15,7 @@ from niimasker.options.settings import (
     COMMAND_LINE_OPTIONS,
     DEPRECATED,
     DEPRECATED_ON_COMMAND_LINE,
+    EXAMPLES,
     GROUPS,
     OPTIONS,
     Option,
@@ -137,10 +138,12 @@ def _add_option(group: Any, option: Option, arguments: Arguments) -> None:
 
 
 def _take_last_as_output_dir(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of `-m mask.nii.gz out`, and of `-r atlas.nii.gz out`, which 0.0.4 accepted.
+    """Return the options of `--example out`, and of `-m mask.nii.gz out` and `-r atlas.nii.gz out` as 0.0.4 read them.
 
-    There --roi_file had one value; --mask_img has two only for files of two hemispheres.
+    In 0.0.4 --roi_file had one value; --mask_img has two only for files of two hemispheres.
     """
+    if given.get("example") not in (None, *EXAMPLES):
+        return {"output_dir": given["example"], "example": EXAMPLES[0]}
     *masks, candidate = given.get("mask_img", [""])
     if masks and not candidate.endswith(_IMAGE_ENDINGS):
         return {"output_dir": candidate, "mask_img": masks}

@@ -14,8 +14,10 @@ from nilearn.maskers import NiftiLabelsMasker
 from scipy.stats import pearsonr
 
 from niimasker.cli import main
+from niimasker.errors import SettingsError
 from niimasker.example.template import load_brain
 from niimasker.example.twelve_runs import RESOLUTION, RUNS, StudyRun, make_run, write_twelve_runs
+from niimasker.options.command_line import read_command_line
 from niimasker.options.merging import make_settings
 
 SPACE = "MNI152NLin2009aSym"
@@ -152,3 +154,10 @@ def test_other_words_name_the_choice(capsys, tmp_path):
     assert said.startswith("niimasker: error: --example: expected no word or 'study', found 'studies'")
     assert len(said.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_output_dir_may_follow_the_example():
+    assert read_command_line(["--example", "out"]) == {"output_dir": "out", "example": ""}
+    assert read_command_line(["out", "--example", "study"]) == {"output_dir": "out", "example": "study"}
+    with pytest.raises(SettingsError, match="output_dir is missing"):
+        read_command_line(["--example", "study"])
