@@ -245,4 +245,5 @@ def clean_by_nilearn(values: np.ndarray, **options: Any) -> np.ndarray:
     with warnings.catch_warnings():
         # nilearn warns about changes of its defaults, and about input that was checked before.
         warnings.simplefilter("ignore")
-        return np.asarray(signal.clean(values, **{**off, **options}), dtype=np.float64)
+        # In C order also after a filter of all columns at once: the order changes the last digits of later products.
+        return np.ascontiguousarray(signal.clean(values, **{**off, **options}), dtype=np.float64)

@@ -108,7 +108,10 @@ class TestFilterOfAllColumns:
         cleaning = Cleaning(False, None, *cut_offs, T_R, "header")
         values = 1000 + np.random.default_rng(n_columns).normal(size=(N_VOLUMES, n_columns)).cumsum(axis=0)
         expected = [by_nilearn(values[:, [column]], None, cleaning) for column in range(n_columns)]
-        assert np.array_equal(detrend_and_filter(values, KEEP_ALL, cleaning), np.concatenate(expected, axis=1))
+        filtered = detrend_and_filter(values, KEEP_ALL, cleaning)
+        assert np.array_equal(filtered, np.concatenate(expected, axis=1))
+        # Products, as with regressors, would otherwise have other last digits.
+        assert filtered.flags.c_contiguous
 
 
 class TestArithmetic:
