@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from niimasker.errors import ConfoundsError, ImageError, TooFewVolumesError, count, warn
+from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.series import Series
 from niimasker.inputs.text_tables import ROW_NUMBERING
 from niimasker.inputs.volume_measures import FRAMEWISE_DISPLACEMENT, STD_DVARS, VolumeMeasures
@@ -138,21 +139,24 @@ def _find_outliers(settings: Settings, measures: VolumeMeasures) -> dict[str, np
 
 @dataclass(frozen=True, eq=False)
 class _Measure:
-    """A measure that --scrub compares with a threshold, NaN where it is not known."""
+    """A measure that --scrub compares with a threshold, NaN where it is not known; its source is for messages."""
 
     reason: str
+    source: str
     values: np.ndarray
     threshold: float
 
 
 def _list_measures(settings: Settings, measures: VolumeMeasures) -> list[_Measure]:
     """Return the measures that --scrub needs; raise ConfoundsError if the table has no such column."""
+    found = measures.displacement_source
+    displacement = f"framewise displacement, computed from {found}," if is_computed(found) else str(found)
     columns = {
-        FRAMEWISE_DISPLACEMENT: (measures.framewise_displacement, settings.fd_threshold),
-        STD_DVARS: (measures.std_dvars, settings.std_dvars_threshold),
+        FRAMEWISE_DISPLACEMENT: (displacement, measures.framewise_displacement, settings.fd_threshold),
+        STD_DVARS: (f"column {STD_DVARS[0]}", measures.std_dvars, settings.std_dvars_threshold),
     }
     listed = []
-    for spellings, (values, threshold) in columns.items():
+    for spellings, (source, values, threshold) in columns.items():
         if not (settings.scrubs and threshold):
             continue
         if values is None:
@@ -162,7 +166,7 @@ def _list_measures(settings: Settings, measures: VolumeMeasures) -> list[_Measur
                 f"--scrub needs; --{_OPTIONS[spellings[0]]} 0 scrubs without it, --censor_file takes volumes of your "
                 "own."
             )
-        listed.append(_Measure(spellings[0], values, threshold))
+        listed.append(_Measure(spellings[0], source, values, threshold))
     return listed
 
 
@@ -174,9 +178,9 @@ def _check_gaps(settings: Settings, measures: VolumeMeasures, censored: np.ndarr
         missing = np.flatnonzero(np.isnan(measure.values) & is_judged)
         if len(missing):
             raise ConfoundsError(
-                f"{measures.tables}: column {measure.reason} has no number in row {missing[0] + 1} ({ROW_NUMBERING}), "
-                f"so --scrub cannot judge that volume; correct the table, or give --{_OPTIONS[measure.reason]} 0 to "
-                "scrub without this column."
+                f"{measures.tables}: {measure.source} has no number in row {missing[0] + 1} ({ROW_NUMBERING}), so "
+                f"--scrub cannot judge that volume; correct the table, or give --{_OPTIONS[measure.reason]} 0 to scrub "
+                "without it."
             )
 
 

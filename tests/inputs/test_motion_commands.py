@@ -150,7 +150,8 @@ def test_gap_in_the_parameters_at_a_kept_volume_is_an_error(niimasker):
     pd.DataFrame(motion, columns=list(MOTION)).to_csv("confounds.tsv", sep="\t", index=False, na_rep="n/a")
     code, err = niimasker(*SCRUB, table="confounds.tsv")
     assert code == 2
-    assert "framewise_displacement has no number in row 31" in err
+    source = "framewise displacement, computed from motion parameters, head radius 50 mm,"
+    assert f"confounds.tsv: {source} has no number in row 31 (" in err
 
 
 def test_format_without_tables_is_ignored(niimasker):
