@@ -118,10 +118,23 @@ def find_runs(settings: Settings) -> list[Run]:
             for name, of_pipeline in settings.by_pipeline.items()
         ]
         runs = [run for of_image in zip(*of_pipelines, strict=True) for run in of_image]
+        _check_names(runs)
     if all(run.faults for run in runs):
         more = f" (and so for all {len(images)} images)" if len(images) > 1 else ""
         raise RunsError(f"{runs[0].faults[0]}{more}")
     return runs
+
+
+def _check_names(runs: Sequence[Run]) -> None:
+    """Raise RunsError if two runs would write files of one name: desc-smooth of an image and a pipeline smooth+raw."""
+    by_stem: dict[str, Run] = {}
+    for run in runs:
+        other = by_stem.setdefault(run.output_stem, run)
+        if other is not run:
+            raise RunsError(
+                f"pipeline {other.pipeline!r} of {other.image_path} and pipeline {run.pipeline!r} of {run.image_path} "
+                f"would write outputs of the same name ({run.output_stem}); rename one of the pipelines."
+            )
 
 
 class _RunFinder:

@@ -11,7 +11,7 @@ from typing import Any
 from niimasker.errors import SettingsError, find_nearest, shorten_text
 from niimasker.options.json_files import read_json
 from niimasker.options.paths import expand_home
-from niimasker.options.settings import OPTIONS_BY_NAME, Option, Pipeline
+from niimasker.options.settings import OPTIONS_BY_NAME, Option, Pipeline, make_label
 
 _PRESETS_PATH = Path(__file__).with_name("presets.json")
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z .+_-]*")
@@ -46,8 +46,7 @@ def read_pipelines(given: Sequence[str | Mapping[str, Any]], check: Check) -> tu
     pipelines = tuple(_make_pipeline(name, options, check) for name, options in _list_pipelines(given))
     labels: dict[str, str] = {}
     for pipeline in pipelines:
-        # Some disks take names that differ in case alone for the same.
-        label = pipeline.label.casefold()
+        label = fold_label(pipeline.name)
         if label in labels:
             raise SettingsError(
                 f"--pipelines: {labels[label]!r} and {pipeline.name!r} would write files of the same name "
@@ -59,7 +58,13 @@ def read_pipelines(given: Sequence[str | Mapping[str, Any]], check: Check) -> tu
     return pipelines
 
 
-def _list_pipelines(given: Sequence[str | Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+def fold_label(name: str) -> str:
+    """Return the label of a pipeline in lower case: some disks take names that differ in case alone for the same."""
+    return make_label(name).casefold()
+
+
+def _list_pipelines(given: Sequence[str | Mapping[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """Yield each pipeline's name and options as they are given; the keys of a Python dictionary may not be text."""
     for item in given:
         if isinstance(item, str):
             yield from _find_by_name(item).items()
@@ -96,10 +101,11 @@ def _read_file(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _make_pipeline(name: str, options: Any, check: Check) -> Pipeline:
-    if not _NAME.fullmatch(name):
+def _make_pipeline(name: Any, options: Any, check: Check) -> Pipeline:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        shown = repr(shorten_text(name) if isinstance(name, str) else name)
         raise SettingsError(
-            f"--pipelines: {shorten_text(name)!r} cannot be the name of a pipeline; "
+            f"--pipelines: {shown} cannot be the name of a pipeline; "
             "give letters and digits, with spaces or . + - _ between them."
         )
     if isinstance(options, list) and len(options) == 1:

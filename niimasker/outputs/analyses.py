@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from niimasker.errors import list_names, shorten_text
+from niimasker.options.pipelines import fold_label
 from niimasker.options.settings import OPTIONS, Option
 from niimasker.regions.roi_files import name_without_folder
 
@@ -64,7 +65,7 @@ class Analysis:
     def includes(self, checksum: str | None, pipeline: str) -> bool:
         """Return whether tables may lie in one folder with those of this analysis.
 
-        A pipeline that this analysis does not have may stand beside its own.
+        A pipeline that this analysis does not have may stand beside its own, unless their files have the same names.
 
         Parameters
         ----------
@@ -75,7 +76,13 @@ class Analysis:
             return checksum == self.checksum
         if pipeline in self.pipelines:
             return checksum == self.checksum_of(pipeline)
-        return bool(self.pipelines) and checksum.partition("-")[0] == self.checksum
+        if not self.pipelines or self.find_namesake(pipeline):
+            return False
+        return checksum.partition("-")[0] == self.checksum
+
+    def find_namesake(self, pipeline: str) -> str | None:
+        """Return the pipeline of this analysis whose files have the names of another one's; None if there is none."""
+        return next((name for name in self.pipelines if fold_label(name) == fold_label(pipeline)), None)
 
     def agrees_with(self, other: Analysis) -> bool:
         """Return whether the tables of two analyses may lie in one folder."""
@@ -138,7 +145,7 @@ def _name_pipelines(analysis: Analysis) -> str:
 
 
 def _compare_pipelines(theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, str]]:
-    """Yield how pipelines of the same name differ."""
+    """Yield how pipelines differ that have the same name, or files of the same names."""
     options = [option for option in OPTIONS if option.varies and option.affects_results]
     for name in [name for name in theirs.pipelines if name in ours.pipelines]:
         their, our = theirs.pipelines[name], ours.pipelines[name]
@@ -148,6 +155,9 @@ def _compare_pipelines(theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, 
         pairs += _compare_tables(their.settings, our.settings)
         for left, right in pairs or [("other options", "those of this call")]:
             yield f"pipeline {name} with {left}", f"it with {right}"
+    for name in [name for name in theirs.pipelines if name not in ours.pipelines]:
+        if namesake := ours.find_namesake(name):
+            yield f"pipeline {name}", f"pipeline {namesake}, whose files have the same names"
 
 
 def _compare_options(

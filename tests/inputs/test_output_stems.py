@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from images import make_labels, make_series, save
 
+from niimasker import extract
 from niimasker.cli import main
-from niimasker.errors import RunsError
+from niimasker.errors import NiimaskerWarning, RunsError
 from niimasker.inputs import output_stems
 from niimasker.inputs.run_images import RunImage
 
@@ -55,4 +56,16 @@ def test_nothing_beside_the_output_folder_is_touched(layout, tmp_path, monkeypat
     assert main(["out", *words]) == 2
     assert "in/sub-01/.nii.gz has no name before its ending" in capsys.readouterr().err
     assert Path("out_timeseries.tsv").read_text() == "mine\n"
+    assert not Path("out").exists()
+
+
+def test_two_pipelines_of_one_output_name_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("sub-01_bold.nii.gz", "sub-01_desc-smooth_bold.nii.gz"):
+        save(Path(name), make_series(LABELS), t_r=2.0)
+    save(Path("atlas.nii.gz"), LABELS)
+    options = {"input_files": "sub-01_*.nii.gz", "roi_file": "atlas.nii.gz", "output_layout": "bids"}
+    expected = r"'smooth\+raw' of sub-01_bold.* 'raw' of sub-01_desc-smooth_bold.*; rename"
+    with pytest.warns(NiimaskerWarning, match="2 images of one run"), pytest.raises(RunsError, match=expected):
+        extract("out", **options, pipelines={"raw": {}, "smooth+raw": {"detrend": True}})
     assert not Path("out").exists()

@@ -95,6 +95,12 @@ IMAGE = nib.Nifti1Image(np.zeros((2, 2, 2)), np.eye(4))
             {"b.nii"},
             "--input_files: expected a file name or a list of file names, found \"{'b.nii'}\".",
         ),
+        (
+            "pipelines",
+            {36: {"regressors": "Params36"}},
+            "--pipelines: 36 cannot be the name of a pipeline; give letters and digits, with spaces or . + - _ between "
+            "them.",
+        ),
         ("labels", np.array([["a"]]), '--labels: expected a string or a list of strings, found [["a"]].'),
     ],
     ids=lambda part: repr(part)[:30],

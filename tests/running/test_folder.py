@@ -229,6 +229,22 @@ class TestOneAnalysis:
         assert {name.split("_bold")[0] for name in results_in(Path("out"))} == {"sub-02"}
         assert statuses(Path("out")).to_dict() == {"sub-02_bold": "done"}
 
+    def test_pipeline_whose_files_have_the_names_of_another_is_refused(self, study, niimasker):
+        for name, regressor in (("a.b", "a"), ("ab", "b")):
+            Path(f"{regressor}.json").write_text(json.dumps({name: {"regressors": regressor}}))
+        assert niimasker("out", *ALL, *CONFOUNDS, "--pipelines", "a.json") == (0, [])
+        before = content_of("out")
+        code, (line,) = niimasker("out", *ONE, "--pipelines", "b.json", "--resume")
+        assert (code, content_of("out")) == (2, before)
+        assert line.startswith(
+            "niimasker: error: out: 11 runs made with pipeline a.b would stay there; this call has pipeline ab, whose "
+            "files have the same names."
+        )
+        code, (line,) = niimasker("out", *ALL, *CONFOUNDS, "--pipelines", "b.json")
+        assert code == 0
+        assert "this call replaces 12 runs made with pipeline a.b by pipeline ab" in line
+        assert set(summary(Path("out"))["pipeline"]) == {"ab"}
+
     def test_call_that_replaces_every_run_goes_on_and_says_so(self, done, niimasker):
         assert (DATA / "group.tsv").is_file()
         code, (line,) = niimasker("out", *ALL, *CONFOUNDS, "--regressors", "b")
