@@ -113,7 +113,7 @@ def find_runs(settings: Settings) -> list[Run]:
                 dataclasses.replace(
                     run, pipeline=name, output_stem=add_label(run.output_stem, labels[name], settings.output_layout)
                 )
-                for run in find(of_pipeline)
+                for run in _find_of_pipeline(find, name, of_pipeline, settings)
             ]
             for name, of_pipeline in settings.by_pipeline.items()
         ]
@@ -135,6 +135,15 @@ def _check_names(runs: Sequence[Run]) -> None:
                 f"pipeline {other.pipeline!r} of {other.image_path} and pipeline {run.pipeline!r} of {run.image_path} "
                 f"would write outputs of the same name ({run.output_stem}); rename one of the pipelines."
             )
+
+
+def _find_of_pipeline(find: _RunFinder, name: str, settings: Settings, of_call: Settings) -> list[Run]:
+    try:
+        return find(settings)
+    except RunsError as error:
+        if (settings.regressor_files, settings.censor_file) == (of_call.regressor_files, of_call.censor_file):
+            raise  # what the call gives is wrong for all pipelines
+        raise RunsError(f"pipeline {name!r}: {error}") from error
 
 
 class _RunFinder:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, shorten_text
-from niimasker.options.json_files import parse_json, read_json_text
+from niimasker.options.json_files import RepeatedKeyError, parse_json, read_json_text, refuse_repeated_keys
 from niimasker.options.merging import suggest
 from niimasker.options.paths import is_named_pipe
 from niimasker.options.settings import (
@@ -77,14 +76,10 @@ def _is_empty(value: Any) -> bool:
 
 
 def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
-    def refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        duplicates = sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
-        if duplicates:
-            raise SettingsError(f"{config_path}: {shorten_text(duplicates[0])!r} is given twice; keep one of them.")
-        return dict(pairs)
-
     try:
-        config = parse_json(text, object_pairs_hook=refuse_duplicates)
+        config = parse_json(text, object_pairs_hook=refuse_repeated_keys)
+    except RepeatedKeyError as error:
+        raise SettingsError(f"{config_path}: {error}.") from error
     except json.JSONDecodeError as error:
         place = f"{config_path}, line {error.lineno}, column {error.colno}"
         raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_guess_cause(text, error)}.") from error
