@@ -670,6 +670,11 @@ class Settings:
         return {each.name: dataclasses.replace(self, pipelines=(), **dict(each.options)) for each in self.pipelines}
 
     @property
+    def averages_valid(self) -> bool:
+        """Whether regions are averaged over their valid voxels only."""
+        return self.valid_voxels and not self.as_voxels
+
+    @property
     def requested_regressors(self) -> tuple[str, ...] | None:
         """The words of --regressors; empty for all columns of --regressor_files; None to regress out nothing."""
         if NO_REGRESSORS in self.regressors:

@@ -131,7 +131,7 @@ def _extraction(settings: Settings, kinds: Sequence[str], points: PointWords) ->
 
 
 def _left_out(settings: Settings, points: PointWords) -> Iterator[str]:
-    if settings.valid_voxels and not settings.as_voxels:
+    if settings.averages_valid:
         yield f"{points.plural.capitalize()} that were not finite or did not vary over time were left out."
     if settings.min_coverage:
         yield (

@@ -46,15 +46,25 @@ def clean_run(
 
     Parameters
     ----------
+    raw
+        The signals of all atlases in the volumes that the run keeps.
     image_warnings
-        Warnings about the placement of the regions on the image.
+        Warnings about the image and the placement of the regions on it.
+    image_sha256s
+        The checksum of each file of the image.
+
+    Raises
+    ------
+    ConfoundsError
+        A confounds table cannot be used.
+    SignalsError
+        The signals cannot be cleaned or correlated, for example because too few volumes are left.
     """
     settings, keys = shared.settings_of(plan.run), shared.keys
-    averages_valid = settings.valid_voxels and not settings.as_voxels
     with record_warnings() as recorded:
         start = time.perf_counter()
         confounds = load_run_confounds(plan.run, settings, plan.series, plan.timeline, plan.cleaning)
-        signals = make_signals(raw, plan.series, placement, valid_voxels=averages_valid)
+        signals = make_signals(raw, plan.series, placement, valid_voxels=settings.averages_valid)
         nuisance = prepare_nuisance(confounds, plan.timeline, plan.cleaning)
         prefixes = [f"{key}: " if len(keys) > 1 else "" for key in keys]
         cleaned = [

@@ -97,15 +97,15 @@ def extract_runs(task: Task) -> tuple[Attempt[Result], ...]:
         return tuple(_without_value(each) for each in checked)
     start = time.perf_counter()
     with share_readings():
-        image, raw = _read_image(dataclasses.replace(task, plans=tuple(plans)))
+        image, signals = _read_image(dataclasses.replace(task, plans=tuple(plans)))
         share = (time.perf_counter() - start) / len(plans)
-        parts = iter(zip(plans, raw, strict=True))
+        raw = dict(zip((plan.run for plan in plans), signals, strict=True))
         attempts: list[Attempt[Result]] = []
         for each in checked:
             if each.value is None:
                 attempts.append(_without_value(each))
                 continue
-            done = attempt_part(lambda part: _extract_run(task, image, *part), next(parts))
+            done = attempt_part(lambda plan: _extract_run(task, image, plan, raw[plan.run]), each.value)
             attempts.append(dataclasses.replace(done, seconds=done.seconds + share))
     return tuple(attempts)
 
@@ -124,12 +124,12 @@ def _read_image(task: Task) -> tuple[_Image, list[RawSignals]]:
     try:
         with record_warnings() as recorded:
             placement = _place(task).load()
-        start_imports([(task.shared.settings_of(plan.run), plan.cleaning) for plan in task.plans])
-        digests = tuple(hashlib.sha256() for _ in first.series.storage.paths)
-        options = ReadOptions(_averages_valid(task.shared), digests, wants_mean=not settings.no_report)
-        start = time.perf_counter()
-        raw = read_signals(first.series, [plan.timeline for plan in task.plans], placement, options)
-        _log_step(first, "signals extracted", start)
+            start_imports([(task.shared.settings_of(plan.run), plan.cleaning) for plan in task.plans])
+            digests = tuple(hashlib.sha256() for _ in first.series.storage.paths)
+            options = ReadOptions(settings.averages_valid, digests, wants_mean=not settings.no_report)
+            start = time.perf_counter()
+            raw = read_signals(first.series, [plan.timeline for plan in task.plans], placement, options)
+            _log_step(first, "signals extracted", start)
         of_regions = read_run_sources(first.run.own_regions, task.shared.sources, settings)
         sha256s = tuple(digest.hexdigest() for digest in digests)
         return _Image(placement, with_joins(of_regions, placement.joins), sha256s, tuple(recorded)), raw
@@ -143,10 +143,6 @@ def _place(task: Task) -> AnyPlacement:
     if isinstance(task.placement, OwnPlacement):
         return dataclasses.replace(task.placement, series=task.plans[0].series)
     return task.placement
-
-
-def _averages_valid(shared: Shared) -> bool:
-    return shared.settings.valid_voxels and not shared.settings.as_voxels
 
 
 def _raise_if_changed(plan: Plan, shared: Shared, error: Exception) -> None:
