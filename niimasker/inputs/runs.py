@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from niimasker.errors import RunError, RunsError
+from niimasker.errors import NiimaskerError, RunError, RunsError
 from niimasker.inputs.associated_files import BRAIN_MASK, CONFOUNDS, MOTION, AssociatedFiles
 from niimasker.inputs.hemispheres import name_pair
 from niimasker.inputs.input_images import find_images
@@ -21,7 +21,7 @@ from niimasker.inputs.surfaces.cortex_masks import find_cortex_mask
 from niimasker.inputs.table_pairs import pair_censor_files, pair_confounds
 from niimasker.inputs.templates import is_template
 from niimasker.options.hemisphere_names import names_gifti
-from niimasker.options.settings import Settings
+from niimasker.options.settings import Pipeline, Settings
 
 Value = TypeVar("Value")
 
@@ -104,25 +104,34 @@ def find_runs(settings: Settings) -> list[Run]:
     images = find_images(settings)
     output_stems = name_outputs(images, settings.output_layout)
     find = _RunFinder(images, output_stems)
-    if not settings.pipelines:
-        runs = find(settings)
-    else:
-        labels = {pipeline.name: pipeline.label for pipeline in settings.pipelines}
-        of_pipelines = [
-            [
-                dataclasses.replace(
-                    run, pipeline=name, output_stem=add_label(run.output_stem, labels[name], settings.output_layout)
-                )
-                for run in _find_of_pipeline(find, name, of_pipeline, settings)
-            ]
-            for name, of_pipeline in settings.by_pipeline.items()
-        ]
-        runs = [run for of_image in zip(*of_pipelines, strict=True) for run in of_image]
-        _check_names(runs)
+    runs = _find_runs_of_pipelines(find, settings) if settings.pipelines else find(settings)
     if all(run.faults for run in runs):
         more = f" (and so for all {len(images)} images)" if len(images) > 1 else ""
         raise RunsError(f"{runs[0].faults[0]}{more}")
     return runs
+
+
+def _find_runs_of_pipelines(find: _RunFinder, settings: Settings) -> list[Run]:
+    """Return the runs of all pipelines, those of an image one after the other."""
+    of_pipelines = [_find_runs_of(find, pipeline, settings) for pipeline in settings.pipelines]
+    runs = [run for of_image in zip(*of_pipelines, strict=True) for run in of_image]
+    _check_names(runs)
+    return runs
+
+
+def _find_runs_of(find: _RunFinder, pipeline: Pipeline, settings: Settings) -> list[Run]:
+    """Return a pipeline's run of each image; an error names the pipeline if that sets the patterns of its files."""
+    try:
+        runs = find(settings.by_pipeline[pipeline.name])
+    except NiimaskerError as error:
+        if not {"regressor_files", "censor_file"} & dict(pipeline.options).keys():
+            raise
+        raise type(error)(f"pipeline {pipeline.name!r}: {error}") from error
+    stems = [add_label(run.output_stem, pipeline.label, settings.output_layout) for run in runs]
+    return [
+        dataclasses.replace(run, pipeline=pipeline.name, output_stem=stem)
+        for run, stem in zip(runs, stems, strict=True)
+    ]
 
 
 def _check_names(runs: Sequence[Run]) -> None:
@@ -135,15 +144,6 @@ def _check_names(runs: Sequence[Run]) -> None:
                 f"pipeline {other.pipeline!r} of {other.image_path} and pipeline {run.pipeline!r} of {run.image_path} "
                 f"would write outputs of the same name ({run.output_stem}); rename one of the pipelines."
             )
-
-
-def _find_of_pipeline(find: _RunFinder, name: str, settings: Settings, of_call: Settings) -> list[Run]:
-    try:
-        return find(settings)
-    except RunsError as error:
-        if (settings.regressor_files, settings.censor_file) == (of_call.regressor_files, of_call.censor_file):
-            raise  # what the call gives is wrong for all pipelines
-        raise RunsError(f"pipeline {name!r}: {error}") from error
 
 
 class _RunFinder:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, shorten_text
-from niimasker.options.json_files import RepeatedKeyError, parse_json, read_json_text, refuse_repeated_keys
+from niimasker.options.json_files import parse_json, read_json_text, refuse_duplicates
 from niimasker.options.merging import suggest
 from niimasker.options.paths import is_named_pipe
 from niimasker.options.settings import (
@@ -77,9 +77,7 @@ def _is_empty(value: Any) -> bool:
 
 def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
     try:
-        config = parse_json(text, object_pairs_hook=refuse_repeated_keys)
-    except RepeatedKeyError as error:
-        raise SettingsError(f"{config_path}: {error}.") from error
+        config = parse_json(text, object_pairs_hook=refuse_duplicates(config_path))
     except json.JSONDecodeError as error:
         place = f"{config_path}, line {error.lineno}, column {error.colno}"
         raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_guess_cause(text, error)}.") from error

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from niimasker.errors import shorten_text
+from niimasker.errors import SettingsError, shorten_text
 
 # The largest JSON files of fMRIPrep, for confounds tables with thousands of components, have about 10^6 characters.
 _MAX_CHARACTERS = 2**24
@@ -28,24 +29,6 @@ def read_json_text(path: Path, *, encoding: str = "utf-8") -> str:
     return text
 
 
-class RepeatedKeyError(ValueError):
-    """An object has a key twice."""
-
-
-def refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object from its pairs of key and value, as `object_pairs_hook` of `parse_json`.
-
-    Raises
-    ------
-    RepeatedKeyError
-        A key is given twice; of two values, `json` would take the last without a word.
-    """
-    repeated = sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
-    if repeated:
-        raise RepeatedKeyError(f"{shorten_text(repeated[0])!r} is given twice; keep one of them")
-    return dict(pairs)
-
-
 def parse_json(text: str, **options: Any) -> Any:
     """Return the value of a JSON text; `options` are passed to `json.loads`.
 
@@ -56,7 +39,7 @@ def parse_json(text: str, **options: Any) -> Any:
     """
     try:
         return json.loads(text, **options)
-    except (json.JSONDecodeError, RepeatedKeyError):
+    except json.JSONDecodeError:
         raise
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
@@ -64,8 +47,23 @@ def parse_json(text: str, **options: Any) -> Any:
         raise ValueError("a number in it has thousands of digits") from error
 
 
-def read_json(path: Path, **options: Any) -> Any:
+def read_json(path: Path, *, encoding: str = "utf-8", **options: Any) -> Any:
     """Return the value in a JSON file; raises as `read_json_text` and `parse_json` do, and for a pipe."""
     if path.is_fifo():  # opening a pipe without a writer would block
         raise ValueError("it is not a regular file")
-    return parse_json(read_json_text(path), **options)
+    return parse_json(read_json_text(path, encoding=encoding), **options)
+
+
+def refuse_duplicates(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """Return an `object_pairs_hook` of `json.loads` that raises SettingsError where an object of a file repeats a name.
+
+    Without it the last value would be taken, and the others would be lost without a word.
+    """
+
+    def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        duplicates = sorted(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        if duplicates:
+            raise SettingsError(f"{path}: {shorten_text(duplicates[0])!r} is given twice; keep one of them.")
+        return dict(pairs)
+
+    return make_object

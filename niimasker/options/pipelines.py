@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, find_nearest, shorten_text
-from niimasker.options.json_files import RepeatedKeyError, read_json, refuse_repeated_keys
+from niimasker.options.json_files import read_json, refuse_duplicates
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import OPTIONS_BY_NAME, Option, Pipeline, make_label
 
 _PRESETS_PATH = Path(__file__).with_name("presets.json")
-# File names may have 255 bytes on most disks.
-_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z .+_-]{0,59}")
+# Long names leave no room for the image's in the name of a file, which may have 255 characters.
+_MAX_CHARACTERS = 100
+_NAME = re.compile(rf"[0-9A-Za-z][0-9A-Za-z .+_-]{{,{_MAX_CHARACTERS - 1}}}")
 
 # Returns the checked value of an option; raises SettingsError.
 Check = Callable[[Option, Any], Any]
@@ -89,9 +90,7 @@ def _find_by_name(text: str) -> Mapping[str, Any]:
 def _read_file(path: Path) -> Mapping[str, Any]:
     expected = 'expected an object such as {"24P": {"regressors": "Params24"}}'
     try:
-        content = read_json(path, object_pairs_hook=refuse_repeated_keys)
-    except RepeatedKeyError as error:
-        raise SettingsError(f"--pipelines: {path}: {error}.") from error
+        content = read_json(path, encoding="utf-8-sig", object_pairs_hook=refuse_duplicates(path))
     except OSError as error:
         raise SettingsError(f"--pipelines: {path} cannot be read ({error.strerror}); give a JSON file.") from error
     except ValueError as error:
@@ -109,7 +108,7 @@ def _make_pipeline(name: Any, options: Any, check: Check) -> Pipeline:
         shown = repr(shorten_text(name) if isinstance(name, str) else name)
         raise SettingsError(
             f"--pipelines: {shown} cannot be the name of a pipeline; "
-            "give up to 60 letters and digits, with spaces or . + - _ between them."
+            f"give letters and digits, at most {_MAX_CHARACTERS}, with spaces or . + - _ between them."
         )
     if isinstance(options, list) and len(options) == 1:
         options = options[0]  # R's jsonlite writes every value as a list.

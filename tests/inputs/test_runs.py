@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from niimasker.errors import NiimaskerWarning, RunsError
+from niimasker.errors import NiimaskerError, NiimaskerWarning, RunsError
 from niimasker.inputs import output_stems
 from niimasker.inputs import runs as inputs
 from niimasker.inputs.entities import RUN_ENTITIES
@@ -482,3 +482,14 @@ def test_given_table_that_shares_the_other_entities_of_the_image_is_preferred(fo
     with pytest.warns(NiimaskerWarning, match="2 images of one run"):
         runs = find_runs(["sub-*_bold.nii"], ["sub-*_confounds.tsv"])
     assert [run.confounds_path.name for run in runs] == [f"{name}_confounds.tsv" for name in names]
+
+
+@pytest.mark.parametrize("option", ["regressor_files", "censor_file"])
+def test_pattern_of_a_pipeline_that_matches_nothing_is_refused_with_its_name(folder, option):
+    touch("sub-01_bold.nii.gz")
+    images = {"output_dir": "out", "input_files": "sub-01_bold.nii.gz", "roi_file": "atlas.nii.gz"}
+    with pytest.raises(NiimaskerError, match=rf"^pipeline 'odd': --{option}: no file matches nope"):
+        inputs.find_runs(make_settings({**images, "pipelines": {"raw": {}, "odd": {option: "nope_*.tsv"}}}))
+    of_call = make_settings({**images, option: "nope_*.tsv", "pipelines": {"raw": {}, "odd": {"detrend": True}}})
+    with pytest.raises(NiimaskerError, match=rf"^--{option}: no file matches nope"):
+        inputs.find_runs(of_call)

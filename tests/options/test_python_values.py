@@ -98,8 +98,8 @@ IMAGE = nib.Nifti1Image(np.zeros((2, 2, 2)), np.eye(4))
         (
             "pipelines",
             {36: {"regressors": "Params36"}},
-            "--pipelines: 36 cannot be the name of a pipeline; give letters and digits, with spaces or . + - _ between "
-            "them.",
+            "--pipelines: 36 cannot be the name of a pipeline; give letters and digits, at most 100, with spaces or "
+            ". + - _ between them.",
         ),
         ("labels", np.array([["a"]]), '--labels: expected a string or a list of strings, found [["a"]].'),
     ],

@@ -1,0 +1,44 @@
+"""Files of pipelines are read as files of options are, and names of pipelines fit into names of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from niimasker.errors import SettingsError
+from niimasker.options.merging import make_settings
+
+MINIMAL = {"output_dir": "out", "input_files": "a.nii.gz", "roi_file": "atlas.nii.gz"}
+
+
+def names_in(path: Path) -> list[str]:
+    """Return the names of the pipelines that a file gives."""
+    return list(make_settings({**MINIMAL, "pipelines": str(path)}).by_pipeline)
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    """The path of a file of pipelines."""
+    return tmp_path / "mine.json"
+
+
+@pytest.mark.parametrize("text", ['{"a": {}, "a": {"detrend": true}}', '{"b": {"detrend": 1, "a": 1, "a": 2}}'])
+def test_name_that_a_file_repeats_is_refused(path, text):
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        names_in(path)
+    assert str(caught.value) == f"{path}: 'a' is given twice; keep one of them."
+
+
+def test_file_may_begin_with_a_byte_order_mark(path):
+    path.write_text('{"a": {"detrend": true}}', encoding="utf-8-sig")
+    assert names_in(path) == ["a"]
+
+
+def test_name_that_is_too_long_for_names_of_files_is_refused(path):
+    path.write_text(f'{{"{"a" * 100}": {{}}}}')
+    assert names_in(path) == ["a" * 100]
+    path.write_text(f'{{"{"a" * 101}": {{}}}}')
+    with pytest.raises(SettingsError, match="cannot be the name of a pipeline; give letters and digits, at most 100,"):
+        names_in(path)
