@@ -46,7 +46,11 @@ OPTIONS = {"input_files": "sub-*_bold.nii", "roi_file": "atlas.nii"}
 def make_confounds(rng: np.random.Generator, n_volumes: int = N_VOLUMES) -> pd.DataFrame:
     """Return a table with fMRIPrep's columns; a fifth of the volumes move by more than 0.5 mm."""
     names = [*FULL_MOTION, "csf", "white_matter", "global_signal", "a", "b"]
-    table = pd.DataFrame(rng.normal(size=(n_volumes, len(names))).cumsum(axis=0).round(6), columns=names)
+    steps = rng.normal(size=(n_volumes, len(names)))
+    # In mm and radians, with a few jumps.
+    steps[:, : len(FULL_MOTION)] *= np.where([name.startswith("rot") for name in FULL_MOTION], 0.0006, 0.03)
+    steps[:, 0] += 0.8 * (rng.random(n_volumes) < 0.1)
+    table = pd.DataFrame(steps.cumsum(axis=0).round(6), columns=names)
     table["cosine00"] = np.cos(np.pi * (np.arange(n_volumes) + 0.5) / n_volumes).round(6)
     table["framewise_displacement"] = (
         np.where(rng.random(n_volumes) < 0.2, 0.9, 0.2) + rng.random(n_volumes).round(6) / 9

@@ -52,7 +52,19 @@ CLEANING = {
     "connectivity": st.sampled_from([[], ["pearson"], ["pearson", "covariance"], ["correlation", "precision"]]),
     "fisher_z": st.booleans(),
 }
-cleaning = st.fixed_dictionaries({}, optional=CLEANING)
+# One of these as a whole: a filter needs its cut-offs.
+MOTION_FILTERS = (
+    {},
+    {"motion_filter": None},
+    {"motion_filter": "lp", "band_stop_min": 8},
+    {"motion_filter": "notch", "band_stop_min": 6, "band_stop_max": 10},
+)
+OPTIONS_OF_CLEANING = CLEANING.keys() | MOTION_FILTERS[-1].keys()
+cleaning = st.builds(
+    lambda options, motion_filter: {**options, **motion_filter},
+    st.fixed_dictionaries({}, optional=CLEANING),
+    st.sampled_from(MOTION_FILTERS),
+)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cleaned_studies import IMAGES, save_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipeline_tables import assert_as_alone, extract_quietly, label_of, only_tables, results_in, tables_of
-from random_cases import CLEANING, cases
+from random_cases import OPTIONS_OF_CLEANING, cases
 
 from niimasker.options.settings import ENGINES, OPTIONS
 
@@ -89,4 +89,4 @@ def test_values_of_censored_volumes_change_nothing(engine, data, others):
 
 
 def test_all_that_may_differ_is_drawn():
-    assert {option.name for option in OPTIONS if option.varies} == set(CLEANING)
+    assert {option.name for option in OPTIONS if option.varies} == OPTIONS_OF_CLEANING
