@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Collection
 from pathlib import Path
 
 import nibabel as nib
@@ -22,8 +23,14 @@ SMALL_SHAPE = (20, 24, 20)
 T_R = 2.0
 
 
-def make_data(folder: Path) -> None:
-    """Write every file that does not exist yet; the images take a minute."""
+def make_data(folder: Path, names: Collection[str] | None = None) -> None:
+    """Write every file that does not exist yet; the images take a minute.
+
+    Parameters
+    ----------
+    names
+        The files that are wanted; all by default.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     makers = {
         "bold_200.nii.gz": lambda path: write_series(path, 200, seed=0),
@@ -44,7 +51,7 @@ def make_data(folder: Path) -> None:
         },
     }
     for name, make in makers.items():
-        if not (folder / name).exists():
+        if (names is None or name in names) and not (folder / name).exists():
             temporary = folder / f"making_{name}"
             make(temporary)
             temporary.rename(folder / name)

@@ -71,5 +71,5 @@ def test_exit_code_tells_a_failed_run_from_wrong_use(example):
 
 def test_benchmarks_that_are_named_exist():
     named = {path for text in PAGES.values() for path in re.findall(r"python (benchmarks/\w+\.py)", text)}
-    assert len(named) == len(table("command", "measures")) == 5
+    assert len(named) == len(table("command", "measures")) == 6
     assert all((ROOT / path).is_file() for path in named)
