@@ -127,13 +127,15 @@ def name_pipeline(name: str, error: SettingsError) -> SettingsError:
     return SettingsError(f"pipeline {name!r}: {error}")
 
 
-def _check_option(name: str, value: Any, check: Check) -> Any:
-    option = OPTIONS_BY_NAME.get(name)
+def _check_option(name: Any, value: Any, check: Check) -> Any:
+    # The keys of a Python dictionary may not be text.
+    text = str(name)
+    option = OPTIONS_BY_NAME.get(text)
     varying = [each.name for each in OPTIONS_BY_NAME.values() if each.varies]
     if option is None:
-        close = find_nearest(name, varying)
+        close = find_nearest(text, varying)
         hint = f"the nearest is {close!r}" if close else f"a pipeline may set {', '.join(varying)}"
-        raise SettingsError(f"unknown option {shorten_text(name)!r}; {hint}.")
+        raise SettingsError(f"unknown option {shorten_text(text)!r}; {hint}.")
     if not option.varies:
         raise SettingsError(
             f"{name!r} is the same for all pipelines, which share one reading of each image; give it once, as "

@@ -10,6 +10,7 @@ import numpy as np
 
 from niimasker.errors import NiimaskerError, count, record_warnings
 from niimasker.inputs.censoring import check_censoring_length, find_censored, read_censoring, read_marks
+from niimasker.inputs.confounds import Confounds
 from niimasker.inputs.framewise_displacement import complete_measures
 from niimasker.inputs.joined_tables import join_tables
 from niimasker.inputs.motion_parameters import read_confounds
@@ -17,6 +18,7 @@ from niimasker.inputs.runs import Run
 from niimasker.inputs.series import Series
 from niimasker.inputs.volume_measures import VolumeMeasures, read_measures
 from niimasker.options.settings import Settings
+from niimasker.signals.motion_filter import filter_confounds, make_motion_filter
 from niimasker.signals.timeline import Timeline, mark_volumes
 
 
@@ -63,9 +65,21 @@ def find_motion(run: Run, settings: Settings, series: Series | None) -> RunMotio
             found = f"the table has {count(n_rows, 'row')} and the image {count(series.n_volumes, 'volume')}."
             return RunMotion(measures, None, found)
         try:
+            measures = _filter_motion(measures, settings, series)
             return RunMotion(measures, mark_volumes(series, settings, measures, _load_censoring(run, settings, series)))
         except NiimaskerError as error:
             return RunMotion(measures, None, str(error))
+
+
+def _filter_motion(measures: VolumeMeasures, settings: Settings, series: Series) -> VolumeMeasures:
+    """Return the measures that censoring would use: with --motion_filter those of filtered motion parameters."""
+    motion_filter = make_motion_filter(settings, series, settings.t_r or series.t_r)
+    if motion_filter is None:
+        return measures
+    without_regressors = Confounds((), np.empty((series.n_volumes, 0)), measures)
+    filtered = filter_confounds(without_regressors, motion_filter, settings.head_radius).measures
+    assert filtered is not None
+    return filtered
 
 
 def _load_censoring(run: Run, settings: Settings, series: Series) -> np.ndarray | None:

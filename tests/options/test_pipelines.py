@@ -31,6 +31,11 @@ def test_name_that_a_file_repeats_is_refused(path, text):
     assert str(caught.value) == f"{path}: 'a' is given twice; keep one of them."
 
 
+def test_option_that_is_no_text_is_unknown():
+    with pytest.raises(SettingsError, match="pipeline 'a': unknown option '3'; a pipeline may set"):
+        make_settings({**MINIMAL, "pipelines": {"a": {3: True}}})
+
+
 def test_file_may_begin_with_a_byte_order_mark(path):
     path.write_text('{"a": {"detrend": true}}', encoding="utf-8-sig")
     assert names_in(path) == ["a"]

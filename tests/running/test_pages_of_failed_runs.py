@@ -19,6 +19,7 @@ from niimasker.options.merging import make_settings
 from niimasker.outputs.outcomes import Outcome
 from niimasker.running.run_pages import RunPages
 from niimasker.study.preparation import prepare
+from niimasker.study.run_motion import find_motion
 
 N_VOLUMES = 12
 STILL, MOVING = [0.1] * N_VOLUMES, [0.9] * N_VOLUMES
@@ -145,6 +146,20 @@ def test_displacement_from_motion_parameters(call, study):
     assert call("--regressors", "x") == 1
     assert figure_of()["data"][0]["y"][1:] == pytest.approx([0.3] * 11)
     assert "framewise displacement from the motion parameters" in text_of()
+
+
+@pytest.mark.parametrize("filter_options", [{}, {"motion_filter": "lp", "band_stop_min": 5}])
+def test_motion_is_that_by_which_volumes_are_censored(study, filter_options):
+    names = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+    rows = ["\t".join([str(0.6 * (row % 2) + 0.7 * (row > 6)), *["0"] * 5]) for row in range(N_VOLUMES)]
+    Path("motion.tsv").write_text("\n".join(["\t".join(names), *rows]) + "\n")
+    scrub = {"scrub": True, "fd_threshold": 0.2, "std_dvars_threshold": 0, "scrub_segment": 0}
+    words = {"input_files": f"{FAILS}.nii.gz", "roi_file": "atlas.nii.gz", "regressor_files": "motion.tsv"}
+    settings = make_settings({"output_dir": "out", **words, "regressors": "none", **scrub, **filter_options})
+    (plan,) = prepare(settings).plans
+    motion = find_motion(plan.run, settings, plan.series)
+    assert motion.timeline.kept.tolist() == plan.timeline.kept.tolist()
+    assert (motion.timeline.n_censored == N_VOLUMES - 1) == (not filter_options)
 
 
 @pytest.mark.parametrize(
