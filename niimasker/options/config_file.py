@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, shorten_text
-from niimasker.options.json_files import parse_json, read_json_text, refuse_duplicates
+from niimasker.options.json_files import describe_mistake, parse_json, read_json_text, refuse_duplicates
 from niimasker.options.merging import suggest
 from niimasker.options.paths import is_named_pipe
 from niimasker.options.settings import (
@@ -79,39 +78,13 @@ def _parse_json(text: str, config_path: Path) -> dict[str, Any]:
     try:
         config = parse_json(text, object_pairs_hook=refuse_duplicates(config_path))
     except json.JSONDecodeError as error:
-        place = f"{config_path}, line {error.lineno}, column {error.colno}"
-        raise SettingsError(f"{place}: not valid JSON ({error.msg}); {_guess_cause(text, error)}.") from error
+        mistake = describe_mistake(error, if_empty="start from config_template.json")
+        raise SettingsError(f"{config_path}, {mistake}.") from error
     except ValueError as error:
         raise SettingsError(f"{config_path}: not a configuration: {error}; give a JSON object of options.") from error
     if not isinstance(config, dict):
         raise SettingsError(f"{config_path}: expected one JSON object, {{...}}, with an option per key.")
     return config
-
-
-def _guess_cause(text: str, error: json.JSONDecodeError) -> str:
-    position = error.pos
-    before, here = text[:position].rstrip(), text[position:].lstrip()
-    if error.msg.startswith("Extra data"):
-        return "probably one bracket too many: delete what follows the end of the object"
-    if error.msg.startswith(("Invalid control character", "Unterminated string")):
-        return "probably a quote is missing on this line"
-    if before.endswith(",") and here[:1] in ("}", "]", ""):
-        return "probably a comma after the last item: delete it"
-    if re.match(r",\s*[}\]]", here):
-        return "probably a comma after the last item: delete it"
-    if not text.strip():
-        return "the file is empty: start from config_template.json"
-    if here.startswith("'"):
-        return "probably single quotes: JSON needs double quotes"
-    if here.startswith(("//", "#", "/*")):
-        return "probably a comment: JSON does not allow comments"
-    if here.startswith(("True", "False", "None")):
-        return "probably Python's spelling: JSON writes true, false and null"
-    if "\\" in text[max(position - 1, 0) : position + 1]:
-        return "probably a backslash in a path: write / or \\\\"
-    if here[:1] in ('"', "{", "["):
-        return "probably a comma is missing before this place"
-    return "probably a quote, comma or bracket is missing before this place"
 
 
 def _check_key(key: str, config_path: Path) -> None:

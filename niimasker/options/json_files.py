@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -67,3 +68,34 @@ def refuse_duplicates(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str,
         return dict(pairs)
 
     return make_object
+
+
+def describe_mistake(error: json.JSONDecodeError, *, if_empty: str) -> str:
+    """Return where a text is not JSON, and what is probably wrong there; `if_empty` is the way out of an empty text."""
+    return f"line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}); {_guess_cause(error, if_empty)}"
+
+
+def _guess_cause(error: json.JSONDecodeError, if_empty: str) -> str:
+    text, position = error.doc, error.pos
+    before, here = text[:position].rstrip(), text[position:].lstrip()
+    if error.msg.startswith("Extra data"):
+        return "probably one bracket too many: delete what follows the end of the object"
+    if error.msg.startswith(("Invalid control character", "Unterminated string")):
+        return "probably a quote is missing on this line"
+    if before.endswith(",") and here[:1] in ("}", "]", ""):
+        return "probably a comma after the last item: delete it"
+    if re.match(r",\s*[}\]]", here):
+        return "probably a comma after the last item: delete it"
+    if not text.strip():
+        return f"the file is empty: {if_empty}"
+    if here.startswith("'"):
+        return "probably single quotes: JSON needs double quotes"
+    if here.startswith(("//", "#", "/*")):
+        return "probably a comment: JSON does not allow comments"
+    if here.startswith(("True", "False", "None")):
+        return "probably Python's spelling: JSON writes true, false and null"
+    if "\\" in text[max(position - 1, 0) : position + 1]:
+        return "probably a backslash in a path: write / or \\\\"
+    if here[:1] in ('"', "{", "["):
+        return "probably a comma is missing before this place"
+    return "probably a quote, comma or bracket is missing before this place"

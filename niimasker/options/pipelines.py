@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, find_nearest, shorten_text
-from niimasker.options.json_files import read_json, refuse_duplicates
+from niimasker.options.json_files import describe_mistake, read_json, refuse_duplicates
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import OPTIONS_BY_NAME, Option, Pipeline, make_label
 
@@ -81,10 +82,20 @@ def _find_by_name(text: str) -> Mapping[str, Any]:
         return {text: presets[text]}
     path = expand_home(text)
     if path.suffix.lower() != ".json" and not path.is_file():
-        close = find_nearest(text, presets)
-        names = f"the nearest is {close!r}" if close else f"the presets are {', '.join(presets)}"
-        raise SettingsError(f"--pipelines: {shorten_text(text)!r} is neither a preset nor a .json file; {names}.")
+        raise SettingsError(
+            f"--pipelines: {shorten_text(text)!r} is neither a preset nor a .json file; {_suggest(text, presets)}."
+        )
     return _read_file(path)
+
+
+def _suggest(text: str, presets: Mapping[str, Any]) -> str:
+    """Return what a word that names no pipelines may have been meant as."""
+    if text.lstrip().startswith("{"):
+        return "write the object into a .json file and give the name of that file"
+    if "," in text:
+        return "separate several by spaces, in JSON give a list"
+    close = find_nearest(text, presets)
+    return f"the nearest is {close!r}" if close else f"the presets are {', '.join(presets)}"
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
@@ -93,6 +104,8 @@ def _read_file(path: Path) -> Mapping[str, Any]:
         content = read_json(path, encoding="utf-8-sig", object_pairs_hook=refuse_duplicates(path))
     except OSError as error:
         raise SettingsError(f"--pipelines: {path} cannot be read ({error.strerror}); give a JSON file.") from error
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"--pipelines: {path}, {describe_mistake(error, if_empty=expected)}.") from error
     except ValueError as error:
         raise SettingsError(f"--pipelines: {path} is not valid JSON ({error}); {expected}.") from error
     if isinstance(content, Mapping) and set(content) == {"pipelines"}:

@@ -47,3 +47,33 @@ def test_name_that_is_too_long_for_names_of_files_is_refused(path):
     path.write_text(f'{{"{"a" * 101}": {{}}}}')
     with pytest.raises(SettingsError, match="cannot be the name of a pipeline; give letters and digits, at most 100,"):
         names_in(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "cause"),
+    [
+        ('{\n  "a": {"detrend": true,}\n}', 2, "probably a comma after the last item: delete it."),
+        ("", 1, 'the file is empty: expected an object such as {"24P": {"regressors": "Params24"}}.'),
+    ],
+)
+def test_mistake_in_json_is_explained(path, text, line, cause):
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        names_in(path)
+    message = str(caught.value)
+    assert message.startswith(f"--pipelines: {path}, line {line}, column ")
+    assert message.endswith(f"; {cause}")
+
+
+@pytest.mark.parametrize(
+    ("word", "way_out"),
+    [
+        ("simple,compcor", "separate several by spaces, in JSON give a list."),
+        ('{"a": {"detrend": true}}', "write the object into a .json file and give the name of that file."),
+        ("scrubbing5", "the nearest is 'scrubbing.5'."),
+    ],
+)
+def test_word_that_names_no_pipeline_has_a_way_out(word, way_out):
+    with pytest.raises(SettingsError) as caught:
+        make_settings({**MINIMAL, "pipelines": word})
+    assert str(caught.value) == f"--pipelines: {word!r} is neither a preset nor a .json file; {way_out}"
