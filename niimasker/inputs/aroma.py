@@ -32,8 +32,8 @@ def takes_components(parameter: str, image_path: Path) -> bool:
     if parameter == FULL and not is_denoised(image_path):
         raise ConfoundsError(
             f"{image_path}: ica_aroma=full is for images that ICA-AROMA has denoised (desc-smooth{_FMRIPREP_IMAGE}, or "
-            f"desc-{', desc-'.join(_FMRIPOST_DESCS)} of fMRIPost-AROMA); give ica_aroma=basic to regress the noise "
-            "components out."
+            f"desc-{', desc-'.join(_FMRIPOST_DESCS)} of fMRIPost-AROMA); choose such images, as with "
+            f"--desc smooth{_FMRIPREP_IMAGE}, or give ica_aroma=basic to regress the noise components out."
         )
     if parameter != FULL and is_denoised(image_path):
         warn(f"ica_aroma={parameter} regresses out what ICA-AROMA has taken out of the image already.")

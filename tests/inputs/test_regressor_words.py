@@ -450,8 +450,8 @@ def test_only_the_images_name_says_that_it_is_denoised():
 def test_ica_aroma_full_is_refused_for_an_image_that_is_not_denoised():
     assert refuse_words("ica_aroma=full") == (
         f"{IMAGE}: ica_aroma=full is for images that ICA-AROMA has denoised (desc-smoothAROMAnonaggr, or "
-        "desc-nonaggrDenoised, desc-aggrDenoised, desc-orthaggrDenoised of fMRIPost-AROMA); give ica_aroma=basic to "
-        "regress the noise components out."
+        "desc-nonaggrDenoised, desc-aggrDenoised, desc-orthaggrDenoised of fMRIPost-AROMA); choose such images, as "
+        "with --desc smoothAROMAnonaggr, or give ica_aroma=basic to regress the noise components out."
     )
 
 
