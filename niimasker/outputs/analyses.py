@@ -154,7 +154,7 @@ def _compare_pipelines(theirs: Analysis, ours: Analysis) -> Iterator[tuple[str, 
         pairs = list(_compare_options(options, their.settings, our.settings))
         pairs += _compare_tables(their.settings, our.settings)
         for left, right in pairs or [("other options", "those of this call")]:
-            yield f"pipeline {name} with {left}", f"it with {right}"
+            yield f"pipeline {name} with {left}", f"pipeline {name} with {right}"
     for name in [name for name in theirs.pipelines if name not in ours.pipelines]:
         if namesake := ours.find_namesake(name):
             yield f"pipeline {name}", f"pipeline {namesake}, whose files have the same names"
