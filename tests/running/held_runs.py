@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from niimasker.running.task import Task, extract_run
+from niimasker.running.task import Task, extract_runs
 
 
 class Hold:
@@ -22,10 +22,10 @@ class Hold:
         self.folder, self.before, self.after = folder, before, after
 
     def __call__(self, task: Task) -> object:
-        stem = task.plan.run.output_stem
+        stem = task.plans[0].run.output_stem
         if stem == self.before:
             self.wait(stem)
-        result = extract_run(task)
+        result = extract_runs(task)
         if stem == self.after:
             self.wait(stem)
         return result

@@ -24,7 +24,7 @@ from niimasker.errors import OutputError, OutputLostError, SettingsError, record
 from niimasker.running import execution, placements
 from niimasker.running.batch import attempt, attempt_here
 from niimasker.running.parallel import attempt_in_processes
-from niimasker.running.task import extract_run
+from niimasker.running.task import extract_runs
 from niimasker.running.workers import THREAD_VARIABLES, Worker
 
 
@@ -196,7 +196,7 @@ sys.path.append({str(Path(__file__).parent)!r})
 from held_runs import Hold
 from niimasker.running import execution
 
-execution.extract_run = Hold(Path({str(folder)!r}), before={HELD!r})
+execution.extract_runs = Hold(Path({str(folder)!r}), before={HELD!r})
 """
 
 
@@ -337,7 +337,7 @@ attempt, end, has_ended = Worker.attempt, Worker.end, threading.Event()
 
 def attempt_and_interrupt(worker, function, task):
     tried = attempt(worker, function, task)
-    if task.plan.run.output_stem == "sub-03_bold":
+    if task.plans[0].run.output_stem == "sub-03_bold":
         os.kill(os.getpid(), signal.SIGINT)
         has_ended.wait()
     return tried
@@ -353,12 +353,12 @@ Worker.attempt, Worker.end = attempt_and_interrupt, note_end
 @pytest.mark.long
 def test_run_that_is_finished_as_the_interrupt_comes_is_listed_as_done(tmp_path, study, monkeypatch, capsys):
     def extract_and_interrupt(task):
-        result = extract_run(task)
-        if task.plan.run.output_stem == "sub-03_bold":
+        result = extract_runs(task)
+        if task.plans[0].run.output_stem == "sub-03_bold":
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(execution, "extract_run", extract_and_interrupt)
+    monkeypatch.setattr(execution, "extract_runs", extract_and_interrupt)
     assert main([str(tmp_path / "out"), *study]) == 130
     assert_listed_as_done(tmp_path / "out", capsys.readouterr().err)
 

@@ -125,7 +125,7 @@ def test_wrong_confounds_leave_the_rest_to_be_checked(dry_run):
     Path("sub-01_confounds.tsv").write_text("y\n" + "1\n" * 12)
     code, _, said = dry_run("--discard_scans", "12", "--low_pass", "0.3")
     assert code == 2
-    expected = ["--discard_scans 12 leaves none", "--low_pass 0.3 Hz is not below 0.25 Hz", "unknown words: 'x'"]
+    expected = ["--low_pass 0.3 Hz is not below 0.25 Hz", "--discard_scans 12 leaves none", "unknown words: 'x'"]
     assert [part for part, line in zip(expected, said.splitlines(), strict=True) if part not in line] == []
 
 

@@ -105,7 +105,7 @@ def test_without_any_process_runs_use_one_thread_as_in_processes(only, tmp_path,
         numbers.extend(pool["num_threads"] for pool in threadpool_info())
         raise OutputError("stop here")
 
-    monkeypatch.setattr("niimasker.running.execution.extract_run", count_threads)
+    monkeypatch.setattr("niimasker.running.execution.extract_runs", count_threads)
     with pytest.warns(NiimaskerWarning, match="no process beside this one"):
         extract("out", input_files="sub-00_bold.nii.gz", roi_file="atlas.nii.gz", n_jobs=2)
     assert set(numbers) == {1}

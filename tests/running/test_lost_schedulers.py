@@ -25,7 +25,7 @@ from held_runs import Hold
 from niimasker.running import cluster_workers, clusters, execution, schedulers
 schedulers.SECONDS_TO_RECONNECT = {seconds}
 cluster_workers._SECONDS_TO_ANSWER = clusters._SECONDS_BETWEEN_CHECKS = 0.5
-execution.extract_run = Hold(Path({folder!r}), before="sub-01_bold", after="sub-02_bold")
+execution.extract_runs = Hold(Path({folder!r}), before="sub-01_bold", after="sub-02_bold")
 """
 
 
