@@ -86,7 +86,7 @@ def extract_plans(
                 placements.release(task.plans[0].series.space)
                 for plan, of_plan in _split_attempt(task, attempted):
                     del left[plan.run]
-                    yield _make_outcome(study, plan, of_plan)
+                    yield _find_ended(task, plan, of_plan) or _make_outcome(study, plan, of_plan)
         except ConnectionLostError as error:
             lost = error
         for plan, attempted in unplaced:
@@ -192,6 +192,16 @@ def _split_attempt(task: Task, attempted: Attempt[Any]) -> list[tuple[Plan, Atte
     """Return the attempt at each run of a task; where the image was not read, it is the same for all."""
     attempts = [attempted] * len(task.plans) if attempted.value is None else attempted.value
     return list(zip(task.plans, attempts, strict=True))
+
+
+def _find_ended(task: Task, plan: Plan, attempted: Attempt[Any]) -> Outcome | None:
+    """Return the outcome of a run that had ended when the process was lost in which its image had further runs."""
+    if not attempted.is_lost or len(task.plans) == 1:
+        return None
+    from niimasker.running.resume import find_result
+
+    result = find_result(plan, task.shared, task.shared.settings_of(plan.run))
+    return None if result is None else finished_outcome(plan.run, result)
 
 
 def _name_image(run: Run, reason: str | None) -> str | None:

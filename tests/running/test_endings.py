@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -19,6 +20,9 @@ from studies import results_in, start, summary, wait_until, write_study
 from niimasker import extract, workflow
 from niimasker.cli import main
 from niimasker.errors import OutputError, OutputLostError
+from niimasker.running import execution
+from niimasker.running.batch import Attempt
+from niimasker.running.task import extract_runs
 
 N_RUNS = 3
 # More of them: NIIMASKER_SIGNALS=200 pytest -m long -k random_instants
@@ -266,3 +270,21 @@ def assert_listed(found: dict[str, bytes], *, is_new: bool) -> None:
     rows = summary(Path("out"))
     done, not_started = (set(rows.index[rows["status"] == status]) for status in ("done", "not started"))
     assert done <= finished <= (done if is_new else done | not_started)
+
+
+def test_pipelines_that_had_ended_when_the_process_was_lost_are_done(study, monkeypatch):
+    def lose_process(settings, n_jobs, tasks, on_start):
+        for task in tasks:
+            on_start(task)
+            extract_runs(dataclasses.replace(task, plans=task.plans[:1]))
+            yield task, Attempt(None, 1.0, "its process was stopped", is_lost=True)
+
+    monkeypatch.setattr(execution, "_attempt_on_this_machine", lose_process)
+    files = {"input_files": "sub-*_bold.nii.gz", "roi_file": "atlas.nii.gz", "no_report": True}
+    outcomes = extract("out", **files, pipelines={"a": {}, "b": {"detrend": True}})
+    found = {(outcome.run.pipeline, outcome.status, bool(outcome.reason)) for outcome in outcomes}
+    assert found == {("a", "done", False), ("b", "failed", True)}
+    assert {name.rpartition("_")[0] for name in results_in(Path("out"))} == {
+        f"sub-{number:02}_bold_desc-a" for number in range(N_RUNS)
+    }
+    assert summary(Path("out"))["status"].tolist() == ["done", "failed"] * N_RUNS
