@@ -16,6 +16,7 @@ from niimasker.inputs.motion_parameters import read_confounds
 from niimasker.inputs.regressor_words import Source, choose_columns, find_components, find_unmatched
 from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, check_length, is_number
 from niimasker.inputs.volume_measures import VolumeMeasures, read_measures
+from niimasker.options.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def load_confounds(
     image_path: Path,
     kept: np.ndarray | None = None,
     high_pass: float | None = None,
-    motion_format: str = "fmriprep",
+    motion_format: str = Settings.motion_format,
 ) -> Confounds:
     """Return the regressors of one run, one row per volume of its image.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from niimasker.errors import ConfoundsError, count
 from niimasker.inputs.shared_readings import read_once
 from niimasker.inputs.text_tables import NAME_COLUMNS, TextTable, parse_number, read_text_table
+from niimasker.options.settings import Settings
 
 # In mm and radians.
 TRANSLATIONS, ROTATIONS = ("trans_x", "trans_y", "trans_z"), ("rot_x", "rot_y", "rot_z")
@@ -70,7 +71,7 @@ _ASK_FOR_FORMAT = dict.fromkeys(
 
 
 @read_once
-def read_confounds(table_path: Path, motion_format: str = "fmriprep") -> TextTable:
+def read_confounds(table_path: Path, motion_format: str = Settings.motion_format) -> TextTable:
     """Return a confounds table as text.
 
     Parameters

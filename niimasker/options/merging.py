@@ -15,7 +15,6 @@ from niimasker.options.settings import (
     CORRELATION_KINDS,
     DEPRECATED,
     LOW_PASS,
-    MOTION_FORMATS,
     NO_REGRESSORS,
     NOTCH,
     OPTIONS_BY_NAME,
@@ -219,7 +218,7 @@ def _check_interpolation(settings: Settings) -> None:
 
 
 def _check_motion(settings: Settings) -> None:
-    if settings.motion_format != MOTION_FORMATS[0] and not settings.regressor_files:
+    if settings.motion_format != Settings.motion_format and not settings.regressor_files:
         warn(
             f"--motion_format {settings.motion_format} is ignored without --regressor_files: it says what tables "
             "without a header hold."

@@ -359,7 +359,7 @@ class Settings:
         ".par; afni: 3dvolreg's -1Dfile or -dfile; spm: rp_*.txt; hcp: Movement_Regressors.txt; they then have the "
         "names and units of fMRIPrep's columns (trans_x ... rot_z, mm and radians); fmriprep: every table has a header",
         CONFOUNDS,
-        default="fmriprep",
+        default=MOTION_FORMATS[0],
     )
     smoothing_fwhm: float | None = _option(
         WIDTH,
