@@ -6,6 +6,7 @@ import contextlib
 import csv
 import functools
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from niimasker.errors import NiimaskerError, count, list_names
 from niimasker.options.paths import describe_missing_file
 
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
+_SEPARATORS = {".tsv": "tabs", ".csv": "commas"}
 # As R and MATLAB write them.
 LOGICALS = {"true": "1", "false": "0"}
 
@@ -208,6 +210,12 @@ def _check_header(
     if all(is_number(name) for name in names):
         way_out = without_header.get(len(names), NAME_COLUMNS)
         raise error_type(f"{path} has no header: its first row holds no names ({list_names(names)}); {way_out}.")
+    if all(map(_holds_numbers, names)):
+        separator = _SEPARATORS.get(path.suffix.lower(), "white space")
+        raise error_type(
+            f"{path} cannot be split into numbers: its first row holds {list_names(names)}; separate columns by "
+            f"{separator}, and write decimal points."
+        )
     repeated = [name for name, n in Counter(names).items() if name and n > 1]
     if repeated:
         raise error_type(
@@ -234,6 +242,12 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _holds_numbers(cell: str) -> bool:
+    """Return whether a cell holds several numbers, or one with a decimal comma or an exponent such as D-02."""
+    parts = re.split(r"[\s,;|]+", cell.strip())
+    return all(part and is_number(part.replace("D", "e")) for part in parts)
 
 
 # float() itself reads "nan" in any case.

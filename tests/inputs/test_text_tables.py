@@ -98,6 +98,26 @@ def test_row_names_as_r_writes_them_are_recognised(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "row", "separator"),
+    [
+        ("rp.txt", "0.1,0.2,-1e-3", "white space"),
+        ("rp.txt", "0,1\t0,2\t-0,003", "white space"),
+        ("rp.txt", "1.0D-01 2.0D-01", "white space"),
+        ("rp.csv", "0.1 0.2 0.3", "commas"),
+        ("rp.csv", "0.1;0.2;0.3", "commas"),
+        ("rp.tsv", "0.1 0.2 0.3", "tabs"),
+    ],
+)
+def test_numbers_that_are_written_otherwise_are_no_names(tmp_path, name, row, separator):
+    path = write(tmp_path / name, f"{row}\n{row}\n")
+    message = refuse(path)
+    assert message.startswith(f"{path} cannot be split into numbers: its first row holds {row.split()[0][:3]}")
+    assert message.endswith(f"; separate columns by {separator}, and write decimal points.")
+    with pytest.raises(OwnError, match="cannot be split into numbers"):
+        read_without_header(path)
+
+
 @pytest.mark.parametrize("text", ["", "\n \n", "\ufeff"])
 def test_empty_file_is_said(tmp_path, text):
     path = write(tmp_path / "run.txt", text)
