@@ -17,7 +17,7 @@ from niimasker.options.settings import OPTIONS_BY_NAME, Option, Pipeline, make_l
 _PRESETS_PATH = Path(__file__).with_name("presets.json")
 # Long names leave no room for the image's in the name of a file, which may have 255 characters.
 _MAX_CHARACTERS = 100
-_NAME = re.compile(rf"[0-9A-Za-z][0-9A-Za-z .+_-]{{,{_MAX_CHARACTERS - 1}}}")
+_NAME = re.compile(rf"[0-9A-Za-z](?:[0-9A-Za-z .+_-]{{,{_MAX_CHARACTERS - 2}}}[0-9A-Za-z])?")
 
 # Returns the checked value of an option; raises SettingsError.
 Check = Callable[[Option, Any], Any]

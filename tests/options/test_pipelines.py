@@ -77,3 +77,16 @@ def test_word_that_names_no_pipeline_has_a_way_out(word, way_out):
     with pytest.raises(SettingsError) as caught:
         make_settings({**MINIMAL, "pipelines": word})
     assert str(caught.value) == f"--pipelines: {word!r} is neither a preset nor a .json file; {way_out}"
+
+
+@pytest.mark.parametrize("name", ["24P ", "24P+", "24P.", " 24P", "+", ""])
+def test_name_begins_and_ends_with_a_letter_or_digit(path, name):
+    path.write_text(f'{{"{name}": {{}}}}')
+    with pytest.raises(SettingsError, match="cannot be the name of a pipeline"):
+        names_in(path)
+
+
+@pytest.mark.parametrize("name", ["a", "24", "a b", "scrubbing.5+gsr", "a_-b"])
+def test_names_may_have_signs_within(path, name):
+    path.write_text(f'{{"{name}": {{}}}}')
+    assert names_in(path) == [name]
