@@ -158,6 +158,9 @@ def _measure(
     of_all = edges.correlate_with_motion(sums)
     qcfc = QcFc(np.where(known, of_all.r, np.nan), np.where(known, of_all.p, np.nan))
     mean = np.where(known, edges.mean_over_runs(sums), np.nan)
+    if kind == "precision":
+        # The precision of two regions with a positive partial correlation is negative.
+        mean = -mean
     names = runs.names[position]
     matrix = edges.matrix_of(np.tanh(mean) if kind in CORRELATION_KINDS else mean, len(names))
     subjects = [subject for subject in runs.subjects if subject is not None]

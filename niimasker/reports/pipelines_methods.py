@@ -132,8 +132,14 @@ def _modularity(comparison: Comparison) -> Iterator[str]:
         networks = f"{named} or, where it has none, {louvain}" if FROM_NAMES in sources else louvain
     yield (
         f"The modularity of the mean matrix over runs was the signed, weighted Q* ({RUBINOV_2011[0]}) of the networks "
-        f"{networks}."
+        f"{networks}{_negation(comparison)}."
     )
+
+
+def _negation(comparison: Comparison) -> str:
+    if all(part.kind != "precision" for part in comparison.parts):
+        return ""
+    return "; for precision, whose sign is opposite to that of the partial correlation, of the negative of that matrix"
 
 
 def _similarity(comparison: Comparison) -> Iterator[str]:

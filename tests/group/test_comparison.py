@@ -92,6 +92,16 @@ class TestNumbers:
         r, _ = qcfc_of(covariances["24P"], motion)
         assert row["qcfc_median_abs_r"] == pytest.approx(np.median(np.abs(r)), abs=1e-9)
 
+    def test_modularity_of_precision_is_that_of_partial_correlation(self, tmp_path):
+        correlations, motion = make_correlations()
+        correlations = {name: np.abs(values) for name, values in correlations.items()}
+        partial = write_study(tmp_path / "1", correlations, motion, connectivity="covariance")
+        negative = {name: -values for name, values in correlations.items()}
+        precision = write_study(tmp_path / "2", negative, motion, connectivity="precision")
+        for name, row in rows_of(precision).items():
+            assert row["modularity"] == pytest.approx(rows_of(partial)[name]["modularity"], abs=1e-9)
+            assert np.isfinite(row["modularity"])
+
     def test_every_atlas_and_kind_has_rows_of_its_own(self, tmp_path):
         study = write_study(
             tmp_path, *make_correlations(), keys=["A", "B"], connectivity=["pearson", "partial_correlation"]
