@@ -199,11 +199,11 @@ def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:
 
 
 def _facts(group: Group, unit: str) -> Iterator[Fact]:
-    yield Fact(f"{len(group.members):,}", "runs")
+    yield Fact.of_number(len(group.members), "run")
     if group.n_subjects is not None:
-        yield Fact(f"{group.n_subjects:,}", "subjects")
-    yield Fact(f"{len(group.names):,}", "regions")
-    yield Fact(f"{group.n_edges:,}", "edges with a value")
+        yield Fact.of_number(group.n_subjects, "subject")
+    yield Fact.of_number(len(group.names), "region")
+    yield Fact.of_number(group.n_edges, "edge", " with a value")
     if group.n_edges and len(group.members) >= MIN_RUNS:
         yield Fact(_format(mean_of_known(group.mean)), f"mean {unit} over edges")
         yield Fact(_format(mean_of_known(group.deviation)), f"mean SD of {unit} over runs")

@@ -58,13 +58,12 @@ class Measure:
 
     def find_best(self, values: Sequence[float]) -> list[bool]:
         """Return for each value whether it is the best; none is if all look the same."""
-        shown = [math.nan if math.isnan(value) else self.round(value) for value in values]
-        known = {value for value in shown if not math.isnan(value)}
-        if not self.best or len(known) < 2:
+        if not self.best:
             return [False] * len(values)
-        order = _ORDERS[self.best]
-        best = min(map(order, known))
-        return [not math.isnan(value) and order(value) == best for value in shown]
+        # NaN stays NaN, which equals nothing.
+        ranks = [_ORDERS[self.best](self.round(value)) for value in values]
+        known = {rank for rank in ranks if not math.isnan(rank)}
+        return [len(known) > 1 and rank == min(known) for rank in ranks]
 
 
 MEASURES = (

@@ -89,12 +89,14 @@ def _has_values(column: Column) -> bool:
 
 def _make_column(comparison: Comparison, part: AtlasComparison, measure: Measure) -> Column:
     values = [measure.find(measures, comparison.runs.losses[measures.pipeline]) for measures in part.measures]
-    largest = max((abs(value) for value in values if not math.isnan(value)), default=0.0)
+    # As they are shown: a bar for 0.000 would be one of rounding errors.
+    shown = [measure.round(value) for value in values]
+    largest = max((abs(value) for value in shown if not math.isnan(value)), default=0.0)
     return Column(
         measure,
         tuple(
-            Cell(measure.show(value), repr(float(value)), is_best, _make_bar(measure, value, largest))
-            for value, is_best in zip(values, measure.find_best(values), strict=True)
+            Cell(measure.show(value), repr(float(value)), is_best, _make_bar(measure, rounded, largest))
+            for value, rounded, is_best in zip(values, shown, measure.find_best(values), strict=True)
         ),
     )
 
@@ -111,12 +113,12 @@ def _make_bar(measure: Measure, value: float, largest: float) -> Bar | None:
 
 def _facts(comparison: Comparison, part: AtlasComparison) -> Iterator[Fact]:
     runs = comparison.runs
-    yield Fact(f"{len(runs.pipelines):,}", "pipelines")
-    yield Fact(f"{len(runs.any_members):,}", "runs")
+    yield Fact.of_number(len(runs.pipelines), "pipeline")
+    yield Fact.of_number(len(runs.any_members), "run")
     if runs.n_subjects is not None:
-        yield Fact(f"{runs.n_subjects:,}", "subjects")
-    yield Fact(f"{len(part.names):,}", "regions")
-    yield Fact(f"{part.n_edges:,}", "edges")
+        yield Fact.of_number(runs.n_subjects, "subject")
+    yield Fact.of_number(len(part.names), "region")
+    yield Fact.of_number(part.n_edges, "edge")
     yield Fact(f"{runs.mean_fd.mean():.3f} mm", "mean FD over runs")
     yield Fact(f"{comparison.median_by_chance:.3f}", "median |QC-FC| expected by chance")
 

@@ -32,6 +32,12 @@ class Fact:
     value: str
     label: str
 
+    @classmethod
+    def of_number(cls, n: int, noun: str, rest: str = "") -> Fact:
+        """Return a number of things, such as 1 edge or 2 edges, and what else there is to say of them."""
+        value, label = count(n, noun).split(" ", 1)
+        return cls(value, label + rest)
+
 
 def write_report(path: Path, run: RunView, output_dir: Path) -> None:
     """Write a run's page and the assets beside it."""

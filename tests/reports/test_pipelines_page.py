@@ -21,6 +21,7 @@ from niimasker.reports.index_page import make_index_page
 from niimasker.reports.pipeline_measures import HIGHEST, LOWEST, MEASURES, NEAREST_TO_0, Measure
 from niimasker.reports.pipelines_figures import density_by_chance
 from niimasker.reports.pipelines_page import Link, make_pipelines_page, write_comparison
+from niimasker.reports.pipelines_section import make_section
 
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 VERSIONS = {"python": "3.12.1", "niimasker": "1.2.3", "numpy": "2.1.0", "scipy": "1.14.0"}
@@ -132,6 +133,11 @@ class TestWords:
         study.rows[1].update(status="failed", reason="no degrees of freedom are left")
         assert "over the 13 of 14 runs of 13 subjects that every pipeline kept" in make_page(study.compare())
 
+    def test_methods_say_of_which_matrix_the_modularity_of_precision_is(self, page, tmp_path):
+        words = "for precision, whose sign is opposite to that of the partial correlation, of the negative"
+        assert words not in page
+        assert words in make_page(write_study(tmp_path, *make_correlations(), connectivity="precision").compare())
+
     def test_methods_leave_out_what_was_not_measured(self, tmp_path):
         names = ["LH_Vis_1", "LH_Vis_2", "LH_Cont_1", "RH_Vis_1", "RH_Vis_2", "RH_Cont_1"]
         study = write_study(tmp_path, *make_correlations(), names=names, centres=np.full_like(CENTRES, np.nan))
@@ -193,6 +199,8 @@ class TestTables:
             (HIGHEST, [0.2, 0.1, np.nan], [True, False, False]),
             (NEAREST_TO_0, [-0.1, 0.2, -0.3], [True, False, False]),
             (LOWEST, [0.1001, 0.1002, 0.2], [True, True, False]),
+            (NEAREST_TO_0, [-0.1, 0.1, 0.2], [True, True, False]),
+            (NEAREST_TO_0, [-0.1, 0.1], [False, False]),
             (LOWEST, [0.1, 0.1], [False, False]),
             (LOWEST, [np.nan, 0.1], [False, False]),
             ("", [0.1, 0.2], [False, False]),
@@ -201,6 +209,22 @@ class TestTables:
     def test_values_that_look_the_same_are_equally_good(self, best, values, expected):
         measure = Measure("x", "x", "", "x", lambda measures, losses: 0.0, 3, best)
         assert measure.find_best(values) == expected
+
+    def test_rounding_errors_have_no_bar(self, comparison):
+        (part,) = comparison.parts
+        noise = dict(zip(PIPELINES, (-4e-16, 2e-16, 0.0), strict=True))
+        measures = [
+            dataclasses.replace(each, modularity=dataclasses.replace(each.modularity, quality=noise[each.pipeline]))
+            for each in part.measures
+        ]
+        section = make_section(comparison, dataclasses.replace(part, measures=tuple(measures)))
+        (column,) = [each for each in section.columns if each.measure.column == "modularity"]
+        assert [(cell.text, cell.bar) for cell in column.cells] == [("0.000", None)] * 3
+
+    def test_one_region_or_edge_is_not_several(self, comparison):
+        (part,) = comparison.parts
+        facts = make_section(comparison, dataclasses.replace(part, names=("a",), n_edges=1)).facts
+        assert [(fact.value, fact.label) for fact in facts[3:5]] == [("1", "region"), ("1", "edge")]
 
 
 class TestFigures:
