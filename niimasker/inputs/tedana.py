@@ -6,15 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from niimasker.errors import ConfoundsError, list_names
+from niimasker.errors import ConfoundsError, list_names, shorten_text
 from niimasker.inputs.ica_components import Components, check_accepted
 from niimasker.inputs.joined_tables import show_paths
 from niimasker.inputs.shared_readings import read_once
-from niimasker.inputs.text_tables import TextTable, read_text_table
+from niimasker.inputs.text_tables import ROW_NUMBERING, TextTable, read_text_table
 
 AGGRESSIVE = "aggressive"
 
 _MIXING, _METRICS = "desc-ICA_mixing", "desc-tedana_metrics"
+_CLASSES = ("accepted", "rejected", "ignored")
 
 # With --tedort, tedana also writes this table, in which it has orthogonalised the rejected components over all volumes.
 _ORTHOGONAL_MIXING = "desc-ICAOrth_mixing"
@@ -72,6 +73,12 @@ def _read_metrics(path: Path) -> TextTable:
     missing = [name for name in ("Component", "classification") if name not in metrics.names]
     if missing:
         raise ConfoundsError(f"{path} has no column {', '.join(missing)}; it has {list_names(metrics.names)}.")
+    for row, found in enumerate(metrics.column("classification"), start=1):
+        if found not in _CLASSES:
+            raise ConfoundsError(
+                f"{path} classifies a component as {shorten_text(found)!r} in row {row} ({ROW_NUMBERING}); "
+                f"expected {', '.join(_CLASSES[:-1])} or {_CLASSES[-1]}."
+            )
     return metrics
 
 

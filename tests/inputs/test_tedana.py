@@ -106,6 +106,16 @@ def test_metrics_of_another_run_are_refused_with_both_numbers(tmp_path):
     assert "has 1" in message
 
 
+@pytest.mark.parametrize("word", ["Rejected", "reject", "n/a", "x" * 500])
+def test_class_that_tedana_does_not_know_is_refused(tmp_path, word):
+    path = write_metrics(tmp_path, {"ICA_00": "accepted", "ICA_01": word, "ICA_02": "rejected"})
+    message = refuse_choice(("ICA_00", "ICA_01", "ICA_02"), tmp_path / MIXING)
+    assert message.startswith(f"{path} classifies a component as '{word[:4]}".removesuffix("'"))
+    assert message.endswith(
+        " in row 2 (the first row below the header is row 1); expected accepted, rejected or ignored."
+    )
+
+
 # As a word
 
 
