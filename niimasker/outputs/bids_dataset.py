@@ -55,6 +55,9 @@ reports/group.html                 with connectivity matrices of 10 or more runs
                                    over runs, and their correlation with head motion
 niimasker_data/group.tsv           the numbers of the group page
 niimasker_data/group_edges.tsv     the numbers of each pair of regions
+                                   with pipelines, group_desc-<pipeline> and the like
+reports/pipelines.html             with pipelines and 10 or more runs: what each leaves of head motion; the numbers
+                                   are in niimasker_data/pipelines.tsv
 niimasker_data/                    settings, versions, a summary of all runs, and the regions used
 
 Missing values are n/a. Files that the BIDS standard does not name yet are listed in .bidsignore; their names are those

@@ -97,6 +97,14 @@ def name_group_files(output_dir: Path, label: str = "") -> GroupFiles:
     )
 
 
+_GROUP_PREFIXES = ("group_desc-", "group_edges_desc-")
+
+
+def is_group_file(path: Path) -> bool:
+    """Return whether a path is that of a file of the group of runs of some pipeline."""
+    return path.name.startswith(_GROUP_PREFIXES)
+
+
 def name_comparison_files(output_dir: Path) -> ComparisonFiles:
     """Return the paths of the files of a comparison of pipelines."""
     return ComparisonFiles(output_dir / REPORTS_FOLDER / "pipelines.html", output_dir / DATA_FOLDER / "pipelines.tsv")
@@ -175,7 +183,7 @@ def _is_own_name(name: str) -> bool:
     """Return whether niimasker gives this name to a file of its own beside the copies."""
     files = (*dataclasses.astuple(name_group_files(Path())), *dataclasses.astuple(name_comparison_files(Path())))
     own = (SUMMARY_NAME, RECORD_NAME, *(path.name for path in files))
-    return _fold(name) in own or name.startswith((".", "group_desc-", "group_edges_desc-"))
+    return _fold(name) in own or name.startswith((".", *_GROUP_PREFIXES))
 
 
 def long_table_path(output_dir: Path, tidy: str) -> Path:

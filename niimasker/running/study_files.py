@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import warn
@@ -32,6 +32,7 @@ from niimasker.outputs.regions_used import write_regions_used
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.study_names import (
     GroupFiles,
+    is_group_file,
     list_atlas_files,
     list_pages,
     long_table_path,
@@ -45,6 +46,7 @@ from niimasker.outputs.summaries import read_summary, write_parameters, write_su
 from niimasker.running.batch import attempt
 from niimasker.running.comparison_files import try_comparison_files
 from niimasker.running.folder import Occupied, locked_folder, sort_rows
+from niimasker.running.folder_pipelines import find_pipelines
 from niimasker.running.group_files import try_group_files
 from niimasker.study.preparation import Study
 
@@ -57,13 +59,15 @@ def list_study_files(study: Study) -> list[Path]:
     output_dir = settings.output_dir
     paths = [parameters_path(output_dir), summary_path(output_dir)]
     paths += [long_table_path(output_dir, settings.tidy)] if settings.tidy else []
-    groups = _name_groups(settings)
+    groups = _name_groups(output_dir, settings.by_pipeline)
     comparison = name_comparison_files(output_dir)
-    paths += [comparison.numbers_path] if _compares(settings) else []
+    # Pipelines of earlier calls may lie in the folder already.
+    compares = bool(settings.pipelines and groups)
+    paths += [comparison.numbers_path] if compares else []
     paths += [path for group in groups.values() for path in (group.numbers_path, group.edges_path)]
     if not settings.no_report:
         paths += [*list_pages(output_dir), *(group.page_path for group in groups.values())]
-        paths += [comparison.page_path] if _compares(settings) else []
+        paths += [comparison.page_path] if compares else []
     if study.atlases:
         used = name_regions_used(settings, study.keys)
         # A copy that is the atlas itself, of an earlier call, stays as it is.
@@ -77,18 +81,13 @@ def list_study_files(study: Study) -> list[Path]:
     return paths
 
 
-def _name_groups(settings: Settings) -> dict[str, GroupFiles]:
+def _name_groups(output_dir: Path, pipelines: Mapping[str, Settings]) -> dict[str, GroupFiles]:
     """Return the files of the group of runs of each pipeline that measures connectivity."""
     return {
-        pipeline: name_group_files(settings.output_dir, make_label(pipeline))
-        for pipeline, of_pipeline in settings.by_pipeline.items()
+        pipeline: name_group_files(output_dir, make_label(pipeline))
+        for pipeline, of_pipeline in pipelines.items()
         if of_pipeline.connectivity
     }
-
-
-def _compares(settings: Settings) -> bool:
-    """Return whether pipelines can be compared."""
-    return len(_name_groups(settings)) > 1
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -162,11 +161,13 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
     """
     settings = study.settings
     index_path = settings.output_dir / REPORTS_FOLDER / "index.html"
-    # Those of an earlier call too, where this one measures no connectivity.
-    labels = dict.fromkeys(["", *map(make_label, settings.by_pipeline)])
+    pipelines = find_pipelines(study, rows)
+    # Those of an earlier call too, where this one measures no connectivity, or of which no run is left.
+    labels = dict.fromkeys(["", *map(make_label, pipelines)])
     group_paths = [
         path for label in labels for path in dataclasses.astuple(name_group_files(settings.output_dir, label))
     ]
+    group_paths += [path for path in known if is_group_file(path) and path not in group_paths]
     paths = [report_path(settings.output_dir, row["output"]) for row in rows]
     has_page = [_has_page(row, path) for row, path in zip(rows, paths, strict=True)]
     # Runs of other calls may have pages; their index must not lead to pages that this call has removed.
@@ -178,19 +179,19 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
     # Runs of other calls that did not start may never be asked for again.
     own = {run.output_stem for run in study.all_runs}
     of_group = [row for row in rows if row["status"] != NOT_STARTED or row["output"] in own]
+    measuring = {name: of_pipeline for name, of_pipeline in pipelines.items() if of_pipeline.connectivity}
     groups = [
         try_group_files(
-            settings.by_pipeline[pipeline],
+            of_pipeline,
             [row for row in of_group if (row["pipeline"] or "") == pipeline],
             study.keys,
             has_page=has_pages,
             pipeline=pipeline,
         )
-        for pipeline in _name_groups(settings)
+        for pipeline, of_pipeline in measuring.items()
     ]
-    measuring = {pipeline: settings.by_pipeline[pipeline] for pipeline in _name_groups(settings)}
     comparison = (
-        try_comparison_files(measuring, of_group, study.keys, has_page=has_pages) if _compares(settings) else None
+        try_comparison_files(measuring, of_group, study.keys, has_page=has_pages) if len(measuring) > 1 else None
     )
     if not has_pages:
         return []

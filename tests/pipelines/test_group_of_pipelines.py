@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,26 @@ def test_each_pipeline_has_the_numbers_of_its_own_call(outputs, name):
 
 def test_no_table_is_of_all_pipelines_together(outputs):
     assert all("_desc-" in name for name in group_tables(outputs / "out"))
+
+
+def test_later_call_with_one_of_the_pipelines_leaves_the_group_of_the_other(outputs, tmp_path, monkeypatch):
+    shutil.copytree(outputs, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    before = group_tables(Path("out"))
+    words = [*WORDS, "--connectivity", "pearson", "--resume"]
+    assert call("out", *words, "--pipelines", write_pipelines("one.json", {"raw": {}})).code == 0
+    assert group_tables(Path("out")) == before
+    added = write_pipelines("more.json", {"trend": {"detrend": True}})
+    assert call("out", *words, "--pipelines", added).code == 0
+    assert group_tables(Path("out")).keys() > before.keys()
+    assert before.items() <= group_tables(Path("out")).items()
+
+
+def test_pipeline_whose_runs_are_removed_has_no_group_any_more(outputs, tmp_path, monkeypatch):
+    shutil.copytree(outputs, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    for path in Path("out").glob("**/*_desc-csf1_*"):
+        path.unlink(missing_ok=True)
+    words = [*WORDS, "--connectivity", "pearson", "--resume"]
+    assert call("out", *words, "--pipelines", write_pipelines("one.json", {"raw": {}})).code == 0
+    assert {name for name in group_tables(Path("out")) if "csf1" in name} == set()
