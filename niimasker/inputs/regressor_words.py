@@ -265,6 +265,8 @@ def _explain_word(word: str, known: Iterable[str]) -> str:
         return f"{word!r} (use the options {options})"
     if "," in word:
         return f"{word!r} (words are separated by spaces, in JSON they are a list)"
+    if len(word.split()) > 1:
+        return f"{word!r} (give each of its words by itself, in JSON in a list)"
     name = find_nearest(key, known)
     value = word.partition("=")[2]
     close = f"{name}={value}" if name is not None and value in WORDS.get(name, ()) else name

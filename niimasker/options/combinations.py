@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from niimasker.errors import SettingsError, count, record_warnings, warn
 from niimasker.options.pipelines import name_pipeline
-from niimasker.options.settings import CORRELATION_KINDS, LOW_PASS, NO_REGRESSORS, NOTCH, OPTIONS_BY_NAME, Settings
+from niimasker.options.settings import (
+    CORRELATION_KINDS,
+    LOW_PASS,
+    MOTION_FORMATS,
+    NO_REGRESSORS,
+    NOTCH,
+    OPTIONS_BY_NAME,
+    Settings,
+)
 
 
 def check_pipelines(settings: Settings) -> None:
@@ -42,6 +50,7 @@ def _warn_of_overridden(settings: Settings) -> None:
 def check_combinations(settings: Settings) -> None:
     """Raise SettingsError for options that cannot be combined, and warn of those that are ignored."""
     _check_running(settings)
+    _check_discarding(settings)
     _check_regressors(settings)
     _check_motion(settings)
     _check_censoring(settings)
@@ -92,6 +101,14 @@ def _check_signals(settings: Settings) -> None:
         raise SettingsError(
             f"--high_pass {settings.high_pass:g} Hz is not below --low_pass {settings.low_pass:g} Hz; "
             "frequencies between the two are kept."
+        )
+
+
+def _check_discarding(settings: Settings) -> None:
+    if settings.discard_scans == "auto" and settings.motion_format != MOTION_FORMATS[0]:
+        warn(
+            f"--discard_scans auto discards nothing where tables of --motion_format {settings.motion_format} have no "
+            "header: they mark no volumes before the steady state; give a number."
         )
 
 

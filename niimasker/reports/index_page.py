@@ -18,18 +18,18 @@ from niimasker.group.connectivity import GroupNote
 from niimasker.outputs.files import REPORTS_FOLDER
 from niimasker.outputs.outcomes import DONE, EXCLUDED, FAILED, NOT_STARTED
 from niimasker.outputs.provenance import software_versions
+from niimasker.reports.outlying_runs import (
+    MIN_RUNS_FOR_OUTLIERS,
+    OUTLIER_DEVIATIONS,
+    find_outliers_by_pipeline,
+    scaled_deviation,
+)
 from niimasker.reports.pages import render, write_assets, write_page
 
 Row = Mapping[str, Any]
 
 STATUSES = (FAILED, EXCLUDED, NOT_STARTED, DONE)
 
-# Factors that scale the median and the mean absolute deviation to the standard deviation of a normal distribution: Leys
-# et al. 2013, https://doi.org/10.1016/j.jesp.2013.03.013, and Iglewicz and Hoaglin 1993. The mean is used where more
-# than half of the values are equal, as the numbers of volumes often are.
-_MEDIAN_DEVIATION, _MEAN_DEVIATION = 1.4826, 1.2533
-OUTLIER_DEVIATIONS = 3.0
-MIN_RUNS_FOR_OUTLIERS = 5
 # Runs further out are drawn at the edge of the axis, so that one extreme run does not squeeze all others together.
 _AXIS_DEVIATIONS = 12.0
 # An axis spans at least this many steps of the last decimal written.
@@ -169,7 +169,7 @@ def make_strip(rows: Sequence[Row], measure: Measure) -> Strip | None:
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return None
-    outliers = _find_outliers_by_pipeline(rows, values) if measure.has_outliers else ()
+    outliers = find_outliers_by_pipeline(rows, values) if measure.has_outliers else ()
     return Strip(measure, values, outliers, _find_axis_range(known, measure, is_limited=bool(outliers)))
 
 
@@ -189,32 +189,6 @@ def _value(row: Row, measure: Measure) -> float:
     value = row[measure.key]
     # A failed run has only the seconds until it failed, which are not comparable.
     return float(value) if value is not None and row["status"] == DONE else math.nan
-
-
-def _find_outliers_by_pipeline(rows: Sequence[Row], values: np.ndarray) -> tuple[int, ...]:
-    """Return the positions of values far from the median of their pipeline."""
-    positions: dict[str | None, list[int]] = {}
-    for position, row in enumerate(rows):
-        positions.setdefault(row["pipeline"], []).append(position)
-    found = [of_pipeline[place] for of_pipeline in positions.values() for place in find_outliers(values[of_pipeline])]
-    distances = np.abs(values[found] - np.nanmedian(values))
-    return tuple(np.array(found, dtype=int)[np.argsort(-distances, kind="stable")].tolist())
-
-
-def find_outliers(values: np.ndarray) -> tuple[int, ...]:
-    """Return the positions of values far from the median, furthest first; none if values are few. NaN is missing."""
-    known = values[np.isfinite(values)]
-    if len(known) < MIN_RUNS_FOR_OUTLIERS:
-        return ()
-    distances = np.nan_to_num(np.abs(values - np.median(known)), nan=0.0)
-    far = np.flatnonzero(distances > OUTLIER_DEVIATIONS * scaled_deviation(known))
-    return tuple(far[np.argsort(-distances[far], kind="stable")].tolist())
-
-
-def scaled_deviation(values: np.ndarray) -> float:
-    """Return a robust measure of spread, on the scale of a standard deviation."""
-    distances = np.abs(values - np.median(values))
-    return float(_MEDIAN_DEVIATION * np.median(distances) or _MEAN_DEVIATION * distances.mean())
 
 
 def short_names(names: Sequence[str]) -> list[str]:

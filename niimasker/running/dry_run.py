@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 from niimasker.errors import count
 from niimasker.inputs.runs import Run
 from niimasker.inputs.templates import is_template
-from niimasker.options.settings import Settings
+from niimasker.options.settings import OPTIONS, Settings
 from niimasker.outputs.outcomes import Outcome
 from niimasker.regions.definitions import Regions
 from niimasker.regions.roi_files import RoiFile, parse_mask, parse_roi_file
@@ -30,7 +31,8 @@ def describe_study(study: Study, finished: Set[Run]) -> Iterator[str]:
     """
     yield from _describe_regions(study)
     for pipeline, settings in study.settings.by_pipeline.items():
-        yield f"{f'{pipeline}: ' if pipeline else ''}regressors: {_describe_regressors(settings)}"
+        described = _describe_cleaning(settings) if pipeline else ""
+        yield f"{f'{pipeline}: ' if pipeline else ''}regressors: {_describe_regressors(settings)}{described}"
     yield ""
     columns = _make_columns(study, finished)
     yield from _align([tuple(columns), *zip(*columns.values(), strict=True)])
@@ -58,6 +60,21 @@ def _describe_regressors(settings: Settings) -> str:
     if words is None:
         return "none" if settings.regressors else "none; choose them with --regressors"
     return " ".join(words) or "all columns of --regressor_files"
+
+
+def _describe_cleaning(settings: Settings) -> str:
+    """Return the other options in which a pipeline may differ, where they have not their default."""
+    options = [option for option in OPTIONS if option.varies and option.name not in ("regressors", "regressor_files")]
+    values = {option.name: getattr(settings, option.name) for option in options}
+    given = {each.name: values[each.name] for each in options if values[each.name] != each.default}
+    return "".join(f"; {name}{_describe_value(value)}" for name, value in given.items())
+
+
+def _describe_value(value: Any) -> str:
+    if value is True:
+        return ""
+    values = value if isinstance(value, tuple) else (value,)
+    return "".join(f" {each:g}" if isinstance(each, float) else f" {each}" for each in values)
 
 
 def _describe_regions(study: Study) -> Iterator[str]:
@@ -156,14 +173,32 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def list_errors(study: Study) -> list[str]:
     """Return every error found, in the order of the runs; similar errors of several runs appear once."""
     texts = [
-        (str(error), run.output_stem)
-        for run in study.runs
-        if run in study.invalid_runs and study.invalid_runs[run].exclusion is None
-        for error in study.invalid_runs[run].errors
+        (f"{error}{_name_pipelines(pipelines, study)}", image)
+        for image, of_image in _errors_by_image(study).items()
+        for error, pipelines in of_image.items()
     ]
     # Each error names its own file.
     groups = [group.example if len(group.images) == 1 else str(group) for group in group_texts(texts)]
     return list(dict.fromkeys([*map(str, study.option_errors), *groups]))
+
+
+def _errors_by_image(study: Study) -> dict[str, dict[str, list[str]]]:
+    """Return the errors of each image, by the output name of its first run, with the pipelines that have them."""
+    found: dict[str, dict[str, list[str]]] = {}
+    first = {run.image_paths: run.output_stem for run in reversed(study.runs)}
+    for run in study.runs:
+        if run in study.invalid_runs and study.invalid_runs[run].exclusion is None:
+            for error in study.invalid_runs[run].errors:
+                found.setdefault(first[run.image_paths], {}).setdefault(str(error), []).append(run.pipeline)
+    return found
+
+
+def _name_pipelines(pipelines: Sequence[str], study: Study) -> str:
+    """Return the end of an error that names the pipelines that have it; nothing if all have it."""
+    names = list(dict.fromkeys(pipelines))
+    if len(names) == len(study.settings.by_pipeline):
+        return ""
+    return f" ({'pipeline' if len(names) == 1 else 'pipelines'} {', '.join(names)})"
 
 
 def predict_outcomes(study: Study) -> list[Outcome]:

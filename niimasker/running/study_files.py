@@ -191,7 +191,9 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
         for pipeline, of_pipeline in measuring.items()
     ]
     comparison = (
-        try_comparison_files(measuring, of_group, study.keys, has_page=has_pages) if len(measuring) > 1 else None
+        try_comparison_files(measuring, of_group, study.keys, has_page=has_pages)
+        if measuring and settings.pipelines
+        else None
     )
     if not has_pages:
         return []

@@ -221,6 +221,7 @@ def test_word_that_is_a_columns_name_is_that_column(niimasker, column):
         (["scrub=0.3"], ["'scrub=0.3' (use the options --fd_threshold, --scrub_segment, ...)"]),
         (["motoin=derivatives"], ["'motoin=derivatives' (nearest: motion=derivatives)"]),
         (["mine,csf"], ["'mine,csf' (words are separated by spaces, in JSON they are a list)"]),
+        (["mine csf"], ["'mine csf' (give each of its words by itself, in JSON in a list)"]),
         (["compcor", "high_pass"], ["confounds.json is missing", "fMRIPrep 1.4"]),
         (["ica_aroma=full"], ["bold.nii.gz", "ica_aroma=full", "ica_aroma=basic"]),
         (["tedana"], ["confounds.tsv", "desc-ICA_mixing.tsv"]),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from niimasker.errors import SettingsError
+from niimasker.errors import SettingsError, record_warnings
 from niimasker.options.merging import make_settings
 
 MINIMAL = {"output_dir": "out", "input_files": "a.nii.gz", "roi_file": "atlas.nii.gz"}
@@ -90,3 +90,22 @@ def test_name_begins_and_ends_with_a_letter_or_digit(path, name):
 def test_names_may_have_signs_within(path, name):
     path.write_text(f'{{"{name}": {{}}}}')
     assert names_in(path) == [name]
+
+
+class TestOptionsOfTheCall:
+    def warnings(self, **options):
+        with record_warnings() as recorded:
+            make_settings({**MINIMAL, **options})
+        return recorded
+
+    def test_option_that_every_pipeline_overrides_is_warned_of(self):
+        expected = ["--low_pass of the call is ignored: every pipeline sets another value."]
+        assert self.warnings(pipelines=["simple", "compcor"], low_pass=0.1) == expected
+
+    def test_option_that_one_pipeline_takes_is_not(self):
+        assert self.warnings(pipelines=["simple", {"mine": {"regressors": "csf"}}], low_pass=0.1) == []
+        assert self.warnings(pipelines=["24P"], low_pass=0.08) == []
+
+    def test_discarding_automatically_without_marks_is_warned_of(self):
+        (warning,) = self.warnings(discard_scans="auto", motion_format="fsl", regressor_files="a.par")
+        assert warning.startswith("--discard_scans auto discards nothing where tables of --motion_format fsl")

@@ -15,15 +15,8 @@ from index_rows import HOSTILE, done, failed, not_started, study_rows
 
 from niimasker.cli import main
 from niimasker.options.merging import make_settings
-from niimasker.reports.index_page import (
-    MEASURES,
-    find_outliers,
-    make_index_page,
-    make_strip,
-    scaled_deviation,
-    short_names,
-    write_index,
-)
+from niimasker.reports.index_page import MEASURES, make_index_page, make_strip, short_names, write_index
+from niimasker.reports.outlying_runs import find_outliers, find_outliers_by_pipeline, scaled_deviation
 from niimasker.study.preparation import prepare
 from niimasker.workflow import run_study
 
@@ -255,3 +248,9 @@ class TestWriting:
         assert main(["out", "-i", "a.nii.gz", "-r", "labels.nii.gz"]) == 0
         assert "niimasker: warning: reports/index.html is not written:" in capsys.readouterr().err
         assert Path("out/niimasker_data/summary.tsv").is_file()
+
+
+def test_outliers_are_those_of_their_pipeline_and_the_furthest_from_its_median_first():
+    few, many = [20.0, 21.0, 20.0, 19.0, 20.0, 25.0], [100.0, 101.0, 100.0, 99.0, 100.0, 130.0]
+    rows = [{"pipeline": name} for name in ["36P"] * 6 + ["24P"] * 6]
+    assert find_outliers_by_pipeline(rows, np.array(few + many)) == (11, 5)
