@@ -153,6 +153,7 @@ def make_index_page(
         measures=MEASURES,
         counts=Counter(row["status"] for row in rows),
         n_runs=len(rows),
+        n_images=len({row["image"] for row in rows}),
         n_warned=sum(bool(row["n_warnings"]) for row in rows),
         figures=[_figure(strip, names, links) for strip in strips],
         n_deviations=f"{OUTLIER_DEVIATIONS:g}",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from compared_pipelines import N_RUNS, PIPELINES, make_correlations, write_study
 from group_members import CENTRES
-from index_rows import HOSTILE
+from index_rows import HOSTILE, done
 from scipy import stats
 
 from niimasker.group.comparison import Comparison
@@ -295,6 +295,11 @@ def test_page_of_many_runs_and_regions_is_small(comparison):
 
 
 class TestIndex:
+    def test_says_that_each_image_is_a_run_for_each_pipeline(self):
+        rows = [{**done(f"a_desc-{name}"), "image": "a.nii.gz", "pipeline": name} for name in ("24P", "36P", "raw")]
+        page = make_index_page(rows, [None] * 3, date=DATE, versions=VERSIONS)
+        assert "<p>Each of 1 image is a run for each of 3 pipelines.</p>" in page
+
     def test_links_to_the_page(self):
         note = GroupNote("pipelines.html", "3 pipelines")
         page = make_index_page([], [], date=DATE, versions=VERSIONS, comparison=note)
