@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from niimasker.options.settings import INTERPOLATIONS, STANDARDIZE_METHODS
 
-NAMES = ("raw", "24P", "36P+scrub", "scrubbing.5", "A_b", "my pipeline", "9+")
+NAMES = ("raw", "24P", "36P+scrub", "scrubbing.5", "A_b", "my pipeline", "9+p")
 REGRESSORS = (
     [],
     ["a"],
