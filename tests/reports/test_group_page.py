@@ -247,3 +247,13 @@ class TestIndex:
 
     def test_says_nothing_where_none_was_asked_for(self):
         assert "group" not in make_index_page([], [], date=DATE, versions=VERSIONS)
+
+
+@pytest.mark.parametrize("desc", ["", "_desc-36P"])
+def test_tables_are_linked_in_a_sentence(tmp_path, desc):
+    (group,) = make_groups(write_members(tmp_path, *make_edges(10)), ["pearson"])
+    names = f"group{desc}.tsv", f"group_edges{desc}.tsv"
+    page = make_group_page([group], group.members, [None] * 10, date=DATE, versions=VERSIONS, tables=names)
+    first, second = (f'<a href="../niimasker_data/{name}">niimasker_data/{name}</a>' for name in names)
+    assert f"{first}, and those of each edge in\n{second}.</p>" in page
+    assert "&lt;/" not in page
