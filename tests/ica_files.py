@@ -41,9 +41,16 @@ def write_mixing(path: Path, mixing: np.ndarray) -> Path:
 
 
 def write_tedana(folder: Path, mixing: np.ndarray, classes: Mapping[int, str] | None = None) -> Path:
-    """Write tedana's mixing table, and its table of metrics; classes are given by component number."""
+    """Write tedana's mixing table, and its table of metrics.
+
+    Parameters
+    ----------
+    classes
+        By component number; the others are ignored.
+    """
     labels = dict.fromkeys(ACCEPTED, "accepted") | dict.fromkeys(REJECTED, "rejected")
-    labels = labels if classes is None else dict(classes)
+    if classes is not None:
+        labels = dict.fromkeys(range(1, mixing.shape[1] + 1), "ignored") | dict(classes)
     rows = [f"ICA_{number - 1:02d}\t{30.5 - number}\t{label}" for number, label in sorted(labels.items())]
     (folder / TEDANA_METRICS).write_text("\n".join(["Component\tkappa\tclassification", *rows]) + "\n", "utf-8")
     return write_table(folder / TEDANA_MIXING, {f"ICA_{number:02d}": column for number, column in enumerate(mixing.T)})

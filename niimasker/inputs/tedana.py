@@ -50,6 +50,7 @@ def find_components(names: Sequence[str], paths: Mapping[str, Path]) -> Componen
     classes = _read_classes(names, paths, (_MIXING, _ORTHOGONAL_MIXING))
     metrics, *_ = classes
     components = Components(_choose_class("rejected", *classes), _choose_class("accepted", *classes), metrics.path)
+    _check_all_classified(*classes)
     return check_accepted(components, f"tedana={AGGRESSIVE}")
 
 
@@ -80,6 +81,16 @@ def _read_metrics(path: Path) -> TextTable:
                 f"expected {', '.join(_CLASSES[:-1])} or {_CLASSES[-1]}."
             )
     return metrics
+
+
+def _check_all_classified(metrics: TextTable, mixed: Sequence[str], table_path: Path) -> None:
+    """Raise ConfoundsError if a component has no class, so that nobody knows whether to preserve it."""
+    classified = set(map(_drop_zeros, metrics.column("Component")))
+    missing = [name for name in mixed if _drop_zeros(name) not in classified]
+    if missing:
+        raise ConfoundsError(
+            f"{metrics.path} does not classify {list_names(missing)} of {table_path}; both must come from the same run."
+        )
 
 
 def _choose_class(label: str, metrics: TextTable, mixed: Sequence[str], table_path: Path) -> tuple[str, ...]:

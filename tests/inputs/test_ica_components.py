@@ -111,6 +111,15 @@ def test_accepted_component_that_the_mixing_table_lacks_is_refused(tmp_path):
     )
 
 
+def test_component_without_a_class_is_refused(tmp_path):
+    path = write_tedana(tmp_path, MIXING)
+    lines = (tmp_path / TEDANA_METRICS).read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / TEDANA_METRICS).write_text("".join(lines[:-1]), "utf-8")
+    assert refuse_ica(path, TEDANA) == (
+        f"{tmp_path / TEDANA_METRICS} does not classify ICA_07 of {path}; both must come from the same run."
+    )
+
+
 def test_missing_metrics_are_named(tmp_path):
     path = write_tedana(tmp_path, MIXING)
     (tmp_path / TEDANA_METRICS).unlink()
