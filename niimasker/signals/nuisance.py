@@ -209,9 +209,13 @@ def _check_degrees_of_freedom(nuisance: Nuisance, timeline: Timeline, cleaning: 
         uses_filter_or_regressors or timeline.n_censored
     ):
         warn(
-            f"{max(n_left, 0):.3g} degrees of freedom are left of {count(n_kept, 'volume')} after {removed}; "
+            f"{_count_degrees(max(n_left, 0))} left of {count(n_kept, 'volume')} after {removed}; "
             "correlations will be unreliable."
         )
+
+
+def _count_degrees(n_left: float) -> str:
+    return f"{n_left:.3g} degree of freedom is" if n_left == 1 else f"{n_left:.3g} degrees of freedom are"
 
 
 def _suggest_remedies(nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning) -> list[str]:
