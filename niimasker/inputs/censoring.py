@@ -23,7 +23,7 @@ _XCP_D, _RANDOM = "framewise_displacement", re.compile(r"exact_\d+")
 _ZEROS = ("0", "0.0")
 
 
-def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarray:
+def load_censoring(path: Path, *, n_volumes: int, image_path: Path, means_kept: bool = False) -> np.ndarray:
     """Return which volumes a censor file marks as censored.
 
     Parameters
@@ -35,6 +35,8 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
         Volumes of the image, before any is discarded.
     image_path : Path
         The image, for messages.
+    means_kept : bool
+        Whether 1 is read as kept and 0 as censored.
 
     Returns
     -------
@@ -47,7 +49,8 @@ def load_censoring(path: Path, *, n_volumes: int, image_path: Path) -> np.ndarra
     """
     table = read_censoring(path)
     check_censoring_length(table, n_volumes, image_path)
-    return find_censored(read_marks(table), n_volumes)
+    marks = read_marks(table)
+    return find_censored(~marks if means_kept else marks, n_volumes)
 
 
 @read_once

@@ -60,15 +60,6 @@ class Timeline:
         return self.n_read - self.n_discarded - self.n_censored
 
 
-def make_timeline(
-    series: Series, settings: Settings, measures: VolumeMeasures | None = None, user: np.ndarray | None = None
-) -> Timeline:
-    """Return a run's timeline, as `mark_volumes` does; raise TooFewVolumesError if no volume is kept."""
-    timeline = mark_volumes(series, settings, measures, user)
-    check_kept(series, timeline)
-    return timeline
-
-
 def mark_volumes(
     series: Series, settings: Settings, measures: VolumeMeasures | None = None, user: np.ndarray | None = None
 ) -> Timeline:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from niimasker.errors import NiimaskerError, count, record_warnings
-from niimasker.inputs.censoring import check_censoring_length, find_censored, read_censoring, read_marks
+from niimasker.inputs.censoring import load_censoring
 from niimasker.inputs.confounds import Confounds
 from niimasker.inputs.framewise_displacement import complete_measures
 from niimasker.inputs.joined_tables import join_tables
@@ -85,10 +85,8 @@ def _filter_motion(measures: VolumeMeasures, settings: Settings, series: Series)
 def _load_censoring(run: Run, settings: Settings, series: Series) -> np.ndarray | None:
     if run.censor_path is None:
         return None
-    table = read_censoring(run.censor_path)
-    check_censoring_length(table, series.n_volumes, run.image_path)
-    marks = read_marks(table)
-    return find_censored(~marks if settings.censor_keep else marks, series.n_volumes)
+    n_volumes, image_path = series.n_volumes, run.image_path
+    return load_censoring(run.censor_path, n_volumes=n_volumes, image_path=image_path, means_kept=settings.censor_keep)
 
 
 def _read_all_measures(run: Run, settings: Settings) -> Iterator[VolumeMeasures]:

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from images import OBLIQUE, save
 from nilearn.interfaces import fmriprep
 from nilearn.interfaces.fmriprep.load_confounds_scrub import optimize_scrub
+from timelines import make_timeline
 
 from niimasker.cli import main
 from niimasker.errors import TooFewVolumesError, record_warnings
 from niimasker.inputs.series import open_series
 from niimasker.options.merging import make_settings
-from niimasker.signals.timeline import Timeline, find_short_segments, make_timeline
+from niimasker.signals.timeline import Timeline, find_short_segments
 
 SHAPE = (4, 5, 6)
 N_VOLUMES = 40

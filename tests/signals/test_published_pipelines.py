@@ -16,12 +16,13 @@ import pytest
 from confounds_tables import FULL_MOTION, MOTION, N_VOLUMES, OLD, ORACLES_OWN, REST, RUN_1, RUN_2
 from images import SHAPE, save
 from nilearn.interfaces import fmriprep
+from timelines import make_timeline
 
 from niimasker.errors import ConfoundsError, record_warnings
 from niimasker.inputs.confounds import Confounds, load_confounds
 from niimasker.inputs.series import open_series
 from niimasker.options.merging import make_settings
-from niimasker.signals.timeline import Timeline, make_timeline
+from niimasker.signals.timeline import Timeline
 
 PRESETS = json.loads(resources.files("niimasker.options").joinpath("presets.json").read_text("utf-8"))
 

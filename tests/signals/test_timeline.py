@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from confounds_tables import load, write_table
 from images import N_VOLUMES, SHAPE, save
+from timelines import make_timeline
 
 from niimasker.errors import ImageError, TooFewVolumesError
 from niimasker.inputs.series import open_series
 from niimasker.options.merging import make_settings
-from niimasker.signals.timeline import make_timeline
 
 
 @pytest.fixture
