@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from niimasker.errors import warn
 from niimasker.options.settings import BIDS, TIDY_FORMATS, Settings, make_label
@@ -49,6 +50,9 @@ from niimasker.running.folder import Occupied, locked_folder, sort_rows
 from niimasker.running.folder_pipelines import find_pipelines
 from niimasker.running.group_files import try_group_files
 from niimasker.study.preparation import Study
+
+if TYPE_CHECKING:
+    from niimasker.group.connectivity import GroupNote
 
 _log = logging.getLogger(__name__)
 
@@ -176,25 +180,7 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
     group_paths += dataclasses.astuple(name_comparison_files(settings.output_dir))
     outdated = [*group_paths, *([] if has_pages else [index_path])]
     remove_files(path for path in outdated if path in known)
-    # Runs of other calls that did not start may never be asked for again.
-    own = {run.output_stem for run in study.all_runs}
-    of_group = [row for row in rows if row["status"] != NOT_STARTED or row["output"] in own]
-    measuring = {name: of_pipeline for name, of_pipeline in pipelines.items() if of_pipeline.connectivity}
-    groups = [
-        try_group_files(
-            of_pipeline,
-            [row for row in of_group if (row["pipeline"] or "") == pipeline],
-            study.keys,
-            has_page=has_pages,
-            pipeline=pipeline,
-        )
-        for pipeline, of_pipeline in measuring.items()
-    ]
-    comparison = (
-        try_comparison_files(measuring, of_group, study.keys, has_page=has_pages)
-        if measuring and settings.pipelines
-        else None
-    )
+    groups, comparison = _write_groups(study, rows, pipelines, has_page=has_pages)
     if not has_pages:
         return []
     from niimasker.reports.index_page import write_index
@@ -206,6 +192,35 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
         # A warning only: the tables themselves are written.
         warn(f"reports/index.html is not written: {written.reason}")
     return [*list_pages(settings.output_dir), *group_paths]
+
+
+def _write_groups(
+    study: Study, rows: Sequence[Row], pipelines: Mapping[str, Settings], *, has_page: bool
+) -> tuple[list[GroupNote], GroupNote | None]:
+    """Write the files of the group of runs of each pipeline, and of their comparison, and return the index's notes.
+
+    Parameters
+    ----------
+    pipelines
+        The settings of each pipeline of the folder, by its name.
+    """
+    # Runs of other calls that did not start may never be asked for again.
+    own = {run.output_stem for run in study.all_runs}
+    of_group = [row for row in rows if row["status"] != NOT_STARTED or row["output"] in own]
+    measuring = {name: of_pipeline for name, of_pipeline in pipelines.items() if of_pipeline.connectivity}
+    groups = [
+        try_group_files(
+            of_pipeline,
+            [row for row in of_group if (row["pipeline"] or "") == pipeline],
+            study.keys,
+            has_page=has_page,
+            pipeline=pipeline,
+        )
+        for pipeline, of_pipeline in measuring.items()
+    ]
+    if not (measuring and study.settings.pipelines):
+        return groups, None
+    return groups, try_comparison_files(measuring, of_group, study.keys, has_page=has_page)
 
 
 def _has_page(row: Row, path: Path) -> bool:
