@@ -19,7 +19,7 @@ from niimasker.group.edges import MIN_RUNS, DistanceDependence, EdgeSums, QcFc
 from niimasker.inputs.entities import read_name
 from niimasker.options.settings import Settings
 from niimasker.outputs.naming import Tables, name_files
-from niimasker.outputs.outcomes import DONE
+from niimasker.outputs.outcomes import DONE, EXCLUDED
 from niimasker.signals.correlations import upper_triangle
 
 Names = tuple[str, ...]
@@ -61,6 +61,16 @@ class Member:
     mean_fd: float
     tables: tuple[Tables, ...]
     task: str | None = None
+
+
+@dataclass(frozen=True)
+class ExcludedRun:
+    """A run that a limit of the call excludes, and why; `mean_fd` in mm is NaN if it is not known."""
+
+    name: str
+    subject: str | None
+    mean_fd: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,20 @@ def find_member(settings: Settings, row: Mapping[str, Any], keys: Sequence[str])
     entities = read_name(Path(row["image"]).name).entities
     tables = name_files(settings, row["output"], keys).tables
     return Member(row["output"], entities.get("sub"), round_as_in_summary(row["mean_fd"]), tables, entities.get("task"))
+
+
+def find_excluded(rows: Iterable[Mapping[str, Any]]) -> list[ExcludedRun]:
+    """Return the runs of summary.tsv that are excluded."""
+    return [
+        ExcludedRun(
+            row["output"],
+            read_name(Path(row["image"]).name).entities.get("sub"),
+            round_as_in_summary(row["mean_fd"]),
+            row["reason"] or "",
+        )
+        for row in rows
+        if row["status"] == EXCLUDED
+    ]
 
 
 def round_as_in_summary(value: float | None) -> float:

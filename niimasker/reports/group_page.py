@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from niimasker.errors import count
-from niimasker.group.connectivity import Group, Member
+from niimasker.group.connectivity import ExcludedRun, Group, Member
 from niimasker.group.edges import MIN_RUNS, SIGNIFICANT, matrix_of
 from niimasker.group.tables import mean_of_known
 from niimasker.options.settings import CORRELATION_KINDS, Settings
@@ -20,7 +18,7 @@ from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import GroupFiles
 from niimasker.reports import group_figures, heatmaps
-from niimasker.reports.index_page import to_href
+from niimasker.reports.group_runs import list_group_runs
 from niimasker.reports.methods import Paragraph
 from niimasker.reports.pages import render, write_assets, write_page
 from niimasker.reports.plots import Plot
@@ -45,14 +43,21 @@ class GroupSection:
 
 
 def write_group_page(
-    files: GroupFiles, groups: Sequence[Group], members: Sequence[Member], settings: Settings, pipeline: str = ""
+    files: GroupFiles,
+    groups: Sequence[Group],
+    members: Sequence[Member],
+    settings: Settings,
+    *,
+    excluded: Sequence[ExcludedRun] = (),
+    pipeline: str = "",
 ) -> None:
     """Write the group page of a pipeline, and the scripts and style sheet that it needs."""
     folder = settings.output_dir / REPORTS_FOLDER
     page = make_group_page(
         groups,
         members,
-        _links(members, settings.output_dir),
+        _links([*excluded, *members], settings.output_dir),
+        excluded=excluded,
         date=datetime.now().astimezone(),
         versions=software_versions(),
         fisher_z=settings.fisher_z,
@@ -63,7 +68,7 @@ def write_group_page(
     write_page(files.page_path, page)
 
 
-def _links(members: Iterable[Member], output_dir: Path) -> list[str | None]:
+def _links(members: Iterable[Member | ExcludedRun], output_dir: Path) -> list[str | None]:
     paths = [report_path(output_dir, member.name) for member in members]
     return [path.relative_to(output_dir / REPORTS_FOLDER).as_posix() if path.is_file() else None for path in paths]
 
@@ -75,6 +80,7 @@ def make_group_page(
     *,
     date: datetime,
     versions: Mapping[str, str],
+    excluded: Sequence[ExcludedRun] = (),
     fisher_z: bool = False,
     pipeline: str = "",
     tables: tuple[str, str] = ("group.tsv", "group_edges.tsv"),
@@ -86,10 +92,14 @@ def make_group_page(
     ----------
     groups
         One for each atlas and kind of connectivity.
-    members, links
-        The finished runs, and the link to each run's page, relative to this page; None where there is no page.
+    members
+        The finished runs.
+    links
+        The link to the page of each excluded and each finished run, relative to this page; None where there is none.
     versions
         Software versions, by package.
+    excluded
+        The runs that a limit of the call excludes.
     fisher_z
         Whether correlations are transformed to Fisher z.
     pipeline
@@ -107,11 +117,16 @@ def make_group_page(
         n_runs=len(members),
         pipeline=pipeline,
         tables=tables,
-        notes=list(_notes(groups, tables[1])),
+        notes=[*_notes_of_excluded(excluded), *_notes(groups, tables[1])],
         sections=[make_group_section(group, fisher_z=fisher_z) for group in groups],
-        runs=_runs(groups, members, links),
+        runs=list_group_runs(groups, members, excluded, links),
         methods=describe_group(groups, versions, fisher_z=fisher_z),
     )
+
+
+def _notes_of_excluded(excluded: Sequence[ExcludedRun]) -> Iterator[str]:
+    if excluded:
+        yield f"{count(len(excluded), 'run')} excluded; the table of runs gives the reason."
 
 
 def _notes(groups: Sequence[Group], edges_name: str) -> Iterator[str]:
@@ -143,27 +158,6 @@ def _notes(groups: Sequence[Group], edges_name: str) -> Iterator[str]:
                 f"{prefix}{count(n_without, 'run')} without a mean framewise displacement; "
                 f"QC-FC is computed over the other {len(group.motion)}."
             )
-
-
-def _runs(groups: Sequence[Group], members: Sequence[Member], links: Sequence[str | None]) -> list[dict[str, Any]]:
-    """Return one row per run for the page's table, runs left out first."""
-    by_atlas = {group.atlas: group.left_out for group in groups}
-    rows = [
-        {
-            "name": member.name,
-            "href": to_href(link),
-            "subject": member.subject or "n/a",
-            "mean_fd": f"{member.mean_fd:.3f}" if math.isfinite(member.mean_fd) else "n/a",
-            "left_out": _reason_left_out(member.name, by_atlas),
-        }
-        for member, link in zip(members, links, strict=True)
-    ]
-    return sorted(rows, key=lambda row: not row["left_out"])
-
-
-def _reason_left_out(name: str, by_atlas: Mapping[str, Mapping[str, str]]) -> str:
-    reasons = {atlas: left_out[name] for atlas, left_out in by_atlas.items() if name in left_out}
-    return "; ".join(f"{atlas}: {reason}" if len(by_atlas) > 1 else reason for atlas, reason in reasons.items())
 
 
 def make_group_section(group: Group, *, fisher_z: bool) -> GroupSection:

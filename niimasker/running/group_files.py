@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from niimasker.errors import count, warn
 from niimasker.options.settings import Settings, make_label
-from niimasker.outputs.outcomes import NOT_STARTED
+from niimasker.outputs.outcomes import EXCLUDED, NOT_STARTED
 from niimasker.outputs.study_names import name_group_files
 from niimasker.running.batch import attempt
 
@@ -53,10 +53,10 @@ def try_group_files(
 def _write_group_files(
     settings: Settings, rows: Rows, keys: Sequence[str], *, has_page: bool, pipeline: str
 ) -> GroupNote:
-    from niimasker.group.connectivity import GroupNote, find_members, make_groups
+    from niimasker.group.connectivity import GroupNote, find_excluded, find_members, make_groups
     from niimasker.group.tables import write_group_tables
 
-    members = find_members(settings, rows, keys)
+    members, excluded = find_members(settings, rows, keys), find_excluded(rows)
     reason = _describe_missing_group(members, rows)
     if reason:
         return GroupNote(None, f"No group page: {reason}", pipeline)
@@ -67,8 +67,9 @@ def _write_group_files(
         # Imported here: the drawing libraries are needed for pages only.
         from niimasker.reports.group_page import write_group_page
 
-        write_group_page(files, groups, members, settings, pipeline)
+        write_group_page(files, groups, members, settings, excluded=excluded, pipeline=pipeline)
     text = f"mean connectivity of {count(len(members), 'run')}, and its relation to head motion"
+    text += f"; {count(len(excluded), 'run')} excluded" if excluded else ""
     return GroupNote(files.page_path.name if has_page else None, text, pipeline)
 
 
@@ -81,5 +82,8 @@ def _describe_missing_group(members: Sequence[Member], rows: Rows) -> str:
         # After Ctrl-C nobody wants to wait for numbers that the other runs will change.
         return f"it is made once every run has been processed, and {count(n_not_started, 'run')} did not start."
     if len(members) < MIN_RUNS:
-        return f"it needs {MIN_RUNS} runs that are done; {len(members)} {'is' if len(members) == 1 else 'are'}."
+        n_excluded = sum(row["status"] == EXCLUDED for row in rows)
+        excluded = f" ({count(n_excluded, 'run')} excluded)" if n_excluded else ""
+        are = "is" if len(members) == 1 else "are"
+        return f"it needs {MIN_RUNS} runs that are done; {len(members)} {are}{excluded}."
     return ""

@@ -246,6 +246,24 @@ def test_group_leaves_excluded_runs_out(tmp_path, monkeypatch):
     assert not group_path.exists()
 
 
+def test_group_page_lists_excluded_runs_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path, 12)
+    for number in range(12):
+        write_motion(tmp_path, number, [0.1 + number / 100] * N_VOLUMES)
+    words = ["out", *INPUTS, "--regressors", "none", "--connectivity", "pearson", "--resume"]
+    assert main([*words, "--max_mean_fd", "0.195"]) == 0
+    page = Path("out/reports/group.html").read_text("utf-8")
+    assert "2 runs excluded; the table of runs gives the reason." in page
+    for number, motion in (("10", "0.2"), ("11", "0.21")):
+        assert f'<a href="sub-{number}_bold_report.html">sub-{number}_bold</a>' in page
+        assert f"excluded: its mean FD, {motion} mm, is above --max_mean_fd 0.195" in page
+    index = Path("out/reports/index.html")
+    assert "mean connectivity of 10 runs, and its relation to head motion; 2 runs excluded" in index.read_text("utf-8")
+    assert main([*words, "--max_mean_fd", "0.185"]) == 0
+    assert "it needs 10 runs that are done; 9 are (3 runs excluded)." in index.read_text("utf-8")
+
+
 def test_index_shows_excluded_runs_with_their_page(study):
     assert main(["out", *INPUTS, *SCRUB, *HALF]) == 0
     page = Path("out/reports/index.html").read_text("utf-8")
