@@ -48,6 +48,7 @@ from niimasker.options.option_types import (
     choice,
     choices,
 )
+from niimasker.options.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from niimasker.options.value_checks import Shard
 
 ENGINES = ("stream", "nilearn")
@@ -668,6 +669,11 @@ class Settings:
         if not self.pipelines:
             return {"": self}
         return {each.name: dataclasses.replace(self, pipelines=(), **dict(each.options)) for each in self.pipelines}
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The thresholds by which runs are judged."""
+        return DEFAULT_THRESHOLDS
 
     @property
     def averages_valid(self) -> bool:

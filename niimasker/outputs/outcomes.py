@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from niimasker.inputs.entities import read_name
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import Settings
+from niimasker.options.thresholds import Thresholds
 from niimasker.outputs.analyses import Analysis
 from niimasker.outputs.run_sidecars import read_pipeline
 from niimasker.study.run_limits import RunQuality, find_exclusion
+from niimasker.study.verdicts import judge
 
 if TYPE_CHECKING:
     from niimasker.outputs.naming import Tables
@@ -29,8 +31,10 @@ SUMMARY_NUMBERS = (
     "n_volumes",
     "n_discarded",
     "n_censored",
+    "minutes",
     "degrees_of_freedom",
     "mean_fd",
+    "mean_fd_kept",
     "n_regions",
     "n_regions_without_signal",
     "median_tsnr",
@@ -38,8 +42,9 @@ SUMMARY_NUMBERS = (
 )
 
 # The columns of summary.tsv.
-_FIRST_COLUMNS = ("image", "confounds", "output", *NAMED_ENTITIES, "pipeline", "status", "skipped", "reason", "seconds")
-COLUMNS = (*_FIRST_COLUMNS, *SUMMARY_NUMBERS, "n_warnings", "analysis")
+_FIRST_COLUMNS = ("image", "confounds", "output", *NAMED_ENTITIES, "pipeline", "status")
+_STATUS_COLUMNS = ("verdict", "concerns", "skipped", "reason", "seconds")
+COLUMNS = (*_FIRST_COLUMNS, *_STATUS_COLUMNS, *SUMMARY_NUMBERS, "n_warnings", "analysis")
 
 Row = dict[str, Any]
 
@@ -118,20 +123,24 @@ def finished_outcome(run: Run, result: Result, *, seconds: float | None = None, 
     )
 
 
-def summary_row(outcome: Outcome, analysis: Analysis) -> Row:
+def summary_row(outcome: Outcome, analysis: Analysis, thresholds: Thresholds) -> Row:
     """Return a run's row of summary.tsv.
 
     Parameters
     ----------
+    thresholds
+        Those of the verdict.
     analysis
         What the tables of the folder are made with.
     """
     run, result = outcome.run, outcome.result
+    status = DONE if outcome.status == SKIPPED else outcome.status
     numbers = {name: getattr(result, name) if result else None for name in SUMMARY_NUMBERS}
     return {
         **_name_columns(str(run.image_path), ", ".join(map(str, run.confounds_paths)) or None, run.output_stem),
         "pipeline": run.pipeline or None,
-        "status": DONE if outcome.status == SKIPPED else outcome.status,
+        "status": status,
+        **_verdict_columns(status, numbers, thresholds),
         "skipped": int(outcome.is_skipped),
         "reason": outcome.reason,
         "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
@@ -162,10 +171,12 @@ def row_of_sidecar(sidecar: Mapping[str, Any], analysis: str, settings: Settings
     confounds = [_read_path(source) for source in (tables if isinstance(tables, list) else [tables])]
     numbers = {name: _read_number(sidecar["Summary"].get(name)) for name in SUMMARY_NUMBERS}
     exclusion = _find_exclusion(settings, numbers, _read_number(sidecar.get("RepetitionTime")))
+    status = EXCLUDED if exclusion else DONE
     return {
         **_name_columns(_read_path(sources.get("Image")), ", ".join(confounds) or None, sidecar["Output"]),
         "pipeline": read_pipeline(sidecar) or None,
-        "status": EXCLUDED if exclusion else DONE,
+        "status": status,
+        **_verdict_columns(status, numbers, settings.thresholds),
         "skipped": 0,
         "reason": exclusion,
         "seconds": None,
@@ -181,6 +192,14 @@ def _find_exclusion(settings: Settings, numbers: Mapping[str, float | None], t_r
         return None
     quality = RunQuality(int(n_kept), int(n_censored), t_r, math.nan if mean_fd is None else mean_fd)
     return find_exclusion(settings, quality)
+
+
+def _verdict_columns(status: str, numbers: Mapping[str, float | None], thresholds: Thresholds) -> Row:
+    """Return the verdict in words and its concerns in numbers; a run without numbers has no concerns."""
+    if status not in (DONE, EXCLUDED) or numbers["n_volumes"] is None:
+        return {"verdict": status, "concerns": None}
+    verdict = judge(numbers, thresholds)
+    return {"verdict": verdict.words if status == DONE else status, "concerns": verdict.numbers or None}
 
 
 def _name_columns(image: str, confounds: str | None, output: str) -> Row:

@@ -53,7 +53,7 @@ from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.plans import Plan
-from niimasker.study.run_limits import measure_mean_fd
+from niimasker.study.run_limits import measure_mean_fd, measure_mean_fd_of_kept, measure_minutes
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,10 @@ class Result:
     n_volumes: int
     n_discarded: int
     n_censored: int
+    minutes: float
     degrees_of_freedom: float
     mean_fd: float
+    mean_fd_kept: float
     n_regions: int
     n_regions_without_signal: int
     median_tsnr: float
@@ -281,7 +283,9 @@ def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extra
         n_discarded=timeline.n_discarded,
         n_censored=timeline.n_censored,
         degrees_of_freedom=extracted.nuisance.degrees_of_freedom,
+        minutes=measure_minutes(timeline, plan.cleaning.t_r),
         mean_fd=measure_mean_fd(measures, timeline),
+        mean_fd_kept=measure_mean_fd_of_kept(measures, timeline),
         n_regions=len(facts),
         n_regions_without_signal=int(np.count_nonzero(facts["status"] != OK)),
         median_tsnr=float(tsnr.median()) if len(tsnr) else float("nan"),

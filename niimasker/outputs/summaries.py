@@ -16,7 +16,18 @@ from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.outputs.study_names import parameters_path, summary_path
 from niimasker.outputs.tables import text_column, write_records
 
-TEXTS = ("image", "confounds", "output", *NAMED_ENTITIES, "pipeline", "status", "reason", "analysis")
+TEXTS = (
+    "image",
+    "confounds",
+    "output",
+    *NAMED_ENTITIES,
+    "pipeline",
+    "status",
+    "verdict",
+    "concerns",
+    "reason",
+    "analysis",
+)
 _STATUSES = (DONE, EXCLUDED, FAILED, NOT_STARTED)
 _RECORDED = ("image", "confounds", "output", "pipeline", "status", "reason")
 

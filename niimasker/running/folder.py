@@ -254,7 +254,7 @@ def _raise_first(plan: FolderPlan) -> None:
 def _begin_rows(study: Study, analysis: Analysis, contents: Contents, finished: Set[Run]) -> list[Row]:
     """Return the rows of summary.tsv before the first run: of runs that stay as they are, and of those to be done."""
     to_do = {run.output_stem for run in study.runs if run not in finished}
-    rows = {run.output_stem: summary_row(Outcome(run), analysis) for run in study.all_runs}
+    rows = {run.output_stem: summary_row(Outcome(run), analysis, study.settings.thresholds) for run in study.all_runs}
     return sort_rows(study, {**rows, **{name: row for name, row in contents.rows.items() if name not in to_do}})
 
 

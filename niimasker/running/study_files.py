@@ -133,9 +133,9 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
     """
     settings = study.settings
     output_dir, analysis = settings.output_dir, occupied.analysis
-    own = {outcome.run.output_stem: summary_row(outcome, analysis) for outcome in outcomes}
+    own = {outcome.run.output_stem: summary_row(outcome, analysis, settings.thresholds) for outcome in outcomes}
     others = _read_others(study, analysis, own.keys())
-    not_started = {run.output_stem: summary_row(Outcome(run), analysis) for run in study.all_runs}
+    not_started = {run.output_stem: summary_row(Outcome(run), analysis, settings.thresholds) for run in study.all_runs}
     rows = sort_rows(study, {**not_started, **others, **own})
     write_summary(output_dir, rows)
     targets = list_study_files(study)

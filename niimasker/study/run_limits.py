@@ -48,17 +48,17 @@ def _list_exceeded(settings: Settings, quality: RunQuality) -> Iterator[str]:
         minutes = quality.n_kept * quality.t_r / 60
         if minutes < settings.min_minutes * (1 - _MINUTES_TOLERANCE):
             limit = settings.min_minutes
-            yield f"only {_format_beside(minutes, limit)} min of volumes are kept, below --min_minutes {limit:g}"
+            yield f"only {format_beside(minutes, limit)} min of volumes are kept, below --min_minutes {limit:g}"
     if settings.max_mean_fd is not None and quality.mean_fd > settings.max_mean_fd:
         limit = settings.max_mean_fd
-        yield f"its mean FD, {_format_beside(quality.mean_fd, limit)} mm, is above --max_mean_fd {limit:g}"
+        yield f"its mean FD, {format_beside(quality.mean_fd, limit)} mm, is above --max_mean_fd {limit:g}"
     n_volumes = quality.n_kept + quality.n_censored
     if settings.max_censored is not None and n_volumes and quality.n_censored / n_volumes > settings.max_censored:
-        share, limit = _format_beside(quality.n_censored / n_volumes, settings.max_censored), settings.max_censored
+        share, limit = format_beside(quality.n_censored / n_volumes, settings.max_censored), settings.max_censored
         yield f"its share of censored volumes, {share}, is above --max_censored {limit:g}"
 
 
-def _format_beside(value: float, limit: float) -> str:
+def format_beside(value: float, limit: float) -> str:
     """Return a number with three digits, or with as many as show on which side of the limit it is."""
     texts = (f"{value:.{n_digits}g}" for n_digits in range(3, 18))
     return next((text for text in texts if (float(text) > limit) == (value > limit) and float(text) != limit), "")
@@ -71,11 +71,26 @@ def measure_quality(timeline: Timeline, t_r: float | None, measures: VolumeMeasu
 
 def measure_mean_fd(measures: VolumeMeasures | None, timeline: Timeline) -> float:
     """Return the mean framewise displacement in mm of the volumes that are not discarded, NaN if it is not known."""
+    return _mean_fd(measures, np.arange(timeline.n_read) >= timeline.n_discarded)
+
+
+def measure_mean_fd_of_kept(measures: VolumeMeasures | None, timeline: Timeline) -> float:
+    """Return the mean framewise displacement in mm of the volumes that are kept, NaN if it is not known."""
+    return _mean_fd(measures, timeline.kept)
+
+
+def _mean_fd(measures: VolumeMeasures | None, selected: np.ndarray) -> float:
     if measures is None or measures.framewise_displacement is None:
         return math.nan
-    measured = measures.framewise_displacement[timeline.n_discarded :]
+    measured = measures.framewise_displacement[selected]
     measured = measured[np.isfinite(measured)]
     return float(measured.mean()) if len(measured) else math.nan
+
+
+def measure_minutes(timeline: Timeline, t_r: float | None) -> float:
+    """Return the minutes that the kept volumes last, NaN if the repetition time is not known."""
+    # Rounded, because a header stores the repetition time with 32 bits: 300 volumes of 1 s are 5 minutes, not fewer.
+    return math.nan if t_r is None else round(timeline.n_kept * t_r / 60, 4)
 
 
 def check_t_r(settings: Settings, series: Series, t_r: float | None) -> None:
