@@ -72,8 +72,8 @@ REPORT_ROWS = (
         "100 regions, 200 volumes",
         ("bold_200.nii.gz", "regions_100.nii.gz", "confounds_200.tsv"),
         (),
-        1.5,
-        float("inf"),
+        0.8,
+        1.2,
     ),
     ReportRow(
         "400 regions, 1,200 volumes",
