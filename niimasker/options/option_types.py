@@ -8,6 +8,7 @@ from typing import Any
 
 from niimasker.errors import find_nearest
 from niimasker.options.json_files import parse_json
+from niimasker.options.threshold_files import read_thresholds
 from niimasker.options.value_checks import (
     HintError,
     check_count_or_auto,
@@ -113,6 +114,11 @@ PIPELINES = OptionType(
     'the name of a preset, a .json file, an object such as {"24P": {"regressors": "Params24"}}, or a list of these',
     check_pipelines,
     argparse={"nargs": "+", "metavar": "PIPELINE"},
+)
+JUDGE = OptionType(
+    'a .json file, or an object such as {"minutes": {"amber": 9, "red": 5}}',
+    read_thresholds,
+    argparse={"metavar": "FILE"},
 )
 NAMES = OptionType(
     "a name of letters and digits, or a list of such names", check_names, argparse={"nargs": "+", "metavar": "NAME"}

@@ -7,6 +7,7 @@ are made from `OPTIONS` or compared with it.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,7 @@ from niimasker.options.option_types import (
     FLAG,
     FOLDER,
     HERTZ,
+    JUDGE,
     LABEL,
     LABELS,
     MASK,
@@ -110,7 +112,17 @@ class Option:
     @property
     def default_note(self) -> str:
         """The note about the default that the help adds; empty if there is none, or if the help text gives it."""
-        return "" if self.default in (None, (), "", False) else f" (default: {self.default})"
+        if self.default in (None, (), "", False):
+            return ""
+        default = _to_json(self.default)
+        return f" (default: {json.dumps(default) if isinstance(default, dict) else default})"
+
+
+def _to_json(default: Any) -> Any:
+    """Return the default of an option as a JSON value."""
+    if isinstance(default, Thresholds):
+        return dataclasses.asdict(default)
+    return list(default) if isinstance(default, tuple) else default
 
 
 GROUPS = INPUT, REGIONS, CONFOUNDS, CENSORING, SIGNALS, CONNECTIVITY, OUTPUT, RUNNING = (
@@ -492,6 +504,16 @@ class Settings:
         CENSORING,
         affects_results=False,
     )
+    judge: Thresholds = _option(
+        JUDGE,
+        "thresholds by which runs are judged, in a JSON file; amber and red values of minutes (kept), mean_fd (of kept "
+        "volumes, in mm), degrees_of_freedom and coverage (the lowest of a region); null: a value is not judged; those "
+        "that are not given keep their defaults; each page, summary.tsv and the last lines printed say which runs need "
+        "a look; no run is left out",
+        CENSORING,
+        default=DEFAULT_THRESHOLDS,
+        affects_results=False,
+    )
     detrend: bool = _option(
         FLAG, "remove linear trends from signals and confounds", SIGNALS, default=False, varies=True
     )
@@ -673,7 +695,7 @@ class Settings:
     @property
     def thresholds(self) -> Thresholds:
         """The thresholds by which runs are judged."""
-        return DEFAULT_THRESHOLDS
+        return self.judge
 
     @property
     def averages_valid(self) -> bool:
@@ -757,8 +779,9 @@ PER_CALL_OPTIONS = frozenset(
     option.name for option in OPTIONS if option.group == RUNNING and not option.affects_results
 )
 
-# The limits beyond which runs are excluded. They shape no table: summary.tsv and pages say which runs are excluded.
-RUN_LIMITS = ("min_minutes", "max_mean_fd", "max_censored")
+# The limits beyond which runs are excluded, and the thresholds by which they are judged. They shape no table: in
+# summary.tsv and on pages they say which runs are excluded, and what the verdict on each run is.
+RUN_LIMITS = ("min_minutes", "max_mean_fd", "max_censored", "judge")
 
 # Names of version 0.0.4 that are accepted with a warning. sphere_size was in its JSON template only.
 DEPRECATED = {"regressor_names": "regressors", "sphere_size": "radius"}
@@ -767,8 +790,4 @@ DEPRECATED_ON_COMMAND_LINE = ("regressor_names",)
 
 def config_template() -> dict[str, Any]:
     """Return every option of a JSON file with its default, as in config_template.json."""
-    return {
-        option.name: list(option.default) if isinstance(option.default, tuple) else option.default
-        for option in OPTIONS
-        if not option.only_command_line
-    }
+    return {option.name: _to_json(option.default) for option in OPTIONS if not option.only_command_line}

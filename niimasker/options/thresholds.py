@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# The values that are a concern above their thresholds; the others are one below.
+CONCERNS_ABOVE = frozenset({"mean_fd"})
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -15,7 +18,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The thresholds of the four values by which a run is judged.
+    """The thresholds of the four values by which a run is judged; None for a value that is not judged.
 
     Parameters
     ----------
@@ -32,10 +35,10 @@ class Thresholds:
         The lowest share of a region that holds a valid signal; a concern below.
     """
 
-    minutes: Threshold = Threshold(9, 5)
-    mean_fd: Threshold = Threshold(0.2, 0.55)
-    degrees_of_freedom: Threshold = Threshold(50, 20)
-    coverage: Threshold = Threshold(0.5, 0.1)
+    minutes: Threshold | None = Threshold(9, 5)
+    mean_fd: Threshold | None = Threshold(0.2, 0.55)
+    degrees_of_freedom: Threshold | None = Threshold(50, 20)
+    coverage: Threshold | None = Threshold(0.5, 0.1)
 
 
 DEFAULT_THRESHOLDS = Thresholds()

@@ -48,6 +48,8 @@ COLUMNS = (*_FIRST_COLUMNS, *_STATUS_COLUMNS, *SUMMARY_NUMBERS, "n_warnings", "a
 
 Row = dict[str, Any]
 
+_NO_VERDICT: Row = {"verdict": None, "concerns": None}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -123,24 +125,21 @@ def finished_outcome(run: Run, result: Result, *, seconds: float | None = None, 
     )
 
 
-def summary_row(outcome: Outcome, analysis: Analysis, thresholds: Thresholds) -> Row:
-    """Return a run's row of summary.tsv.
+def summary_row(outcome: Outcome, analysis: Analysis) -> Row:
+    """Return a run's row of summary.tsv, without the verdict that `judge_row` adds.
 
     Parameters
     ----------
-    thresholds
-        Those of the verdict.
     analysis
         What the tables of the folder are made with.
     """
     run, result = outcome.run, outcome.result
-    status = DONE if outcome.status == SKIPPED else outcome.status
     numbers = {name: getattr(result, name) if result else None for name in SUMMARY_NUMBERS}
     return {
         **_name_columns(str(run.image_path), ", ".join(map(str, run.confounds_paths)) or None, run.output_stem),
         "pipeline": run.pipeline or None,
-        "status": status,
-        **_verdict_columns(status, numbers, thresholds),
+        "status": DONE if outcome.status == SKIPPED else outcome.status,
+        **_NO_VERDICT,
         "skipped": int(outcome.is_skipped),
         "reason": outcome.reason,
         "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
@@ -150,13 +149,22 @@ def summary_row(outcome: Outcome, analysis: Analysis, thresholds: Thresholds) ->
     }
 
 
+def judge_row(row: Row, thresholds: Thresholds) -> Row:
+    """Return a run's row with the verdict in words, and its concerns in numbers if the run has any."""
+    if not has_tables(row):
+        return {**row, "verdict": row["status"], "concerns": None}
+    verdict = judge(row, thresholds)
+    words = verdict.words if row["status"] == DONE else row["status"]
+    return {**row, "verdict": words, "concerns": verdict.numbers or None}
+
+
 def has_tables(row: Row) -> bool:
     """Return whether a run's row says that its tables were written; an excluded run may have too few volumes."""
     return row["status"] == DONE or (row["status"] == EXCLUDED and row["n_volumes"] is not None)
 
 
 def row_of_sidecar(sidecar: Mapping[str, Any], analysis: str, settings: Settings) -> Row:
-    """Return the row of summary.tsv of a run that is known by its JSON file alone.
+    """Return the row of summary.tsv of a run that is known by its JSON file alone, without its verdict.
 
     Parameters
     ----------
@@ -171,12 +179,11 @@ def row_of_sidecar(sidecar: Mapping[str, Any], analysis: str, settings: Settings
     confounds = [_read_path(source) for source in (tables if isinstance(tables, list) else [tables])]
     numbers = {name: _read_number(sidecar["Summary"].get(name)) for name in SUMMARY_NUMBERS}
     exclusion = _find_exclusion(settings, numbers, _read_number(sidecar.get("RepetitionTime")))
-    status = EXCLUDED if exclusion else DONE
     return {
         **_name_columns(_read_path(sources.get("Image")), ", ".join(confounds) or None, sidecar["Output"]),
         "pipeline": read_pipeline(sidecar) or None,
-        "status": status,
-        **_verdict_columns(status, numbers, settings.thresholds),
+        "status": EXCLUDED if exclusion else DONE,
+        **_NO_VERDICT,
         "skipped": 0,
         "reason": exclusion,
         "seconds": None,
@@ -192,14 +199,6 @@ def _find_exclusion(settings: Settings, numbers: Mapping[str, float | None], t_r
         return None
     quality = RunQuality(int(n_kept), int(n_censored), t_r, math.nan if mean_fd is None else mean_fd)
     return find_exclusion(settings, quality)
-
-
-def _verdict_columns(status: str, numbers: Mapping[str, float | None], thresholds: Thresholds) -> Row:
-    """Return the verdict in words and its concerns in numbers; a run without numbers has no concerns."""
-    if status not in (DONE, EXCLUDED) or numbers["n_volumes"] is None:
-        return {"verdict": status, "concerns": None}
-    verdict = judge(numbers, thresholds)
-    return {"verdict": verdict.words if status == DONE else status, "concerns": verdict.numbers or None}
 
 
 def _name_columns(image: str, confounds: str | None, output: str) -> Row:

@@ -20,6 +20,7 @@ from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.series import Series
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import PER_CALL_OPTIONS, RUN_LIMITS, Pipeline, Settings
+from niimasker.options.thresholds import Thresholds
 from niimasker.options.value_checks import Shard
 from niimasker.regions.names.joins import NamesJoin
 from niimasker.regions.placing.weights import RegionWeights
@@ -60,6 +61,8 @@ def _plain(value: Any) -> Any:
         return os.path.join(".", value) if str(value).startswith("~") else str(value)  # noqa: PTH118
     if isinstance(value, Shard):
         return str(value)
+    if isinstance(value, Thresholds):
+        return dataclasses.asdict(value)
     if isinstance(value, tuple) and any(isinstance(each, Pipeline) for each in value):
         return {each.name: {name: _plain(option) for name, option in each.options} for each in value}
     return list(value) if isinstance(value, tuple) else value

@@ -25,7 +25,7 @@ from niimasker.outputs.contents import Contents, read_contents
 from niimasker.outputs.files import DATA_FOLDER, REPORTS_FOLDER, make_folder
 from niimasker.outputs.locks import holding
 from niimasker.outputs.naming import name_files, name_sidecars, possible_files, report_path
-from niimasker.outputs.outcomes import Outcome, Row, has_tables, summary_row
+from niimasker.outputs.outcomes import Outcome, Row, has_tables, judge_row, summary_row
 from niimasker.outputs.page_ends import is_failed_page
 from niimasker.outputs.run_sidecars import listed_files, read_sidecar
 from niimasker.outputs.staging import remove_files
@@ -254,14 +254,18 @@ def _raise_first(plan: FolderPlan) -> None:
 def _begin_rows(study: Study, analysis: Analysis, contents: Contents, finished: Set[Run]) -> list[Row]:
     """Return the rows of summary.tsv before the first run: of runs that stay as they are, and of those to be done."""
     to_do = {run.output_stem for run in study.runs if run not in finished}
-    rows = {run.output_stem: summary_row(Outcome(run), analysis, study.settings.thresholds) for run in study.all_runs}
-    return sort_rows(study, {**rows, **{name: row for name, row in contents.rows.items() if name not in to_do}})
+    rows = {run.output_stem: summary_row(Outcome(run), analysis) for run in study.all_runs}
+    return judge_rows(study, {**rows, **{name: row for name, row in contents.rows.items() if name not in to_do}})
 
 
-def sort_rows(study: Study, rows: Mapping[str, Row]) -> list[Row]:
-    """Return the rows of a summary in the order of the study's runs; together with others, in that of their names."""
+def judge_rows(study: Study, rows: Mapping[str, Row]) -> list[Row]:
+    """Return the rows of a summary, all judged by the thresholds of this call, whichever call made the tables.
+
+    They are in the order of the study's runs; together with others, in that of their names.
+    """
     names = [run.output_stem for run in study.all_runs]
-    return [rows[name] for name in (names if rows.keys() == set(names) else natsorted(rows))]
+    ordered = names if rows.keys() == set(names) else natsorted(rows)
+    return [judge_row(rows[name], study.settings.thresholds) for name in ordered]
 
 
 def remove_incomplete(settings: Settings, output_stem: str, keys: Sequence[str]) -> None:

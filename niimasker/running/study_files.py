@@ -46,7 +46,7 @@ from niimasker.outputs.study_names import (
 from niimasker.outputs.summaries import read_summary, write_parameters, write_summary
 from niimasker.running.batch import attempt
 from niimasker.running.comparison_files import try_comparison_files
-from niimasker.running.folder import Occupied, locked_folder, sort_rows
+from niimasker.running.folder import Occupied, judge_rows, locked_folder
 from niimasker.running.folder_pipelines import find_pipelines
 from niimasker.running.group_files import try_group_files
 from niimasker.study.preparation import Study
@@ -133,10 +133,10 @@ def write_study_files(study: Study, outcomes: Sequence[Outcome], command: Sequen
     """
     settings = study.settings
     output_dir, analysis = settings.output_dir, occupied.analysis
-    own = {outcome.run.output_stem: summary_row(outcome, analysis, settings.thresholds) for outcome in outcomes}
+    own = {outcome.run.output_stem: summary_row(outcome, analysis) for outcome in outcomes}
     others = _read_others(study, analysis, own.keys())
-    not_started = {run.output_stem: summary_row(Outcome(run), analysis, settings.thresholds) for run in study.all_runs}
-    rows = sort_rows(study, {**not_started, **others, **own})
+    not_started = {run.output_stem: summary_row(Outcome(run), analysis) for run in study.all_runs}
+    rows = judge_rows(study, {**not_started, **others, **own})
     write_summary(output_dir, rows)
     targets = list_study_files(study)
     # Other calls have added to the files since this one began.

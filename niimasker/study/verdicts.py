@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from niimasker.options.thresholds import Threshold, Thresholds
+from niimasker.options.thresholds import CONCERNS_ABOVE, Threshold, Thresholds
 from niimasker.study.run_limits import format_beside
 
-Grade = Literal["green", "amber", "red", "unknown"]
+Grade = Literal["green", "amber", "red", "unknown", "not judged"]
 GREEN: Grade = "green"
 AMBER: Grade = "amber"
 RED: Grade = "red"
 UNKNOWN: Grade = "unknown"
+NOT_JUDGED: Grade = "not judged"
 
 COMPLETE = "complete"
 
@@ -31,8 +32,6 @@ class Criterion:
         The column of summary.tsv.
     noun
         What it is, in words.
-    is_concern_above
-        Whether high values are a concern, otherwise low ones.
     """
 
     key: str
@@ -40,7 +39,6 @@ class Criterion:
     noun: str
     unit: str
     decimals: int
-    is_concern_above: bool = False
 
     def format(self, value: float) -> str:
         """Return a value with its unit."""
@@ -55,6 +53,11 @@ class Criterion:
         return value > limit if self.is_concern_above else value < limit
 
     @property
+    def is_concern_above(self) -> bool:
+        """Whether high values are a concern, otherwise low ones."""
+        return self.key in CONCERNS_ABOVE
+
+    @property
     def side(self) -> str:
         """The side of a threshold that is a concern."""
         return "above" if self.is_concern_above else "below"
@@ -62,7 +65,7 @@ class Criterion:
 
 CRITERIA = (
     Criterion("minutes", "minutes", "minutes kept", "min", 1),
-    Criterion("mean_fd", "mean_fd_kept", "mean FD of kept volumes", "mm", 2, is_concern_above=True),
+    Criterion("mean_fd", "mean_fd_kept", "mean FD of kept volumes", "mm", 2),
     Criterion("degrees_of_freedom", "degrees_of_freedom", "degrees of freedom", "", 0),
     Criterion("coverage", "min_coverage", "lowest coverage", "", 2),
 )
@@ -70,36 +73,47 @@ CRITERIA = (
 
 @dataclass(frozen=True)
 class Judgement:
-    """A number of a run, and whether it is a concern."""
+    """A number of a run, and whether it is a concern; without a threshold it is not judged."""
 
     criterion: Criterion
     value: float
-    threshold: Threshold
+    threshold: Threshold | None
     grade: Grade
 
     @property
     def text(self) -> str:
         """The number with its unit; with as many digits as show on which side of its threshold it is."""
-        if self.grade == UNKNOWN:
+        if not math.isfinite(self.value):
             return "not known"
         criterion, limit = self.criterion, self._limit
         shown = f"{self.value:.{criterion.decimals}f}"
-        is_clear = float(shown) != limit and (float(shown) > limit) == (self.value > limit)
-        return criterion.add_unit(shown if is_clear or self.value == limit else format_beside(self.value, limit))
+        is_clear = limit is None or (float(shown) != limit and (float(shown) > limit) == (self.value > limit))
+        if is_clear or limit is None or self.value == limit:
+            return criterion.add_unit(shown)
+        return criterion.add_unit(format_beside(self.value, limit))
 
     @property
-    def _limit(self) -> float:
+    def _limit(self) -> float | None:
+        if self.threshold is None:
+            return None
         return self.threshold.red if self.grade == RED else self.threshold.amber
 
     @property
     def concern(self) -> str:
         """The number and the threshold that it is beyond, such as "mean FD of kept volumes 0.53 mm, above 0.2 mm"."""
-        criterion = self.criterion
-        return f"{criterion.noun} {self.text}, {criterion.side} {criterion.add_unit(f'{self._limit:g}')}"
+        return f"{self.criterion.noun} {self.text}, {self.beyond}"
+
+    @property
+    def beyond(self) -> str:
+        """The threshold that the number is beyond, such as "above 0.2 mm"; empty if it is not judged."""
+        criterion, limit = self.criterion, self._limit
+        return "" if limit is None else f"{criterion.side} {criterion.add_unit(f'{limit:g}')}"
 
     @property
     def rule(self) -> str:
-        """The thresholds in words, such as "amber above 0.2 mm, red above 0.55 mm"."""
+        """The thresholds in words, such as "amber above 0.2, red above 0.55 mm"."""
+        if self.threshold is None:
+            return "not judged"
         criterion, amber, red = self.criterion, self.threshold.amber, self.threshold.red
         return f"amber {criterion.side} {amber:g}, red {criterion.side} {criterion.add_unit(f'{red:g}')}"
 
@@ -153,7 +167,9 @@ def _judge_all(numbers: Mapping[str, float | None], thresholds: Thresholds) -> I
         yield Judgement(criterion, value, threshold, _grade(criterion, value, threshold))
 
 
-def _grade(criterion: Criterion, value: float, threshold: Threshold) -> Grade:
+def _grade(criterion: Criterion, value: float, threshold: Threshold | None) -> Grade:
+    if threshold is None:
+        return NOT_JUDGED
     if not math.isfinite(value):
         return UNKNOWN
     if criterion.exceeds(value, threshold.red):

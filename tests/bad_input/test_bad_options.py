@@ -39,6 +39,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     option_types.LABELS.expected: (*NO_LABEL, ["a", "a b"], ["a", 1.5]),
     option_types.NAMES.expected: (*NO_TEXTS, "a b", "a-b", "é", ["a", "a_b"]),
     option_types.PIPELINES.expected: (*FLAGS, 0, -1, 1.5, HUGE, *NOT_FINITE, "a\0b", ["a", "a\nb"], [1.5], [["a"]]),
+    option_types.JUDGE.expected: (*FLAGS, 0, -1, 1.5, HUGE, *NOT_FINITE, "a\0b", ["a", "b"], [1.5], [["a"]]),
     option_types.TEXTS.expected: NO_TEXTS,
     option_types.FILES.expected: NO_TEXTS,
     option_types.WORDS.expected: (*NO_TEXTS[:-2], {"a": {}}, {"a": [1, 2]}, {"a": "b\n"}, {"a": False}),

@@ -65,6 +65,7 @@ VALUES = {
     "min_minutes": {"min_minutes": 5},
     "max_mean_fd": {"max_mean_fd": 0.5},
     "max_censored": {"max_censored": 0},
+    "judge": {"judge": {"minutes": {"amber": 4, "red": 1.5}, "coverage": None}},
     "detrend": {"detrend": True},
     "high_pass": {"high_pass": 1 / 128},
     "low_pass": {"low_pass": 0.1},

@@ -69,6 +69,7 @@ SPECIFIED = [
     "min_minutes",
     "max_mean_fd",
     "max_censored",
+    "judge",
     "min_coverage",
     "valid_voxels",
     "connectivity",
@@ -172,6 +173,7 @@ WRONG_VALUES = {
     "min_minutes": [*NOT_NUMBERS, 0],
     "max_mean_fd": [*NOT_NUMBERS, 0],
     "max_censored": [*NOT_NUMBERS, 1.0001, 50],
+    "judge": [1, 1.5, True, [1, 2], ["a", "b"], [["a", "b"]], "a\0b"],
     "censored": ["keep", "NaN", 0, True, ["drop", "nan"], {"a": 1}],
     "detrend": NOT_FLAGS,
     "high_pass": NOT_NUMBERS,
@@ -243,6 +245,9 @@ VALID_VALUES = {
     "min_minutes": POSITIVE,
     "max_mean_fd": POSITIVE,
     "max_censored": st.floats(0, 1),
+    "judge": st.fixed_dictionaries(
+        {"minutes": st.fixed_dictionaries({"amber": st.floats(5, 9), "red": st.integers(0, 5)}), "coverage": st.none()}
+    ),
     "detrend": st.booleans(),
     "high_pass": st.floats(1e-4, 0.05),
     "low_pass": st.floats(0.06, 0.5),
@@ -919,8 +924,14 @@ def test_command_line_and_json_make_the_same_settings(tmp_path_factory, data):
     if len(options.get("atlas_name", options["roi_file"])) != len(options["roi_file"]):
         del options["atlas_name"]
     config_path = write_config(tmp_path_factory.getbasetemp() / "same.json", options)
+    # The command line takes an object of thresholds from a file.
+    files = {
+        name: str(write_config(tmp_path_factory.getbasetemp() / f"{name}.json", value))
+        for name, value in options.items()
+        if name == "judge"
+    }
     with record_warnings() as of_typed:
-        typed = make_settings(read_command_line(["out", *make_words(options)]))
+        typed = make_settings(read_command_line(["out", *make_words({**options, **files})]))
     with record_warnings() as of_json:
         in_json = make_settings({"output_dir": "out"}, read_config(config_path))
     assert typed == in_json
