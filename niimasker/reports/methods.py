@@ -30,6 +30,7 @@ from niimasker.reports.references import (
     POWER_2012,
     POWER_2014,
 )
+from niimasker.reports.steps import lacks_regression
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
@@ -74,6 +75,7 @@ def describe_methods(
     points: PointWords,
     *,
     computes_displacement: bool = False,
+    is_denoised: bool = False,
 ) -> Paragraph:
     """Return the methods paragraph of a run.
 
@@ -85,14 +87,16 @@ def describe_methods(
         The words for the points that regions are made of.
     computes_displacement
         Whether framewise displacement was computed from the motion parameters.
+    is_denoised
+        Whether another program has denoised the image.
     """
     sentences = [
-        _extraction(settings, kinds, points),
-        *_left_out(settings, points),
         *_motion(cleaning),
         *_displacement(settings, computes_displacement),
         *_volumes(settings, timeline),
-        *_cleaning(settings, cleaning, timeline, nuisance),
+        _extraction(settings, kinds, points),
+        *_left_out(settings, points),
+        *_cleaning(settings, cleaning, timeline, nuisance, is_denoised=is_denoised),
         *_connectivity(settings),
     ]
     text = " ".join(sentences)
@@ -215,7 +219,9 @@ def _neighbours(settings: Settings) -> str:
     return f", and the {' and the '.join(listed)} each of them ({POWER_2012[0]})," if listed else ""
 
 
-def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance) -> Iterator[str]:
+def _cleaning(
+    settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisance: Nuisance, *, is_denoised: bool
+) -> Iterator[str]:
     steps = [
         "linearly detrended" if cleaning.detrend else "",
         f"{_filter(cleaning)} with a Butterworth filter of order 5" if cleaning.filters else "",
@@ -240,6 +246,8 @@ def _cleaning(settings: Settings, cleaning: Cleaning, timeline: Timeline, nuisan
             f"{_regressors(settings, nuisance)} were then regressed out by ordinary least squares ({CIRIC_2017[0]}), "
             f"leaving {nuisance.degrees_of_freedom:.4g} degrees of freedom in all."
         )
+    if lacks_regression(settings, nuisance, is_denoised=is_denoised):
+        yield "No nuisance regression was applied."
     if cleaning.standardize:
         yield f"Each time series was {_STANDARDIZED[cleaning.standardize]}."
 

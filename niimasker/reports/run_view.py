@@ -14,6 +14,7 @@ from niimasker.errors import record_warnings
 from niimasker.inputs.confounds import Confounds, find_displacement_source
 from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.grayordinates import Grayordinates
+from niimasker.inputs.preprocessing import is_denoised
 from niimasker.inputs.surfaces.mesh_files import list_mesh_folders, list_templateflow_folders
 from niimasker.inputs.surfaces.meshes import Meshes, find_meshes
 from niimasker.options.settings import Settings
@@ -152,7 +153,15 @@ def make_view(
         t_r_source=plan.cleaning.t_r_source,
         result=result,
         censored_by={reason: int(censors.sum()) for reason, censors in timeline.outliers.items() if censors.any()},
-        steps=list_steps(settings, plan.cleaning, timeline, extracted.nuisance, placement.weights, points),
+        steps=list_steps(
+            settings,
+            plan.cleaning,
+            timeline,
+            extracted.nuisance,
+            placement.weights,
+            points,
+            is_denoised=is_denoised(plan.run.image_path),
+        ),
         band=(plan.cleaning.high_pass, plan.cleaning.low_pass),
         standardized=plan.cleaning.standardize,
         points=points,
@@ -171,6 +180,7 @@ def make_view(
             kinds,
             points,
             computes_displacement=is_computed(find_displacement_source(confounds)),
+            is_denoised=is_denoised(plan.run.image_path),
         ),
         settings=settings_record(settings),
         versions=software_versions(),

@@ -31,10 +31,10 @@ INTERPOLATED = {PCHIP: "monotone cubic", LINEAR: "straight lines", CUBIC: "cubic
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its verb, and its numbers."""
+    """One step: its verb, and its numbers if it has any."""
 
     verb: str
-    detail: str
+    detail: str = ""
 
 
 def list_steps(
@@ -44,24 +44,38 @@ def list_steps(
     nuisance: Nuisance,
     weights: Sequence[RegionWeights],
     points: PointWords,
+    *,
+    is_denoised: bool = False,
 ) -> tuple[Step, ...]:
-    """Return the processing steps of a run, in order."""
+    """Return the processing steps of a run, in the order in which they are done.
+
+    Parameters
+    ----------
+    is_denoised
+        Whether another program has denoised the image.
+    """
     bridges = timeline.n_censored and cleaning.needs_every_volume
     steps = [
+        Step("filter motion", str(cleaning.motion_filter)) if cleaning.motion_filter else None,
         Step("discard", count(timeline.n_discarded, "volume")) if timeline.n_discarded else None,
+        Step("censor", _describe_censoring(timeline)) if timeline.n_censored else None,
         Step("smooth", f"{settings.smoothing_fwhm:g} mm FWHM") if settings.smoothing_fwhm else None,
         Step("extract", " and ".join(_describe_extraction(atlas_weights, points) for atlas_weights in weights)),
-        Step("filter motion", str(cleaning.motion_filter)) if cleaning.motion_filter else None,
-        Step("censor", _describe_censoring(timeline)) if timeline.n_censored else None,
         Step("bridge gaps", INTERPOLATED[cleaning.interpolation]) if bridges else None,
         Step("detrend", "linear") if cleaning.detrend else None,
         Step("filter", describe_band(cleaning)) if cleaning.filters else None,
         Step("orthogonalise", _describe_orthogonalised(nuisance)) if nuisance.orthogonalised else None,
         Step("regress", count(len(nuisance.names), "regressor")) if nuisance.names else None,
+        Step("no nuisance regression") if lacks_regression(settings, nuisance, is_denoised=is_denoised) else None,
         Step("standardise", STANDARDIZED[cleaning.standardize]) if cleaning.standardize else None,
         Step("measure connectivity", _describe_connectivity(settings)) if settings.connectivity else None,
     ]
     return tuple(step for step in steps if step)
+
+
+def lacks_regression(settings: Settings, nuisance: Nuisance, *, is_denoised: bool) -> bool:
+    """Return whether connectivity is measured from signals that no program has cleaned of nuisance."""
+    return bool(settings.connectivity) and not nuisance.names and not is_denoised
 
 
 def describe_band(cleaning: Cleaning) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from niimasker.errors import SignalsError, TooFewVolumesError, count, warn
+from niimasker.inputs.confounds import Confounds
+from niimasker.inputs.preprocessing import is_denoised
 from niimasker.options.settings import CORRELATION_KINDS
 from niimasker.regions.placing.weights import CONSTANT, OK
 from niimasker.signals.cleaning import find_flat
@@ -208,4 +211,13 @@ def warn_of_few_degrees_of_freedom(kinds: Sequence[str], n_left: float, n_region
             f"{atlas}{n_left:.4g} degrees of freedom are fewer than {n_regions} regions: without shrinkage there would "
             f"be no {' and no '.join(inverted)}, and the result depends on the amount of shrinkage; "
             "use an atlas with fewer regions."
+        )
+
+
+def warn_of_missing_regression(confounds: Confounds | None, image_path: Path) -> None:
+    """Warn if connectivity is measured without nuisance regression, unless the image's name says it is denoised."""
+    if (confounds is None or not confounds.names) and not is_denoised(image_path):
+        warn(
+            "connectivity is measured without nuisance regression: effects of motion and physiology are left in it; "
+            "choose regressors with --regressors."
         )

@@ -43,6 +43,7 @@ from niimasker.regions.names.tables import read_label_table
 from niimasker.regions.placing.compatibility import check_compatible, check_options
 from niimasker.regions.placing.template_spaces import check_spaces
 from niimasker.regions.roi_files import parse_mask, parse_roi_file
+from niimasker.signals.connectivity import warn_of_missing_regression
 from niimasker.signals.filtering import Cleaning, check_length, make_cleaning
 from niimasker.signals.timeline import Timeline, check_kept, mark_volumes
 from niimasker.study.run_confounds import add_run_motion, filter_run_motion, load_run_confounds
@@ -133,6 +134,8 @@ def plan_run(run: Run, settings: Settings, origins: Sequence[Origin]) -> Plan | 
             collect_error(errors, lambda: confounds.complete(timeline.kept))
         if cleaning is not None and timeline is not None:
             collect_error(errors, lambda: check_length(cleaning, series, timeline))
+        if settings.connectivity and not errors:
+            warn_of_missing_regression(confounds, run.image_path)
         if series.t_r_note and settings.t_r is None:
             warn(series.t_r_note)
         collect_error(errors, lambda: check_options(series, settings))

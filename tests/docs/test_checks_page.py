@@ -228,6 +228,7 @@ FOUND = [
     ("`--max_mean_fd`", "is not known", "--regressor_files short.tsv --max_mean_fd 1", "cannot judge this run"),
     ("`--min_minutes`, `--max_mean_fd`, `--max_censored`", "all runs", "--max_mean_fd 0.001", "all runs are excluded"),
     ("`--connectivity`", "no kind of", "--connectivity precision --fisher_z", "--fisher_z transforms correlations"),
+    ("`--connectivity`", "no regressors", "--regressors none --connectivity pearson", "without nuisance regression"),
     ("`--connectivity`", "fewer than 3", f"{TWO_KEPT} --connectivity pearson", "found 2 kept volumes"),
     ("`--connectivity`", "fewer than 20", "--discard_scans 104 --connectivity pearson", "14 degrees of freedom, fewer"),
     ("`--connectivity`", "more regions", "--discard_scans 91 --connectivity precision", "fewer than 30 regions"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pandas as pd
 from documentation import IMAGE, ON_THE_EXAMPLE, PAGES, code_in, table
 
@@ -12,7 +13,14 @@ from niimasker.errors import EXIT_DONE
 from niimasker.inputs.motion_parameters import FORMATS
 from niimasker.inputs.regressor_words import DEFAULTS, VOLUME_WORDS, WORDS
 from niimasker.inputs.strategies import STRATEGIES
+from niimasker.options.merging import make_settings
 from niimasker.options.settings import MOTION_FORMATS, NO_REGRESSORS, STANDARDIZE_METHODS
+from niimasker.reports.point_words import VOXELS
+from niimasker.reports.steps import list_steps
+from niimasker.signals.filtering import Cleaning
+from niimasker.signals.motion_filter import MotionFilter
+from niimasker.signals.nuisance import Nuisance
+from niimasker.signals.timeline import Timeline
 
 
 def test_every_strategy_and_flexible_word_is_described():
@@ -55,6 +63,52 @@ def test_methods_of_standardising_are_the_codes():
 
 def freedom_of(summary_folder):
     return set(pd.read_csv(summary_folder / "niimasker_data/summary.tsv", sep="\t")["degrees_of_freedom"])
+
+
+def test_steps_are_listed_in_the_order_of_a_run_s_page():
+    section = PAGES["confounds"].split("## The order of the steps")[1]
+    documented = [
+        verb
+        for item in re.findall(r"^\d+\. (.*?)(?=^\d+\. |\n\n)", section, re.M | re.S)
+        for words, verb in STEPS.items()
+        if words in item
+    ]
+    assert documented == list(STEPS.values())
+    assert list_verbs() == documented
+
+
+# What the items of the list begin with, and the verbs of these steps on a run's page.
+STEPS = {
+    "`--motion_filter`": "filter motion",
+    "`--discard_scans`": "discard",
+    "[Censored]": "censor",
+    "`--smoothing_fwhm`": "smooth",
+    "signals are extracted": "extract",
+    "`--detrend`": "detrend",
+    "`--high_pass`": "filter",
+    "`--regressors`": "regress",
+    "`--standardize`": "standardise",
+    "`--connectivity`": "measure connectivity",
+}
+
+
+def list_verbs() -> list[str]:
+    """The verbs of a run with all steps, without those that only some kinds of regressors and filters need."""
+    settings = make_settings(
+        {
+            "output_dir": "out",
+            "input_files": ["a.nii"],
+            "roi_file": ["atlas.nii"],
+            "smoothing_fwhm": 6,
+            "connectivity": ["pearson"],
+        }
+    )
+    motion_filter = MotionFilter("lp", 6, None, 2.0)
+    cleaning = Cleaning(True, "zscore", 0.01, 0.1, 2.0, "header", "pchip", motion_filter)
+    timeline = Timeline(100, 4, {"user": np.isin(np.arange(100), [50])})
+    nuisance = Nuisance(("csf",), np.zeros((95, 1)), {}, 50.0)
+    verbs = [step.verb for step in list_steps(settings, cleaning, timeline, nuisance, (), VOXELS)]
+    return [verb for verb in verbs if verb != "bridge gaps"]
 
 
 class TestDegreesOfFreedom:

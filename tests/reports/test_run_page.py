@@ -157,6 +157,22 @@ class TestHead:
             ("standardise", "z-score (sample SD)"),
         ]
 
+    def test_connectivity_without_regressors_is_a_step_that_is_missing(self):
+        page = report(connectivity=["pearson"], standardize=True)
+        steps = re.findall("<li><b>(.*?)</b> (.*?)</li>", page.source)
+        assert [verb for verb, _ in steps] == [
+            "extract",
+            "no nuisance regression",
+            "standardise",
+            "measure connectivity",
+        ]
+        assert "connectivity is measured without nuisance regression" in page.text
+        assert "No nuisance regression was applied." in page.text
+
+    @pytest.mark.parametrize("given", [{}, {"connectivity": ["pearson"], **CONFOUNDS}])
+    def test_nothing_is_missing_with_regressors_or_without_connectivity(self, given):
+        assert "nuisance regression" not in report(**given).text
+
     @pytest.mark.parametrize(
         ("interpolation", "words"),
         [("pchip", "monotone cubic"), ("linear", "straight lines"), ("cubic", "cubic spline")],
@@ -167,8 +183,8 @@ class TestHead:
         page = report(censor_file="censor.txt", detrend=True, interpolation=interpolation)
         steps = re.findall("<li><b>(.*?)</b> (.*?)</li>", page.source)
         assert steps == [
-            ("extract", "3 regions"),
             ("censor", "2 volumes (censor file 2)"),
+            ("extract", "3 regions"),
             ("bridge gaps", words),
             ("detrend", "linear"),
         ]
