@@ -50,6 +50,7 @@ from niimasker.regions.placing.weights import OK
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Signals
 from niimasker.signals.nuisance import Nuisance
+from niimasker.signals.point_samples import PointSample
 from niimasker.signals.timeline import Timeline
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.plans import Plan
@@ -66,6 +67,8 @@ class Extracted:
         The checksum of each file of the image.
     mean_volume
         Mean of the kept volumes, in the image's units; None if no report is requested.
+    sample
+        The series of a sample of points; None if no report is requested or no point has a signal.
     """
 
     signals: tuple[Signals, ...]
@@ -76,6 +79,7 @@ class Extracted:
     image_sha256s: tuple[str, ...]
     warnings: tuple[str, ...]
     mean_volume: np.ndarray | None = None
+    sample: PointSample | None = None
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,9 @@ def clean_run(
 
     warnings = tuple(dict.fromkeys([*shared.study_warnings, *plan.warnings, *image_warnings, *recorded]))
     of_atlases, values = zip(*cleaned, strict=True)
-    return Extracted(of_atlases, values, matrices, confounds, nuisance, image_sha256s, warnings, raw.mean_volume)
+    return Extracted(
+        of_atlases, values, matrices, confounds, nuisance, image_sha256s, warnings, raw.mean_volume, raw.sample
+    )
 
 
 def _clean_atlas(

@@ -13,6 +13,7 @@ from niimasker.inputs.blocks import BLOCK_BYTES
 from niimasker.inputs.free_memory import free_bytes
 from niimasker.regions.definitions import Parcellation, PointLabels, Regions
 from niimasker.regions.placing.weights import RegionWeights
+from niimasker.signals.point_samples import MAX_POINTS
 from niimasker.study.plans import Plan
 from niimasker.study.preparation import Study
 
@@ -24,6 +25,8 @@ _N_BLOCKS = 4
 _N_SIGNALS = 6
 # Sums and sums of squares of each point, and flags.
 _N_SUMS = 2.125
+# Copies of a sample of points in float64: before and after cleaning, filtered, standardised, and changes over time.
+_N_SAMPLES = 6
 # nilearn's maskers hold the image, a smoothed or masked copy, and a transposed one; 3.5 were measured.
 _N_NILEARN_IMAGES = 4
 # What this process takes later, for the summary, pages and the group; 60 MB were measured.
@@ -83,7 +86,8 @@ def process_bytes(plan: Plan, study: Study, placement_bytes: int, n_columns: int
     # Each further pipeline may keep other volumes, and then has sums and raw signals of its own.
     n_further = len(study.settings.by_pipeline) - 1
     further_bytes = int(n_further * (_N_SUMS * volume_bytes + signals_bytes))
-    return _PROCESS_BYTES + image_bytes + regions_bytes + _N_SIGNALS * signals_bytes + further_bytes
+    sample_bytes = 0 if study.settings.no_report else _N_SAMPLES * 8 * MAX_POINTS * n_volumes
+    return _PROCESS_BYTES + image_bytes + regions_bytes + _N_SIGNALS * signals_bytes + further_bytes + sample_bytes
 
 
 def weights_bytes(weights: Sequence[RegionWeights]) -> int:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, cast
 from niimasker.errors import NiimaskerError, RunError, RunExcludedError, TooFewVolumesError, record_warnings
 from niimasker.inputs.runs import Run
 from niimasker.inputs.shared_readings import share_readings
+from niimasker.inputs.spaces import Grid
+from niimasker.inputs.tissues import find_tissues
 from niimasker.outputs.calls import publishing
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
@@ -30,6 +32,7 @@ from niimasker.running.region_sources import (
     with_joins,
 )
 from niimasker.running.shared import Shared
+from niimasker.signals.point_samples import Sampling
 from niimasker.signals.reading import RawSignals, ReadOptions, read_signals
 from niimasker.study.fingerprints import Fingerprint, fingerprint_run
 from niimasker.study.plans import Plan, describe_exclusion
@@ -126,7 +129,10 @@ def _read_image(task: Task) -> tuple[_Image, list[RawSignals]]:
             placement = _place(task).load()
             start_imports([(task.shared.settings_of(plan.run), plan.cleaning) for plan in task.plans])
             digests = tuple(hashlib.sha256() for _ in first.series.storage.paths)
-            options = ReadOptions(settings.averages_valid, digests, wants_mean=not settings.no_report)
+            sampling = None if settings.no_report else _make_sampling(first)
+            options = ReadOptions(
+                settings.averages_valid, digests, wants_mean=not settings.no_report, sampling=sampling
+            )
             start = time.perf_counter()
             raw = read_signals(first.series, [plan.timeline for plan in task.plans], placement, options)
             _log_step(first, "signals extracted", start)
@@ -136,6 +142,11 @@ def _read_image(task: Task) -> tuple[_Image, list[RawSignals]]:
     except (NiimaskerError, OSError) as error:
         _raise_if_changed(first, task.shared, error)
         raise
+
+
+def _make_sampling(plan: Plan) -> Sampling:
+    space = plan.series.space
+    return Sampling(space, find_tissues(plan.run.image_path, space) if isinstance(space, Grid) else None)
 
 
 def _place(task: Task) -> AnyPlacement:

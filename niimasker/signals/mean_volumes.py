@@ -16,10 +16,13 @@ class MeanVolumes:
     ----------
     kept
         The selections, bool of shape (n_volumes,).
+    n_points
+        Points of a volume.
     """
 
-    def __init__(self, kept: Sequence[np.ndarray]) -> None:
+    def __init__(self, kept: Sequence[np.ndarray], n_points: int) -> None:
         self._kept = kept
+        self._n_points = n_points
         self._totals: list[np.ndarray | None] = [None] * len(kept)
 
     def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -39,7 +42,7 @@ class MeanVolumes:
             start += len(block)
             yield block
 
-    def watch_points(self, blocks: Iterable[tuple[int, np.ndarray]], n_points: int) -> Iterator[tuple[int, np.ndarray]]:
+    def watch_points(self, blocks: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
         """Yield blocks of points unchanged, and add their kept volumes to the sums.
 
         Parameters
@@ -47,7 +50,7 @@ class MeanVolumes:
         blocks
             The position of the first point, and values of shape (n_points, n_volumes).
         """
-        totals = [np.zeros(n_points, dtype=np.float32) for _ in self._kept]
+        totals = [np.zeros(self._n_points, dtype=np.float32) for _ in self._kept]
         self._totals = list(totals)
         for start, block in blocks:
             for total, kept in zip(totals, self._kept, strict=True):

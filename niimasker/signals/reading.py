@@ -22,6 +22,7 @@ from niimasker.regions.placing.placement import Placement, make_maskers
 from niimasker.regions.placing.weights import RegionWeights, restrict
 from niimasker.signals.accumulation import Accumulated, PointStatistics, accumulate, accumulate_points
 from niimasker.signals.mean_volumes import MeanVolumes
+from niimasker.signals.point_samples import PointSample, PointSampler, Sampling, find_first, make_samplers
 from niimasker.signals.timeline import Timeline
 
 
@@ -40,12 +41,15 @@ class RawSignals:
     members
         For each atlas, a sparse matrix of shape (n_regions, n_points) with 1 where a point of the statistics belongs to
         a region.
+    sample
+        The series of a sample of points; None if it is not wanted or no point has a signal.
     """
 
     values: np.ndarray
     statistics: PointStatistics
     mean_volume: np.ndarray | None = None
     members: tuple[sparse.csr_array, ...] = ()
+    sample: PointSample | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,14 @@ class ReadOptions:
         Receive the bytes of the image's files, one each.
     wants_mean
         Whether the mean of the kept volumes is wanted too.
+    sampling
+        Where points are sampled whose series are wanted too; None if they are not.
     """
 
     valid_voxels: bool = False
     digests: tuple[Digest, ...] = ()
     wants_mean: bool = False
+    sampling: Sampling | None = None
 
 
 DEFAULT_READ_OPTIONS = ReadOptions()
@@ -113,12 +120,19 @@ def read_streaming(
 ) -> list[RawSignals]:
     """Return raw signals for each selection of volumes, reading the image block by block."""
     assert isinstance(placement.extractor, Stacked)
-    means = MeanVolumes([_after_discarded(each, n_discarded, series.storage) for each in kept])
-    watching = means if options.wants_mean else None
-    accumulated = _accumulate(series, n_discarded, kept, placement.extractor, options.digests, watching)
+    selections = [_after_discarded(each, n_discarded, series.storage) for each in kept]
+    means = MeanVolumes(selections, series.space.n_points)
+    samplers = make_samplers(options.sampling, series.storage, kept, n_discarded)
+    watchers = [*([means] if options.wants_mean else []), *samplers.values()]
+    accumulated = _accumulate(series, n_discarded, kept, placement.extractor, options.digests, watchers)
     volumes = [series.storage.scale(mean) for mean in means.means()] if options.wants_mean else [None] * len(kept)
+    samples = {first: sampler.sample() for first, sampler in samplers.items()}
     return [
-        RawSignals(*_finish(series, n_discarded, selection, placement, options, sums), mean)
+        RawSignals(
+            *_finish(series, n_discarded, selection, placement, options, sums),
+            mean_volume=mean,
+            sample=samples.get(find_first(selection)),
+        )
         for selection, sums, mean in zip(kept, accumulated, volumes, strict=True)
     ]
 
@@ -164,18 +178,20 @@ def _accumulate(
     kept: Sequence[np.ndarray],
     operator: Stacked,
     digests: Sequence[Digest] = (),
-    means: MeanVolumes | None = None,
+    watchers: Sequence[MeanVolumes | PointSampler] = (),
 ) -> list[Accumulated]:
     """Return the sums over selections of a run's volumes, in one pass over its image."""
     zero, storage = _find_stored_zero(series), series.storage
     kept = [_after_discarded(each, n_discarded, storage) for each in kept]
     if not isinstance(storage, GrayordinateStorage):
         blocks = _iter_volumes(storage, n_discarded, digests)
-        return accumulate(blocks if means is None else means.watch(blocks), operator, kept, zero=zero)
+        for watcher in watchers:
+            blocks = watcher.watch(blocks)
+        return accumulate(blocks, operator, kept, zero=zero)
     # A file of grayordinates stores the whole series of one point after the other.
     of_points = iter_series(storage, digest=next(iter(digests), None))
-    if means is not None:
-        of_points = means.watch_points(of_points, storage.n_points)
+    for watcher in watchers:
+        of_points = watcher.watch_points(of_points)
     return accumulate_points(of_points, operator, kept, zero=zero)
 
 
@@ -218,14 +234,23 @@ def read_by_nilearn(
     """Return raw signals extracted by nilearn's maskers for each selection, with the whole image in memory."""
     # float64, because some of nilearn's maskers keep the integer type of an image in their output.
     values = _read_values(series.storage, n_discarded, options.digests)
-    return [_extract_by_nilearn(values[each[n_discarded:]], series, placement, options) for each in kept]
+    in_units = dataclasses.replace(series.storage, slope=1.0, intercept=0.0)
+    samplers = make_samplers(options.sampling, in_units, kept, n_discarded)
+    for sampler in samplers.values():
+        list(sampler.watch([values]))
+    samples = {first: sampler.sample() for first, sampler in samplers.items()}
+    raw = [_extract_by_nilearn(values[each[n_discarded:]], series, placement, options) for each in kept]
+    return [
+        dataclasses.replace(of_kept, sample=samples.get(find_first(each)))
+        for each, of_kept in zip(kept, raw, strict=True)
+    ]
 
 
 def _extract_by_nilearn(values: np.ndarray, series: Series, placement: Placement, options: ReadOptions) -> RawSignals:
     """Return the raw signals of volumes of shape (n_kept, n_points)."""
     mean_volume = None
     if options.wants_mean:
-        means = MeanVolumes([np.ones(len(values), dtype=bool)])
+        means = MeanVolumes([np.ones(len(values), dtype=bool)], values.shape[1])
         for _ in means.watch(_unscale(values, series.storage)):
             pass
         mean_volume = series.storage.scale(means.means()[0])

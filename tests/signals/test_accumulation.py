@@ -86,15 +86,15 @@ def test_deviation_of_a_constant_point_is_zero(values, operator):
 
 def test_mean_of_the_points_is_that_of_the_kept_volumes(values, operator):
     kept = np.arange(N_VOLUMES) > 1
-    means = MeanVolumes([kept, EVERYTHING])
-    accumulate_points(means.watch_points(split_points(values, 300), N_POINTS), operator, [kept])
+    means = MeanVolumes([kept, EVERYTHING], N_POINTS)
+    accumulate_points(means.watch_points(split_points(values, 300)), operator, [kept])
     assert means.means()[0] == pytest.approx(values[2:].mean(axis=0), rel=1e-6)
     assert means.means()[1] == pytest.approx(values.mean(axis=0), rel=1e-6)
 
 
 def test_mean_of_volumes_is_that_of_each_selection(values):
     kept = np.arange(N_VOLUMES) % 3 > 0
-    means = MeanVolumes([kept, EVERYTHING])
+    means = MeanVolumes([kept, EVERYTHING], N_POINTS)
     assert sum(len(block) for block in means.watch(np.split(values, [4]))) == N_VOLUMES
     assert means.means()[0] == pytest.approx(values[kept].mean(axis=0), rel=1e-6)
     assert means.means()[1] == pytest.approx(values.mean(axis=0), rel=1e-6)
