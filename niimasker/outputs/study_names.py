@@ -17,7 +17,7 @@ from niimasker.regions.roi_files import RoiFile, parse_roi_file
 # The files that all pages share.
 ASSETS_FOLDER = "assets"
 PLOTLY = "plotly.min.js"
-OWN_ASSETS = ("style.css", "report.js", "cortex.js", "table.js", "index.js")
+OWN_ASSETS = ("style.css", "arrays.js", "selection.js", "report.js", "marks.js", "cortex.js", "table.js", "index.js")
 
 
 @dataclass(frozen=True)

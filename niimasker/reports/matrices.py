@@ -29,17 +29,20 @@ def plot_connectivity(atlas: AtlasView, notes: dict[str, str]) -> tuple[dict[str
     if reason:
         notes["connectivity"] = f"No matrix: {reason}"
         return {}, None
-    names = [name for name, is_shown in zip(atlas.names, has_signal, strict=True) if is_shown]
+    rows = np.flatnonzero(has_signal)
+    names = [atlas.names[row] for row in rows]
     if atlas.matrices:
         shown = np.ix_(has_signal, has_signal)
         return {
-            connectivity.kind: _add_pair_summary(_matrix(connectivity, values, names, notes), upper_triangle(values))
+            connectivity.kind: _add_pair_summary(
+                _matrix(connectivity, values, names, rows, notes), upper_triangle(values)
+            )
             for connectivity in atlas.matrices
             for values in [connectivity.matrix[shown]]
         }, None
     correlations = correlate(atlas.cleaned[:, has_signal])
     pearson = Connectivity("pearson", correlations, shrinkage=None, is_fisher_z=False, left_out={})
-    return {"pearson": _matrix(pearson, correlations, names, notes)}, _histogram(upper_triangle(correlations))
+    return {"pearson": _matrix(pearson, correlations, names, rows, notes)}, _histogram(upper_triangle(correlations))
 
 
 def _has_signal(atlas: AtlasView) -> np.ndarray:
@@ -57,8 +60,10 @@ def _reason_without_matrix(atlas: AtlasView, has_signal: np.ndarray) -> str | No
     return "it needs two regions with a signal." if np.count_nonzero(has_signal) < 2 else None
 
 
-def _matrix(connectivity: Connectivity, values: np.ndarray, names: Sequence[str], notes: Mapping[str, str]) -> Plot:
-    """Return the figure of a matrix, given its values between regions with a signal."""
+def _matrix(
+    connectivity: Connectivity, values: np.ndarray, names: Sequence[str], rows: np.ndarray, notes: Mapping[str, str]
+) -> Plot:
+    """Return the figure of a matrix, given its values between regions with a signal and their rows among all."""
     grouping = group_regions(names)
     order = describe_order(grouping)
     kind = DESCRIPTIONS[connectivity.kind]
@@ -74,7 +79,7 @@ def _matrix(connectivity: Connectivity, values: np.ndarray, names: Sequence[str]
         "" if scale == heatmaps.CORRELATION else f"The colour scale ends at ±{scale.limit:g}; the diagonal is blank.",
     ]
     return Plot(
-        heatmaps.plot_matrix(values, names, grouping, scale),
+        {**heatmaps.plot_matrix(values, names, grouping, scale), "rows": rows[grouping.order].tolist()},
         f"Matrix of {kind} between {count(len(names), 'region')}, {order}",
         " ".join(filter(None, sentences)),
     )

@@ -17,6 +17,7 @@ from niimasker.reports.packing import pack_rows
 from niimasker.reports.palette import region_colours
 from niimasker.reports.pictures import CortexPicture, explain_missing_mesh
 from niimasker.reports.plots import Plot, display_names
+from niimasker.reports.region_rows import find_rows
 from niimasker.reports.run_view import AtlasView, RunView
 from niimasker.reports.spectra import power_spectrum
 from niimasker.reports.time_axis import TimeAxis
@@ -154,17 +155,23 @@ def _over_all_volumes(values: np.ndarray, time: TimeAxis) -> np.ndarray:
 
 
 def _signals(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> dict[str, Any]:
-    """Return the data of the viewer, for report.js."""
+    """Return the signals and where they are kept, for selection.js."""
     status = atlas.facts["status"].to_numpy()
     return {
         "names": list(atlas.names),
         "shown": display_names(atlas.names),
         "colours": [colours[region] for region in atlas.regions],
         "status": [None if status[region] == OK else str(status[region]) for region in atlas.regions],
+        "regions": atlas.regions.tolist(),
+        "rows": _rows(atlas),
         "kept": np.flatnonzero(run.time.kept).tolist(),
         "before": pack_rows(atlas.raw.T),
         "after": pack_rows(atlas.cleaned.T),
     }
+
+
+def _rows(atlas: AtlasView) -> list[int | None]:
+    return find_rows(atlas.regions, (atlas.facts["status"] == OK).tolist())
 
 
 def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:
@@ -226,7 +233,12 @@ def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | N
 def _table_rows(atlas: AtlasView, colours: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return one row per region, regions without a signal first."""
     rows: list[dict[str, Any]] = [
-        {**{str(key): value for key, value in row.items()}, "colour": colour, "is_ok": row["status"] == OK}
-        for row, colour in zip(atlas.facts.to_dict("records"), colours, strict=True)
+        {
+            **{str(key): value for key, value in facts.items()},
+            "colour": colour,
+            "is_ok": facts["status"] == OK,
+            "row": row,
+        }
+        for facts, colour, row in zip(atlas.facts.to_dict("records"), colours, _rows(atlas), strict=True)
     ]
     return sorted(rows, key=lambda row: bool(row["is_ok"]))

@@ -423,7 +423,8 @@ class TestFiles:
         for outcome, run in zip(outcomes, ("a", "b"), strict=True):
             assert outcome.result.report_path == Path("out/reports", run, "bold_report.html")
             assert {attrs["src"] for attrs in Page(outcome.result.report_path).all("script") if "src" in attrs} == {
-                f"../assets/{name}" for name in ("plotly.min.js", "table.js", "report.js")
+                f"../assets/{name}"
+                for name in ("plotly.min.js", "table.js", "arrays.js", "selection.js", "report.js", "marks.js")
             }
 
     def test_no_report_writes_none(self):

@@ -1,4 +1,5 @@
-/* Draws the figures of the run and group pages from the JSON in them, finds regions by name, and copies the methods. */
+/* Draws the figures of the run and group pages from the JSON in them, shows the chosen region's signal, and copies the
+   methods. */
 "use strict";
 
 (() => {
@@ -8,23 +9,6 @@
   // Widths for printing on A4 within its margins, at 96 pixels per inch: of figures, and of square figures.
   const [A4, A4_SQUARE] = [680, 520];
   const CONFIG = { displaylogo: false, displayModeBar: false, showTips: false };
-  const CODES = { 8: Int8Array, 16: Int16Array };
-  const MISSING = { 8: -128, 16: -32768 };
-
-  const readJson = (id) => JSON.parse(document.getElementById(id).textContent);
-
-  /** Return the rows of a packed array; null where a value is missing. */
-  function unpackRows({ packed, data, shape, scale, offset }) {
-    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-    const codes = new CODES[packed](bytes.buffer);
-    const [nRows, nColumns] = shape;
-    const of = (values, row) => (Array.isArray(values) ? values[row] : values);
-    return Array.from({ length: nRows }, (_, row) =>
-      Array.from(codes.subarray(row * nColumns, (row + 1) * nColumns), (code) =>
-        code === MISSING[packed] ? null : code * of(scale, row) + of(offset, row)
-      )
-    );
-  }
 
   /** Return positions in equal steps from 0. */
   const unpackPlaces = ({ places, step }) => Array.from({ length: places }, (_, position) => position * step);
@@ -32,7 +16,7 @@
   function unpackTrace(trace) {
     const unpacked = { ...trace };
     for (const key of ["x", "y", "z"]) {
-      if (trace[key]?.packed) unpacked[key] = unpackRows(trace[key]);
+      if (trace[key]?.packed) unpacked[key] = arrays.unpackRows(trace[key]);
       else if (trace[key]?.places) unpacked[key] = unpackPlaces(trace[key]);
     }
     return unpacked;
@@ -66,7 +50,7 @@
   const drawn = [];
 
   function draw(container) {
-    const figure = readJson(container.dataset.figure);
+    const figure = arrays.readJson(container.dataset.figure);
     const width = container.clientWidth;
     Plotly.newPlot(container, figure.data.map(unpackTrace), fitted(figure, width), CONFIG);
     drawn.push({ container, figure, width });
@@ -99,44 +83,42 @@
     return starting >= 0 ? starting : lower.findIndex((name) => name.includes(wanted));
   }
 
+  /** Show the signal of the chosen region, and let the reader choose one by its name. */
   function makeViewer(section) {
     const container = section.querySelector(".viewer");
     const field = section.querySelector(".find-region");
     const found = section.querySelector(".found-region");
-    const signals = readJson(container.dataset.signals);
-    const before = unpackRows(signals.before);
-    const after = unpackRows(signals.after);
+    const atlas = selection.atlasOf(section);
     const nVolumes = container.data[0].x.length;
-    field.list.append(...signals.names.map((name) => Object.assign(document.createElement("option"), { value: name })));
+    field.list.append(...atlas.names.map((name) => Object.assign(document.createElement("option"), { value: name })));
 
     /** Return values of kept volumes at all volumes, null where a volume is not kept. */
     const atAllVolumes = (values) => {
       const all = new Array(nVolumes).fill(null);
-      signals.kept.forEach((volume, row) => (all[volume] = values[row]));
+      atlas.kept.forEach((volume, row) => (all[volume] = values[row]));
       return all;
     };
-    const show = (row) => {
+    selection.listen(section, ({ row, source, note = "" }) => {
+      const [name, colour] = [atlas.names[row], atlas.colours[row]];
       const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
-      swatch.style.background = signals.colours[row];
-      const reason = signals.status[row] ? ` (no signal: ${signals.status[row]})` : "";
-      found.replaceChildren(swatch, signals.names[row] + reason);
-      const curves = { y: [atAllVolumes(before[row]), atAllVolumes(after[row])], "line.color": signals.colours[row] };
+      swatch.style.background = colour;
+      const reason = atlas.status[row] ? ` (no signal: ${atlas.status[row]})` : "";
+      found.replaceChildren(swatch, name + reason + note);
+      if (source && source !== field) field.value = name;
+      const curves = { y: [atAllVolumes(atlas.before[row]), atAllVolumes(atlas.after[row])], "line.color": colour };
       Plotly.restyle(container, curves);
-      container.setAttribute("aria-label", `Signal of ${signals.names[row]}, before and after cleaning`);
-    };
+      container.setAttribute("aria-label", `Signal of ${name}, before and after cleaning`);
+    });
     field.addEventListener("input", () => {
-      const row = findName(signals.names, field.value);
-      if (row >= 0) show(row);
+      const row = findName(atlas.names, field.value);
+      if (row >= 0) selection.choose(section, row, field);
       else if (field.value.trim()) found.replaceChildren("no region matches this name");
     });
-    section.querySelector('[data-figure^="carpet-"]').on("plotly_click", ({ points }) => {
-      const row = signals.shown.indexOf(points[0].y);
-      if (row < 0) return;
-      field.value = signals.names[row];
-      show(row);
-    });
-    const first = signals.status.indexOf(null);
-    show(Math.max(first, 0));
+  }
+
+  /** Choose the first region with a signal. */
+  function chooseFirst(section) {
+    selection.choose(section, Math.max(selection.atlasOf(section).status.indexOf(null), 0), null);
   }
 
   async function copy(button) {
@@ -155,7 +137,10 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     for (const container of document.querySelectorAll("[data-figure]")) draw(container);
-    for (const section of document.querySelectorAll(".atlas")) makeViewer(section);
+    for (const section of document.querySelectorAll(".atlas")) {
+      makeViewer(section);
+      chooseFirst(section);
+    }
     for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
     let waiting = null;
     addEventListener("resize", () => {

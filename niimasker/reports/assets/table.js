@@ -160,6 +160,12 @@ const sortableTable = (() => {
       this.draw();
     }
 
+    /** Go to the page that holds a row, unless the filter hides it; the window does not scroll. */
+    reveal(row) {
+      const place = this.shown.indexOf(row);
+      if (place >= 0) this.go(Math.floor(place / this.pageSize));
+    }
+
     /** Go to a page and scroll to its first row. */
     turnPage(page) {
       this.go(page);
