@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from niimasker.outputs.outcomes import Outcome
+from niimasker.running.worst_cases import find_worst
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # Numbers, paths, file names and columns: anything but a plain word.
@@ -15,17 +16,34 @@ _NAME = re.compile(r"[\d/\\_]|\w\.\w|\w[A-Z]")
 
 @dataclass(frozen=True)
 class WarningGroup:
-    """Similar warnings: the first text, the number of different texts, and the output names of the runs concerned."""
+    """Similar warnings.
+
+    Parameters
+    ----------
+    example
+        The worst of them where a number tells which one that is, otherwise the first.
+    n_texts
+        The number of different texts.
+    images
+        The output names of the runs concerned.
+    image
+        The run of the example.
+    range_words
+        The range of the number, and how that of the example differs from the others; empty without such a number.
+    """
 
     example: str
     n_texts: int
     images: tuple[str, ...]
+    image: str
+    range_words: str = ""
 
     def __str__(self) -> str:
         if len(self.images) == 1:
-            return f"{self.example} ({self.images[0]})"
+            similar = f", and {self.n_texts - 1} similar" if self.n_texts > 1 else ""
+            return f"{self.example} ({self.image}{similar})"
         similar = "similar in " if self.n_texts > 1 else ""
-        return f"{self.example} ({similar}{len(self.images)} runs, first {self.images[0]})"
+        return f"{self.example} ({similar}{len(self.images)} runs, {self.range_words or 'first'} {self.image})"
 
 
 def group_warnings(outcomes: Iterable[Outcome]) -> list[WarningGroup]:
@@ -35,13 +53,17 @@ def group_warnings(outcomes: Iterable[Outcome]) -> list[WarningGroup]:
 
 def group_texts(texts_of_images: Iterable[tuple[str, str]]) -> list[WarningGroup]:
     """Return the groups of similar texts, each given with the output name of the run that it is about."""
-    texts: dict[str, list[str]] = {}
-    images: dict[str, dict[str, None]] = {}
+    groups: dict[str, list[tuple[str, str]]] = {}
     for text, image in texts_of_images:
-        pattern = find_pattern(text)
-        texts.setdefault(pattern, []).append(text)
-        images.setdefault(pattern, {})[image] = None
-    return [WarningGroup(similar[0], len(set(similar)), tuple(images[pattern])) for pattern, similar in texts.items()]
+        groups.setdefault(find_pattern(text), []).append((text, image))
+    return [_make_group(group) for group in groups.values()]
+
+
+def _make_group(texts_of_images: Sequence[tuple[str, str]]) -> WarningGroup:
+    texts, images = zip(*texts_of_images, strict=True)
+    worst = find_worst(texts)
+    position, words = (0, "") if worst is None else (worst.position, worst.words)
+    return WarningGroup(texts[position], len(set(texts)), tuple(dict.fromkeys(images)), images[position], words)
 
 
 def find_pattern(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from operator import itemgetter
 
 import numpy as np
 
@@ -60,14 +61,12 @@ def warn_of_coverage(weights: RegionWeights, signals: Signals, atlas: str, min_c
         warn(f"{atlas}{len(silent)} of {len(names)} regions without signal ({reason}): {list_names(silent)}.")
     has_low_coverage = (status == OK) & (signals.coverage < _LOW_COVERAGE)
     if min_coverage is None and has_low_coverage.any():
-        listed = [
-            f"{name} {share:.2f}"
-            for name, share in zip(names[has_low_coverage], signals.coverage[has_low_coverage], strict=True)
-        ]
+        low = sorted(zip(signals.coverage[has_low_coverage], names[has_low_coverage], strict=True), key=itemgetter(0))
+        listed = [f"{name} {share:.2f}" for share, name in low]
         warn(
             f"{atlas}{len(listed)} of {len(names)} regions hold a signal in less than half of their "
-            f"{weights.space.points_noun} "
-            f"(coverage < {_LOW_COVERAGE}): {list_names(listed)}; see --min_coverage and --valid_voxels."
+            f"{weights.space.points_noun} (coverage < {_LOW_COVERAGE}, lowest {low[0][0]:.2f}): {list_names(listed)}; "
+            "see --min_coverage and --valid_voxels."
         )
     warn_of_field_of_view(weights.whole_regions, atlas)
 

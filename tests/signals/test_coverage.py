@@ -112,7 +112,7 @@ class TestCoverage:
         assert len(said) == warns
         assert all("roi 5" in line and "roi 3" not in line and "roi 8" not in line for line in said)
         assert all(
-            line.startswith("1 of 3 regions hold a signal in less than half of their voxels (coverage < 0.5): roi 5 0.")
+            line.startswith("1 of 3 regions hold a signal in less than half of their voxels (coverage < 0.5, lowest 0.")
             for line in said
         )
 
