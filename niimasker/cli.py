@@ -225,6 +225,8 @@ def _summarise(study: Study, outcomes: Sequence[Outcome]) -> int:
 
 def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[str, int]) -> Iterator[str]:
     """Yield the lines of the summary: how many runs ended how, and where tables, reasons and reports are."""
+    from niimasker.running.concern_lines import describe_concerns
+
     settings = study.settings
     n_tables = sum(len(outcome.tables) for outcome in outcomes)
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
@@ -240,6 +242,7 @@ def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[s
     yield "; ".join([f"{of_pipelines}{count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
     yield from _summarise_failures(outcomes, settings)
     yield from _summarise_exclusions(outcomes, settings)
+    yield from describe_concerns(outcomes, settings)
     yield from _list_other_runs(study)
     index_path = settings.output_dir / "reports" / "index.html"
     if not settings.no_report and index_path.is_file():

@@ -14,15 +14,15 @@ from niimasker.inputs.repetition_times import T_R_MAX, T_R_MIN
 from niimasker.inputs.series import Series
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.outputs.outcomes import EXCLUDED, Outcome
+from niimasker.outputs.outcomes import Outcome
 from niimasker.outputs.page_ends import FAILED
 from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.reports.motion_figure import Trace, plot_motion
 from niimasker.reports.pages import link_to_assets, render, write_assets, write_page
 from niimasker.reports.plots import Plot
-from niimasker.reports.run_page import Fact, Status, format_setting
-from niimasker.reports.steps import REASON_LABELS
+from niimasker.reports.run_page import Fact, format_setting, make_censored_fact
 from niimasker.reports.time_axis import TimeAxis
+from niimasker.reports.verdict_panel import Status
 from niimasker.signals.timeline import Timeline
 from niimasker.study.run_inputs import list_run_files
 from niimasker.study.run_limits import measure_mean_fd
@@ -74,12 +74,11 @@ def make_failed_view(
     """
     run, timeline = outcome.run, motion.timeline
     time = _make_time_axis(motion, _find_t_r(series, settings))
-    is_excluded = outcome.status == EXCLUDED
     return FailedView(
         name=run.image_name,
         pipeline=run.pipeline,
         images=tuple(map(str, run.image_paths)),
-        status=Status("Excluded, without tables", "plain") if is_excluded else Status("Failed", "bad"),
+        status=Status(outcome.status, "bad"),
         reason=outcome.reason or "",
         warnings=outcome.warnings,
         facts=tuple(_list_facts(motion, series, time)),
@@ -130,12 +129,12 @@ def _list_facts(motion: RunMotion, series: Series | None, time: TimeAxis) -> Ite
     if series is None or series.n_volumes != n_rows:
         yield Fact(f"{n_rows:,}", "rows in the table of confounds")
     if timeline is not None:
-        by = [f"{REASON_LABELS[reason]} {each.sum()}" for reason, each in timeline.outliers.items() if each.any()]
+        by = {reason: int(censors.sum()) for reason, censors in timeline.outliers.items() if censors.any()}
         yield Fact(f"{timeline.n_discarded:,}", "discarded")
-        yield Fact(f"{timeline.n_censored:,}", f"censored{': ' if by else ''}{', '.join(by)}")
+        yield make_censored_fact(timeline.n_censored, by)
         yield Fact(f"{timeline.n_kept:,}", f"kept ({timeline.n_kept / timeline.n_read:.0%})")
-    yield Fact(f"{measure_mean_fd(motion.measures, timeline or Timeline(n_rows, 0)):.3f} mm", "mean FD")
-    yield Fact(f"{np.nanmax(motion.displacement):.3f} mm", "largest FD")
+    yield Fact(f"{measure_mean_fd(motion.measures, timeline or Timeline(n_rows, 0)):.2f} mm", "mean FD")
+    yield Fact(f"{np.nanmax(motion.displacement):.2f} mm", "highest FD")
 
 
 def _plot(motion: RunMotion, time: TimeAxis, settings: Settings) -> Plot:

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import count
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.reports.exclusion_note import make_note
 from niimasker.reports.pages import link_to_assets, render, write_assets, write_page
 from niimasker.reports.run_view import RunView
 from niimasker.reports.sections import make_section
 from niimasker.reports.steps import REASON_LABELS
-
-
-@dataclass(frozen=True)
-class Status:
-    """The status of a run as text; `kind` (good, warn or bad) is its CSS class."""
-
-    text: str
-    kind: str
+from niimasker.reports.verdict_panel import RegionCoverage, make_panel
 
 
 @dataclass(frozen=True)
@@ -59,8 +51,7 @@ def make_report(run: RunView, *, assets: str) -> str:
         "run.html.j2",
         assets=assets,
         run=run,
-        status=find_status(run),
-        exclusion=make_note(run.result.exclusion),
+        verdict=make_panel(run.result, run.thresholds, run.origins, list_regions(run)),
         facts=list(list_facts(run)),
         sections=[make_section(atlas, run) for atlas in run.atlases],
         settings={name: format_setting(value) for name, value in run.settings.items()},
@@ -69,35 +60,35 @@ def make_report(run: RunView, *, assets: str) -> str:
     )
 
 
-def find_status(run: RunView) -> Status:
-    """Return the status of a run: bad if no region has a signal, warn if there are warnings, otherwise good."""
-    result = run.result
-    if result.n_regions_without_signal == result.n_regions:
-        return Status("Done, but no region has a signal", "bad")
-    if result.warnings:
-        return Status(f"Done, with {count(len(result.warnings), 'warning')}", "warn")
-    return Status("Done, no warnings", "good")
+def list_regions(run: RunView) -> list[RegionCoverage]:
+    """Return the coverage of each region, with the name of its atlas if there are several."""
+    has_several = len(run.atlases) > 1
+    return [
+        RegionCoverage(f"{atlas.key}: {name}" if has_several else str(name), float(coverage))
+        for atlas in run.atlases
+        for name, coverage in zip(atlas.facts["name"], atlas.facts["coverage"], strict=True)
+    ]
 
 
 def list_facts(run: RunView) -> Iterator[Fact]:
-    """Yield the numbers at the top of the page."""
+    """Yield the numbers below the verdict."""
     result = run.result
     source = {"t_r": "from the option --t_r", "sidecar": "from the JSON file", "header": "from the header"}
     t_r = "not known" if run.time.t_r is None else f"{run.time.t_r:.4g} s"
     yield Fact(t_r, "TR" + (f", {source[run.t_r_source]}" if run.t_r_source else ""))
     yield Fact(f"{run.time.n_volumes:,}", "volumes read")
     yield Fact(f"{result.n_discarded:,}", "discarded")
-    by = ", ".join(f"{REASON_LABELS[reason]} {n}" for reason, n in run.censored_by.items())
-    yield Fact(f"{result.n_censored:,}", f"censored{f': {by}' if by else ''}")
+    yield make_censored_fact(int(result.n_censored), run.censored_by)
     yield Fact(f"{result.n_volumes:,}", f"kept ({result.n_volumes / run.time.n_volumes:.0%})")
     yield Fact(f"{result.n_regions - result.n_regions_without_signal:,}", "regions with signal")
     yield Fact(f"{result.n_regions_without_signal:,}", "regions without signal")
-    yield Fact(f"{result.degrees_of_freedom:.4g}", "degrees of freedom left")
-    if math.isfinite(result.median_tsnr):
-        yield Fact(_format_fixed(result.median_tsnr, 1), "median tSNR")
-    yield Fact(f"{result.min_coverage:.0%}", "lowest coverage")
-    if math.isfinite(result.mean_fd):
-        yield Fact(f"{result.mean_fd:.3f} mm", "mean FD")
+
+
+def make_censored_fact(n_censored: int, censored_by: Mapping[str, int]) -> Fact:
+    """Return the number of censored volumes with their numbers by reason, which add up to more if they overlap."""
+    by = ", ".join(f"{REASON_LABELS[reason]} {n}" for reason, n in censored_by.items())
+    overlap = "; some for several reasons" if sum(censored_by.values()) > n_censored else ""
+    return Fact(f"{n_censored:,}", f"censored{f': {by}' if by else ''}{overlap}")
 
 
 def _format_number(value: float) -> str:

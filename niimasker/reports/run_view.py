@@ -18,12 +18,14 @@ from niimasker.inputs.preprocessing import is_denoised
 from niimasker.inputs.surfaces.mesh_files import list_mesh_folders, list_templateflow_folders
 from niimasker.inputs.surfaces.meshes import Meshes, find_meshes
 from niimasker.options.settings import Settings
+from niimasker.options.thresholds import Thresholds
 from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
 from niimasker.outputs.results import Extracted, Result
 from niimasker.outputs.tables import regions_table
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.roi_files import parse_roi_file
 from niimasker.reports.methods import Paragraph, describe_methods
+from niimasker.reports.number_origins import NumberOrigins, find_origins
 from niimasker.reports.pictures import Picture, make_picture
 from niimasker.reports.point_words import PointWords, find_point_words
 from niimasker.reports.steps import Step, list_steps
@@ -98,6 +100,8 @@ class RunView:
     time: TimeAxis
     t_r_source: str | None
     result: Result
+    thresholds: Thresholds
+    origins: NumberOrigins
     censored_by: Mapping[str, int]
     steps: tuple[Step, ...]
     band: tuple[float | None, float | None]
@@ -152,6 +156,8 @@ def make_view(
         time=TimeAxis.of(timeline, plan.cleaning.t_r),
         t_r_source=plan.cleaning.t_r_source,
         result=result,
+        thresholds=settings.thresholds,
+        origins=find_origins(plan, confounds, extracted.nuisance),
         censored_by={reason: int(censors.sum()) for reason, censors in timeline.outliers.items() if censors.any()},
         steps=list_steps(
             settings,

@@ -137,9 +137,7 @@ def _carpet(atlas: AtlasView, run: RunView) -> Plot:
 
 
 def _no_motion(run: RunView) -> str:
-    if "Confounds" not in run.sources:
-        return "Motion is not shown, because the run has no confounds table."
-    return "Motion is not shown, because the confounds table has neither framewise displacement nor motion parameters."
+    return f"Motion is not shown: {run.origins.displacement}."
 
 
 def _describe_displacement(run: RunView) -> str:
@@ -177,7 +175,7 @@ def _rows(atlas: AtlasView) -> list[int | None]:
 def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:
     if not run.regressor_names:
         has_table = "Confounds" in run.sources
-        reason = "no column of the confounds table is regressed out" if has_table else "the run has no confounds table"
+        reason = "no column of the confounds table is regressed out" if has_table else "nothing is regressed out"
         notes["regressors"] = f"No regressors: {reason}."
         return None
     if len(run.regressors) < MIN_VOLUMES:

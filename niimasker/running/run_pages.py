@@ -1,4 +1,4 @@
-"""Pages of runs that the call itself writes: of runs without tables, and the notes of those that --resume skips."""
+"""Pages of runs that the call itself writes: of runs without tables, and the verdicts on those that --resume skips."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from pathlib import Path
 from niimasker.errors import warn
 from niimasker.inputs.runs import Run
 from niimasker.inputs.series import Series
+from niimasker.options.thresholds import Thresholds
 from niimasker.outputs.calls import publishing
 from niimasker.outputs.files import check_output_dir
 from niimasker.outputs.naming import report_path
 from niimasker.outputs.outcomes import EXCLUDED, FAILED, Outcome
 from niimasker.outputs.page_ends import is_failed_page
+from niimasker.outputs.results import Result
 from niimasker.outputs.staging import remove_files
 from niimasker.running.batch import attempt
 from niimasker.study.preparation import Study
@@ -47,14 +49,15 @@ class RunPages:
         return {**of_plans, **{run: invalid.series for run, invalid in self.study.invalid_runs.items()}}
 
     def update(self, finished: Iterable[Outcome]) -> None:
-        """Have the pages of runs that --resume skips say whether this call excludes them."""
+        """Have the pages of runs that --resume skips say what the verdict of this call on them is."""
         for outcome in finished:
             result = outcome.result
             path = report_path(self.study.settings.output_dir, outcome.run.output_stem)
             # The run has failed since its tables were written, and is done nevertheless.
             self._remove_failed(path)
             if result is not None and result.report_path is not None:
-                self._attempt(path, functools.partial(_update_note, exclusion=result.exclusion))
+                thresholds = self.study.settings.thresholds
+                self._attempt(path, functools.partial(_update_panel, result=result, thresholds=thresholds))
 
     def write(self, outcome: Outcome) -> None:
         """Write the page of a run without tables if its motion is known; otherwise remove an older one."""
@@ -96,7 +99,8 @@ class RunPages:
         return True
 
 
-def _update_note(path: Path, exclusion: str | None) -> None:
-    from niimasker.reports.exclusion_note import update_note
+def _update_panel(path: Path, result: Result, thresholds: Thresholds) -> None:
+    # Imported here: the drawing libraries are needed for pages only.
+    from niimasker.reports.verdict_panel import read_regions, update_panel
 
-    update_note(path, exclusion)
+    update_panel(path, result, thresholds, functools.partial(read_regions, result))

@@ -198,7 +198,7 @@ def _warn_of_regressors(nuisance: Nuisance, timeline: Timeline, cleaning: Cleani
 def _check_degrees_of_freedom(nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning) -> None:
     n_left, n_kept = nuisance.degrees_of_freedom, timeline.n_kept
     uses_filter_or_regressors = bool(nuisance.names) or cleaning.filters
-    removed = _list_removed(nuisance, cleaning)
+    removed = list_removed(nuisance, cleaning)
     if n_left < 1 and (uses_filter_or_regressors or cleaning.detrend):
         raise TooFewVolumesError(
             f"no degrees of freedom are left of {count(n_kept, 'volume')} after {removed} ({n_left:.3g}); "
@@ -228,7 +228,7 @@ def _suggest_remedies(nuisance: Nuisance, timeline: Timeline, cleaning: Cleaning
     return [remedy for remedy, helps in remedies.items() if helps]
 
 
-def _list_removed(nuisance: Nuisance, cleaning: Cleaning) -> str:
+def list_removed(nuisance: Nuisance, cleaning: Cleaning) -> str:
     """Return a text that lists what removes degrees of freedom."""
     slow_parts = [] if cleaning.high_pass else ["the mean", "the trend"][: 1 + cleaning.detrend]
     regressors = [count(len(nuisance.names), "regressor")] if nuisance.names else []

@@ -173,7 +173,7 @@ WRONG_VALUES = {
     "min_minutes": [*NOT_NUMBERS, 0],
     "max_mean_fd": [*NOT_NUMBERS, 0],
     "max_censored": [*NOT_NUMBERS, 1.0001, 50],
-    "judge": [1, 1.5, True, [1, 2], ["a", "b"], [["a", "b"]], "a\0b"],
+    "judge": [1, 1.5, True, [1, 2], ["a", "b"], [["a"], "b"], "a\0b"],
     "censored": ["keep", "NaN", 0, True, ["drop", "nan"], {"a": 1}],
     "detrend": NOT_FLAGS,
     "high_pass": NOT_NUMBERS,
