@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.inputs.aroma import is_denoised as is_denoised_by_aroma
-from niimasker.inputs.descriptions import find_dataset, read_description
+from niimasker.inputs.descriptions import PROGRAM, find_dataset, read_description
 from niimasker.inputs.entities import read_name
 
 _DERIVATIVE = "derivative"
@@ -38,7 +38,8 @@ def find_programs(image_path: Path) -> tuple[Program, ...]:
     description = read_description(find_dataset(image_path.parent))
     found = description.get("GeneratedBy") if description.get("DatasetType") == _DERIVATIVE else None
     items = found if isinstance(found, list) else [description.get("PipelineDescription")]
-    return tuple(dict.fromkeys(_read_programs(items)))
+    # niimasker's example is described as its own.
+    return tuple(dict.fromkeys(program for program in _read_programs(items) if program.name != PROGRAM))
 
 
 def _read_programs(items: list[Any]) -> Iterator[Program]:

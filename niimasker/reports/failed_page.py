@@ -14,13 +14,16 @@ from niimasker.inputs.repetition_times import T_R_MAX, T_R_MIN
 from niimasker.inputs.series import Series
 from niimasker.options.settings import Settings
 from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.naming import report_path
 from niimasker.outputs.outcomes import Outcome
 from niimasker.outputs.page_ends import FAILED
 from niimasker.outputs.provenance import settings_record, software_versions
+from niimasker.reports.links import Link, link_to_preprocessing
 from niimasker.reports.motion_figure import Trace, plot_motion
 from niimasker.reports.pages import link_to_assets, render, write_assets, write_page
 from niimasker.reports.plots import Plot
 from niimasker.reports.run_page import Fact, format_setting, make_censored_fact
+from niimasker.reports.run_titles import Title, make_title
 from niimasker.reports.time_axis import TimeAxis
 from niimasker.reports.verdict_panel import Status
 from niimasker.signals.timeline import Timeline
@@ -35,6 +38,10 @@ class FailedView:
 
     Parameters
     ----------
+    title
+        What the run is called.
+    preprocessing
+        The link to the report of the preprocessing; None without one.
     pipeline
         The way of cleaning; empty without pipelines.
     note
@@ -43,7 +50,8 @@ class FailedView:
         The run's files that exist, by their role.
     """
 
-    name: str
+    title: Title
+    preprocessing: Link | None
     pipeline: str
     images: tuple[str, ...]
     status: Status
@@ -75,7 +83,8 @@ def make_failed_view(
     run, timeline = outcome.run, motion.timeline
     time = _make_time_axis(motion, _find_t_r(series, settings))
     return FailedView(
-        name=run.image_name,
+        title=make_title(run.image_name, run.pipeline),
+        preprocessing=link_to_preprocessing(run.image_path, report_path(settings.output_dir, run.output_stem)),
         pipeline=run.pipeline,
         images=tuple(map(str, run.image_paths)),
         status=Status(outcome.status, "bad"),

@@ -16,17 +16,10 @@ from niimasker.group.edges import MIN_RUNS
 from niimasker.options.settings import make_label
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import name_comparison_files, name_group_files
+from niimasker.reports.links import Link
 from niimasker.reports.pages import render, write_assets, write_page
 from niimasker.reports.pipelines_methods import describe_comparison
 from niimasker.reports.pipelines_section import make_section
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link, relative to the page, and its text."""
-
-    href: str
-    text: str
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,18 @@ from niimasker.inputs.surfaces.mesh_files import list_mesh_folders, list_templat
 from niimasker.inputs.surfaces.meshes import Meshes, find_meshes
 from niimasker.options.settings import Settings
 from niimasker.options.thresholds import Thresholds
+from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import SourceRecord, settings_record, software_versions
 from niimasker.outputs.results import Extracted, Result
 from niimasker.outputs.tables import regions_table
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.roi_files import parse_roi_file
+from niimasker.reports.links import Link, link_to_preprocessing
 from niimasker.reports.methods import Paragraph, describe_methods
 from niimasker.reports.number_origins import NumberOrigins, find_origins
 from niimasker.reports.pictures import Picture, make_picture
 from niimasker.reports.point_words import PointWords, find_point_words
+from niimasker.reports.run_titles import Title, make_title
 from niimasker.reports.steps import Step, list_steps
 from niimasker.reports.time_axis import TimeAxis
 from niimasker.signals.connectivity import Connectivity
@@ -86,15 +89,18 @@ class RunView:
 
     Parameters
     ----------
-    name
-        The name of the image's file, or of those of both hemispheres.
+    title
+        What the run is called.
+    preprocessing
+        The link to the report of the preprocessing; None without one.
     pipeline
         The way of cleaning; empty without pipelines.
     images
         The path of the image, or of the images of both hemispheres.
     """
 
-    name: str
+    title: Title
+    preprocessing: Link | None
     pipeline: str
     images: tuple[str, ...]
     time: TimeAxis
@@ -150,7 +156,10 @@ def make_view(
     )
     kinds = [weights.whole_regions.kind for weights in placement.weights]
     return RunView(
-        name=plan.run.image_name,
+        title=make_title(plan.run.image_name, plan.run.pipeline),
+        preprocessing=link_to_preprocessing(
+            plan.run.image_path, report_path(settings.output_dir, plan.run.output_stem)
+        ),
         pipeline=plan.run.pipeline,
         images=tuple(map(str, plan.run.image_paths)),
         time=TimeAxis.of(timeline, plan.cleaning.t_r),

@@ -121,12 +121,14 @@ class TestWords:
     def test_title_of_two_hemispheres_names_both_by_one_name(self):
         left, right = ("sub-01_hemi-L_bold.func.gii", "sub-01_hemi-R_bold.func.gii")
         html = page(make_space(N, N), image=left, further_images=(Path(right),))
-        assert re.findall("<h1>(.*?)</h1>", html) == ["sub-01_hemi-{L,R}_bold.func.gii"]
+        assert re.findall("<h1>(.*?)</h1>", html) == ["sub-01"]
+        assert re.findall('<p class="title-rest">(.*?)</p>', html) == ["both hemispheres"]
         assert re.findall('<p class="quiet path">(.*?)</p>', html) == [left, right]
 
     def test_title_of_one_hemisphere_names_it(self):
         html = page(make_space(N), image="sub-01_hemi-L_bold.func.gii")
-        assert re.findall("<h1>(.*?)</h1>", html) == ["sub-01_hemi-L_bold.func.gii"]
+        assert re.findall("<h1>(.*?)</h1>", html) == ["sub-01"]
+        assert re.findall('<p class="title-rest">(.*?)</p>', html) == ["left hemisphere"]
 
     def test_table_says_structure_vertices_and_voxels(self):
         html = page()

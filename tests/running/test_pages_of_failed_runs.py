@@ -194,7 +194,7 @@ def test_pipelines_have_pages_of_their_own(study):
     words = ["out", "-i", "sub-*_bold.nii.gz", "-r", "atlas.nii.gz", "--pipelines", "pipelines.json"]
     assert main([*words, "--std_dvars_threshold", "0", "--regressors", "x", "--discard_scans", "1"]) == 1
     failed = Path(f"out/reports/{FAILS}_desc-all_report.html")
-    assert "Pipeline <b>all</b>" in text_of(failed)
+    assert "pipeline all</h1>" in text_of(failed)
     assert "Done" in text_of(Path(f"out/reports/{FAILS}_desc-none_report.html"))
 
 
