@@ -55,7 +55,13 @@ def make_volume_run(brain: Brain, stem: str, run: MadeUpRun) -> dict[str, bytes]
         ),
         f"{stem}_space-{SPACE}_desc-brain_mask.nii.gz": to_nifti(brain, np.ones(len(run.stored), np.uint8)),
         **make_confounds_files(stem, run),
+        **make_segmentation(brain, stem.split("/")[0]),
     }
+
+
+def make_segmentation(brain: Brain, subject: str) -> dict[str, bytes]:
+    """Return the file of a subject's tissues."""
+    return {f"{subject}/anat/{subject}_space-{SPACE}_dseg.nii.gz": to_nifti(brain, brain.tissues)}
 
 
 def describe_data_set() -> dict[str, bytes]:

@@ -23,7 +23,8 @@ class Brain:
     baseline: np.ndarray  # template intensity, 0 to 1000
     gradient: np.ndarray  # of the baseline per mm along x, y and z
     csf: np.ndarray
-    white_matter: np.ndarray
+    white_matter: np.ndarray  # voxels of nothing else
+    tissues: np.ndarray  # 1 grey matter, 2 white matter, 3 CSF, as fMRIPrep labels them
     regions: np.ndarray  # index of the region of each voxel, 0 outside all regions
 
 
@@ -36,13 +37,15 @@ def load_brain(resolution: int) -> Brain:
     # Rounded to whole numbers, so that the last bit of nilearn's resampling cannot change the values of the example.
     template = np.round(1000 * template_img.get_fdata())
     millimetres = apply_affine(template_img.affine, np.argwhere(mask))
+    csf = grey_matter + white_matter < 0.2
     return Brain(
         affine=template_img.affine,
         mask=mask,
         positions=millimetres,
         baseline=template[mask],
         gradient=np.stack(np.gradient(template, resolution), axis=-1)[mask],
-        csf=grey_matter + white_matter < 0.2,
+        csf=csf,
         white_matter=white_matter > 0.95,
+        tissues=np.where(csf, 3, np.where(grey_matter < white_matter, 2, 1)).astype(np.uint8),
         regions=np.where(grey_matter > 0.4, nearest_regions(millimetres), 0).astype(np.int16),
     )

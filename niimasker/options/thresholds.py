@@ -40,5 +40,10 @@ class Thresholds:
     degrees_of_freedom: Threshold | None = Threshold(50, 20)
     coverage: Threshold | None = Threshold(0.5, 0.1)
 
+    @property
+    def high_mean_fd(self) -> float | None:
+        """The mean framewise displacement above which a run is a concern, in mm; None if it is not judged."""
+        return None if self.mean_fd is None else self.mean_fd.amber
+
 
 DEFAULT_THRESHOLDS = Thresholds()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from niimasker.errors import count
 from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.reports.motion_section import make_motion_section
 from niimasker.reports.pages import link_to_assets, render, write_assets, write_page
 from niimasker.reports.run_view import RunView
 from niimasker.reports.sections import make_section
@@ -53,6 +54,7 @@ def make_report(run: RunView, *, assets: str) -> str:
         run=run,
         verdict=make_panel(run.result, run.thresholds, run.origins, list_regions(run)),
         facts=list(list_facts(run)),
+        motion=make_motion_section(run),
         sections=[make_section(atlas, run) for atlas in run.atlases],
         settings={name: format_setting(value) for name, value in run.settings.items()},
         number=_format_number,

@@ -27,6 +27,7 @@ from niimasker.regions.placing.placement import Placement
 from niimasker.regions.roi_files import parse_roi_file
 from niimasker.reports.links import Link, link_to_preprocessing
 from niimasker.reports.methods import Paragraph, describe_methods
+from niimasker.reports.motion_section import MotionView, make_motion_view
 from niimasker.reports.number_origins import NumberOrigins, find_origins
 from niimasker.reports.pictures import Picture, make_picture
 from niimasker.reports.point_words import PointWords, find_point_words
@@ -116,6 +117,7 @@ class RunView:
     framewise_displacement: np.ndarray | None
     displacement_source: str | None
     std_dvars: np.ndarray | None
+    motion: MotionView
     regressor_names: tuple[str, ...]
     regressors: np.ndarray
     regressors_left_out: Mapping[str, str]
@@ -183,6 +185,7 @@ def make_view(
         framewise_displacement=None if measures is None else measures.framewise_displacement,
         displacement_source=find_displacement_source(confounds),
         std_dvars=None if measures is None else measures.std_dvars,
+        motion=make_motion_view(plan, extracted, settings),
         regressor_names=names,
         regressors=values,
         regressors_left_out=extracted.nuisance.left_out,

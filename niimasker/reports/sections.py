@@ -126,7 +126,7 @@ def _carpet(atlas: AtlasView, run: RunView) -> Plot:
         if atlas.is_averaged
         else "Each row is one column of the table."
     )
-    motion = _no_motion(run) if run.framewise_displacement is None else _describe_displacement(run)
+    motion = run.motion.note if run.framewise_displacement is None else _describe_displacement(run)
     return Plot(
         figure,
         f"Carpet plot of {count(len(atlas.names), 'row')} over {count(run.time.n_volumes, 'volume')}"
@@ -134,10 +134,6 @@ def _carpet(atlas: AtlasView, run: RunView) -> Plot:
         f"Carpet plot: cleaned signals as z-scores, from black (-2.5 or less) to white (2.5 or more). {rows} The mean "
         f"signal above them is the mean over all columns before cleaning. {motion}",
     )
-
-
-def _no_motion(run: RunView) -> str:
-    return f"Motion is not shown: {run.origins.displacement}."
 
 
 def _describe_displacement(run: RunView) -> str:

@@ -66,8 +66,8 @@ class PointSample:
     Parameters
     ----------
     values
-        In the image's units, float32 of shape (n_volumes, n_points), with all volumes of the image; NaN for those
-        before the first kept one.
+        In the image's units, float32 of shape (n_volumes, n_points), with all volumes of the image. NaN for volumes
+        that are discarded, or censored at the start of the run and read before the points were chosen.
     """
 
     values: np.ndarray
@@ -103,8 +103,7 @@ class PointSampler:
             if start <= self.first < stop:
                 self._choose(self.storage.scale(block[self.first - start].astype(np.float64)))
             if self._values is not None and self._sampled is not None:
-                begin = max(start, self.first)
-                self._values[begin:stop] = self.storage.scale(block[begin - start :][:, self._sampled.points])
+                self._values[start:stop] = self.storage.scale(block[:, self._sampled.points])
             start = stop
             yield block
 
@@ -122,7 +121,7 @@ class PointSampler:
         for start, block in blocks:
             here = np.flatnonzero((self._sampled.points >= start) & (self._sampled.points < start + len(block)))
             rows = self._sampled.points[here] - start
-            self._values[self.first :, here] = self.storage.scale(block[rows, self.first :].T)
+            self._values[:, here] = self.storage.scale(block[rows].T)
             yield start, block
 
     def sample(self) -> PointSample | None:
@@ -179,11 +178,12 @@ def _spread(points: np.ndarray) -> np.ndarray:
     """Return at most `MAX_POINTS` of the points, evenly spaced."""
     if len(points) <= MAX_POINTS:
         return points
-    return np.asarray(points[((np.arange(MAX_POINTS) + 0.5) * len(points) / MAX_POINTS).astype(int)])
+    spread: np.ndarray = points[((np.arange(MAX_POINTS) + 0.5) * len(points) / MAX_POINTS).astype(int)]
+    return spread
 
 
 def _has_signal(volume: np.ndarray) -> np.ndarray:
-    return np.isfinite(volume) & (volume != 0)
+    return np.asarray(np.isfinite(volume) & (volume != 0))
 
 
 def _choose_by_structure(space: Grayordinates, volume: np.ndarray | None) -> SampledPoints:

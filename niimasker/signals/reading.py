@@ -123,7 +123,7 @@ def read_streaming(
     selections = [_after_discarded(each, n_discarded, series.storage) for each in kept]
     means = MeanVolumes(selections, series.space.n_points)
     samplers = make_samplers(options.sampling, series.storage, kept, n_discarded)
-    watchers = [*([means] if options.wants_mean else []), *samplers.values()]
+    watchers: list[MeanVolumes | PointSampler] = [*([means] if options.wants_mean else []), *samplers.values()]
     accumulated = _accumulate(series, n_discarded, kept, placement.extractor, options.digests, watchers)
     volumes = [series.storage.scale(mean) for mean in means.means()] if options.wants_mean else [None] * len(kept)
     samples = {first: sampler.sample() for first, sampler in samplers.items()}
