@@ -158,7 +158,7 @@ def judge_row(row: Row, thresholds: Thresholds) -> Row:
     return {**row, "verdict": words, "concerns": verdict.numbers or None}
 
 
-def has_tables(row: Row) -> bool:
+def has_tables(row: Mapping[str, Any]) -> bool:
     """Return whether a run's row says that its tables were written; an excluded run may have too few volumes."""
     return row["status"] == DONE or (row["status"] == EXCLUDED and row["n_volumes"] is not None)
 

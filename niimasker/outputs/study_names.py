@@ -17,7 +17,20 @@ from niimasker.regions.roi_files import RoiFile, parse_roi_file
 # The files that all pages share.
 ASSETS_FOLDER = "assets"
 PLOTLY = "plotly.min.js"
-OWN_ASSETS = ("style.css", "arrays.js", "selection.js", "report.js", "marks.js", "cortex.js", "table.js", "index.js")
+OWN_ASSETS = (
+    "style.css",
+    "arrays.js",
+    "selection.js",
+    "report.js",
+    "marks.js",
+    "cortex.js",
+    "table.js",
+    "index.js",
+    "ratings.js",
+    "study.js",
+)
+# What the page of a run shows of the other runs.
+RUNS_SCRIPT = "runs.js"
 
 
 @dataclass(frozen=True)
@@ -69,10 +82,16 @@ def parameters_path(output_dir: Path) -> Path:
     return output_dir / DATA_FOLDER / RECORD_NAME
 
 
+def list_index_files(output_dir: Path) -> list[Path]:
+    """Return the paths of the index page, and of what the pages of runs show of the other runs."""
+    folder = output_dir / REPORTS_FOLDER
+    return [folder / "index.html", folder / RUNS_SCRIPT]
+
+
 def list_pages(output_dir: Path) -> list[Path]:
     """Return the paths of the index page, and of the files that all pages share."""
     folder = output_dir / REPORTS_FOLDER
-    return [folder / "index.html", *(folder / ASSETS_FOLDER / name for name in (*OWN_ASSETS, PLOTLY))]
+    return [*list_index_files(output_dir), *(folder / ASSETS_FOLDER / name for name in (*OWN_ASSETS, PLOTLY))]
 
 
 def list_atlas_files(output_dir: Path, key: str) -> list[Path]:

@@ -150,7 +150,8 @@ def _plot(motion: RunMotion, time: TimeAxis, settings: Settings) -> Plot:
     fd_limit, dvars_limit = (
         (settings.fd_threshold or None, settings.std_dvars_threshold or None) if settings.scrubs else (None, None)
     )
-    traces = [Trace("framewise displacement (mm)", motion.displacement, fd_limit, settings.thresholds.high_mean_fd)]
+    concern = settings.thresholds.high_mean_fd
+    traces = [Trace("framewise displacement (mm)", motion.displacement, fd_limit, concern)]
     limits = [f"--fd_threshold {fd_limit:g}"] if fd_limit else []
     if motion.measures.std_dvars is not None:
         traces.append(Trace("std DVARS", motion.measures.std_dvars, dvars_limit))
@@ -161,5 +162,9 @@ def _plot(motion: RunMotion, time: TimeAxis, settings: Settings) -> Plot:
         f"{titles} over {time.n_volumes:,} volumes",
         f"Motion of the run: framewise displacement from the {motion.measures.displacement_source}."
         + (f" A dashed line is the limit of --scrub ({', '.join(limits)})." if limits else "")
-        + f" The dotted line is the mean over kept volumes above which a run is a concern ({concern:g} mm).",
+        + (
+            f" The dotted line is the mean over kept volumes above which a run is a concern ({concern:g} mm)."
+            if concern
+            else ""
+        ),
     )

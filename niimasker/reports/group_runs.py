@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from niimasker.group.connectivity import ExcludedRun, Group, Member
-from niimasker.reports.index_page import to_href
+from niimasker.reports.run_names import to_href
 
 
 def list_group_runs(

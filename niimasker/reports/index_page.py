@@ -1,91 +1,31 @@
-"""The index page of a study: the status of each run, why runs failed, and which runs are outliers."""
+"""The index page of a study: the state of each run, which runs need a look and why, and which are outliers."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
 from niimasker.group.connectivity import GroupNote
+from niimasker.options.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from niimasker.outputs.files import REPORTS_FOLDER
-from niimasker.outputs.outcomes import DONE, EXCLUDED, FAILED, NOT_STARTED
 from niimasker.outputs.provenance import software_versions
-from niimasker.reports.outlying_runs import (
-    MIN_RUNS_FOR_OUTLIERS,
-    OUTLIER_DEVIATIONS,
-    find_outliers_by_pipeline,
-    scaled_deviation,
-)
+from niimasker.outputs.study_names import RUNS_SCRIPT
+from niimasker.reports.outlying_runs import MIN_RUNS_FOR_OUTLIERS, OUTLIER_DEVIATIONS
 from niimasker.reports.pages import render, write_assets, write_page
+from niimasker.reports.run_names import find_shared_parts, short_names, to_href
+from niimasker.reports.run_states import RunState, find_state, order_by_concern
+from niimasker.reports.runs_data import write_runs_data
+from niimasker.reports.runs_script import read_study_id
+from niimasker.reports.strips import Measure, Strip, choose_measures, describe_strip, make_strip, value_of
+from niimasker.study.verdicts import CRITERIA, judge
 
 Row = Mapping[str, Any]
-
-STATUSES = (FAILED, EXCLUDED, NOT_STARTED, DONE)
-
-# Runs further out are drawn at the edge of the axis, so that one extreme run does not squeeze all others together.
-_AXIS_DEVIATIONS = 12.0
-# An axis spans at least this many steps of the last decimal written.
-_MIN_AXIS_STEPS = 10
-_MAX_NAMED_OUTLIERS = 3
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number that each run has, and its format; `has_outliers` is whether outliers are marked."""
-
-    key: str
-    label: str
-    description: str
-    unit: str
-    decimals: int
-    highest: float = math.inf
-    has_outliers: bool = True
-
-    def format(self, value: float) -> str:
-        """Return a value with its unit."""
-        return f"{value:.{self.decimals}f} {self.unit}".rstrip()
-
-
-MEASURES = (
-    Measure("n_volumes", "Kept volumes", "volumes that are neither discarded nor censored", "", 0),
-    Measure("mean_fd", "Mean FD", "mean framewise displacement", "mm", 3),
-    Measure("median_tsnr", "Median tSNR", "median over regions of the temporal signal-to-noise ratio", "", 1),
-    Measure("min_coverage", "Lowest coverage", "lowest share of a region that holds a valid signal", "", 2, 1.0),
-    Measure("degrees_of_freedom", "Degrees of freedom", "degrees of freedom left after cleaning", "", 1),
-    # The first run of each process includes 2 s of imports; as an outlier it would say nothing about the run.
-    Measure("seconds", "Seconds", "processing time of the run in seconds", "s", 1, has_outliers=False),
-)
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A measure over the finished runs: `values` is NaN for other runs, `outliers` are positions, furthest first."""
-
-    measure: Measure
-    values: np.ndarray
-    outliers: tuple[int, ...]
-    axis_range: tuple[float, float]
-
-    @property
-    def known(self) -> np.ndarray:
-        """Values of the finished runs."""
-        known: np.ndarray = self.values[np.isfinite(self.values)]
-        return known
-
-    @property
-    def summary(self) -> str:
-        """Median and range of the values, as text."""
-        low, centre, high = np.quantile(self.known, (0, 0.5, 1))
-        median, highest = self.measure.format(centre), self.measure.format(high)
-        return f"median {median} ({low:.{self.measure.decimals}f} to {highest})"
 
 
 def write_index(
@@ -94,8 +34,9 @@ def write_index(
     report_paths: Sequence[Path | None],
     groups: Sequence[GroupNote] = (),
     comparison: GroupNote | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> None:
-    """Write the index page, and the scripts and style sheet that it needs.
+    """Write the index page, what the pages of runs show of the other runs, and the scripts and style sheet.
 
     Parameters
     ----------
@@ -105,12 +46,25 @@ def write_index(
         The text about the group page of each pipeline; none without --connectivity.
     comparison
         The text about the comparison of pipelines; None without several of them.
+    thresholds
+        Those of the verdict.
     """
     folder = output_dir / REPORTS_FOLDER
     links = [path.relative_to(folder).as_posix() if path else None for path in report_paths]
     date = datetime.now().astimezone()
     write_assets(folder)
-    page = make_index_page(rows, links, date=date, versions=software_versions(), groups=groups, comparison=comparison)
+    study_id = read_study_id(folder / RUNS_SCRIPT)
+    write_runs_data(folder, study_id, rows, links, thresholds)
+    page = make_index_page(
+        rows,
+        links,
+        date=date,
+        versions=software_versions(),
+        groups=groups,
+        comparison=comparison,
+        thresholds=thresholds,
+        study_id=study_id,
+    )
     write_page(folder / "index.html", page)
 
 
@@ -122,9 +76,11 @@ def make_index_page(
     versions: Mapping[str, str],
     groups: Sequence[GroupNote] = (),
     comparison: GroupNote | None = None,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    study_id: str = "",
     assets: str = "assets",
 ) -> str:
-    """Return the index page as HTML; failed and excluded runs come first.
+    """Return the index page as HTML; runs are sorted by concern.
 
     Parameters
     ----------
@@ -138,130 +94,111 @@ def make_index_page(
         The text about the group page of each pipeline; none without --connectivity.
     comparison
         The text about the comparison of pipelines; None without several of them.
+    thresholds
+        Those of the verdict.
+    study_id
+        The name under which a browser keeps the ratings of the study's runs.
     assets
         The folder of the style sheet and scripts, relative to this page.
     """
-    order = sorted(range(len(rows)), key=lambda position: STATUSES.index(rows[position]["status"]))
-    rows, links = [rows[position] for position in order], [links[position] for position in order]
-    strips = [strip for measure in MEASURES if (strip := make_strip(rows, measure))]
+    states = [find_state(row, thresholds) for row in rows]
+    order = order_by_concern(states)
+    rows, links = [rows[place] for place in order], [links[place] for place in order]
+    states = [states[place] for place in order]
+    measures = choose_measures(rows)
+    strips = [strip for measure in measures if (strip := make_strip(rows, measure, thresholds))]
     names = short_names([row["output"] for row in rows])
     return render(
         "index.html.j2",
         assets=assets,
         date=date,
         versions=versions,
-        measures=MEASURES,
-        counts=Counter(row["status"] for row in rows),
+        measures=measures,
+        counts=Counter(state.word for state in states),
+        n_done=sum(row["status"] == "done" for row in rows),
+        n_look=sum(state.needs_look for state in states),
         n_runs=len(rows),
         n_images=len({row["image"] for row in rows}),
         n_warned=sum(bool(row["n_warnings"]) for row in rows),
-        figures=[_figure(strip, names, links) for strip in strips],
+        figures=[describe_strip(strip, names, links) for strip in strips],
         n_deviations=f"{OUTLIER_DEVIATIONS:g}",
         min_runs=MIN_RUNS_FOR_OUTLIERS,
         groups=groups,
         comparison=comparison,
-        study=_study_data(rows, links, strips),
+        study={
+            "id": study_id,
+            **_study_data(measures, strips, thresholds),
+            "shared": sorted(find_shared_parts([row["output"] for row in rows])),
+            "pipelines": list(dict.fromkeys(row["pipeline"] for row in rows if row["pipeline"])),
+            "runs": _list_runs(rows, links, states, measures, strips),
+        },
     )
 
 
-def make_strip(rows: Sequence[Row], measure: Measure) -> Strip | None:
-    """Return a measure over the finished runs; None if fewer than two runs have a value."""
-    values = np.array([_value(row, measure) for row in rows])
-    known = values[np.isfinite(values)]
-    if len(known) < 2:
-        return None
-    outliers = find_outliers_by_pipeline(rows, values) if measure.has_outliers else ()
-    return Strip(measure, values, outliers, _find_axis_range(known, measure, is_limited=bool(outliers)))
-
-
-def _find_axis_range(known: np.ndarray, measure: Measure, *, is_limited: bool) -> tuple[float, float]:
-    """Return the ends of a measure's axis; if it is limited, extreme outliers lie beyond them."""
-    centre, reach = np.median(known), _AXIS_DEVIATIONS * scaled_deviation(known) if is_limited else math.inf
-    low, high = max(known.min(), centre - reach), min(known.max(), centre + reach)
-    # Differences below the last decimal written must not fill the axis.
-    min_width = _MIN_AXIS_STEPS * 10.0**-measure.decimals
-    if high - low < min_width:
-        low = max(min((low + high - min_width) / 2, measure.highest - min_width), 0.0)
-        high = low + min_width
-    return float(low), float(high)
-
-
-def _value(row: Row, measure: Measure) -> float:
-    value = row[measure.key]
-    # A failed run has only the seconds until it failed, which are not comparable.
-    return float(value) if value is not None and row["status"] == DONE else math.nan
-
-
-def short_names(names: Sequence[str]) -> list[str]:
-    """Return names without the parts, separated by _ or /, that all share: sub-01_task-rest_bold becomes sub-01."""
-    parts = [re.split(r"[_/]", name) for name in names]
-    shared = set.intersection(*map(set, parts)) if parts else set()
-    shorter = ["_".join(part for part in name_parts if part not in shared) for name_parts in parts]
-    return shorter if all(shorter) and len(set(shorter)) == len(set(names)) else list(names)
-
-
-def _figure(strip: Strip, names: Sequence[str], links: Sequence[str | None]) -> dict[str, Any]:
-    named = [
-        {
-            "name": names[position],
-            "link": to_href(links[position]),
-            "value": strip.measure.format(strip.values[position]),
-        }
-        for position in strip.outliers[:_MAX_NAMED_OUTLIERS]
-    ]
-    n_more = len(strip.outliers) - len(named)
-    text = f"{strip.measure.label} over {len(strip.known)} runs: {strip.summary}."
-    if named:
-        listed = ", ".join(f"{outlier['name']} {outlier['value']}" for outlier in named)
-        text += f" Outliers: {listed}{f' and {n_more} more' if n_more else ''}."
-    return {"strip": strip, "named": named, "n_more": n_more, "text": text}
-
-
-def to_href(link: str | None) -> str | None:
-    """Return a link to a file, quoted for HTML."""
-    # A file name may contain characters with a meaning in URLs (#, ?, %), and bytes that are not valid Unicode.
-    return None if link is None else quote(link, errors="surrogateescape")
-
-
-def _study_data(rows: Sequence[Row], links: Sequence[str | None], strips: Sequence[Strip]) -> dict[str, Any]:
-    """Return the data for index.js; a run is a list, because keys would be half of a large page."""
-    outlying: dict[int, list[int]] = {}
-    positions = {measure.key: position for position, measure in enumerate(MEASURES)}
-    for strip in strips:
-        for row in strip.outliers:
-            outlying.setdefault(row, []).append(positions[strip.measure.key])
+def _study_data(measures: Sequence[Measure], strips: Sequence[Strip], thresholds: Thresholds) -> dict[str, Any]:
+    """Return the measures, strips and criteria for index.js."""
+    positions = {measure.key: position for position, measure in enumerate(measures)}
     return {
-        "pipelines": list(dict.fromkeys(row["pipeline"] for row in rows if row["pipeline"])),
-        "measures": [{"key": measure.key, "unit": measure.unit, "decimals": measure.decimals} for measure in MEASURES],
+        "measures": [{"key": measure.key, "unit": measure.unit, "decimals": measure.decimals} for measure in measures],
         "strips": [
             {
                 "measure": positions[strip.measure.key],
                 "median": _rounded(np.median(strip.known)),
                 "axis_range": [_rounded(end) for end in strip.axis_range],
+                "limits": strip.limits,
             }
             for strip in strips
         ],
-        "runs": [
-            _run_data(row, to_href(link), outlying.get(position, []))
-            for position, (row, link) in enumerate(zip(rows, links, strict=True))
+        "criteria": [
+            {
+                "measure": positions.get(each.criterion.column),
+                "noun": each.criterion.noun,
+                "side": each.criterion.side,
+                "amber": each.criterion.add_unit(f"{each.threshold.amber:g}"),
+                "red": each.criterion.add_unit(f"{each.threshold.red:g}"),
+            }
+            for each in judge({}, thresholds).judgements
         ],
     }
 
 
-def _run_data(row: Row, href: str | None, outlying: list[int]) -> list[Any]:
-    values = [_value(row, measure) for measure in MEASURES]
+def _list_runs(
+    rows: Sequence[Row],
+    links: Sequence[str | None],
+    states: Sequence[RunState],
+    measures: Sequence[Measure],
+    strips: Sequence[Strip],
+) -> list[list[Any]]:
+    """Return the runs for index.js; a run is a list, because keys would be half of a large page."""
+    outlying: dict[int, list[int]] = {}
+    positions = {measure.key: position for position, measure in enumerate(measures)}
+    for strip in strips:
+        for row in strip.outliers:
+            outlying.setdefault(row, []).append(positions[strip.measure.key])
     return [
-        row["output"],
-        row["image"],
-        row["status"],
-        row["reason"],
-        href,
-        row["n_warnings"],
-        _n_read(row),
-        [_rounded(value) for value in values],
-        outlying,
-        *([row["pipeline"]] if row["pipeline"] else []),
+        [
+            row["output"],
+            row["image"],
+            state.word,
+            row["reason"],
+            to_href(link),
+            row["n_warnings"],
+            _n_read(row),
+            [_rounded(value_of(row, measure)) for measure in measures],
+            outlying.get(position, []),
+            None if row["n_volumes"] is None else int(row["n_volumes"]),
+            _list_concerns(state),
+            *([row["pipeline"]] if row["pipeline"] else []),
+        ]
+        for position, (row, link, state) in enumerate(zip(rows, links, states, strict=True))
     ]
+
+
+def _list_concerns(state: RunState) -> list[list[Any]]:
+    """Return the place in `CRITERIA`, the grade and the number of each concern."""
+    if state.verdict is None:
+        return []
+    return [[CRITERIA.index(each.criterion), each.grade, each.text] for each in state.verdict.concerns]
 
 
 def _rounded(value: float) -> float | None:

@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from niimasker.outputs.files import replacing
-from niimasker.outputs.study_names import ASSETS_FOLDER, OWN_ASSETS, PLOTLY
+from niimasker.outputs.study_names import ASSETS_FOLDER, OWN_ASSETS, PLOTLY, RUNS_SCRIPT
+from niimasker.reports.runs_script import make_script, read_study_id
 
 
 def render(template: str, **values: Any) -> str:
@@ -47,6 +48,15 @@ def write_assets(reports_folder: Path) -> None:
         path = reports_folder / ASSETS_FOLDER / name
         if not path.is_file() or path.read_bytes() != content:
             _replace(path, content)
+    # Pages load it, although only the index, which comes last, knows what to write into it.
+    path = reports_folder / RUNS_SCRIPT
+    if not path.is_file():
+        _replace(path, make_script(read_study_id(path)).encode("ascii"))
+
+
+def find_output(page_path: Path, reports_folder: Path) -> str:
+    """Return the output name of the run that a page is of."""
+    return page_path.relative_to(reports_folder).as_posix().removesuffix("_report.html")
 
 
 def link_to_assets(page_path: Path, reports_folder: Path) -> str:

@@ -35,6 +35,7 @@ from niimasker.outputs.study_names import (
     GroupFiles,
     is_group_file,
     list_atlas_files,
+    list_index_files,
     list_pages,
     long_table_path,
     name_comparison_files,
@@ -178,7 +179,7 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
     is_ours = index_path in known or not index_path.exists()
     has_pages = not settings.no_report or (any(has_page) and is_ours)
     group_paths += dataclasses.astuple(name_comparison_files(settings.output_dir))
-    outdated = [*group_paths, *([] if has_pages else [index_path])]
+    outdated = [*group_paths, *([] if has_pages else list_index_files(settings.output_dir))]
     remove_files(path for path in outdated if path in known)
     groups, comparison = _write_groups(study, rows, pipelines, has_page=has_pages)
     if not has_pages:
@@ -186,7 +187,10 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
     from niimasker.reports.index_page import write_index
 
     links = [path if exists else None for path, exists in zip(paths, has_page, strict=True)]
-    written = attempt(lambda output_dir: write_index(output_dir, rows, links, groups, comparison), settings.output_dir)
+    written = attempt(
+        lambda output_dir: write_index(output_dir, rows, links, groups, comparison, settings.thresholds),
+        settings.output_dir,
+    )
     if written.reason:
         _log.debug("%s", written.traceback)
         # A warning only: the tables themselves are written.

@@ -15,13 +15,16 @@ from browser.pages import (
     requests_elsewhere,
     scrolls_sideways,
 )
-from index_rows import HOSTILE, done, failed, not_started, study_rows
+from index_rows import HOSTILE, done, excluded, failed, not_started, study_rows
 
+from niimasker.options.thresholds import DEFAULT_THRESHOLDS
 from niimasker.reports.index_page import make_index_page
 from niimasker.reports.pages import write_assets, write_page
+from niimasker.study.verdicts import judge
 
+STUDY = "0123456789abcdef"
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
-KEPT, FD, TSNR, COVERAGE, FREEDOM, SECONDS, WARNINGS = range(2, 9)
+RATING, RUN, KEPT, FD, TSNR, COVERAGE, FREEDOM, WARNINGS = range(1, 9)
 MEAN_FD = FD - KEPT  # among the strips
 
 
@@ -40,7 +43,7 @@ def show(browser, folder):
     def run(rows, **how):
         links = [f"{row['output']}_report.html" if row["status"] == "done" else None for row in rows]
         path = folder / "index.html"
-        write_page(path, make_index_page(rows, links, date=DATE, versions={"niimasker": "1.2.3"}))
+        write_page(path, make_index_page(rows, links, date=DATE, versions={"niimasker": "1.2.3"}, study_id=STUDY))
         open_page(browser, path, **how)
         return browser
 
@@ -103,15 +106,15 @@ def pixels(browser, place, colour):
     return browser.execute_async_script(script, place, colour)
 
 
-BLUE, VERMILLION = (0, 114, 178), (213, 94, 0)
+BLUE, VERMILLION, AMBER, RED = (0, 114, 178), (213, 94, 0), (184, 98, 0), (163, 38, 11)
 
 
 def few_runs():
     return [
-        done("sub-10", n_volumes=150, n_censored=46, mean_fd=0.31, n_warnings=2),
-        done("sub-9", n_volumes=190, n_censored=6, mean_fd=float("nan")),
+        done("sub-10", n_volumes=580, n_censored=16, mean_fd=0.19, n_warnings=2),
+        done("sub-9", n_volumes=590, n_censored=6, mean_fd=float("nan")),
         failed("sub-2", reason="sub-2.tsv has 198 rows but sub-2.nii.gz has 200 volumes"),
-        done("sub-1", n_volumes=90, n_censored=106, mean_fd=0.2),
+        done("sub-1", n_volumes=560, n_censored=36, mean_fd=0.12),
         not_started("sub-3"),
     ]
 
@@ -124,19 +127,19 @@ class TestDrawing:
         assert console_messages(browser) == []
         assert scrolls_sideways(browser) is False
         asked = requests(browser)
-        assert len([url for url in asked if url.startswith("file://")]) == 4
+        assert len([url for url in asked if url.startswith("file://")]) == 5
         assert [url for url in asked if not url.startswith(("file://", "data:"))] == []
 
     def test_failed_runs_come_first_with_their_reason(self, show):
         browser = show(few_runs())
         assert names(browser) == ["sub-2", "sub-3", "sub-10", "sub-9", "sub-1"]
         assert find(browser, "tr.bad .reason")[0].text == "sub-2.tsv has 198 rows but sub-2.nii.gz has 200 volumes"
-        assert column(browser, 0) == ["✕ failed", "○ not started", "✓ done", "✓ done", "✓ done"]
+        assert column(browser, 0) == ["✕ failed", "○ not started", *["✓ complete"] * 3]
 
     def test_numbers_are_written_with_what_they_are_of(self, show):
         browser = show(few_runs())
-        assert column(browser, KEPT) == ["150 of 200", "190 of 200", "90 of 200"]
-        assert column(browser, FD) == ["0.310", "n/a", "0.200"]
+        assert column(browser, KEPT) == ["9.7\n580 of 600", "9.8\n590 of 600", "9.3\n560 of 600"]
+        assert column(browser, FD) == ["0.190", "n/a", "0.120"]
 
     def test_runs_link_to_their_pages(self, show):
         browser = show([done("sub-1/50%#"), failed("b")])
@@ -149,7 +152,7 @@ class TestDrawing:
         assert set(HOSTILE) < set(names(browser))
         assert find(browser, ".reason")[0].text == HOSTILE[0]
         assert find(browser, "table b, table img, td script") == []
-        assert len(find(browser, "script")) == 3
+        assert len(find(browser, "script")) == 4
         assert console_messages(browser) == []
         assert scrolls_sideways(browser) is False
 
@@ -168,14 +171,14 @@ class TestTable:
 
     def test_names_sort_naturally(self, show):
         browser = show(few_runs())
-        sort_by(browser, 1)
+        sort_by(browser, RUN)
         assert names(browser) == ["sub-1", "sub-2", "sub-3", "sub-9", "sub-10"]
 
     def test_third_click_brings_failed_runs_back_to_the_top(self, show):
         browser = show(few_runs())
         before = names(browser)
         for _ in range(3):
-            sort_by(browser, 1)
+            sort_by(browser, RUN)
         assert names(browser) == before
 
     def test_every_column_sorts_and_says_so(self, show):
@@ -188,7 +191,8 @@ class TestTable:
     def test_headers_are_reached_and_pressed_by_keyboard(self, show):
         browser = show(few_runs())
         browser.execute_script("document.querySelectorAll('table.runs thead button')[0].focus()")
-        browser.switch_to.active_element.send_keys("\ue004")  # tab
+        for _ in range(2):
+            browser.switch_to.active_element.send_keys("\ue004")  # tab
         browser.switch_to.active_element.send_keys("\ue007")  # enter
         assert names(browser)[0] == "sub-1"
 
@@ -197,7 +201,7 @@ class TestTable:
         [
             ("SUB-1", ["sub-10", "sub-1"]),
             ("198 rows", ["sub-2"]),
-            ("sub done", ["sub-10", "sub-9", "sub-1"]),
+            ("sub status:complete", ["sub-10", "sub-9", "sub-1"]),
             ("has:warnings", ["sub-10"]),
             ("nobody", []),
         ],
@@ -211,7 +215,7 @@ class TestTable:
     def test_found_rows_stay_in_the_order_chosen(self, show):
         browser = show(few_runs())
         sort_by(browser, KEPT)
-        type_into_filter(browser, "done")
+        type_into_filter(browser, "complete")
         assert names(browser) == ["sub-1", "sub-10", "sub-9"]
 
     def test_count_in_the_head_shows_these_runs(self, show):
@@ -243,7 +247,7 @@ class TestTable:
         browser = show(study_rows(250))
         sort_by(browser, FD)
         sort_by(browser, FD)
-        assert column(browser, FD)[:2] == ["0.250", "0.249"]
+        assert names(browser)[:2] == ["sub-250", "sub-249"]
 
     def test_few_runs_need_no_pages(self, show):
         assert find(show(study_rows(40)), ".pager") == []
@@ -260,7 +264,7 @@ class TestStrips:
     def test_every_picture_has_a_text(self, show):
         browser = show(study_rows(40))
         texts = [picture.get_attribute("aria-label") for picture in find(browser, "canvas, img, svg")]
-        assert len(texts) == 6
+        assert len(texts) == 5
         assert [text for text in texts if "over 38 runs: median" not in text] == []
 
     def test_outlier_is_named_on_hover(self, show):
@@ -282,13 +286,89 @@ class TestStrips:
         assert (link.text, link.get_attribute("href").rsplit("/", 1)[1]) == ("sub-x", "sub-x_report.html")
 
     def test_more_outliers_are_shown_in_the_table(self, show):
-        rows = [done(f"sub-{k}", mean_fd=0.1 + k / 1000) for k in range(30)]
-        browser = show([*rows, *(done(f"sub-x{k}", mean_fd=2 + k) for k in range(5))])
+        rows = [done(f"sub-{k}", median_tsnr=60 + k / 10) for k in range(30)]
+        browser = show([*rows, *(done(f"sub-x{k}", median_tsnr=200 + k) for k in range(5))])
         (more,) = find(browser, ".outliers [data-find]")
         assert more.text == "and 2 more"
         more.click()
         assert names(browser) == [f"sub-x{k}" for k in range(5)]
-        assert [cell.text for cell in find(browser, "td.outlier")] == [f"{2 + k}.000" for k in range(5)]
+        assert [cell.text for cell in find(browser, "td.outlier")] == [f"{200 + k}.0" for k in range(5)]
+
+
+class TestConcerns:
+    def test_runs_that_need_a_look_say_why(self, show):
+        browser = show(
+            [done("a"), done("b", mean_fd=0.53), done("c", min_coverage=0.04, minutes=8.96), excluded("d", mean_fd=0.9)]
+        )
+        assert names(browser) == ["c", "b", "d", "a"]
+        assert column(browser, 0) == ["!! needs a look", "! needs a look", "⊘ excluded", "✓ complete"]
+        rows = find(browser, "table.runs tbody tr")
+        said = [[line.text for line in row.find_elements("css selector", ".concern")] for row in rows]
+        assert said == [
+            ["!! lowest coverage 0.04, below 0.1", "! minutes kept 8.96 min, below 9 min"],
+            ["! mean FD of kept volumes 0.53 mm, above 0.2 mm"],
+            [],
+            [],
+        ]
+
+    def test_concerns_have_the_words_of_the_summary(self, show):
+        row = done("b", mean_fd=0.2003, minutes=4.2, degrees_of_freedom=19.99, min_coverage=0.3)
+        browser = show([done("a"), row])
+        concerns = judge(row, DEFAULT_THRESHOLDS).concerns
+        assert [line.text.partition(" ")[2] for line in find(browser, ".concern")] == [
+            each.concern for each in concerns
+        ]
+
+    def test_judged_numbers_have_a_sign(self, show):
+        browser = show([done("a"), done("b", mean_fd=0.53)])
+        assert column(browser, FD) == ["! 0.530", "0.150"]
+        assert find(browser, "td.number.amber")[0].get_attribute("title") == (
+            "mean FD of kept volumes 0.53 mm, above 0.2 mm"
+        )
+
+    @pytest.mark.parametrize(
+        ("words", "found"),
+        [("needs:look", ["c", "b"]), ("coverage", ["c"]), ("status:red", ["c"]), ("status:complete", ["a"])],
+    )
+    def test_filter_finds_concerns(self, show, words, found):
+        browser = show([done("a"), done("b", mean_fd=0.53), done("c", min_coverage=0.04)])
+        type_into_filter(browser, words)
+        assert names(browser) == found
+
+    def test_marks_and_thresholds_have_colours_of_their_own(self, show):
+        browser = show([done("a"), done("b"), done("c", mean_fd=0.3), done("d", mean_fd=0.6)])
+        # On the axis of coverage, all have the same value, and no threshold is near.
+        assert pixels(browser, MEAN_FD + 2, AMBER) > 10
+        assert pixels(browser, MEAN_FD + 2, RED) > 10
+        plain = [done("a", mean_fd=0.1), done("b", mean_fd=0.12)]
+        assert pixels(show(plain), MEAN_FD, AMBER) == pixels(browser, MEAN_FD, RED) == 0
+        dashed = [done(f"{k}", mean_fd=0.1) for k in range(300)]
+        browser = show([*dashed, done("c", mean_fd=0.6), done("d", mean_fd=0.61)])
+        assert pixels(browser, MEAN_FD, AMBER) > 10
+
+    @pytest.mark.parametrize("width", [320, TELEPHONE, 800, 1280])
+    def test_marks_do_not_touch_the_edges_of_their_strip(self, show, width):
+        rows = [done(f"{k}", mean_fd=0.1, median_tsnr=k % 2 + 50) for k in range(60)]
+        rows += [done(f"x{k}", mean_fd=0.6 + k, median_tsnr=20) for k in range(20)]
+        browser = show(rows, width=width)
+        script = """
+          const done = arguments[0];
+          const isEmpty = (canvas) => {
+            const {width, height} = canvas, context = canvas.getContext("2d");
+            // Ticks and their numbers are below.
+            const strips = [[0, 0, width, 2], [0, 0, 2, height - 44], [width - 2, 0, 2, height - 44]];
+            return strips.every((strip) => context.getImageData(...strip).data.every((value) => !value));
+          };
+          requestAnimationFrame(() => requestAnimationFrame(
+            () => done([...document.querySelectorAll("figure.strip canvas")].map(isEmpty))));"""
+        assert all(browser.execute_async_script(script))
+        assert scrolls_sideways(browser) is False
+
+    def test_wide_table_shows_that_it_goes_on(self, show):
+        browser = show(few_runs(), width=TELEPHONE)
+        frame = find(browser, ".frame")[0]
+        assert browser.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth", frame)
+        assert frame.value_of_css_property("background-attachment") == "local, local, scroll, scroll"
 
 
 class TestTenThousandRuns:

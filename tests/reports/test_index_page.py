@@ -11,18 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from images import make_labels, make_series, save
-from index_rows import HOSTILE, done, failed, not_started, study_rows
+from index_rows import HOSTILE, done, excluded, failed, not_started, study_rows
 
 from niimasker.cli import main
 from niimasker.options.merging import make_settings
-from niimasker.reports.index_page import MEASURES, make_index_page, make_strip, short_names, write_index
+from niimasker.options.thresholds import Threshold, Thresholds
+from niimasker.reports.index_page import make_index_page, write_index
 from niimasker.reports.outlying_runs import find_outliers, find_outliers_by_pipeline, scaled_deviation
+from niimasker.reports.run_names import short_names
+from niimasker.reports.strips import Measure, choose_measures, make_strip
 from niimasker.study.preparation import prepare
 from niimasker.workflow import run_study
 
 DATE = datetime(2026, 11, 2, 9, 5, tzinfo=UTC)
 VERSIONS = {"python": "3.12.1", "niimasker": "1.2.3", "nilearn": "0.14.1"}
-MEASURE = {measure.key: measure for measure in MEASURES}
+MEASURE = {measure.key: measure for measure in choose_measures([])}
+VOLUMES = Measure("n_volumes", "Kept volumes", "volumes that are neither discarded nor censored", "", 0)
 
 
 def make_page(rows, links=None):
@@ -65,8 +69,15 @@ class TestPage:
 
     def test_head_counts_runs(self):
         page = make_page([done("a"), done("b", n_warnings=3), failed("c"), not_started("d")])
-        for words in ("4 runs", "2 done", "1 failed", "1 not started", "1 with warnings"):
+        for words in ("4 runs", "2 complete", "1 failed", "1 not started", "1 with warnings"):
             assert words in page
+
+    def test_head_counts_runs_that_need_a_look(self):
+        page = make_page([done("a"), done("b", mean_fd=0.3), done("c", mean_fd=0.6), done("d", min_coverage=0.4)])
+        assert "1 complete</a>" in page
+        assert "3 need a look (1 red)</a>" in page
+        assert "1 needs a look</a>" in make_page([done("a"), done("b", mean_fd=0.3)])
+        assert "<title>niimasker: 2 runs, 1 to look at</title>" in make_page([done("a"), done("b", mean_fd=0.3)])
 
     def test_title_says_what_failed(self):
         assert "<title>niimasker: 2 runs, 1 failed</title>" in make_page([done("a"), failed("b")])
@@ -81,18 +92,18 @@ class TestPage:
     def test_counts_are_there_without_javascript(self):
         page = make_page([done("a"), failed("b"), not_started("c")])
         (words,) = re.findall(r"<noscript>(.*?)</noscript>", page, re.DOTALL)
-        assert "1 of 3 runs are done, 1 failed and\n1 are not started" in words
+        assert "1 of 3 runs are complete, 0 need a look, 1 failed and\n1 are not started" in words
 
     def test_missing_numbers_are_null(self):
-        run = study_of(make_page([done("a", mean_fd=float("nan"), n_volumes=150, n_censored=46, n_discarded=4)]))[
+        run = study_of(make_page([done("a", mean_fd=float("nan"), n_volumes=150, n_censored=446, n_discarded=4)]))[
             "runs"
         ][0]
-        assert run[7][:2] == [150, None]
-        assert run[6] == 200
+        assert run[7][:2] == [2.5, None]
+        assert (run[6], run[9]) == (600, 150)
 
     def test_hostile_names_cannot_leave_the_text(self):
         page = make_page([done(name) for name in HOSTILE] + [failed("x", reason=HOSTILE[0])] * 5)
-        assert page.count("<script") == 3
+        assert page.count("<script") == 4
         assert "alert(1)</script>" not in page
         assert set(HOSTILE) <= set(names_of(page))
 
@@ -104,8 +115,11 @@ class TestPage:
         rows[7] = done("sub-7_task-rest_bold", mean_fd=3.5)
         page = make_page(rows)
         labels = re.findall(r'<canvas role="img" aria-label="(.*?)"', page)
-        assert len(labels) == len(MEASURES)
-        assert labels[1] == ("Mean FD over 20 runs: median 0.205 mm (0.100 to 3.500 mm). Outliers: sub-7 3.500 mm.")
+        assert len(labels) == 5
+        assert labels[1] == (
+            "Mean FD over 20 runs: median 0.205 mm (0.100 to 3.500 mm); amber above 0.2, red above 0.55 mm. "
+            "Outliers: sub-7 3.500 mm."
+        )
 
     def test_ten_thousand_runs_make_a_small_page_soon(self):
         rows = study_rows(10_000)
@@ -115,6 +129,59 @@ class TestPage:
         assert len(page) < 4_000_000
         assert page.count("<tr") == 1
         assert "<svg" not in page
+
+
+class TestConcerns:
+    def test_runs_are_sorted_by_concern(self):
+        rows = [
+            done("green"),
+            not_started("not started"),
+            done("amber", mean_fd=0.3),
+            excluded("excluded", mean_fd=0.9),
+            done("amber twice", mean_fd=0.3, min_coverage=0.4),
+            done("red", min_coverage=0.05),
+            failed("failed"),
+            done("red and amber", min_coverage=0.05, mean_fd=0.3),
+            done("red twice", min_coverage=0.05, mean_fd=0.9),
+        ]
+        assert names_of(make_page(rows)) == [
+            "failed",
+            "red twice",
+            "red and amber",
+            "red",
+            "amber twice",
+            "amber",
+            "excluded",
+            "not started",
+            "green",
+        ]
+
+    @pytest.mark.parametrize(
+        ("column", "green", "amber", "red"),
+        [
+            ("minutes", 9.0, 8.99, 4.99),
+            ("mean_fd_kept", 0.2, 0.2001, 0.5501),
+            ("degrees_of_freedom", 50.0, 49.9, 19.9),
+            ("min_coverage", 0.5, 0.499, 0.099),
+        ],
+    )
+    def test_state_follows_the_threshold_of_each_number(self, column, green, amber, red):
+        rows = [done("a", **{column: green}), done("b", **{column: amber}), done("c", **{column: red})]
+        runs = {run[0]: run for run in study_of(make_page(rows))["runs"]}
+        assert [runs[name][2] for name in "abc"] == ["complete", "amber", "red"]
+        assert [len(runs[name][10]) for name in "abc"] == [0, 1, 1]
+
+    def test_unknown_numbers_are_no_concern(self):
+        run = study_of(make_page([done("a", mean_fd=float("nan"), minutes=None)]))["runs"][0]
+        assert (run[2], run[10]) == ("complete", [])
+
+    def test_thresholds_of_the_call_count(self):
+        strict = Thresholds(mean_fd=Threshold(0.05, 0.1))
+        page = make_index_page([done("a"), done("b")], [None] * 2, date=DATE, versions=VERSIONS, thresholds=strict)
+        study = study_of(page)
+        assert [run[2] for run in study["runs"]] == ["red", "red"]
+        assert study["strips"][1]["limits"] == [0.05, 0.1]
+        assert "amber above 0.05, red above 0.1 mm" in page
 
 
 class TestOutliers:
@@ -139,14 +206,8 @@ class TestOutliers:
         assert find_outliers(np.array([1.0, 1.1, 1.2, 900.0, np.nan])) == ()
 
     def test_failed_run_counts_for_nothing(self):
-        rows = [*(done(str(k), seconds=10.0 + k / 10) for k in range(10)), failed("x")]
-        assert len(make_strip(rows, MEASURE["seconds"]).known) == 10
-
-    def test_first_run_that_takes_its_imports_is_no_outlier(self):
-        rows = [*(done(str(k), seconds=0.1 + k / 1000) for k in range(10)), done("first", seconds=2.2)]
-        strip = make_strip(rows, MEASURE["seconds"])
-        assert (strip.outliers, len(strip.known)) == ((), 11)
-        assert make_strip([{**row, "mean_fd": row["seconds"]} for row in rows], MEASURE["mean_fd"]).outliers == (10,)
+        rows = [*(done(str(k), median_tsnr=10.0 + k / 10) for k in range(10)), failed("x")]
+        assert len(make_strip(rows, MEASURE["median_tsnr"]).known) == 10
 
     def test_far_outlier_does_not_stretch_the_axis(self):
         rows = [*(done(str(k), median_tsnr=10.0 + k / 10) for k in range(10)), done("x", median_tsnr=1e6)]
@@ -154,25 +215,26 @@ class TestOutliers:
         assert low == 10.0
         assert high < 20
 
-    def test_value_that_is_not_marked_is_drawn_in_its_place(self):
-        rows = [*(done(str(k), seconds=0.1 + k / 1000) for k in range(10)), done("first", seconds=2.2)]
-        assert make_strip(rows, MEASURE["seconds"]).axis_range == (0.1, 2.2)
-
     @pytest.mark.parametrize(
         ("key", "values", "drawn"),
         [
-            ("seconds", (1.8351, 1.8362), (1.33565, 2.33565)),
-            ("seconds", (0.2, 0.3), (0.0, 1.0)),
+            ("median_tsnr", (1.8351, 1.8362), (1.33565, 2.33565)),
+            ("median_tsnr", (0.2, 0.3), (0.0, 1.0)),
             ("min_coverage", (1.0, 1.0), (0.9, 1.0)),
-            ("n_volumes", (150, 196), (150, 196)),
+            ("minutes", (5, 9.5), (5, 9.5)),
         ],
     )
     def test_small_differences_stay_small_on_the_axis(self, key, values, drawn):
         strip = make_strip([done(str(place), **{key: value}) for place, value in enumerate(values)], MEASURE[key])
         assert strip.axis_range == pytest.approx(drawn)
 
+    def test_volumes_are_counted_where_no_repetition_time_is_known(self):
+        rows = [done("a", minutes=None), done("b", minutes=float("nan"))]
+        assert choose_measures(rows)[0] == VOLUMES
+        assert choose_measures([*rows, done("c")])[0] == MEASURE["minutes"]
+
     def test_one_run_has_nothing_to_compare(self):
-        assert make_strip([done("a"), failed("b")], MEASURE["seconds"]) is None
+        assert make_strip([done("a"), failed("b")], MEASURE["minutes"]) is None
 
 
 class TestShortNames:
@@ -204,7 +266,7 @@ class TestWriting:
         write_index(tmp_path, [done("a")], [None])
         text = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
         linked = re.findall(r'(?:src|href)="(assets/.*?)"', text)
-        assert len(linked) == 3
+        assert len(linked) == 4
         assert [name for name in linked if not (tmp_path / "reports" / name).is_file()] == []
 
     @pytest.fixture
@@ -219,7 +281,7 @@ class TestWriting:
     def test_run_of_the_program_writes_it(self):
         assert main(["out", "-i", "a.nii.gz", "b.nii.gz", "-r", "labels.nii.gz"]) == 1
         runs = study_of(Path("out/reports/index.html").read_text(encoding="utf-8"))["runs"]
-        assert [run[:3] for run in runs] == [["b", "b.nii.gz", "failed"], ["a", "a.nii.gz", "done"]]
+        assert [run[:3] for run in runs] == [["b", "b.nii.gz", "failed"], ["a", "a.nii.gz", "red"]]
         assert [run[4] for run in runs] == [None, "a_report.html"]
         assert Path("out/reports/a_report.html").is_file()
 
@@ -234,7 +296,7 @@ class TestWriting:
         with pytest.raises(KeyboardInterrupt):
             run_study(prepare(make_settings(options)), on_outcome=interrupt)
         runs = study_of(Path("out/reports/index.html").read_text(encoding="utf-8"))["runs"]
-        assert [run[1:3] for run in runs] == [["b.nii.gz", "not started"], ["a.nii.gz", "done"]]
+        assert [run[1:3] for run in runs] == [["a.nii.gz", "red"], ["b.nii.gz", "not started"]]
 
     @pytest.mark.usefixtures("_images")
     def test_no_report_leaves_it_out(self):

@@ -7,7 +7,7 @@
 
    `sortableTable(table, source)` supplies the rows of a table that is too long to be written as HTML. `source` has
    `rows`, an array of any values; `value(row, column)`, the value to sort by; `text(row)`, the text to search; and
-   `element(row)`, the <tr>. */
+   `element(row)`, the <tr>. Its `onDraw()`, if there is one, is called before rows are drawn. */
 "use strict";
 
 /** Return a new element; its content is text or elements, never markup. */
@@ -89,6 +89,11 @@ const sortableTable = (() => {
         button.addEventListener("click", () => this.cycleSort(column));
         header.append(button);
       });
+    }
+
+    /** Have texts that have changed be made again when they are searched next. */
+    forgetTexts() {
+      this.texts.clear();
     }
 
     addTools() {
@@ -176,6 +181,7 @@ const sortableTable = (() => {
       const { page, column, direction } = this.state;
       const first = page * (this.pageSize === Infinity ? 0 : this.pageSize);
       const rows = this.shown.slice(first, first + this.pageSize);
+      this.source.onDraw?.();
       this.body.replaceChildren(...rows.map((row) => this.source.element(row)));
       this.headers.forEach((header, position) => {
         const order = position === column ? (direction === 1 ? "ascending" : "descending") : "none";
