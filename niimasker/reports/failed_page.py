@@ -20,7 +20,7 @@ from niimasker.outputs.page_ends import FAILED
 from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.reports.links import Link, link_to_preprocessing
 from niimasker.reports.motion_figure import Trace, plot_motion
-from niimasker.reports.pages import link_to_assets, render, write_assets, write_page
+from niimasker.reports.pages import find_output, link_to_assets, render, write_assets, write_page
 from niimasker.reports.plots import Plot
 from niimasker.reports.run_page import Fact, format_setting, make_censored_fact
 from niimasker.reports.run_titles import Title, make_title
@@ -105,21 +105,23 @@ def make_failed_view(
 def write_failed_page(path: Path, view: FailedView, output_dir: Path) -> None:
     """Write the page of a run without tables, and the assets beside it."""
     folder = output_dir / REPORTS_FOLDER
-    page = make_failed_page(view, assets=link_to_assets(path, folder))
+    page = make_failed_page(view, assets=link_to_assets(path, folder), output=find_output(path, folder))
     write_assets(folder)
     write_page(path, page)
 
 
-def make_failed_page(view: FailedView, *, assets: str) -> str:
+def make_failed_page(view: FailedView, *, assets: str, output: str = "") -> str:
     """Return the page of a run without tables as HTML.
 
     Parameters
     ----------
     assets
         The folder of the style sheet and scripts, relative to the page.
+    output
+        The output name of the run.
     """
     settings = {name: format_setting(value) for name, value in view.settings.items()}
-    return render("failed.html.j2", assets=assets, run=view, settings=settings) + f"\n{FAILED}"
+    return render("failed.html.j2", assets=assets, output=output, run=view, settings=settings) + f"\n{FAILED}"
 
 
 def _find_t_r(series: Series | None, settings: Settings) -> float | None:

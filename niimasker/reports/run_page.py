@@ -11,7 +11,7 @@ from pathlib import Path
 from niimasker.errors import count
 from niimasker.outputs.files import REPORTS_FOLDER
 from niimasker.reports.motion_section import make_motion_section
-from niimasker.reports.pages import link_to_assets, render, write_assets, write_page
+from niimasker.reports.pages import find_output, link_to_assets, render, write_assets, write_page
 from niimasker.reports.run_view import RunView
 from niimasker.reports.sections import make_section
 from niimasker.reports.steps import REASON_LABELS
@@ -35,22 +35,25 @@ class Fact:
 def write_report(path: Path, run: RunView, output_dir: Path) -> None:
     """Write a run's page and the assets beside it."""
     folder = output_dir / REPORTS_FOLDER
-    page = make_report(run, assets=link_to_assets(path, folder))
+    page = make_report(run, assets=link_to_assets(path, folder), output=find_output(path, folder))
     write_assets(folder)
     write_page(path, page)
 
 
-def make_report(run: RunView, *, assets: str) -> str:
+def make_report(run: RunView, *, assets: str, output: str = "") -> str:
     """Return the page of a run as HTML.
 
     Parameters
     ----------
     assets
         The folder of the style sheet and scripts, relative to the page.
+    output
+        The output name of the run.
     """
     return render(
         "run.html.j2",
         assets=assets,
+        output=output,
         run=run,
         verdict=make_panel(run.result, run.thresholds, run.origins, list_regions(run)),
         facts=list(list_facts(run)),
