@@ -158,6 +158,7 @@ def _study_data(measures: Sequence[Measure], strips: Sequence[Strip], thresholds
                 "red": each.criterion.add_unit(f"{each.threshold.red:g}"),
             }
             for each in judge({}, thresholds).judgements
+            if each.threshold is not None
         ],
     }
 

@@ -91,7 +91,8 @@ class Strip:
     @property
     def limits(self) -> tuple[float, float] | None:
         """From where on a value is amber and red; None if runs are not judged by it."""
-        return None if self.threshold is None else (self.threshold.threshold.amber, self.threshold.threshold.red)
+        threshold = None if self.threshold is None else self.threshold.threshold
+        return None if threshold is None else (threshold.amber, threshold.red)
 
 
 def make_strip(rows: Sequence[Row], measure: Measure, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Strip | None:
