@@ -24,10 +24,10 @@ class Thresholds:
     ----------
     minutes
         Kept volumes times repetition time, in minutes; a concern below. In Birn et al. (2013) the reliability of
-        connectivity rises steeply from 5 minutes, the shortest they measured, and flattens from 9 to 12 minutes.
+        connectivity rises greatly from 5 to 13 minutes, and gains between sessions diminish after 9 to 12 minutes.
     mean_fd
         Mean framewise displacement of the kept volumes, in mm; a concern above. Power et al. (2014) censor volumes
-        above 0.2 mm, and Parkes et al. (2018) exclude runs with a mean above 0.55 mm.
+        above 0.2 mm, and Parkes et al. (2018) exclude participants with a mean above 0.55 mm (of Jenkinson's).
     degrees_of_freedom
         Those left after cleaning; a concern below. With 50, a correlation must be beyond 0.27 to differ from 0
         (two-sided p < 0.05), with 20 beyond 0.42.

@@ -226,6 +226,12 @@ FOUND = [
     ("`--min_minutes`", "is not known", f"{ODD} --min_minutes 1", "--min_minutes needs one"),
     ("`--min_minutes`", "VolumeTiming", f"{TIMED.format('1')} --min_minutes 1", "which --min_minutes needs"),
     ("`--max_mean_fd`", "is not known", "--regressor_files short.tsv --max_mean_fd 1", "cannot judge this run"),
+    ("`--judge`", "a file that is missing", "--judge missing.json", "cannot be read"),
+    ("`--judge`", "no JSON", "--judge no_thresholds.csv", "not valid JSON"),
+    ("`--judge`", "an unknown key", "--judge unknown.json", "unknown key 'minute'"),
+    ("`--judge`", "given twice", "--judge twice.json", "'minutes' is given twice"),
+    ("`--judge`", "missing or no number", "--judge no_red.json", "has no 'red'"),
+    ("`--judge`", "milder", "--judge swapped.json", "amber 5 is below red 9"),
     ("`--min_minutes`, `--max_mean_fd`, `--max_censored`", "all runs", "--max_mean_fd 0.001", "all runs are excluded"),
     ("`--connectivity`", "no kind of", "--connectivity precision --fisher_z", "--fisher_z transforms correlations"),
     ("`--connectivity`", "no regressors", "--regressors none --connectivity pearson", "without nuisance regression"),
@@ -334,7 +340,7 @@ def write_odd_images(folder: Path) -> None:
 
 
 def write_odd_tables(folder: Path) -> None:
-    """Write tables of names that do not fit the odd atlas, whose regions are 1 to 4, and one of coordinates."""
+    """Write tables of names that do not fit the odd atlas, whose regions are 1 to 4, of coordinates, and thresholds."""
     tables = {
         "numbers.csv": "index,name\n1,7\n2,8\n3,9\n4,10\n",
         "two.csv": "this,that,name\n1,2,a\n2,1,b\n3,4,c\n4,3,d\n",
@@ -344,6 +350,11 @@ def write_odd_tables(folder: Path) -> None:
         "broken.label": '1 0 0 0 1 1 1 "a"\n2 b\n3 0 0 0 1 1 1 "c"\n4 0 0 0 1 1 1 "d"\n',
         "radii.csv": "x,y,z,radius\n0,0,0,8\n",
         "diameters.csv": "x,y,z,diameter\n0,0,0,8\n",
+        "no_thresholds.csv": "minutes,9,5\n",
+        "unknown.json": '{"minute": {"amber": 9, "red": 5}}',
+        "twice.json": '{"minutes": null, "minutes": null}',
+        "no_red.json": '{"minutes": {"amber": 9}}',
+        "swapped.json": '{"minutes": {"amber": 5, "red": 9}}',
         "words.csv": "id,name\nROI2,a\nROI1,b\nROI4,c\nROI3,d\n",
     }
     for name, text in tables.items():

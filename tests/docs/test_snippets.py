@@ -27,10 +27,11 @@ ODD_TABLE = "roi 1\tLeft A\tB\n1.5\tn/a\t2\n-3e-1\tn/a\t7\n4\tn/a\tn/a\n"
 
 
 @pytest.mark.parametrize("block", blocks("json"))
-def test_json_blocks_are_configurations_or_files_of_pipelines(tmp_path, block):
+def test_json_blocks_are_configurations_or_files_of_an_option(tmp_path, block):
     path = tmp_path / "config.json"
     path.write_text(block, "utf-8")
-    config = read_config(path) if "input_files" in block else {**PLAIN, "pipelines": str(path)}
+    option = "judge" if '"amber"' in block else "pipelines"
+    config = read_config(path) if "input_files" in block else {**PLAIN, option: str(path)}
     assert make_settings({"output_dir": "results"}, config)
 
 
