@@ -114,18 +114,42 @@ def read_relmat(name):
 class TestHead:
     def test_run_without_warnings_says_so(self):
         text = report().text
-        assert "Done, no warnings" in text
+        assert "complete, look at minutes kept" in text
         assert "No warnings." in text
 
-    def test_each_warning_is_shown_with_its_number(self):
+    def test_warnings_are_shown_and_change_no_status(self):
         page = report(t_r=3.0)
-        assert "Done, with 1 warning " in page.text
+        assert "complete, look at minutes kept" in page.text
         assert "--t_r 3 s is used, but the header says 2 s." in page.text
 
     def test_volumes_are_counted(self):
         page = report(discard_scans=3, scrub=True, scrub_segment=0, **CONFOUNDS)
         for part in ("60 volumes read", "3 discarded", "3 censored: framewise displacement 3", "54 kept (90%)"):
             assert part in page.text
+
+    def test_reasons_of_censoring_add_up_unless_they_overlap(self):
+        motion = pd.read_csv("confounds.tsv", sep="\t", na_values="n/a")
+        motion.loc[[5, 10], "std_dvars"] = 2.0
+        motion.to_csv("confounds.tsv", sep="\t", index=False, na_rep="n/a")
+        text = report(scrub=True, scrub_segment=0, **CONFOUNDS).text
+        assert "4 censored: framewise displacement 3, std DVARS 2; some for several reasons" in text
+        motion.loc[10, "std_dvars"] = 1.0
+        motion.to_csv("confounds.tsv", sep="\t", index=False, na_rep="n/a")
+        text = report(scrub=True, scrub_segment=0, **CONFOUNDS).text
+        assert "4 censored: framewise displacement 3, std DVARS 1 56 kept" in text
+
+    def test_sources_of_the_judged_numbers_are_shown(self):
+        text = report(discard_scans=1, scrub=True, scrub_segment=0, **CONFOUNDS).text
+        assert "56 volumes of 2 s, TR from the image's header" in text
+        assert "highest 0.90 mm FD from column framewise_displacement of the confounds table" in text
+        assert "left of 56 kept volumes after 2 regressors and the mean" in text
+
+    def test_displacement_that_a_table_lacks_is_said_to_be_lacking(self):
+        Path("columns.tsv").write_text("x\n" + "0\n1\n" * (N_VOLUMES // 2))
+        lacking = "the confounds table has neither framewise displacement nor all six motion parameters"
+        page = report(regressor_files=["columns.tsv"], regressors="none")
+        assert page.text.count(lacking) == 2
+        assert f"Motion is not shown: {lacking}." in page.text
 
     def test_source_of_t_r_is_shown(self):
         assert "2 s TR, from the header" in report().text
@@ -331,7 +355,8 @@ class TestOddRuns:
     def test_run_whose_columns_are_all_missing_has_a_page(self):
         save(Path("flat.nii.gz"), np.full((*LABELS.shape, 20), 7.0), t_r=2.0)
         page = report(image="flat.nii.gz", standardize=True)
-        assert "Done, but no region has a signal" in page.text
+        assert "complete, look at minutes kept, degrees of freedom and lowest coverage" in page.text
+        assert "0 regions with signal" in page.text
         assert "No matrix: it needs two regions with a signal." in page.text
         assert "No spectrum: the mean signal does not vary." in page.text
 
