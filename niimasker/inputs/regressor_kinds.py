@@ -44,10 +44,10 @@ _EXPANSION = re.compile(r"((?:_derivative\d+)?)((?:_power\d+)?)$")
 _COLUMNS = {
     MOTION: "|".join((*MOTION_PARAMETERS, *OLD_MOTION_PARAMETERS)),
     COSINES: r"cosine_?\d+|Cosine\d+",
-    TISSUES: "csf|white_matter|csf_wm|CSF|WhiteMatter",
+    TISSUES: "csf|white_matter|csf_wm|tcompcor|CSF|WhiteMatter",
     GLOBAL: "global_signal|GlobalSignal",
     ANATOMICAL: r"[acw]_comp_cor_\d+|aCompCor\d+",
-    TEMPORAL: r"t_comp_cor_\d+|tCompCor\d+|tcompcor",
+    TEMPORAL: r"t_comp_cor_\d+|tCompCor\d+",
     EDGE: r"edge_comp_\d+",
     AROMA: r"aroma_(orth_)?motion_\d+|AROMAAggrComp\d+",
     INDEPENDENT: r"ICA_\d+",

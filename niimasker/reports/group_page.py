@@ -19,10 +19,10 @@ from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import GroupFiles
 from niimasker.reports import group_figures, heatmaps
 from niimasker.reports.group_runs import list_group_runs
-from niimasker.reports.methods import Paragraph
 from niimasker.reports.pages import render, write_assets, write_page
+from niimasker.reports.paragraphs import Paragraph, make_paragraph
 from niimasker.reports.plots import Plot
-from niimasker.reports.references import CIRIC_2017, PARKES_2018, POWER_2012
+from niimasker.reports.references import CIRIC_2017, NIIMASKER, PARKES_2018, POWER_2012
 from niimasker.reports.region_groups import describe_order, group_regions
 from niimasker.reports.run_page import Fact
 from niimasker.reports.run_view import MAX_COLUMNS
@@ -277,11 +277,10 @@ def describe_group(groups: Sequence[Group], versions: Mapping[str, str], *, fish
     if any(group.qcfc for group in groups):
         text += (
             " Residual effects of motion were assessed by QC-FC, Pearson's correlation over runs between each edge and "
-            f"mean framewise displacement ({POWER_2012[0]}). It was summarised by the share of edges with "
+            f"mean framewise displacement ({POWER_2012.short}). It was summarised by the share of edges with "
             f"p < {SIGNIFICANT:g} (two-sided, uncorrected), the median absolute correlation, and its distance "
             "dependence, that is, Pearson's correlation over edges between QC-FC and the Euclidean distance between "
-            f"the centres of the regions ({CIRIC_2017[0]}) and Spearman's rank correlation ({PARKES_2018[0]}), "
+            f"the centres of the regions ({CIRIC_2017.short}) and Spearman's rank correlation ({PARKES_2018.short}), "
             f"computed with scipy {versions['scipy']}."
         )
-    cited = (CIRIC_2017, PARKES_2018, POWER_2012)
-    return Paragraph(text, tuple(full for short, full in cited if short in text))
+    return make_paragraph(text, (CIRIC_2017, NIIMASKER, PARKES_2018, POWER_2012))

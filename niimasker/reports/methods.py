@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 
 from niimasker.errors import count
 from niimasker.inputs.framewise_displacement import HEAD_RADIUS
-from niimasker.inputs.regressor_words import VOLUME_WORDS
+from niimasker.inputs.preprocessing import Program
 from niimasker.inputs.runs import AUTO
 from niimasker.inputs.templates import is_template
 from niimasker.options.settings import CUBIC, LINEAR, NOTCH, PCHIP, Settings
 from niimasker.regions.atlases.queries import PREFIX, is_atlas_query
 from niimasker.regions.roi_files import RoiFile, name_for_all_images, parse_mask, parse_roi_file
+from niimasker.reports.atlas_references import AtlasReferences, cite_atlas
+from niimasker.reports.paragraphs import Paragraph, make_paragraph
 from niimasker.reports.point_words import PointWords
+from niimasker.reports.program_references import OF_PROGRAMS, cite_program, find_publication
 from niimasker.reports.references import (
     ABRAHAM_2014,
     CIRIC_2017,
@@ -26,17 +28,18 @@ from niimasker.reports.references import (
     GRATTON_2020,
     LEDOIT_2004,
     LINDQUIST_2019,
+    NIIMASKER,
     OF_RUNS,
     POWER_2012,
     POWER_2014,
+    Reference,
+    Software,
 )
+from niimasker.reports.regressor_phrases import describe_regressors
 from niimasker.reports.steps import lacks_regression
 from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance
 from niimasker.signals.timeline import Timeline
-
-# More regressors than this are counted instead of named.
-_MAX_NAMED_REGRESSORS = 12
 
 _STANDARDIZED = {
     "zscore_sample": "standardised to zero mean and unit sample standard deviation",
@@ -45,7 +48,7 @@ _STANDARDIZED = {
 }
 
 _INTERPOLATED = {
-    PCHIP: f"monotone cubic interpolation ({FRITSCH_1984[0]})",
+    PCHIP: f"monotone cubic interpolation ({FRITSCH_1984.short})",
     LINEAR: "linear interpolation",
     CUBIC: "cubic spline interpolation",
 }
@@ -58,14 +61,6 @@ _LEDOIT_WOLF_KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Paragraph:
-    """A text, and the full references that it cites."""
-
-    text: str
-    references: tuple[str, ...]
-
-
 def describe_methods(
     settings: Settings,
     cleaning: Cleaning,
@@ -76,6 +71,7 @@ def describe_methods(
     *,
     computes_displacement: bool = False,
     is_denoised: bool = False,
+    programs: Sequence[Program] = (),
 ) -> Paragraph:
     """Return the methods paragraph of a run.
 
@@ -89,8 +85,12 @@ def describe_methods(
         Whether framewise displacement was computed from the motion parameters.
     is_denoised
         Whether another program has denoised the image.
+    programs
+        The programs that have preprocessed the image, the last one first.
     """
+    of_atlases = [cite_atlas(roi_file) for roi_file in settings.roi_file]
     sentences = [
+        *_preprocessing(programs),
         *_motion(cleaning),
         *_displacement(settings, computes_displacement),
         *_volumes(settings, timeline),
@@ -100,7 +100,24 @@ def describe_methods(
         *_connectivity(settings),
     ]
     text = " ".join(sentences)
-    return Paragraph(text, tuple(full for short, full in OF_RUNS if short in text))
+    of_queries = [each for cited in of_atlases for each in cited.publications]
+    publications: list[Reference | Software] = [*OF_RUNS, *OF_PROGRAMS.values(), *of_queries]
+    of_files = [each for cited in of_atlases for each in cited.of_files]
+    return make_paragraph(text, publications, of_files, _list_uncited(of_atlases, programs))
+
+
+def _list_uncited(of_atlases: Sequence[AtlasReferences], programs: Sequence[Program]) -> Iterator[str]:
+    n_unknown = sum(not (cited.publications or cited.of_files) for cited in of_atlases)
+    if n_unknown:
+        yield "the atlases" if n_unknown > 1 else "the atlas"
+    if not programs or any(find_publication(program) is None for program in programs):
+        yield "the preprocessing"
+
+
+def _preprocessing(programs: Sequence[Program]) -> Iterator[str]:
+    if programs:
+        listed = " and ".join(map(cite_program, reversed(programs)))
+        yield f"The images had been preprocessed with {listed}."
 
 
 def _extraction(settings: Settings, kinds: Sequence[str], points: PointWords) -> str:
@@ -126,10 +143,10 @@ def _extraction(settings: Settings, kinds: Sequence[str], points: PointWords) ->
         if settings.smoothing_fwhm
         else ""
     )
-    nilearn = f"nilearn {version('nilearn')} ({ABRAHAM_2014[0]})"
+    nilearn = f"nilearn {version('nilearn')} ({ABRAHAM_2014.short})"
     engines = {"stream": f"which follows the definitions of {nilearn}", "nilearn": f"using the maskers of {nilearn}"}
     return (
-        f"Time series were extracted from {listed}{mask}{smoothing}, with niimasker {version('niimasker')}, "
+        f"Time series were extracted from {listed}{mask}{smoothing}, with {NIIMASKER.short}, "
         f"{engines[settings.engine]}."
     )
 
@@ -146,7 +163,8 @@ def _left_out(settings: Settings, points: PointWords) -> Iterator[str]:
 
 def _cited(roi_file: str) -> str:
     if is_atlas_query(roi_file):
-        return f"nilearn's atlas {roi_file.removeprefix(PREFIX)}"
+        cited = "; ".join(each.short for each in cite_atlas(roi_file).publications)
+        return f"nilearn's atlas {roi_file.removeprefix(PREFIX)} ({cited})"
     return _cited_files(parse_roi_file(roi_file))
 
 
@@ -173,7 +191,7 @@ def _motion(cleaning: Cleaning) -> Iterator[str]:
         source = FAIR_2020 if cleaning.motion_filter.kind == NOTCH else GRATTON_2020
         yield (
             f"Respiration was filtered out of the motion parameters with a {cleaning.motion_filter}, run forwards and "
-            f"backwards ({source[0]}); regressors and framewise displacement were computed from the result."
+            f"backwards ({source.short}); regressors and framewise displacement were computed from the result."
         )
 
 
@@ -182,7 +200,7 @@ def _displacement(settings: Settings, is_computed: bool) -> Iterator[str]:
         radius = HEAD_RADIUS if settings.head_radius is None else settings.head_radius
         yield (
             "Framewise displacement was computed from the motion parameters, with rotations as arcs on a sphere of "
-            f"{radius:g} mm radius ({POWER_2012[0]})."
+            f"{radius:g} mm radius ({POWER_2012.short})."
         )
 
 
@@ -204,7 +222,7 @@ def _volumes(settings: Settings, timeline: Timeline) -> Iterator[str]:
             else ""
         )
         near = _neighbours(settings)
-        yield f"Volumes with {' or '.join(filter(None, limits))}{near} were censored{segments} ({POWER_2014[0]})."
+        yield f"Volumes with {' or '.join(filter(None, limits))}{near} were censored{segments} ({POWER_2014.short})."
     for reason, marked in (("non_steady_state", "as not in the steady state"), ("user", "beforehand")):
         n_marked = np.count_nonzero(timeline.outliers.get(reason, ()))
         if n_marked:
@@ -216,7 +234,7 @@ def _volumes(settings: Settings, timeline: Timeline) -> Iterator[str]:
 def _neighbours(settings: Settings) -> str:
     sides = (("before", settings.censor_before), ("after", settings.censor_after))
     listed = [f"{count(n, 'volume')} {side}" for side, n in sides if n]
-    return f", and the {' and the '.join(listed)} each of them ({POWER_2012[0]})," if listed else ""
+    return f", and the {' and the '.join(listed)} each of them ({POWER_2012.short})," if listed else ""
 
 
 def _cleaning(
@@ -234,17 +252,18 @@ def _cleaning(
             if timeline.n_censored
             else ""
         )
-        together = f" ({LINDQUIST_2019[0]})" if cleaning.filters and nuisance.names else ""
+        together = f" ({LINDQUIST_2019.short})" if cleaning.filters and nuisance.names else ""
         yield f"Time series were {' and '.join(filter(None, steps))}{also}{together}{gaps}."
     if nuisance.orthogonalised:
         yield (
             f"The time series of {count(len(nuisance.orthogonalised), 'rejected independent component')} were "
-            f"orthogonalised to those of {count(len(nuisance.preserved), 'accepted component')} ({DUPRE_2021[0]})."
+            f"orthogonalised to those of {count(len(nuisance.preserved), 'accepted component')} ({DUPRE_2021.short})."
         )
     if nuisance.names:
         yield (
-            f"{_regressors(settings, nuisance)} were then regressed out by ordinary least squares ({CIRIC_2017[0]}), "
-            f"leaving {nuisance.degrees_of_freedom:.4g} degrees of freedom in all."
+            f"Nuisance regressors (n = {len(nuisance.names)}) were then regressed out by ordinary least squares "
+            f"({CIRIC_2017.short}): {describe_regressors(nuisance.names)}. This left "
+            f"{nuisance.degrees_of_freedom:.4g} degrees of freedom in all."
         )
     if lacks_regression(settings, nuisance, is_denoised=is_denoised):
         yield "No nuisance regression was applied."
@@ -260,23 +279,13 @@ def _filter(cleaning: Cleaning) -> str:
     return f"low-pass filtered at {cleaning.low_pass:g} Hz"
 
 
-def _regressors(settings: Settings, nuisance: Nuisance) -> str:
-    n_regressors = len(nuisance.names)
-    words = [word for word in settings.regressors if word not in VOLUME_WORDS]
-    # A word that is not the name of a column selects several columns: a strategy or a pattern.
-    if not {*nuisance.names, *nuisance.left_out}.issuperset(words):
-        return f"Nuisance regressors (n = {n_regressors}, chosen by {', '.join(words)})"
-    named = f": {', '.join(nuisance.names)}" if n_regressors <= _MAX_NAMED_REGRESSORS else ""
-    return f"Nuisance regressors (n = {n_regressors}{named})"
-
-
 def _connectivity(settings: Settings) -> Iterator[str]:
     shrunk = [plural for kind, plural in _LEDOIT_WOLF_KINDS.items() if kind in settings.connectivity]
     measures = ["Pearson correlations"] if "pearson" in settings.connectivity else []
     if shrunk:
         *others, last = shrunk
         listed = f"{', '.join(others)} and {last}" if others else last
-        measures.append(f"{listed} estimated with Ledoit-Wolf shrinkage ({LEDOIT_2004[0]})")
+        measures.append(f"{listed} estimated with Ledoit-Wolf shrinkage ({LEDOIT_2004.short})")
     if measures:
         yield f"Connectivity between regions was measured by {', and by '.join(measures)}."
     if measures and settings.fisher_z:

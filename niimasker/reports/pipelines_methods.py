@@ -9,41 +9,63 @@ from niimasker.errors import count
 from niimasker.group.comparison import AtlasComparison, Comparison
 from niimasker.group.edges import SIGNIFICANT
 from niimasker.group.modularity import FROM_NAMES, LOUVAIN_SEEDS
-from niimasker.reports.methods import Paragraph
-from niimasker.reports.references import CIRIC_2017, PARKES_2018, POWER_2012
+from niimasker.reports.paragraphs import Paragraph, make_paragraph
+from niimasker.reports.references import CIRIC_2017, NIIMASKER, PARKES_2018, POWER_2012, Reference
 from niimasker.signals.connectivity import DESCRIPTIONS
 
-WANG_2024 = (
-    "Wang et al., 2024",
-    "Wang H-T, Meisler SL, Sharmarke H, et al. Continuous evaluation of denoising strategies in resting-state fMRI "
-    "connectivity using fMRIPrep and Nilearn. PLOS Computational Biology 2024; 20: e1011942. "
-    "doi:10.1371/journal.pcbi.1011942",
+WANG_2024 = Reference(
+    "Wang H-T, Meisler SL, Sharmarke H, et al.",
+    "Continuous evaluation of denoising strategies in resting-state fMRI connectivity using fMRIPrep and Nilearn",
+    "PLOS Computational Biology",
+    2024,
+    "20",
+    "e1011942",
+    "10.1371/journal.pcbi.1011942",
 )
-BENJAMINI_1995 = (
-    "Benjamini and Hochberg, 1995",
-    "Benjamini Y, Hochberg Y. Controlling the false discovery rate: a practical and powerful approach to multiple "
-    "testing. Journal of the Royal Statistical Society: Series B 1995; 57: 289-300. "
-    "doi:10.1111/j.2517-6161.1995.tb02031.x",
+BENJAMINI_1995 = Reference(
+    "Benjamini Y, Hochberg Y",
+    "Controlling the false discovery rate: a practical and powerful approach to multiple testing",
+    "Journal of the Royal Statistical Society: Series B",
+    1995,
+    "57",
+    "289-300",
+    "10.1111/j.2517-6161.1995.tb02031.x",
 )
-RUBINOV_2011 = (
-    "Rubinov and Sporns, 2011",
-    "Rubinov M, Sporns O. Weight-conserving characterization of complex functional brain networks. NeuroImage 2011; "
-    "56: 2068-2079. doi:10.1016/j.neuroimage.2011.03.069",
+RUBINOV_2011 = Reference(
+    "Rubinov M, Sporns O",
+    "Weight-conserving characterization of complex functional brain networks",
+    "NeuroImage",
+    2011,
+    "56",
+    "2068-2079",
+    "10.1016/j.neuroimage.2011.03.069",
 )
-BLONDEL_2008 = (
-    "Blondel et al., 2008",
-    "Blondel VD, Guillaume J-L, Lambiotte R, Lefebvre E. Fast unfolding of communities in large networks. Journal of "
-    "Statistical Mechanics: Theory and Experiment 2008: P10008. doi:10.1088/1742-5468/2008/10/P10008",
+BLONDEL_2008 = Reference(
+    "Blondel VD, Guillaume J-L, Lambiotte R, Lefebvre E",
+    "Fast unfolding of communities in large networks",
+    "Journal of Statistical Mechanics: Theory and Experiment",
+    2008,
+    "",
+    "P10008",
+    "10.1088/1742-5468/2008/10/P10008",
 )
-FINN_2015 = (
-    "Finn et al., 2015",
-    "Finn ES, Shen X, Scheinost D, et al. Functional connectome fingerprinting: identifying individuals using patterns "
-    "of brain connectivity. Nature Neuroscience 2015; 18: 1664-1671. doi:10.1038/nn.4135",
+FINN_2015 = Reference(
+    "Finn ES, Shen X, Scheinost D, et al.",
+    "Functional connectome fingerprinting: identifying individuals using patterns of brain connectivity",
+    "Nature Neuroscience",
+    2015,
+    "18",
+    "1664-1671",
+    "10.1038/nn.4135",
 )
-AMICO_2018 = (
-    "Amico and Goñi, 2018",
-    "Amico E, Goñi J. The quest for identifiability in human functional connectomes. Scientific Reports 2018; 8: 8254. "
-    "doi:10.1038/s41598-018-25089-1",
+AMICO_2018 = Reference(
+    "Amico E, Goñi J",
+    "The quest for identifiability in human functional connectomes",
+    "Scientific Reports",
+    2018,
+    "8",
+    "8254",
+    "10.1038/s41598-018-25089-1",
 )
 _REFERENCES = (
     AMICO_2018,
@@ -51,6 +73,7 @@ _REFERENCES = (
     BLONDEL_2008,
     CIRIC_2017,
     FINN_2015,
+    NIIMASKER,
     PARKES_2018,
     POWER_2012,
     RUBINOV_2011,
@@ -74,7 +97,7 @@ def describe_comparison(comparison: Comparison, versions: Mapping[str, str]) -> 
         *_similarity(comparison),
     )
     text = " ".join(sentences)
-    return Paragraph(text, tuple(full for short, full in _REFERENCES if short in text))
+    return make_paragraph(text, _REFERENCES)
 
 
 def _runs(comparison: Comparison, versions: Mapping[str, str]) -> Iterator[str]:
@@ -86,7 +109,8 @@ def _runs(comparison: Comparison, versions: Mapping[str, str]) -> Iterator[str]:
     of_all = "" if n_compared == runs.n_runs else f" of {runs.n_runs:,}"
     yield (
         f"Denoising by {count(len(runs.pipelines), 'pipeline')} ({names}) was compared with niimasker "
-        f"{versions['niimasker']} after published benchmarks ({CIRIC_2017[0]}; {PARKES_2018[0]}; {WANG_2024[0]}), over "
+        f"{versions['niimasker']} after published benchmarks ({CIRIC_2017.short}; {PARKES_2018.short}; "
+        f"{WANG_2024.short}), over "
         f"the {n_compared:,}{of_all} runs{subjects} that every pipeline kept, and over the pairs of regions (edges) "
         f"with a value in all of these. Connectivity was measured by {kinds}."
     )
@@ -100,15 +124,16 @@ def _qcfc(comparison: Comparison, versions: Mapping[str, str]) -> Iterator[str]:
     has_distance = any(measures.dependence for part in comparison.parts for measures in part.measures)
     distance = (
         ", and its distance dependence, Spearman's correlation over edges between QC-FC and the Euclidean distance "
-        f"between the centres of the regions ({PARKES_2018[0]})"
+        f"between the centres of the regions ({PARKES_2018.short})"
         if has_distance
         else ""
     )
     yield (
         "Residual effects of motion were assessed by QC-FC, Pearson's correlation over runs between each edge and mean "
-        f"framewise displacement ({POWER_2012[0]}), with scipy {versions['scipy']}: the median absolute correlation, "
+        f"framewise displacement ({POWER_2012.short}), with scipy {versions['scipy']}: the median absolute "
+        "correlation, "
         f"the share of edges with p < {SIGNIFICANT:g} (two-sided, uncorrected), the share with a false discovery rate "
-        f"below {SIGNIFICANT:g} ({BENJAMINI_1995[0]}){distance}."
+        f"below {SIGNIFICANT:g} ({BENJAMINI_1995.short}){distance}."
     )
 
 
@@ -122,7 +147,7 @@ def _losses() -> Iterator[str]:
 def _modularity(comparison: Comparison) -> Iterator[str]:
     sources = {measures.modularity.source for part in comparison.parts for measures in part.measures}
     louvain = (
-        f"found in the positive edges by the Louvain method ({BLONDEL_2008[0]}; networkx {version('networkx')}, the "
+        f"found in the positive edges by the Louvain method ({BLONDEL_2008.short}; networkx {version('networkx')}, the "
         f"best of {len(LOUVAIN_SEEDS)} seeds)"
     )
     named = "that the atlas assigns the regions to"
@@ -131,7 +156,8 @@ def _modularity(comparison: Comparison) -> Iterator[str]:
     else:
         networks = f"{named} or, where it has none, {louvain}" if FROM_NAMES in sources else louvain
     yield (
-        f"The modularity of the mean matrix over runs was the signed, weighted Q* ({RUBINOV_2011[0]}) of the networks "
+        f"The modularity of the mean matrix over runs was the signed, weighted Q* ({RUBINOV_2011.short}) of the "
+        "networks "
         f"{networks}{_negation(comparison)}."
     )
 
@@ -149,7 +175,8 @@ def _similarity(comparison: Comparison) -> Iterator[str]:
         return
     yield (
         "Individual differences were assessed by the mean correlation over edges between runs of one subject, less "
-        f"that between runs of different subjects ({AMICO_2018[0]}), and by the share of runs whose most similar other "
-        f"run was of the same subject ({FINN_2015[0]}), of the {known[0].n_identified_from} runs of subjects with "
+        f"that between runs of different subjects ({AMICO_2018.short}), and by the share of runs whose most "
+        "similar other "
+        f"run was of the same subject ({FINN_2015.short}), of the {known[0].n_identified_from} runs of subjects with "
         "several runs."
     )

@@ -14,7 +14,7 @@ from niimasker.errors import record_warnings
 from niimasker.inputs.confounds import Confounds, find_displacement_source
 from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.grayordinates import Grayordinates
-from niimasker.inputs.preprocessing import is_denoised
+from niimasker.inputs.preprocessing import find_programs, is_denoised
 from niimasker.inputs.surfaces.mesh_files import list_mesh_folders, list_templateflow_folders
 from niimasker.inputs.surfaces.meshes import Meshes, find_meshes
 from niimasker.options.settings import Settings
@@ -26,9 +26,10 @@ from niimasker.outputs.tables import regions_table
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.roi_files import parse_roi_file
 from niimasker.reports.links import Link, link_to_preprocessing
-from niimasker.reports.methods import Paragraph, describe_methods
+from niimasker.reports.methods import describe_methods
 from niimasker.reports.motion_section import MotionView, make_motion_view
 from niimasker.reports.number_origins import NumberOrigins, find_origins
+from niimasker.reports.paragraphs import Paragraph
 from niimasker.reports.pictures import Picture, make_picture
 from niimasker.reports.point_words import PointWords, find_point_words
 from niimasker.reports.run_titles import Title, make_title
@@ -199,6 +200,7 @@ def make_view(
             points,
             computes_displacement=is_computed(find_displacement_source(confounds)),
             is_denoised=is_denoised(plan.run.image_path),
+            programs=find_programs(plan.run.image_path),
         ),
         settings=settings_record(settings),
         versions=software_versions(),

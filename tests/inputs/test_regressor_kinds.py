@@ -31,10 +31,10 @@ from niimasker.inputs.regressor_kinds import (
     [
         (MOTION, "trans_x rot_z trans_y_derivative1 rot_x_power2 rot_y_derivative1_power2 X Z RotX RotZ"),
         (COSINES, "cosine00 cosine11 cosine_03 Cosine00"),
-        (TISSUES, "csf white_matter csf_wm csf_derivative1 white_matter_derivative1_power2 CSF WhiteMatter"),
+        (TISSUES, "csf white_matter csf_wm tcompcor csf_derivative1 white_matter_derivative1_power2 CSF WhiteMatter"),
         (GLOBAL, "global_signal global_signal_power2 GlobalSignal"),
         (ANATOMICAL, "a_comp_cor_00 c_comp_cor_02 w_comp_cor_11 aCompCor00"),
-        (TEMPORAL, "t_comp_cor_00 tCompCor05 tcompcor"),
+        (TEMPORAL, "t_comp_cor_00 tCompCor05"),
         (EDGE, "edge_comp_00"),
         (AROMA, "aroma_motion_01 aroma_orth_motion_12 AROMAAggrComp01"),
         (INDEPENDENT, "ICA_00 ICA_4"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from niimasker.errors import NiimaskerWarning
+from niimasker.inputs.preprocessing import Program
 from niimasker.options.merging import make_settings
 from niimasker.reports.methods import describe_methods
 from niimasker.reports.point_words import GRAYORDINATES, VERTICES, VOXELS
@@ -13,6 +14,7 @@ from niimasker.reports.references import (
     FRITSCH_1984,
     LEDOIT_2004,
     LINDQUIST_2019,
+    NIIMASKER,
     POWER_2012,
     POWER_2014,
 )
@@ -35,6 +37,8 @@ def describe(
     preserved=(),
     kinds=("labels",),
     points=VOXELS,
+    is_denoised=False,
+    programs=(),
     **given,
 ):
     """The paragraph of a run of 100 volumes, with regressors that words choose."""
@@ -57,7 +61,9 @@ def describe(
         orthogonalised,
         preserved,
     )
-    return describe_methods(settings, cleaning, timeline, nuisance, kinds, points)
+    return describe_methods(
+        settings, cleaning, timeline, nuisance, kinds, points, is_denoised=is_denoised, programs=programs
+    )
 
 
 def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
@@ -103,7 +109,7 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"points": VERTICES, "as_voxels": True}, "as the signal of each vertex"),
         ({"points": VERTICES, "valid_voxels": True}, "Vertices that were not finite or did not vary over time"),
         ({"points": GRAYORDINATES, "min_coverage": 0.6}, "was covered by grayordinates that were finite"),
-        ({"roi_file": ["nilearn:schaefer:n_rois=100"]}, "nilearn's atlas schaefer:n_rois=100"),
+        ({"roi_file": ["nilearn:schaefer:n_rois=100"]}, "nilearn's atlas schaefer:n_rois=100 (Schaefer et al., 2018)"),
         ({"roi_file": ["a.nii", "b.nii"], "kinds": ("labels", "maps")}, "a.nii as the mean over voxels and the prob"),
         ({"n_discarded": 1}, "The first volume of the run was discarded."),
         ({"n_discarded": 4}, "The first 4 volumes of the run were discarded."),
@@ -115,12 +121,16 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"high_pass": 0.01, "low_pass": 0.1}, "band-pass filtered from 0.01 to 0.1 Hz"),
         ({"low_pass": 0.1}, "low-pass filtered at 0.1 Hz"),
         ({"detrend": True, "high_pass": 0.01}, "linearly detrended and high-pass filtered at 0.01 Hz"),
-        ({"regressors": ["csf", "wm"]}, "Nuisance regressors (n = 2: csf, wm) were then regressed out"),
-        ({"regressors": ["csf"], "n_left": 12.5}, "leaving 12.5 degrees of freedom in all"),
+        (
+            {"regressors": ["csf", "wm"]},
+            "Nuisance regressors (n = 2) were then regressed out by ordinary least squares (Ciric et al., 2017): the "
+            "mean signal of cerebrospinal fluid, and 1 other regressor (wm). This left",
+        ),
+        ({"regressors": ["csf"], "n_left": 12.5}, "This left 12.5 degrees of freedom in all."),
         (
             {"regressors": ["ICA_1"], "orthogonalised": ("ICA_1",), "preserved": ("ICA_0", "ICA_2")},
             "The time series of 1 rejected independent component were orthogonalised to those of 2 accepted components "
-            "(DuPre et al., 2021). Nuisance regressors (n = 1",
+            "(DuPre et al., 2021). Nuisance regressors (n = 1)",
         ),
         ({"standardize": True}, "zero mean and unit sample standard deviation"),
         ({"connectivity": ["pearson"]}, "Connectivity between regions was measured by Pearson correlations."),
@@ -152,9 +162,10 @@ def test_every_step_is_described_with_its_numbers(given, part):
 )
 def test_references_are_those_that_apply(given, cited):
     paragraph = describe(**given)
-    for short, full in (CIRIC_2017, DUPRE_2021, LEDOIT_2004, LINDQUIST_2019, POWER_2012, POWER_2014):
-        assert (short in paragraph.text) == ((short, full) in cited)
-        assert (full in paragraph.references) == ((short, full) in cited)
+    for each in (CIRIC_2017, DUPRE_2021, LEDOIT_2004, LINDQUIST_2019, POWER_2012, POWER_2014):
+        assert (each.short in paragraph.text) == (each in cited)
+        assert (each.full in paragraph.references) == (each in cited)
+        assert (f"{{{each.key}," in paragraph.bibtex) == (each in cited)
 
 
 def test_scrubbing_says_its_thresholds():
@@ -175,7 +186,7 @@ def test_scrubbing_says_its_thresholds():
 def test_scrubbing_says_its_neighbours(given, part):
     paragraph = describe(scrub=True, regressor_files=["c.tsv"], **given)
     assert part in paragraph.text
-    assert POWER_2012[1] in paragraph.references
+    assert POWER_2012.full in paragraph.references
 
 
 def test_single_voxels_are_described_without_mask_and_mean():
@@ -198,14 +209,14 @@ def test_bridges_of_gaps_are_described_where_a_step_needs_them(interpolation, wo
     paragraph = describe(interpolation=interpolation, censor_file="c.txt", censored=(4, 5), **step)
     assert f"; censored volumes were replaced by {words}" in paragraph.text
     assert "before this step and removed after it." in paragraph.text
-    assert (FRITSCH_1984[1] in paragraph.references) == is_cited
+    assert (FRITSCH_1984.full in paragraph.references) == is_cited
 
 
 @pytest.mark.parametrize("given", [{"detrend": True}, {"censored": (4, 5), "standardize": True}])
 def test_nothing_is_said_of_bridges_where_there_are_none(given):
     paragraph = describe(**given)
     assert "interpolation" not in paragraph.text
-    assert FRITSCH_1984[1] not in paragraph.references
+    assert FRITSCH_1984.full not in paragraph.references
 
 
 def test_volumes_censored_beside_scrubbing_are_described_separately():
@@ -214,19 +225,72 @@ def test_volumes_censored_beside_scrubbing_are_described_separately():
     assert "Volumes marked beforehand (n = 2) were censored." in text
 
 
+def test_regressors_that_were_left_out_are_not_described():
+    text = describe(regressors=["csf"], words=["csf", "flat"], left_out=("flat",)).text
+    assert "(n = 1) were then regressed out" in text
+    assert "flat" not in text
+
+
+def test_many_unknown_regressors_are_counted_not_named():
+    text = describe(regressors=[f"column_{number}" for number in range(30)]).text
+    assert "Nuisance regressors (n = 30) were" in text
+    assert ": 30 other regressors. This left" in text
+
+
 @pytest.mark.parametrize(
-    ("words", "left_out", "part"),
+    ("given", "is_said"),
     [
-        (["csf", "scrub"], (), "(n = 1: csf)"),
-        (["csf", "flat"], ("flat",), "(n = 1: csf)"),
-        (["csf", "Params6"], (), "(n = 1, chosen by csf, Params6)"),
-        ([], (), "(n = 1: csf)"),
+        ({}, False),
+        ({"detrend": True}, False),
+        ({"connectivity": ["pearson"]}, True),
+        ({"connectivity": ["pearson"], "is_denoised": True}, False),
+        ({"connectivity": ["pearson"], "regressors": ["csf"]}, False),
     ],
 )
-def test_words_that_select_several_regressors_are_named(words, left_out, part):
-    text = describe(regressors=["csf"], words=words, left_out=left_out).text
-    assert f"Nuisance regressors {part} were then regressed out" in text
+def test_missing_regression_is_said_where_connectivity_is_measured(given, is_said):
+    assert ("No nuisance regression was applied." in describe(**given).text) == is_said
 
 
-def test_many_regressors_are_counted_not_named():
-    assert "(n = 30)" in describe(regressors=[f"column_{number}" for number in range(30)]).text
+def test_sentences_follow_the_order_of_the_steps():
+    text = describe(
+        n_discarded=2, censored=(5,), detrend=True, regressors=["csf"], standardize=True, connectivity=["pearson"]
+    ).text
+    parts = ("were discarded", "were censored", "were extracted", "linearly detrended", "regressed out", "standardised")
+    places = [text.index(part) for part in (*parts, "Connectivity between")]
+    assert places == sorted(places)
+
+
+class TestOtherReferences:
+    def test_programs_are_named_first_with_their_versions_from_first_to_last(self):
+        paragraph = describe(programs=(Program("xcp_d", "0.10.6"), Program("fMRIPrep", "24.1.1")))
+        assert paragraph.text.startswith(
+            "The images had been preprocessed with fMRIPrep 24.1.1 (Esteban et al., 2019) and XCP-D 0.10.6 (Mehta et "
+            "al., 2024). Time series were extracted"
+        )
+        assert any(each.startswith("Esteban O,") for each in paragraph.references)
+        assert "@article{mehta2024," in paragraph.bibtex
+
+    def test_niimasker_is_among_the_references(self):
+        paragraph = describe()
+        assert f"The niimasker developers. {NIIMASKER.short}" in " ".join(paragraph.references)
+        assert "@misc{niimasker," in paragraph.bibtex
+
+    def test_references_of_the_atlas_s_files_are_listed(self, tmp_path):
+        (tmp_path / "atlas_description.json").write_text('{"ReferencesAndLinks": ["One et al., 2001"]}')
+        paragraph = describe(roi_file=[str(tmp_path / "atlas.nii")])
+        assert "atlas.nii: One et al., 2001" in paragraph.references
+        assert "@misc{atlas:atlas:1," in paragraph.bibtex
+
+    @pytest.mark.parametrize(
+        ("given", "uncited"),
+        [
+            ({}, ("the atlas", "the preprocessing")),
+            ({"roi_file": ["a.nii", "b.nii"], "kinds": ("labels", "labels")}, ("the atlases", "the preprocessing")),
+            ({"programs": (Program("fMRIPrep", "24.1.1"),)}, ("the atlas",)),
+            ({"programs": (Program("mine", ""), Program("fMRIPrep", ""))}, ("the atlas", "the preprocessing")),
+            ({"roi_file": ["nilearn:aal"]}, ("the preprocessing",)),
+            ({"roi_file": ["nilearn:aal"], "programs": (Program("fMRIPrep", ""),)}, ()),
+        ],
+    )
+    def test_what_is_not_known_is_said(self, given, uncited):
+        assert describe(**given).uncited == uncited
