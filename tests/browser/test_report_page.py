@@ -150,7 +150,20 @@ def test_copy_button_copies_the_methods(page):
     field = page.find_element(By.CSS_SELECTOR, ".find-region")
     field.clear()
     field.send_keys(Keys.CONTROL, "v")
-    assert field.get_attribute("value").startswith("Time series were extracted from the regions of atlas.nii.gz")
+    assert field.get_attribute("value").startswith("The first 2 volumes of the run were discarded. Volumes with a")
+
+
+def test_references_are_copied_in_bibtex(page):
+    details = page.find_element(By.CSS_SELECTOR, "details.bibtex")
+    details.find_element(By.TAG_NAME, "summary").click()
+    details.find_element(By.TAG_NAME, "button").click()
+    said = details.find_element(By.TAG_NAME, "output")
+    WebDriverWait(page, 5).until(lambda _: said.text == "copied")
+    field = page.find_element(By.CSS_SELECTOR, ".find-region")
+    field.clear()
+    field.send_keys(Keys.CONTROL, "v")
+    # A field of one line takes no line breaks.
+    assert field.get_attribute("value").startswith("@article{abraham2014,")
 
 
 def test_every_image_has_alt_text(page):
