@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import RunsError, list_names, shorten_text
 from niimasker.inputs.entities import is_pattern
 from niimasker.inputs.entity_filters import EntityFilter, normalise_values
+from niimasker.inputs.ratings import Ratings, check_matches, find_left_out, is_ratings, parse_ratings
 from niimasker.inputs.run_images import IMAGE_EXTENSIONS, RunImage
 from niimasker.inputs.text_tables import read_lines
 from niimasker.options.paths import describe_missing_file, expand_home
@@ -37,22 +38,37 @@ class Exclusion:
         return all(entity_filter.fits(image) for entity_filter in self.filters)
 
 
-def read_exclusions(items: Sequence[str]) -> list[Exclusion]:
-    """Return what the items of --exclude leave out; an item may be a file that lists others.
+@dataclass(frozen=True)
+class Exclusions:
+    """What --exclude leaves out: runs by their entities, and by a reader's ratings."""
+
+    by_entities: tuple[Exclusion, ...] = ()
+    ratings: tuple[Ratings, ...] = ()
+
+
+def read_exclusions(items: Sequence[str]) -> Exclusions:
+    """Return what the items of --exclude leave out; an item may be a file that lists others, or a table of ratings.
 
     Raises
     ------
     RunsError
         An item is neither entities nor a file, or a file cannot be read or lists something else.
     """
-    return [exclusion for item in items for exclusion in _read_item(item)]
+    read = [each for item in items for each in _read_item(item)]
+    return Exclusions(
+        tuple(each for each in read if isinstance(each, Exclusion)),
+        tuple(each for each in read if isinstance(each, Ratings)),
+    )
 
 
-def _read_item(item: str) -> Iterable[Exclusion]:
+def _read_item(item: str) -> Iterable[Exclusion | Ratings]:
     path = expand_home(item)
     if item.endswith(IMAGE_EXTENSIONS) or describe_missing_file(path) is not None:
         return [_parse(item, f"--exclude: {shorten_text(item)} is neither {_EXPECTED}, nor a file that lists them")]
-    lines = [line.strip() for line in read_lines(path, RunsError, f"a list of {_EXPECTED}")]
+    text = read_lines(path, RunsError, f"a list of {_EXPECTED}")
+    if is_ratings(text):
+        return [parse_ratings(path, text)]
+    lines = [line.strip() for line in text]
     wanted = [(number, line) for number, line in enumerate(lines, start=1) if line and not line.startswith("#")]
     if not wanted:
         raise RunsError(f"--exclude: {path} lists nothing; expected {_EXPECTED}, one on each line.")
@@ -79,30 +95,40 @@ def _parse(text: str, problem: str) -> Exclusion:
     return Exclusion(text, tuple(EntityFilter(key, "exclude", normalise_values(key, [value])) for key, value in found))
 
 
-def exclude(images: Sequence[RunImage], exclusions: Sequence[Exclusion]) -> tuple[list[RunImage], set[Exclusion]]:
-    """Return the images that are not left out, and the exclusions that leave any out."""
+def find_excluded(images: Sequence[RunImage], exclusions: Exclusions) -> set[Path]:
+    """Return the files of the images that are left out."""
+    excluded, _ = _find_by_entities(images, exclusions.by_entities)
+    return excluded.union(*(find_left_out(ratings, images) for ratings in exclusions.ratings))
+
+
+def check_used(images: Sequence[RunImage], exclusions: Exclusions) -> None:
+    """Raise RunsError if an exclusion leaves no image out, or ratings are of other images."""
+    _, used = _find_by_entities(images, exclusions.by_entities)
+    unused = list(dict.fromkeys(each.text for each in exclusions.by_entities if each not in used))
+    if unused:
+        # Most likely it is misspelled.
+        raise RunsError(
+            f"--exclude: no image of --input_files has the entities of {list_names(unused)}; correct or remove "
+            f"{'it' if len(unused) == 1 else 'them'}."
+        )
+    for ratings in exclusions.ratings:
+        check_matches(ratings, images)
+
+
+def _find_by_entities(images: Sequence[RunImage], exclusions: Sequence[Exclusion]) -> tuple[set[Path], set[Exclusion]]:
+    """Return the files of the images that are left out, and the exclusions that leave any out."""
     if not exclusions:
-        return list(images), set()
+        return set(), set()
     # By subject: a list of 1000 runs is not compared with each of 10,000 images.
     by_subject: dict[str | None, list[Exclusion]] = defaultdict(list)
     for exclusion in exclusions:
         by_subject[exclusion.subject].append(exclusion)
-    kept: list[RunImage] = []
+    excluded: set[Path] = set()
     used: set[Exclusion] = set()
     for image in images:
         subject = image.name.entities.get("sub", "")
         fitting = [each for each in (*by_subject[subject], *by_subject[None]) if each.fits(image)]
         used.update(fitting)
-        if not fitting:
-            kept.append(image)
-    return kept, used
-
-
-def check_used(exclusions: Sequence[Exclusion], used: Set[Exclusion]) -> None:
-    """Raise RunsError if an exclusion leaves no image out: it is most likely misspelled."""
-    unused = list(dict.fromkeys(each.text for each in exclusions if each not in used))
-    if unused:
-        raise RunsError(
-            f"--exclude: no image of --input_files has the entities of {list_names(unused)}; correct or remove "
-            f"{'it' if len(unused) == 1 else 'them'}."
-        )
+        if fitting:
+            excluded.add(image.path)
+    return excluded, used

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from natsort import natsorted
@@ -13,7 +13,7 @@ from niimasker.errors import RunsError, count
 from niimasker.inputs.datasets import list_images
 from niimasker.inputs.earlier_outputs import expand_images, leave_out_folders
 from niimasker.inputs.entity_filters import EntityFilter, make_filters, select_images
-from niimasker.inputs.exclusions import Exclusion, check_used, exclude, read_exclusions
+from niimasker.inputs.exclusions import check_used, find_excluded, read_exclusions
 from niimasker.inputs.repeated_runs import warn_of_repeats
 from niimasker.inputs.run_images import RunImage, join_hemispheres, warn_of_missing_hemispheres
 from niimasker.options.paths import describe_missing_file, expand_home
@@ -33,25 +33,14 @@ def find_images(settings: Settings) -> list[RunImage]:
         exclusion fits no image.
     """
     filters, exclusions = make_filters(settings), read_exclusions(settings.exclude)
+    groups = list(_list_groups(settings))
+    listed = [image for _, group in groups for image in group]
+    excluded = find_excluded(listed, exclusions)
+    check_used(listed, exclusions)
     images: list[RunImage] = []
-    listed: list[RunImage] = []
-    used: set[Exclusion] = set()
-    for text in settings.input_files:
-        folders = leave_out_folders(text, _find_folders(text), settings.output_dir, _holds_images)
-        for folder in folders:
-            _check_output_dir(folder, settings.output_dir)
-            in_folder = list_images(folder)
-            kept, excluding = exclude(in_folder, exclusions)
-            images += select_images(kept, filters, folder) if kept else []
-            listed += in_folder
-            used |= excluding
-        if not folders:
-            given = [RunImage.from_path(path) for path in expand_images(text, settings.output_dir)]
-            kept, excluding = exclude(given, exclusions)
-            images += kept
-            listed += given
-            used |= excluding
-    check_used(exclusions, used)
+    for folder, group in groups:
+        kept = [image for image in group if image.path not in excluded]
+        images += select_images(kept, filters, folder) if kept and folder is not None else kept
     if not images:
         raise RunsError("--exclude leaves no image of --input_files; exclude fewer runs.")
     if not any(image.is_from_folder for image in images):
@@ -62,6 +51,17 @@ def find_images(settings: Settings) -> list[RunImage]:
     chooses_hemisphere = any(entity_filter.entity == "hemi" for entity_filter in filters)
     warn_of_missing_hemispheres([] if chooses_hemisphere else images, listed)
     return images
+
+
+def _list_groups(settings: Settings) -> Iterator[tuple[Path | None, list[RunImage]]]:
+    """Yield the images of each folder, and those that are given by name or pattern, with None for the folder."""
+    for text in settings.input_files:
+        folders = leave_out_folders(text, _find_folders(text), settings.output_dir, _holds_images)
+        for folder in folders:
+            _check_output_dir(folder, settings.output_dir)
+            yield folder, list_images(folder)
+        if not folders:
+            yield None, [RunImage.from_path(path) for path in expand_images(text, settings.output_dir)]
 
 
 def _find_folders(text: str) -> list[Path]:

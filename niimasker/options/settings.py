@@ -274,7 +274,8 @@ class Settings:
     exclude: tuple[str, ...] = _option(
         RUNS,
         "leave out the runs with these entities, such as sub-07 or sub-12_ses-2; or a text file that lists one on each "
-        "line; default: no run is left out",
+        "line; or the file ratings.tsv that reports/index.html saves, of which runs rated leave are left out; default: "
+        "no run is left out",
         INPUT,
         default=(),
         affects_results=False,

@@ -31,6 +31,7 @@ from niimasker.outputs.run_sidecars import listed_files, read_sidecar
 from niimasker.outputs.staging import remove_files
 from niimasker.outputs.summaries import write_parameters, write_summary
 from niimasker.running.refusals import (
+    describe_excluded,
     describe_gone,
     describe_removed,
     refuse_calls,
@@ -117,6 +118,7 @@ def plan_folder(study: Study, analysis: Analysis, targets: Sequence[Path], finis
     ]
     notes = [*describe_removed(study.settings.output_dir, replaced, staying, analysis)]
     notes += describe_gone(study.settings.output_dir, contents, own)
+    notes += describe_excluded(study.settings.output_dir, contents, own, study.settings.exclude)
     return FolderPlan(contents, tuple(errors), tuple(notes), tuple(removed), abandoned)
 
 

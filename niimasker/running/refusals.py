@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from niimasker.errors import NiimaskerError, OutputError, count, list_names
+from niimasker.inputs.exclusions import find_excluded, read_exclusions
+from niimasker.inputs.run_images import RunImage
 from niimasker.inputs.runs import Run
 from niimasker.outputs.analyses import Analysis, describe_difference
 from niimasker.outputs.calls import Call
@@ -76,6 +78,21 @@ def describe_gone(output_dir: Path, contents: Contents, outputs: Set[str]) -> It
         yield (
             f"{output_dir} holds {count(len(gone), 'run')} whose image is no longer there: {list_names(gone)}; to take "
             f"a run out, remove its files, such as {gone[0]}_*, and call niimasker again."
+        )
+
+
+def describe_excluded(output_dir: Path, contents: Contents, outputs: Set[str], exclude: Sequence[str]) -> Iterator[str]:
+    """Yield a note about runs of this analysis that --exclude leaves out, but that have files of an earlier call."""
+    staying = {name: Path(row["image"]) for name, row in contents.rows.items() if name not in outputs}
+    if not (exclude and staying):
+        return
+    excluded = find_excluded([RunImage.from_path(path) for path in staying.values()], read_exclusions(exclude))
+    names = [name for name, path in staying.items() if path in excluded]
+    if names:
+        yield (
+            f"{output_dir} holds {count(len(names), 'run')} of an earlier call that --exclude leaves out: "
+            f"{list_names(names)}; the index, the group page and --tidy include what is in the folder. Give another "
+            f"output_dir, or remove their files, such as {names[0]}_*, and call niimasker again."
         )
 
 

@@ -147,7 +147,7 @@
   const ratingsBar = document.getElementById("ratings");
   const ratingCounts = makeElement("p", { className: "counts" });
   const ratingsMessage = makeElement("output", {});
-  const ratingsProblem = makeElement("p", { className: "box warn not-kept", hidden: true }, NOT_KEPT.replace(" on the page of all runs", ""));
+  const ratingsProblem = makeElement("p", { className: "box warn not-kept", hidden: true }, `${NOT_KEPT} Save ratings.tsv before.`);
 
   function countRatings() {
     const counts = { keep: 0, leave: 0, none: 0 };

@@ -102,8 +102,7 @@ function makeRatingButtons(ratings, run, { name = run, keys = {} } = {}) {
   return { element, update, toggle };
 }
 
-const NOT_KEPT =
-  "This browser does not keep your ratings: they are lost when this page is closed. Save ratings.tsv on the page of all runs before.";
+const NOT_KEPT = "This browser does not keep your ratings: they are lost when this page is closed.";
 
 /** Return ratings as the text of a table; `runs` have a name, an image and what `Ratings.of` returns. */
 function writeRatings(runs) {

@@ -95,7 +95,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const nav of navs) {
     const buttons = makeRatingButtons(ratings, output, { name: "this run", keys: { keep: "K", leave: "L" } });
     rated.push(buttons);
-    const problem = Object.assign(document.createElement("p"), { className: "not-kept", hidden: true, textContent: NOT_KEPT });
+    const problem = Object.assign(document.createElement("p"), { className: "not-kept", hidden: true });
+    problem.textContent = `${NOT_KEPT} Rate runs on the page of all runs instead, and save ratings.tsv there.`;
     const links = Object.assign(document.createElement("div"), { className: "links" });
     const index = Object.assign(document.createElement("a"), { href: `${root}index.html`, textContent: "all runs" });
     const position = own ? ` (${(at + 1).toLocaleString("en")} of ${runs.length.toLocaleString("en")})` : "";
