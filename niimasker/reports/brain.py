@@ -70,11 +70,16 @@ def reorient_to_ras(background: np.ndarray, labels: np.ndarray, affine: np.ndarr
     )
 
 
-def crop(volumes: RasVolumes) -> RasVolumes:
-    """Return the bounding box of all regions and of voxels brighter than a tenth of the brightest ones."""
+def find_brain(volumes: RasVolumes) -> np.ndarray:
+    """Return whether each voxel is in a region or brighter than a tenth of the brightest voxels."""
     background = volumes.background
     bright = background > _AIR_LEVEL * np.percentile(background, 99)
-    shown = bright | (volumes.labels > 0)
+    return np.asarray(bright | (volumes.labels > 0))
+
+
+def crop(volumes: RasVolumes) -> RasVolumes:
+    """Return the bounding box of the brain and all regions."""
+    background, shown = volumes.background, find_brain(volumes)
     sides = [np.flatnonzero(shown.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
     if not all(len(side) for side in sides):
         return volumes
@@ -131,7 +136,7 @@ def _cut_every_region(shares: np.ndarray) -> list[int]:
 
 def plot_regions(volumes: RasVolumes, colours: Sequence[str]) -> Image.Image:
     """Return a picture with three rows of cuts, along x, y and z; the left side of the brain is on the left."""
-    low, high = _grey_range(volumes.background)
+    low, high = find_grey_range(volumes.background)
     palette = np.array([(0, 0, 0), *map(ImageColor.getrgb, colours)])
     cuts = [choose_cuts(volumes.labels, axis) for axis in range(3)]
     # All rows have the same scale.
@@ -155,7 +160,8 @@ def plot_regions(volumes: RasVolumes, colours: Sequence[str]) -> Image.Image:
     return picture
 
 
-def _grey_range(background: np.ndarray) -> tuple[float, float]:
+def find_grey_range(background: np.ndarray) -> tuple[float, float]:
+    """Return the values of an image that are black and white."""
     inside = background[background != 0]
     if not len(inside):
         return 0.0, 1.0

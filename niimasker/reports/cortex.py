@@ -17,9 +17,10 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont, features
 
 from niimasker.errors import count
 from niimasker.reports.colour_scales import ColourBar
-from niimasker.reports.packing import pack_whole
+from niimasker.reports.packing import pack_compressed, pack_whole
 from niimasker.reports.pictures import CortexPicture, Hemisphere
 from niimasker.reports.projections import Projection, View, project
+from niimasker.reports.seed_colours import CORRELATION_BAR
 from niimasker.reports.sulci import find_depths
 
 # In pixels, two of which are one of a page on a wide screen: a view, the space around its hemisphere, and its title.
@@ -47,6 +48,11 @@ class CortexMap:
     images: tuple[str, ...]
     bar: ColourBar | None = None
 
+    @property
+    def is_painted_in_page(self) -> bool:
+        """Whether cortex.js paints the regions, which are white in the images."""
+        return self.bar == CORRELATION_BAR
+
 
 @dataclass(frozen=True)
 class CortexDrawing:
@@ -59,7 +65,8 @@ class CortexDrawing:
     views
         The views in the picture of each hemisphere.
     hits
-        For each hemisphere the region in each place of its picture, and the text about each region, for cortex.js.
+        For each hemisphere the region in each place and each pixel of its picture, and the text about each region, for
+        cortex.js.
     """
 
     maps: tuple[CortexMap, ...]
@@ -107,6 +114,8 @@ def draw_cortex(picture: CortexPicture, colours: Sequence[str], facts: pd.DataFr
         is_known = np.isfinite(values)
         painted[is_known] = bar.colour(values[is_known])
         maps.append(CortexMap(title, _paint_all(picture, pairs, painted), bar))
+    white = np.full((len(facts), 3), 255.0)
+    maps.append(CortexMap("Correlation", _paint_all(picture, pairs, white), CORRELATION_BAR))
     return CortexDrawing(
         tuple(maps),
         _describe(picture, len(facts)),
@@ -258,4 +267,9 @@ def _pack_hits(pair: _Pair) -> dict[str, Any]:
     starts = np.flatnonzero((np.diff(flat, prepend=-1) != 0) | (column == 0))
     lengths = np.diff(np.append(starts, len(flat)))
     top = _TITLE / (pair.labels.shape[0] + _TITLE)
-    return {"shape": list(labels.shape), "top": round(top, 4), "runs": pack_whole(np.stack([flat[starts], lengths]))}
+    return {
+        "shape": list(labels.shape),
+        "top": round(top, 4),
+        "runs": pack_whole(np.stack([flat[starts], lengths])),
+        "pixels": {"shape": list(pair.labels.shape), **pack_compressed(pair.labels)},
+    }

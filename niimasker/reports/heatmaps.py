@@ -53,7 +53,7 @@ class Scale:
 CORRELATION = Scale("r", 1.0)
 
 # Blue for negative and red for positive values: ColorBrewer's RdBu, which colour-blind readers can tell apart.
-_DIVERGING = [
+DIVERGING = [
     [0.0, "#053061"],
     [0.1, "#2166ac"],
     [0.2, "#4393c3"],
@@ -158,7 +158,7 @@ def _plot_heatmap(values: np.ndarray, columns: Sequence[str], rows: Sequence[str
         "y": list(rows),
         "zmin": low,
         "zmax": high,
-        "colorscale": _DIVERGING if scale.is_signed else SEQUENTIAL,
+        "colorscale": DIVERGING if scale.is_signed else SEQUENTIAL,
         "hoverongaps": False,
         "hovertemplate": f"%{{y}}<br>%{{x}}<br>{scale.name} %{{z:{number}}}<extra></extra>",
         "colorbar": {"title": {"text": scale.name, "side": "top"}, "thickness": 10, "x": 1.005, "len": 0.9,

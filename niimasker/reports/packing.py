@@ -1,8 +1,9 @@
-"""Compact arrays in pages: integers of one or two bytes in base64, which report.js unpacks."""
+"""Compact arrays in pages: integers of one or two bytes in base64, which arrays.js unpacks."""
 
 from __future__ import annotations
 
 import base64
+import zlib
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,18 @@ def pack_whole(values: np.ndarray) -> dict[str, Any]:
     return {**_pack(values, 16), "scale": 1, "offset": 0}
 
 
+def pack_compressed(values: np.ndarray) -> dict[str, Any]:
+    """Return whole numbers from 0 to 65,535, compressed; those up to 255 take one byte each."""
+    n_bytes = 1 if values.max(initial=0) < 256 else 2
+    content = np.ascontiguousarray(values.astype(f"<u{n_bytes}")).tobytes()
+    return {"bytes": n_bytes, "deflated": base64.b64encode(zlib.compress(content)).decode("ascii")}
+
+
+def unpack_compressed(packed: dict[str, Any]) -> np.ndarray:
+    """Return the numbers of a compressed array as one row, as arrays.js does."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(packed["deflated"])), f"<u{packed['bytes']}")
+
+
 def _pack(codes: np.ndarray, bits: int) -> dict[str, Any]:
     dtype, limit = _TYPES[bits]
     whole = np.nan_to_num(np.clip(np.rint(codes), -limit, limit), nan=-limit - 1)
@@ -58,7 +71,7 @@ def _pack(codes: np.ndarray, bits: int) -> dict[str, Any]:
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """Return the values of a packed array, as report.js does, with NaN for missing values."""
+    """Return the values of a packed array, as arrays.js does, with NaN for missing values."""
     dtype, limit = _TYPES[packed["packed"]]
     codes = np.frombuffer(base64.b64decode(packed["data"]), dtype).reshape(packed["shape"])
     scale, offset = (np.reshape(packed[key], (-1, 1)) for key in ("scale", "offset"))

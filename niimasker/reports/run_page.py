@@ -14,6 +14,7 @@ from niimasker.reports.motion_section import make_motion_section
 from niimasker.reports.pages import find_output, link_to_assets, render, write_assets, write_page
 from niimasker.reports.run_view import RunView
 from niimasker.reports.sections import make_section
+from niimasker.reports.seed_colours import CORRELATION_BAR
 from niimasker.reports.steps import REASON_LABELS
 from niimasker.reports.verdict_panel import RegionCoverage, make_panel
 
@@ -60,6 +61,7 @@ def make_report(run: RunView, *, assets: str, output: str = "") -> str:
         motion=make_motion_section(run),
         sections=[make_section(atlas, run) for atlas in run.atlases],
         settings={name: format_setting(value) for name, value in run.settings.items()},
+        correlation_bar=CORRELATION_BAR,
         number=_format_number,
         fixed=_format_fixed,
     )

@@ -11,6 +11,7 @@ from niimasker.errors import count
 from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.regions.placing.weights import OK
 from niimasker.reports import brain, figures, heatmaps
+from niimasker.reports.brain_view import MAX_BYTES, BrainView, make_brain_view
 from niimasker.reports.cortex import CortexDrawing, draw_cortex
 from niimasker.reports.matrices import plot_connectivity
 from niimasker.reports.packing import pack_rows
@@ -19,6 +20,7 @@ from niimasker.reports.pictures import CortexPicture, explain_missing_mesh
 from niimasker.reports.plots import Plot, display_names
 from niimasker.reports.region_rows import find_rows
 from niimasker.reports.run_view import AtlasView, RunView
+from niimasker.reports.seed_colours import CORRELATION_BAR
 from niimasker.reports.spectra import power_spectrum
 from niimasker.reports.time_axis import TimeAxis
 from niimasker.signals.connectivity import MIN_VOLUMES
@@ -33,10 +35,11 @@ _UNITS = {None: "image units", "zscore_sample": "z", "zscore": "z", "psc": "%"}
 
 @dataclass(frozen=True)
 class VolumeDrawing:
-    """A picture of regions in a volume as a data URI, and what it shows in words."""
+    """A picture of regions in a volume as a data URI, what it shows in words, and the view to explore them in."""
 
     uri: str
     description: str
+    view: BrainView | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def make_section(atlas: AtlasView, run: RunView) -> Section:
     return Section(
         view=atlas,
         cortex=_cortex(atlas, colours, notes),
-        volume=_volume(atlas, colours),
+        volume=_volume(atlas, colours, MAX_BYTES // len(run.atlases)),
         carpet=_carpet(atlas, run),
         viewer=figures.plot_viewer(run.time, ("image units", _UNITS[run.standardized])),
         signals=_signals(atlas, run, colours),
@@ -96,7 +99,7 @@ def _cortex(atlas: AtlasView, colours: tuple[str, ...], notes: dict[str, str]) -
     return draw_cortex(atlas.picture, colours, atlas.facts) if atlas.picture.hemispheres else None
 
 
-def _volume(atlas: AtlasView, colours: tuple[str, ...]) -> VolumeDrawing | None:
+def _volume(atlas: AtlasView, colours: tuple[str, ...], max_bytes: int) -> VolumeDrawing | None:
     picture = atlas.picture.voxels if isinstance(atlas.picture, CortexPicture) else atlas.picture
     if picture is None:
         return None
@@ -107,6 +110,7 @@ def _volume(atlas: AtlasView, colours: tuple[str, ...]) -> VolumeDrawing | None:
         brain.to_data_uri(brain.plot_regions(volumes, colours)),
         f"{n_shown} of {count(len(atlas.facts), 'region')} in colour on {picture.background_name}, "
         "in three rows of cuts along x, y and z",
+        make_brain_view(volumes, atlas.facts["name"].tolist(), colours, max_bytes=max_bytes),
     )
 
 
@@ -156,6 +160,7 @@ def _signals(atlas: AtlasView, run: RunView, colours: tuple[str, ...]) -> dict[s
         "shown": display_names(atlas.names),
         "colours": [colours[region] for region in atlas.regions],
         "status": [None if status[region] == OK else str(status[region]) for region in atlas.regions],
+        "scale": CORRELATION_BAR.stops,
         "regions": atlas.regions.tolist(),
         "rows": _rows(atlas),
         "kept": np.flatnonzero(run.time.kept).tolist(),

@@ -14,6 +14,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from surface_files import make_space
 from surface_views import surface_view
 
+from niimasker.inputs.grayordinates import Grayordinates, VoxelModel
+from niimasker.inputs.spaces import Grid
 from niimasker.inputs.surfaces.meshes import find_meshes, locate_vertices
 from niimasker.reports.run_page import write_report
 
@@ -71,17 +73,17 @@ def test_console_is_silent_and_nothing_is_fetched_from_elsewhere(page):
 
 
 def test_regions_are_shown_first_and_arrow_keys_change_the_map(page):
-    assert shown_maps(page) == [True, False, False]
+    assert shown_maps(page) == [True, False, False, False]
     first, second = page.find_elements(By.CSS_SELECTOR, ".maps > input")[:2]
     first.send_keys(Keys.ARROW_RIGHT)
-    assert shown_maps(page) == [False, True, False]
+    assert shown_maps(page) == [False, True, False, False]
     second.send_keys(Keys.ARROW_RIGHT)
-    assert shown_maps(page) == [False, False, True]
+    assert shown_maps(page) == [False, False, True, False]
 
 
 def test_button_changes_the_map(page):
     page.find_elements(By.CSS_SELECTOR, ".maps > label")[2].click()
-    assert shown_maps(page) == [False, False, True]
+    assert shown_maps(page) == [False, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -101,16 +103,96 @@ def test_pointer_beside_the_brain_shows_nothing(page):
     assert tip(page) is None
 
 
-def test_click_shows_the_region_s_signal(page):
+def wait_for_layers(page):
+    WebDriverWait(page, 10).until(lambda _: page.find_element(By.CSS_SELECTOR, ".maps").get_attribute("data-drawn"))
+
+
+def colour_at(page, number, across, down=0.5):
+    """Red, green, blue and opacity that are painted over a place of the shown picture of a hemisphere."""
+    script = """
+        const canvas = [...document.querySelectorAll('.hemisphere canvas')].filter((each) => each.clientWidth)[arguments[0]];
+        const place = [arguments[1] * canvas.width, arguments[2] * canvas.height];
+        return [...canvas.getContext('2d').getImageData(...place, 1, 1).data];
+    """
+    return page.execute_script(script, number, across, down)
+
+
+def test_click_chooses_the_region_in_the_table_and_shows_its_signal(page):
     point(page, 1, 0.4).click().perform()
     assert page.find_element(By.CSS_SELECTOR, ".found-region").text == "R_back"
+    assert [row.text for row in page.find_elements(By.CSS_SELECTOR, "tr[aria-current] td.name")] == ["R_back"]
+
+
+def test_pointer_shows_the_correlation_with_the_chosen_region(page):
+    point(page, 1, 0.4).click().perform()
+    point(page, 0, 0.08)
+    script = "return selection.atlasOf(document.querySelector('.atlas')).correlationsWith(2)[1].toFixed(2)"
+    assert tip(page).endswith(f", r {page.execute_script(script)} with R_back")
+
+
+def test_switch_paints_the_correlations_with_the_chosen_region(page):
+    wait_for_layers(page)
+    point(page, 0, 0.42).click().perform()
+    white = [255, 255, 255, 255]
+    assert colour_at(page, 0, 0.42) == colour_at(page, 1, 0.08) == white
+    page.find_elements(By.CSS_SELECTOR, ".maps > label")[3].click()
+    assert shown_maps(page) == [False, False, False, True]
+    assert page.find_element(By.CSS_SELECTOR, ".seed").text == "L_back"
+    # The last colour is that of r = 1.
+    assert colour_at(page, 0, 0.42) == [0x67, 0x00, 0x1F, 255]
+    assert colour_at(page, 1, 0.08) not in (white, [0x67, 0x00, 0x1F, 255])
+    page.find_elements(By.CSS_SELECTOR, ".maps > label")[0].click()
+    assert colour_at(page, 0, 0.42) == white
+    assert console_messages(page) == []
+
+
+def test_chosen_region_has_a_black_border(page):
+    wait_for_layers(page)
+    count = """
+        const canvas = [...document.querySelectorAll('.hemisphere canvas')].filter((each) => each.clientWidth)[arguments[0]];
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let n = 0;
+        for (let place = 0; place < data.length; place += 4) n += data[place] === 0;
+        return n;
+    """
+    point(page, 1, 0.4).click().perform()
+    assert page.execute_script(count, 0) == 0
+    assert page.execute_script(count, 1) > 500
+
+
+def test_voxels_and_vertices_have_the_same_choice_and_colours(browser, tmp_path):
+    cortex = make_space(10_242, 10_242)
+    voxels = np.array([[i, j, k] for i in range(1, 5) for j in range(1, 6) for k in range(1, 7)], dtype=np.int32)
+    grid = Grid((6, 7, 8), ((4.0, 0, 0, -10), (0, 4.0, 0, -12), (0, 0, 4.0, -14), (0, 0, 0, 1.0)))
+    space = Grayordinates((*cortex.models, VoxelModel("THALAMUS_LEFT", voxels)), grid)
+    labels = np.concatenate([np.repeat([1, 2], 10_242), np.full(len(voxels), 3)])
+    values = 500 + np.random.default_rng(1).normal(size=(30, space.n_points))
+    path = tmp_path / "reports" / "run_report.html"
+    view = surface_view(tmp_path / "bold.dtseries.nii", space, labels, ("left", "right", "thalamus"), values)
+    write_report(path, view, tmp_path)
+    page = show(browser, path)
+    wait_for_layers(page)
+    brain = page.find_element(By.CSS_SELECTOR, ".brain-view")
+    WebDriverWait(page, 10).until(lambda _: brain.get_attribute("data-drawn"))
+    found = page.find_element(By.CSS_SELECTOR, ".found-region")
+    ActionChains(page).click(brain.find_element(By.CSS_SELECTOR, ".planes")).perform()
+    assert found.text == "thalamus"
+    brain.find_element(By.CSS_SELECTOR, "[value=correlation]").click()
+    assert shown_maps(page)[-1]
+    assert page.find_element(By.CSS_SELECTOR, ".seed").text == "thalamus"
+    point(page, 1, 0.4).click().perform()
+    assert found.text == "right"
+    assert "r " in brain.find_element(By.CSS_SELECTOR, ".place").text
+    page.find_elements(By.CSS_SELECTOR, ".maps > label")[0].click()
+    assert brain.find_element(By.CSS_SELECTOR, "[value=regions]").is_selected()
+    assert console_messages(page) == []
 
 
 def test_print_has_the_chosen_map_without_buttons(page):
     page.find_elements(By.CSS_SELECTOR, ".maps > label")[1].click()
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
-        assert shown_maps(page) == [False, True, False]
+        assert shown_maps(page) == [False, True, False, False]
         assert not any(each.is_displayed() for each in page.find_elements(By.CSS_SELECTOR, ".maps > label"))
         assert "Point at a region" not in page.find_element(By.CSS_SELECTOR, ".maps").text
     finally:

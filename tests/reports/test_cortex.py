@@ -20,7 +20,7 @@ from niimasker.inputs.spaces import Grid
 from niimasker.inputs.surfaces.meshes import CortexMesh, Meshes, find_meshes
 from niimasker.reports.colour_scales import VIRIDIS, ColourBar
 from niimasker.reports.cortex import draw_cortex
-from niimasker.reports.packing import unpack
+from niimasker.reports.packing import unpack, unpack_compressed
 from niimasker.reports.pictures import CortexPicture, VolumePicture, explain_missing_mesh, make_picture
 from niimasker.reports.projections import find_normals, project
 from niimasker.reports.sulci import find_depths
@@ -206,15 +206,16 @@ class TestDrawing:
     def test_hemispheres_have_a_picture_each_left_first(self):
         space = make_space(N, N)
         drawing = draw(Grayordinates(space.models[::-1]))
-        assert [len(each.images) for each in drawing.maps] == [2, 2, 2]
+        assert [len(each.images) for each in drawing.maps] == [2, 2, 2, 2]
         assert drawing.views == ("left hemisphere, lateral and medial", "right hemisphere, medial and lateral")
         assert "2 of 2 regions in colour on the inflated surface (sphere.surf.gii)" in drawing.description
         assert drawing.description.endswith("lateral and medial views of both hemispheres")
 
     def test_maps_of_values_have_the_colours_of_their_bar(self):
         drawing = draw(facts=facts_of(2, coverage=[1.0, 0.0], tsnr=[30.0, 57.3]))
-        assert [each.title for each in drawing.maps] == ["Regions", "Coverage", "tSNR"]
-        assert [each.bar and (each.bar.low, each.bar.high) for each in drawing.maps] == [None, (0.0, 1.0), (0.0, 58.0)]
+        assert [each.title for each in drawing.maps] == ["Regions", "Coverage", "tSNR", "Correlation"]
+        ends = [each.bar and (each.bar.low, each.bar.high) for each in drawing.maps]
+        assert ends == [None, (0.0, 1.0), (0.0, 58.0), (-1.0, 1.0)]
         pixels = pixels_of(drawing.maps[1].images[0])
         front, back = pixels[300, 150], pixels[300, 410]
         assert back[0] > 180 > 90 > back[2]  # the yellow of 1
@@ -227,7 +228,7 @@ class TestDrawing:
     @pytest.mark.parametrize("tsnr", [np.nan, 0.0])
     def test_without_tsnr_there_is_no_map_of_it(self, tsnr):
         drawing = draw(facts=facts_of(2, tsnr=[tsnr, tsnr]))
-        assert [each.title for each in drawing.maps] == ["Regions", "Coverage"]
+        assert [each.title for each in drawing.maps] == ["Regions", "Coverage", "Correlation"]
 
     @pytest.mark.parametrize(
         ("tsnr", "ends"),
@@ -255,6 +256,21 @@ class TestDrawing:
         meshes = meshes_of(CORTEX_LEFT, anatomical=folded)
         pixels = pixels_of(draw(labels=labels, colours=(RED,), facts=facts_of(1), meshes=meshes).maps[0].images[0])
         assert pixels[300, 280].mean() < pixels[300, 840].mean() - 15
+
+    def test_map_that_the_page_paints_is_white_where_the_regions_are(self):
+        drawing = draw(facts=facts_of(2, tsnr=[30.0, 50.0]))
+        assert [each.is_painted_in_page for each in drawing.maps] == [False, False, False, True]
+        pixels, regions = (pixels_of(drawing.maps[number].images[0])[300, 150] for number in (3, 0))
+        assert np.ptp(pixels) < 6 < np.ptp(regions)
+        assert pixels.min() >= regions.max() - 6
+
+    def test_pixels_have_the_labels_of_the_hits(self):
+        (picture,) = draw(facts=facts_of(2)).hits["pictures"]
+        pixels = unpack_compressed(picture["pixels"]).reshape(picture["pixels"]["shape"])
+        labels, lengths = unpack(picture["runs"]).astype(int)
+        hits = np.repeat(labels, lengths).reshape(picture["shape"])
+        assert set(hits.ravel()) == {0, 1, 2}
+        np.testing.assert_array_equal(pixels[2::4, 2::4], hits)
 
     def test_hits_are_the_labels_of_the_picture(self):
         hits = draw(facts=facts_of(2, coverage=[1.0, 0.52], tsnr=[33.333, np.nan])).hits

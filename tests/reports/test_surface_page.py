@@ -59,13 +59,15 @@ class TestPicture:
         assert titles[:2] == ["Regions on the cortex", "Regions in voxels"]
         assert "2 of 3 regions in colour on the midthickness surface (" + MESH + ")" in html
         assert "1 of 3 regions in colour on the run&#39;s mean in its voxels" in html
-        assert html.count("<img src=") == 4
+        assert html.count("<img src=") == 5
         assert '<script src="assets/cortex.js" defer></script>' in html
 
     def test_maps_are_radio_buttons_of_which_the_regions_are_chosen(self):
         save_mesh(Path(MESH), COORDINATES, TRIANGLES)
-        inputs = re.findall("<input type=.radio.*?>", page())
-        assert [" checked" in each for each in inputs] == [True, False, False]
+        inputs = re.findall("<input type=.radio. name=.map.*?>", page())
+        assert [" checked" in each for each in inputs] == [True, False, False, False]
+        # The last one needs a script.
+        assert [" hidden" in each for each in inputs] == [False, False, False, True]
         assert len({re.search('name="(.*?)"', each)[1] for each in inputs}) == 1
 
     def test_alternative_texts_name_map_and_view(self):

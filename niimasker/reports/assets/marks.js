@@ -2,12 +2,14 @@
 "use strict";
 
 (() => {
-  const LINE = { color: "#d1006f", width: 1.5 };
+  const COLOUR = "#d1006f";
+  // Lines around rows that are thinner than a few pixels would hide them.
+  const [LINE, THIN_LINE, MANY_ROWS] = [1.5, 0.6, 60];
 
-  /** Return a rectangle around rows of an axis, across the whole width or height of the figure. */
-  const around = (position, along, across) => ({
+  /** Return a rectangle around a row of an axis, across the whole width or height of the figure. */
+  const around = (position, nRows, along, across) => ({
     type: "rect",
-    line: LINE,
+    line: { color: COLOUR, width: nRows > MANY_ROWS ? THIN_LINE : LINE },
     [`${along}ref`]: along,
     [`${along}0`]: position - 0.5,
     [`${along}1`]: position + 0.5,
@@ -20,7 +22,7 @@
   const arrowAt = (position) => ({
     type: "path",
     path: "M -2 0 L -12 -5 L -12 5 Z",
-    fillcolor: LINE.color,
+    fillcolor: COLOUR,
     line: { width: 0 },
     xref: "paper",
     xsizemode: "pixel",
@@ -41,8 +43,8 @@
     selection.listen(section, ({ row }) => {
       const position = positionOf(row);
       const marks = [];
-      if (position >= 0) marks.push(around(position, "y", "x"));
-      if (position >= 0 && rows) marks.push(around(position, "x", "y"));
+      if (position >= 0) marks.push(around(position, names.length, "y", "x"));
+      if (position >= 0 && rows) marks.push(around(position, names.length, "x", "y"));
       if (position >= 0 && container.layout.yaxis.showticklabels === false) marks.push(arrowAt(position));
       Plotly.relayout(container, { shapes: [...(layout.shapes ?? []), ...marks] });
     });

@@ -2,11 +2,13 @@
 
    Each <section class="atlas"> is a bus: choosing dispatches a "region" event on it, whose detail has `row`, the row of
    the section's signals, and `source`, the element that chose it. `section.chosenRow` is the current row. A row is a
-   column of the table or the mean of neighbouring columns; `regions` and `rows` say which regions and rows belong
-   together. */
+   column of the table or the mean of neighbouring columns; `section.chosenRegion` is the region that was chosen or the
+   one of the row. `section.colouring` is "correlation" where regions have the colours of their correlations with the
+   chosen region; a "colouring" event tells of a change. */
 "use strict";
 
 const selection = (() => {
+  const NO_SIGNAL = [138, 138, 138];
   const known = new WeakMap();
 
   /** The names, colours and signals of an atlas, and the correlations between its regions. */
@@ -39,9 +41,25 @@ const selection = (() => {
       this.correlations = signals.map((signal) => (seed && signal ? dot(seed, signal) : null));
       return this.correlations;
     }
+
+    /** Return a colour for the correlation of a region with every region, as red, green and blue; grey for none. */
+    correlationColours(region) {
+      const stops = this.scale.map(parse);
+      return this.correlationsWith(region).map((r) => (r === null ? NO_SIGNAL : between(stops, (r + 1) / 2)));
+    }
   }
 
+  /** Return a colour as red, green and blue, from #rrggbb. */
+  const parse = (text) => [1, 3, 5].map((start) => parseInt(text.slice(start, start + 2), 16));
+
   const dot = (one, other) => one.reduce((sum, value, place) => sum + value * other[place], 0);
+
+  /** Return the colour at a share of the way along colours at equal steps. */
+  function between(stops, share) {
+    const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
+    const first = Math.min(Math.floor(place), stops.length - 2);
+    return stops[first].map((part, number) => Math.round(part + (stops[first + 1][number] - part) * (place - first)));
+  }
 
   /** Return the mean of signals, centred and of length 1; null if a value is missing or the mean does not vary. */
   function normalise(signals) {
@@ -68,6 +86,25 @@ const selection = (() => {
     section.dispatchEvent(new CustomEvent("region", { detail: { ...detail, row, source } }));
   }
 
+  /** Choose the row of a region, if any shows it. */
+  function chooseRegion(section, region, source) {
+    const row = atlasOf(section).rows[region];
+    if (row !== null) choose(section, row, source, { region });
+  }
+
+  /** Colour the regions in all views of a section by "regions" or by "correlation" with the chosen region. */
+  function colour(section, kind) {
+    if ((section.colouring ?? "regions") === kind) return;
+    section.colouring = kind;
+    section.dispatchEvent(new CustomEvent("colouring"));
+  }
+
+  /** Call a function at each change of colours, and at once if they are not those of the regions. */
+  function listenToColouring(section, show) {
+    section.addEventListener("colouring", show);
+    if (section.colouring) show();
+  }
+
   /** Call a function with the detail of each choice, and at once with the current one. */
   function listen(section, show) {
     section.addEventListener("region", ({ detail }) => show(detail));
@@ -76,9 +113,12 @@ const selection = (() => {
 
   document.addEventListener("DOMContentLoaded", () => {
     for (const section of document.querySelectorAll(".atlas")) {
-      section.addEventListener("region", ({ detail }) => (section.chosenRow = detail.row));
+      section.addEventListener("region", ({ detail }) => {
+        section.chosenRow = detail.row;
+        section.chosenRegion = detail.region ?? atlasOf(section).regions[detail.row];
+      });
     }
   });
 
-  return { atlasOf, choose, listen };
+  return { atlasOf, parse, choose, chooseRegion, listen, colour, listenToColouring };
 })();
