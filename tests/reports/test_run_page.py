@@ -149,7 +149,7 @@ class TestHead:
         lacking = "the confounds table has neither framewise displacement nor all six motion parameters"
         page = report(regressor_files=["columns.tsv"], regressors="none")
         assert page.text.count(lacking) == 2
-        assert f"Motion is not shown: {lacking}." in page.text
+        assert f"Framewise displacement is not shown: {lacking}." in page.text
 
     def test_source_of_t_r_is_shown(self):
         assert "2 s TR, from the header" in report().text
