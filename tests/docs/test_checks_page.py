@@ -81,6 +81,9 @@ FOUND = [
     ("folder of images", "only files of surfaces", "-i surfaces", "only 1 file of surfaces"),
     ("images", "links", f"-i links {NOTHING}", "no image has been fetched"),
     ("`--exclude`", "fits no image", "--exclude sub-99", "has the entities of sub-99"),
+    ("ratings of `--exclude`", "of no image", "--exclude other_ratings.tsv", "give the ratings of this study"),
+    ("ratings of `--exclude`", "that is not among", "--exclude ratings.tsv", "1 run that ratings.tsv rates leave"),
+    ("ratings of `--exclude`", "lie elsewhere now", "--exclude moved_ratings.tsv", "images that lie elsewhere now"),
     ("`--space`", "upper and lower case", f"-i prefixed --space mni {NOTHING}", "read as MNI"),
     ("output names", "two atlases", f"-r {ATLAS_PATH} {ATLAS_PATH}", "more than one atlas"),
     ("output names", "before its ending", "-i .nii", "no name before its ending"),
@@ -278,6 +281,7 @@ def spoilt(example, tmp_path_factory) -> Example:
     pd.DataFrame(values, columns=["", "b"]).to_csv(example.folder / "gap.tsv", sep="\t", index=False)
     np.savetxt(example.folder / "seven.par", np.zeros((120, 7)))
     np.savetxt(example.folder / "turned.par", np.random.default_rng(0).normal(size=(120, 6)))
+    _write_ratings(example.folder)
     (example.folder / "kept.txt").write_text("1\n" * 100 + "0\n" * 20, "utf-8")
     (example.folder / "taken_output" / f"{IMAGE}_timeseries.tsv").mkdir(parents=True)
     (example.folder / "described_output").mkdir()
@@ -449,6 +453,18 @@ def what_happens(example: Example, options: str, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().err if capsys else ""
     done = "warning" if "niimasker: warning:" in said else "nothing"
     return {EXIT_WRONG_USE: "error", EXIT_RUN_FAILED: "run fails", EXIT_DONE: done}[code], said
+
+
+def _write_ratings(folder):
+    """Tables of ratings of the plain run and of another, of the plain run elsewhere, and of another alone."""
+    (path,) = PLAIN_RUN["-i"]
+    tables = {
+        "ratings.tsv": f"{path}\tkeep\nsub-99/sub-99_bold.nii.gz\tleave\n",
+        "moved_ratings.tsv": f"elsewhere/{path}\tkeep\n",
+        "other_ratings.tsv": "sub-99/sub-99_bold.nii.gz\tleave\n",
+    }
+    for name, rows in tables.items():
+        (folder / name).write_text(f"image\trating\n{rows}", "utf-8")
 
 
 def test_checks_find_nothing_in_the_plain_run(spoilt, capsys):

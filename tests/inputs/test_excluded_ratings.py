@@ -156,8 +156,8 @@ class TestPipelines:
         image = image_of(folder, RUNS[0])
         table = rate((image, "leave", "a_desc-24P"), (image, "keep", "a_desc-36P"))
         assert refused([folder], table) == (
-            f"--exclude: {table} rates runs of one image both keep (a_desc-36P) and leave (a_desc-24P), but an image is "
-            "left out of all pipelines or of none; rate them alike."
+            f"--exclude: {table} rates runs of one image both keep (a_desc-36P) and leave (a_desc-24P), but an image "
+            "is left out of all pipelines or of none; rate them alike."
         )
 
 

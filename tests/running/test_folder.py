@@ -346,6 +346,16 @@ class TestFurtherRuns:
         assert niimasker("out", *ALL, "--resume") == (0, [])
         assert "sub-05_bold" not in summary(Path("out")).index
 
+    def test_runs_of_an_earlier_call_that_are_excluded_now_are_named(self, study, niimasker):
+        assert niimasker("out", *ALL)[0] == 0
+        Path("ratings.tsv").write_text("image\trating\nsub-05_bold.nii.gz\tleave\nsub-06_bold.nii.gz\tkeep\n")
+        code, (line,) = niimasker("out", *ALL, "--resume", "--exclude", "ratings.tsv")
+        assert code == 0
+        assert "out holds 1 run of an earlier call that --exclude leaves out: sub-05_bold; the index, the group" in line
+        assert len(summary(Path("out"))) == N_RUNS
+        assert niimasker("new", *ALL, "--exclude", "ratings.tsv") == (0, [])
+        assert len(summary(Path("new"))) == N_RUNS - 1
+
     def test_failed_run_whose_image_is_gone_leaves_the_summary(self, study, niimasker):
         image = Path("sub-05_bold.nii.gz")
         image.write_bytes(b"")
