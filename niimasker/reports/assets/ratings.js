@@ -96,6 +96,7 @@ function makeRatingButtons(ratings, run, { name = run, keys = {} } = {}) {
     RATINGS.forEach((each, place) => buttons[place].setAttribute("aria-pressed", String(each === rating)));
     if (document.activeElement !== note) note.value = text;
     note.title = text;
+    element.classList.toggle("rated", Boolean(rating || text));
     element.title = rating || text ? `rated ${time.slice(0, 16).replace("T", " ")} UTC` : "";
   };
   update();
