@@ -14,6 +14,7 @@ from niimasker.outputs.study_names import RUNS_SCRIPT
 from niimasker.reports.pages import write_page
 from niimasker.reports.run_names import short_names
 from niimasker.reports.run_states import STATES, find_state
+from niimasker.reports.run_titles import make_title
 from niimasker.reports.runs_script import make_script
 
 Row = Mapping[str, Any]
@@ -34,7 +35,6 @@ def write_runs_data(
     links
         The link to each run's page, relative to the folder of reports; None where there is none.
     """
-    names = short_names([row["output"] for row in rows])
     by_pipeline: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         by_pipeline.setdefault(row["pipeline"] or "", []).append(place)
@@ -42,12 +42,22 @@ def write_runs_data(
         {
             "pipeline": pipeline,
             **_pack_runs([rows[place] for place in places], thresholds),
-            "titles": pack_names(names[place] for place in places),
+            "titles": pack_names(_list_titles([rows[place] for place in places])),
             "without_page": [at for at, place in enumerate(places) if not _is_reachable(links[place])],
         }
         for pipeline, places in by_pipeline.items()
     ]
     write_page(reports_folder / RUNS_SCRIPT, make_script(study_id, groups))
+
+
+def _list_titles(rows: Sequence[Row]) -> list[str]:
+    """Return what the runs of a pipeline are called: as short as they can be told apart."""
+    titles = [make_title(Path(row["image"]).name) for row in rows]
+    main = [title.main for title in titles]
+    full = [f"{title.main} ({title.rest})" if title.rest else title.main for title in titles]
+    return next(
+        (each for each in (main, full) if len(set(each)) == len(rows)), short_names([row["output"] for row in rows])
+    )
 
 
 def _pack_runs(rows: Sequence[Row], thresholds: Thresholds) -> dict[str, Any]:

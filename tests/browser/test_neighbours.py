@@ -37,11 +37,11 @@ def links(browser):
 def test_page_links_to_the_runs_before_and_after_it(visit):
     browser = visit([done(name) for name in NAMES], NAMES[1])
     assert links(browser) == [
-        ("← sub-1", "sub-1_task-rest_bold_report.html"),
+        ("← sub-1 · rest", "sub-1_task-rest_bold_report.html"),
         ("all runs", "index.html"),
-        ("sub-10 →", "sub-10_task-rest_bold_report.html"),
+        ("sub-10 · rest →", "sub-10_task-rest_bold_report.html"),
     ]
-    assert texts(browser, "nav.neighbours .links") == ["← sub-1\nall runs (2 of 4)\nsub-10 →"] * 2
+    assert texts(browser, "nav.neighbours .links") == ["← sub-1 · rest\nall runs (2 of 4)\nsub-10 · rest →"] * 2
     assert console_messages(browser) == []
     assert requests_elsewhere(browser) == []
 
@@ -54,12 +54,12 @@ def test_first_and_last_run_say_so(visit):
 
 def test_runs_without_a_page_are_passed_over(visit):
     rows = [done(NAMES[0]), failed(NAMES[1]), done(NAMES[2])]
-    assert links(visit(rows, NAMES[2]))[0] == ("← sub-1", "sub-1_task-rest_bold_report.html")
+    assert links(visit(rows, NAMES[2]))[0] == ("← sub-1 · rest", "sub-1_task-rest_bold_report.html")
 
 
 def test_neighbour_that_needs_a_look_has_a_sign(visit):
     rows = [done(NAMES[0], mean_fd=0.9), done(NAMES[1]), done(NAMES[2], mean_fd=0.3)]
-    assert [text for text, _ in links(visit(rows, NAMES[1]))] == ["← !! sub-1", "all runs", "! sub-10 →"]
+    assert [text for text, _ in links(visit(rows, NAMES[1]))] == ["← !! sub-1 · rest", "all runs", "! sub-10 · rest →"]
 
 
 def test_links_lead_from_and_to_folders(visit):
@@ -77,11 +77,11 @@ def test_runs_of_the_pipeline_come_first(visit):
     rows = [done(f"sub-{k}_desc-{name}", pipeline=name) for k in (1, 2) for name in ("24P", "36P")]
     browser = visit(rows, "sub-1_desc-36P")
     # After the last run of a pipeline comes the first one of the next.
-    assert [text for text, _ in links(browser)] == ["all runs", "sub-2_desc-36P →"]
+    assert [text for text, _ in links(browser)] == ["all runs", "sub-2 →"]
     assert [text for text, _ in links(visit(rows, "sub-2_desc-36P"))] == [
-        "← sub-1_desc-36P",
+        "← sub-1",
         "all runs",
-        "sub-1_desc-24P (24P) →",
+        "sub-1 (24P) →",
     ]
 
 
@@ -155,4 +155,4 @@ def test_five_thousand_runs_take_a_moment(visit):
     rows = [done(f"sub-{k:04}_task-rest_bold", median_tsnr=float(k)) for k in range(5000)]
     browser = visit(rows, "sub-2500_task-rest_bold")
     assert texts(browser, "[data-rank=median_tsnr]") == ["2500th highest of 5000"]
-    assert links(browser)[0][0] == "← sub-2499"
+    assert links(browser)[0][0] == "← sub-2499 · rest"
