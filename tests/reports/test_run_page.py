@@ -449,7 +449,17 @@ class TestFiles:
             assert outcome.result.report_path == Path("out/reports", run, "bold_report.html")
             assert {attrs["src"] for attrs in Page(outcome.result.report_path).all("script") if "src" in attrs} == {
                 f"../assets/{name}"
-                for name in ("plotly.min.js", "table.js", "arrays.js", "selection.js", "report.js", "marks.js")
+                for name in (
+                    "plotly.min.js",
+                    "table.js",
+                    "arrays.js",
+                    "selection.js",
+                    "report.js",
+                    "marks.js",
+                    "brainsprite.min.js",
+                    "brain_volumes.js",
+                    "brain.js",
+                )
             }
 
     def test_no_report_writes_none(self):
