@@ -459,6 +459,9 @@ class TestFiles:
                     "brainsprite.min.js",
                     "brain_volumes.js",
                     "brain.js",
+                    "../runs.js",
+                    "ratings.js",
+                    "study.js",
                 )
             }
 
