@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from niimasker.options.thresholds import Thresholds
 from niimasker.outputs.study_names import RUNS_SCRIPT
+from niimasker.reports.outlying_runs import find_outliers
 from niimasker.reports.pages import write_page
 from niimasker.reports.run_names import short_names
 from niimasker.reports.run_states import STATES, find_state
@@ -63,14 +65,18 @@ def _list_titles(rows: Sequence[Row]) -> list[str]:
 def _pack_runs(rows: Sequence[Row], thresholds: Thresholds) -> dict[str, Any]:
     # One letter per run.
     states = "".join(str(STATES.index(find_state(row, thresholds).word)) for row in rows)
-    numbers = {key: _pack_numbers([row[key] for row in rows]) for key in RANKED}
-    return {"outputs": pack_names(row["output"] for row in rows), "states": states, **numbers}
+    numbers = {key: np.array([math.nan if row[key] is None else row[key] for row in rows]) for key in RANKED}
+    return {
+        "outputs": pack_names(row["output"] for row in rows),
+        "states": states,
+        "outliers": {key: sorted(find_outliers(values)) for key, values in numbers.items()},
+        **{key: _pack_numbers(values) for key, values in numbers.items()},
+    }
 
 
-def _pack_numbers(values: Sequence[float | None]) -> str:
+def _pack_numbers(values: np.ndarray) -> str:
     """Return numbers as float32 in base64, with NaN for missing ones."""
-    numbers = np.array([np.nan if value is None else value for value in values], dtype="<f4")
-    return base64.b64encode(numbers.tobytes()).decode("ascii")
+    return base64.b64encode(values.astype("<f4").tobytes()).decode("ascii")
 
 
 def pack_names(names: Iterable[str]) -> list[str]:

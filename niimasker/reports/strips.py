@@ -43,7 +43,7 @@ class Measure:
 _MINUTES = Measure("minutes", "Minutes kept", "kept volumes times repetition time", "min", 1)
 _VOLUMES = Measure("n_volumes", "Kept volumes", "volumes that are neither discarded nor censored", "", 0)
 _MEASURES = (
-    Measure("mean_fd_kept", "Mean FD", "mean framewise displacement of the kept volumes", "mm", 3),
+    Measure("mean_fd_kept", "Mean FD", "mean framewise displacement of the kept volumes", "mm", 2),
     Measure("median_tsnr", "Median tSNR", "median over regions of the temporal signal-to-noise ratio", "", 1),
     Measure("min_coverage", "Lowest coverage", "lowest share of a region that holds a valid signal", "", 2, 1.0),
     Measure("degrees_of_freedom", "Degrees of freedom", "degrees of freedom left after cleaning", "", 0),

@@ -139,7 +139,7 @@ class TestDrawing:
     def test_numbers_are_written_with_what_they_are_of(self, show):
         browser = show(few_runs())
         assert column(browser, KEPT) == ["9.7\n580 of 600", "9.8\n590 of 600", "9.3\n560 of 600"]
-        assert column(browser, FD) == ["0.190", "n/a", "0.120"]
+        assert column(browser, FD) == ["0.19", "n/a", "0.12"]
 
     def test_runs_link_to_their_pages(self, show):
         browser = show([done("sub-1/50%#"), failed("b")])
@@ -275,7 +275,7 @@ class TestStrips:
         edge = canvas.size["width"] // 2 - 12
         height = (canvas.size["height"] - 20) // 2 - canvas.size["height"] // 2
         webdriver.ActionChains(browser).move_to_element_with_offset(canvas, edge, height).perform()
-        assert find(browser, ".tip")[MEAN_FD].text == "3.000 mm sub-x<b>"
+        assert find(browser, ".tip")[MEAN_FD].text == "3.00 mm sub-x<b>"
         webdriver.ActionChains(browser).move_to_element(find(browser, "h1")[0]).perform()
         assert not find(browser, ".tip")[MEAN_FD].is_displayed()
 
@@ -321,7 +321,7 @@ class TestConcerns:
 
     def test_judged_numbers_have_a_sign(self, show):
         browser = show([done("a"), done("b", mean_fd=0.53)])
-        assert column(browser, FD) == ["! 0.530", "0.150"]
+        assert column(browser, FD) == ["! 0.53", "0.15"]
         assert find(browser, "td.number.amber")[0].get_attribute("title") == (
             "mean FD of kept volumes 0.53 mm, above 0.2 mm"
         )

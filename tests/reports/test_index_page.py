@@ -117,8 +117,8 @@ class TestPage:
         labels = re.findall(r'<canvas role="img" aria-label="(.*?)"', page)
         assert len(labels) == 5
         assert labels[1] == (
-            "Mean FD over 20 runs: median 0.205 mm (0.100 to 3.500 mm); amber above 0.2, red above 0.55 mm. "
-            "Outliers: sub-7 3.500 mm."
+            "Mean FD over 20 runs: median 0.21 mm (0.10 to 3.50 mm); amber above 0.2, red above 0.55 mm. "
+            "Outliers: sub-7 3.50 mm."
         )
 
     def test_ten_thousand_runs_make_a_small_page_soon(self):

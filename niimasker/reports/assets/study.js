@@ -53,7 +53,9 @@ document.addEventListener("DOMContentLoaded", () => {
       const packed = own[element.dataset.rank];
       if (!packed) continue;
       const values = unpackNumbers(packed);
-      element.textContent = rankOf(values, values[place]);
+      const isOutlier = own.outliers[element.dataset.rank].includes(place);
+      element.textContent = rankOf(values, values[place]) + (isOutlier ? ", an outlier" : "");
+      element.classList.toggle("outlying", isOutlier);
       element.title = `among the runs with this number${own.pipeline ? ` of pipeline ${own.pipeline}` : ""}, when the page of all runs was last written`;
     }
   }
