@@ -201,7 +201,7 @@ def test_pipelines_have_pages_of_their_own(study):
 class TestLaterCalls:
     def test_page_is_replaced_when_the_run_is_done(self, call, study):
         call(*SCRUB)
-        assert "Failed" in text_of()
+        assert '<span class="status bad">failed</span>' in text_of()
         write_confounds(study, 1, STILL)
         assert call(*SCRUB, "--resume") == 0
         assert statuses(Path("out")).tolist() == ["skipped", "done", "skipped"]
@@ -221,7 +221,7 @@ class TestLaterCalls:
         (study / f"{FAILS}.nii.gz").write_bytes(whole)
         assert call("--regressors", "x", "--resume") == 0
         assert statuses(Path("out")).tolist() == ["skipped", "done", "skipped"]
-        assert "Done" in text_of()
+        assert "complete, look at minutes kept" in text_of()
 
     def test_page_of_a_failure_is_gone_where_the_tables_are_good_and_no_page_is_wanted(self, call, study):
         call("--regressors", "x")
@@ -235,7 +235,7 @@ class TestLaterCalls:
     def test_other_settings_replace_it(self, call):
         call(*SCRUB)
         assert call("--regressors", "x") == 0
-        assert "Done" in text_of()
+        assert "complete, look at minutes kept" in text_of()
 
     def test_other_settings_without_the_run_remove_it(self, call):
         call(*SCRUB)
