@@ -243,6 +243,7 @@ def test_matrix_has_no_ticks_where_they_would_overlap(browser, tmp_path):
     assert show(browser, outcome.result.report_path, width=TELEPHONE).execute_script(n_ticks) == 0
 
 
+@pytest.mark.filterwarnings("ignore:connectivity is measured without nuisance regression")
 def test_matrices_that_are_asked_for_are_drawn_at_a_desk_and_on_a_telephone(browser, tmp_path):
     rng = np.random.default_rng(4)
     labels = make_labels((1, 2, 5))

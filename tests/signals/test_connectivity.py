@@ -28,6 +28,9 @@ SHRUNK = tuple(kind for kind in CONNECTIVITY_KINDS if kind != "pearson")
 LABELS = make_labels((1, 2, 5))
 NAMES = ["roi 1", "roi 2", "roi 5"]
 TOLERANCE = 1e-9
+LACKS_REGRESSION = "connectivity is measured without nuisance regression"
+# Matrices of signals as they are; TestMissingRegression is about the warning.
+WITHOUT_REGRESSORS = pytest.mark.filterwarnings(f"ignore:{LACKS_REGRESSION}")
 
 
 def make_signals(n_volumes: int, n_regions: int) -> np.ndarray:
@@ -246,6 +249,7 @@ def read_relmat(path) -> pd.DataFrame:
 
 
 @pytest.mark.usefixtures("folder")
+@WITHOUT_REGRESSORS
 class TestFiles:
     def test_there_is_a_matrix_and_a_json_for_each_kind_in_order(self):
         (tables,) = run(connectivity=["precision", "partial correlation"])
@@ -402,3 +406,39 @@ class TestFiles:
             written.append({name: data for name, data in results_in(Path(f"out_{n_jobs}")).items() if "relmat" in name})
         assert len(written[0]) == 10
         assert written[0] == written[1]
+
+
+@pytest.mark.usefixtures("folder")
+class TestMissingRegression:
+    @staticmethod
+    def warnings_of(image="sub-0_bold.nii.gz", **options) -> list[str]:
+        """The warnings in the JSON file of the time series."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NiimaskerWarning)
+            (tables,) = run(input_files=image, **options)
+        return json.loads(tables.signals_path.with_suffix(".json").read_text("utf-8"))["Warnings"]
+
+    @pytest.fixture
+    def confounds(self) -> dict:
+        """Options with a table of one column."""
+        table = pd.DataFrame({"csf": np.random.default_rng(3).normal(size=40)})
+        table.to_csv("confounds.tsv", sep="\t", index=False)
+        return {"regressor_files": ["confounds.tsv"]}
+
+    def test_run_is_warned_of_once(self):
+        (warning,) = self.warnings_of(connectivity=["pearson", "covariance"])
+        assert warning.startswith(LACKS_REGRESSION)
+        assert "--regressors" in warning
+
+    def test_words_that_select_no_column_are_no_regressors(self, confounds):
+        (warning,) = self.warnings_of(**confounds, regressors="none")
+        assert warning.startswith(LACKS_REGRESSION)
+
+    def test_nothing_is_said_with_regressors_or_without_connectivity(self, confounds):
+        assert self.warnings_of(**confounds, regressors=["csf"]) == []
+        assert self.warnings_of(connectivity=[]) == []
+
+    def test_nothing_is_said_of_an_image_that_is_denoised(self):
+        name = "sub-0_task-rest_desc-denoised_bold.nii.gz"
+        Path("sub-0_bold.nii.gz").rename(name)
+        assert self.warnings_of(image=name) == []
