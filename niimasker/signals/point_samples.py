@@ -31,6 +31,10 @@ _MAX_NEGATIVE = 0.1
 _MAX_DISTANCES = 100_000
 
 
+# In a millimetre. Places are compared in whole ones, so that rounding errors do not change the order of points.
+_NANOMETRES = 1e6
+
+
 @dataclass(frozen=True, eq=False)
 class Sampling:
     """The space that points are sampled from, and the tissues of its voxels if they are known."""
@@ -203,7 +207,7 @@ def _choose_by_tissue(grid: Grid, tissues: Tissues, volume: np.ndarray, n_points
     points = _spread(points[np.argsort(tissues.labels[points], kind="stable")], n_points)
     labels = tissues.labels[points]
     indices = np.stack(np.unravel_index(points, grid.shape, order="F"))
-    height = grid.matrix[2, :3] @ indices
+    height = np.rint(_NANOMETRES * grid.matrix[2, :3] @ indices)
     order = np.lexsort((height, labels))
     members = np.searchsorted(list(TISSUE_NAMES), labels[order])
     return SampledPoints(points[order], tuple(TISSUE_NAMES.values()), members, tissues.path)
@@ -214,8 +218,7 @@ def _choose_by_distance(grid: Grid, volume: np.ndarray, n_points: int) -> Sample
     step = max(1, int(np.ceil(np.cbrt(brain.size / _MAX_DISTANCES))))
     thinned = np.pad(brain[::step, ::step, ::step], 1)
     sizes = np.linalg.norm(grid.matrix[:3, :3], axis=0)
-    # Distances in whole nanometres, so that rounding errors do not change the order between machines.
-    distances = np.rint(1e6 * distance_transform_edt(thinned, sampling=sizes))
+    distances = np.rint(_NANOMETRES * distance_transform_edt(thinned, sampling=sizes))
     indices = np.argwhere(thinned.T)[:, ::-1]
     order = _spread(np.argsort(distances.T[thinned.T], kind="stable"), n_points)
     chosen = (indices[order] - 1) * step + corner

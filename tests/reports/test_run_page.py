@@ -305,8 +305,8 @@ class TestFigures:
 
     def test_run_without_confounds_says_so(self):
         page = report()
-        assert "Motion is not shown, because the run has no confounds table." in page.text
-        assert "No regressors: the run has no confounds table." in page.text
+        assert "Framewise displacement is not shown, because no confounds table was read for this run" in page.text
+        assert "No regressors: no confounds table was read for this run." in page.text
 
     def test_confounds_table_that_only_censors_is_not_reported_missing(self):
         page = report(regressor_files=["confounds.tsv"], regressors=["scrub"])
