@@ -18,12 +18,13 @@ from niimasker.reports.plots import (
     Figure,
     axis,
     display_names,
-    left_margin,
     line_at,
     make_layout,
     names_axis,
+    names_margin,
     title_at,
 )
+from niimasker.reports.region_groups import group_regions
 from niimasker.reports.time_axis import TimeAxis
 
 # z-scores take one byte each, in these steps. The greys end at _Z_SHOWN, but spikes keep their values for hovering.
@@ -42,6 +43,8 @@ _TRACE_HEIGHT, _GAP = 52, 24
 def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapping[str, np.ndarray]) -> Figure:
     """Return the carpet plot: signals over time as rows of greys, with curves above them on the same time axis.
 
+    Rows are in the same order as those of matrices, with brackets beside the groups.
+
     Parameters
     ----------
     z : ndarray of shape (n_kept, n_rows)
@@ -53,13 +56,15 @@ def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapp
     carpet_height = int(np.clip(12 * n_rows, 110, 360))
     plots_height = carpet_height + above_height
     top = TOP + (_GAP if above else 0)
-    shown = display_names(names)
+    grouping = group_regions(names)
+    in_atlas = display_names(names)
+    shown = [in_atlas[position] for position in grouping.order]
     layout = make_layout(plots_height + top + BOTTOM)
-    layout["margin"] |= {"t": top, "l": left_margin(shown)}
+    layout["margin"] |= {"t": top, "l": max(names_margin(shown, grouping.names), 62)}
     layout["xaxis"] = {**axis(time.title), "range": time.range, "anchor": "y"}
-    layout["yaxis"] = {**names_axis(shown), "domain": [0, carpet_height / plots_height]}
+    layout["yaxis"] = {**names_axis(), "domain": [0, carpet_height / plots_height]}
     layout["shapes"] = shade(time)
-    data = [_make_carpet(z, shown, time, carpet_height)]
+    data = [_make_carpet(z[:, grouping.order], shown, time, carpet_height)]
     for number, (title, values) in enumerate(reversed(list(above.items())), start=2):
         low = (carpet_height + _GAP + (number - 2) * (_TRACE_HEIGHT + _GAP)) / plots_height
         high = low + _TRACE_HEIGHT / plots_height
@@ -68,7 +73,7 @@ def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapp
         layout[f"yaxis{number}"] = {**axis(), "domain": [low, high], "nticks": 4, "rangemode": rangemode}
         layout["annotations"].append(title_at(title, 0, high))
         data.append(curve(time, values, on=f"y{number}", name=title))
-    return {"data": data, "layout": layout}
+    return {"data": data, "layout": layout, "groups": {"yaxis": grouping.labels} if grouping.names else {}}
 
 
 def _make_carpet(z: np.ndarray, shown: Sequence[str], time: TimeAxis, height: int) -> Figure:

@@ -11,25 +11,26 @@ import numpy as np
 from niimasker.reports.packing import pack_rows, pack_steps
 from niimasker.reports.plots import (
     INK,
-    MAX_TICKS,
     MAX_TILTED_TICK_LENGTH,
     Figure,
-    axis,
     display_names,
-    left_margin,
     make_layout,
     margin_for,
     names_axis,
-    tick_texts,
+    names_margin,
     title_at,
 )
-from niimasker.reports.region_groups import Grouping
+from niimasker.reports.region_groups import Grouping, group_regions
+from niimasker.reports.regressor_groups import group_columns
 
 # Correlations take one byte each, in these steps.
 _CORRELATION_STEP = 0.01
 
 # Colours cover this percentage of values, so that a few extreme pairs of regions do not make all others pale.
 _PERCENTILE_IN_RANGE = 99.5
+
+# Above a figure of correlations with regressors, in pixels.
+_TITLE_ROOM = 20
 
 # Short titles of colour bars; a longer title makes a matrix narrower than its neighbours.
 _SHORT_NAMES = {"covariance": "cov", "precision": "prec"}
@@ -102,50 +103,66 @@ def plot_matrix(matrix: np.ndarray, names: Sequence[str], grouping: Grouping, sc
     shown = [in_atlas[position] for position in grouping.order]
     figure = _plot_heatmap(ordered, shown, shown, scale)
     layout = figure["layout"]
-    if grouping.names:
-        ends = [*grouping.starts[1:], len(names)]
-        middles = [(start + end - 1) // 2 for start, end in zip(grouping.starts, ends, strict=True)]
-        for axis_key in ("xaxis", "yaxis"):
-            ticks = {"tickvals": [shown[middle] for middle in middles], "ticktext": list(grouping.names)}
-            layout[axis_key] |= {**ticks, "showticklabels": True, "tickmode": "array", "ticks": ""}
-        layout["shapes"] = [
-            {"type": "line", "layer": "above", "line": {"color": INK, "width": 0.6}, **ends}
-            for start in grouping.starts[1:]
-            for ends in (
-                {"x0": start - 0.5, "x1": start - 0.5, "y0": -0.5, "y1": len(names) - 0.5},
-                {"y0": start - 0.5, "y1": start - 0.5, "x0": -0.5, "x1": len(names) - 0.5},
-            )
-        ]
-        layout["margin"] |= {side: margin_for(grouping.names, 40) for side in "lb"}
-    elif len(names) <= MAX_TICKS:
-        layout["margin"] |= {side: margin_for(tick_texts(shown), 40) for side in "lb"}
-    return {**figure, "square": True}
+    layout["shapes"] = [
+        {"type": "line", "layer": "above", "line": {"color": INK, "width": 0.6}, **ends}
+        for start in grouping.starts[1:]
+        for ends in (
+            {"x0": start - 0.5, "x1": start - 0.5, "y0": -0.5, "y1": len(names) - 0.5},
+            {"y0": start - 0.5, "y1": start - 0.5, "x0": -0.5, "x1": len(names) - 0.5},
+        )
+    ]
+    layout["margin"] |= dict.fromkeys("lb", names_margin(shown, grouping.names))
+    groups = {"xaxis": grouping.labels, "yaxis": grouping.labels} if grouping.names else {}
+    return {**figure, "square": True, "groups": groups}
 
 
-def plot_regressors(before: np.ndarray, after: np.ndarray, names: Sequence[str], regressors: Sequence[str]) -> Figure:
-    """Return correlations of each row with each regressor, before cleaning on the left and after it on the right.
+def plot_regressors(
+    before: np.ndarray, after: np.ndarray | None, names: Sequence[str], regressors: Sequence[str]
+) -> Figure:
+    """Return correlations of each row with each regressor before cleaning, and after it on the right.
+
+    Rows are grouped as in matrices, and columns by the kind of regressor, with the kinds and their counts above.
 
     Parameters
     ----------
     before, after : ndarray of shape (n_rows, n_regressors)
+        Without correlations after cleaning, those before take the whole width.
     """
-    shown, columns = display_names(names), display_names(regressors)
-    figure = _plot_heatmap(before, columns, shown, CORRELATION)
-    second = {**_plot_heatmap(after, columns, shown, CORRELATION)["data"][0], "xaxis": "x2", "showscale": False}
+    rows = group_regions(names)
+    kinds = group_columns(regressors)
+    in_atlas, in_table = display_names(names), display_names(regressors)
+    shown = [in_atlas[position] for position in rows.order]
+    columns = [in_table[position] for position in kinds.order]
+    cells = np.ix_(rows.order, kinds.order)
+    figure = _plot_heatmap(before[cells], columns, shown, CORRELATION)
     layout = figure["layout"]
-    has_ticks = len(regressors) <= MAX_TICKS
-    ticks = tick_texts(columns, MAX_TILTED_TICK_LENGTH) if has_ticks else []
-    below = margin_for(ticks, 24)
-    layout["height"] = int(np.clip(14 * len(names), 150, 420)) + 26 + below
-    horizontal = {**axis(), "type": "category", "showticklabels": has_ticks, "tickangle": -60, "showgrid": False}
-    if has_ticks:
-        horizontal |= {"tickvals": columns, "ticktext": ticks}
-    layout["xaxis"] = {**horizontal, "domain": [0, 0.485]}
-    layout["xaxis2"] = {**horizontal, "domain": [0.515, 1]}
-    layout["margin"] |= {"b": below, "t": 26, "l": left_margin(shown)}
-    for x, text in ((0, "before cleaning"), (0.515, "after cleaning")):
-        layout["annotations"].append(title_at(text, x, 1))
-    return {"data": [figure["data"][0], second], "layout": layout}
+    # Tilted names would extend an automatic range.
+    layout["xaxis"] |= {"autorange": False, "range": [-0.5, len(columns) - 0.5]}
+    below = names_margin(columns, longest=MAX_TILTED_TICK_LENGTH)
+    above = _TITLE_ROOM + _room_above(kinds.names)
+    layout["height"] = int(np.clip(14 * len(names), 150, 420)) + above + below
+    layout["margin"] |= {"b": below, "t": above, "l": max(names_margin(shown, rows.names), 62)}
+    axes = ["xaxis"]
+    figure["data"][0]["name"] = "before cleaning"
+    if after is not None:
+        second = _plot_heatmap(after[cells], columns, shown, CORRELATION)["data"][0]
+        figure["data"].append({**second, "xaxis": "x2", "showscale": False, "name": "after cleaning"})
+        layout["xaxis2"] = {**layout["xaxis"], "domain": [0.515, 1]}
+        layout["xaxis"]["domain"] = [0, 0.485]
+        axes.append("xaxis2")
+    for trace, axis_key in zip(figure["data"], axes, strict=True):
+        title = title_at(trace["name"], layout[axis_key].get("domain", [0])[0], 1)
+        layout["annotations"].append({**title, "yshift": above - _TITLE_ROOM})
+    return {
+        **figure,
+        "groups": {"yaxis": rows.labels} if rows.names else {},
+        "brackets": dict.fromkeys(axes, kinds.labels),
+    }
+
+
+def _room_above(kinds: Sequence[str]) -> int:
+    """Return the room that brackets with tilted names need, in pixels."""
+    return 18 + round(0.87 * margin_for(kinds, 0))
 
 
 def _plot_heatmap(values: np.ndarray, columns: Sequence[str], rows: Sequence[str], scale: Scale) -> Figure:
@@ -165,6 +182,6 @@ def _plot_heatmap(values: np.ndarray, columns: Sequence[str], rows: Sequence[str
                      "tickvals": [low + (high - low) * part / 4 for part in range(5)], "tickformat": ".3~g"},
     }  # fmt: skip
     layout = make_layout(420)
-    layout["xaxis"] = {**names_axis(columns), "autorange": True, "tickangle": -60}
-    layout["yaxis"] = names_axis(rows)
+    layout["xaxis"] = {**names_axis(), "autorange": True, "tickangle": -60}
+    layout["yaxis"] = names_axis()
     return {"data": [heatmap], "layout": layout}

@@ -11,7 +11,9 @@ Figure = dict[str, Any]
 
 # Longer names are shortened in figures; the table has them in full.
 _MAX_NAME_LENGTH, _MAX_TICK_LENGTH, MAX_TILTED_TICK_LENGTH = 60, 16, 26
-MAX_TICKS = 30
+
+# From an axis to the names of its groups, in pixels, as in labels.js.
+_BRACKET_ROOM = 13
 
 # Mean width of a letter of a tick label, in pixels.
 _LETTER_WIDTH = 6.4
@@ -42,9 +44,9 @@ def display_names(names: Sequence[str]) -> list[str]:
     return list(shown)
 
 
-def left_margin(shown: Sequence[str]) -> int:
-    """Return the margin to the left of an axis of names; names too many for ticks need no room."""
-    return margin_for(tick_texts(shown) if len(shown) <= MAX_TICKS else (), 62)
+def names_margin(shown: Sequence[str], group_names: Sequence[str] = (), *, longest: int = _MAX_TICK_LENGTH) -> int:
+    """Return the margin beside an axis of names, of which labels.js shows all, some, or those of their groups."""
+    return max(margin_for(tick_texts(shown, longest), 40), margin_for(group_names, 40) + _BRACKET_ROOM)
 
 
 def margin_for(ticks: Sequence[str], minimum: int) -> int:
@@ -53,12 +55,9 @@ def margin_for(ticks: Sequence[str], minimum: int) -> int:
     return max(minimum, round(16 + _LETTER_WIDTH * longest))
 
 
-def names_axis(shown: Sequence[str]) -> Figure:
-    """Return an axis of names, from top to bottom; names too many for ticks are shown on hovering."""
-    base = {**axis(), "type": "category", "autorange": "reversed", "showgrid": False}
-    if len(shown) > MAX_TICKS:
-        return {**base, "showticklabels": False, "ticks": ""}
-    return {**base, "tickmode": "array", "tickvals": list(shown), "ticktext": tick_texts(shown)}
+def names_axis() -> Figure:
+    """Return an axis of names, from top to bottom; labels.js shows as many of them as fit."""
+    return {**axis(), "type": "category", "autorange": "reversed", "showgrid": False}
 
 
 def tick_texts(shown: Sequence[str], longest: int = _MAX_TICK_LENGTH) -> list[str]:

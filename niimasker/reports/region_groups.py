@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +30,19 @@ class Grouping:
         Positions of the regions, group by group, and in the atlas's order within each group.
     names, starts
         Name of each group, and the rank of its first region in that order; empty if the regions are not grouped.
+    has_networks
+        Whether the groups are networks, not hemispheres alone.
     """
 
     order: np.ndarray
     names: tuple[str, ...]
     starts: tuple[int, ...]
+    has_networks: bool = False
+
+    @property
+    def labels(self) -> dict[str, list[Any]]:
+        """The groups for labels.js."""
+        return {"names": list(self.names), "starts": list(self.starts)}
 
 
 def group_regions(names: Sequence[str]) -> Grouping:
@@ -47,12 +56,14 @@ def group_regions(names: Sequence[str]) -> Grouping:
     order = sorted(range(len(names)), key=lambda position: keys[position])
     starts = [rank for rank, position in enumerate(order) if not rank or keys[order[rank - 1]] != keys[position]]
     labels = [_label(found[order[start]]) for start in starts]
-    return Grouping(np.array(order), tuple(labels), tuple(starts))
+    return Grouping(np.array(order), tuple(labels), tuple(starts), has_networks=any(networks))
 
 
 def describe_order(grouping: Grouping) -> str:
     """Return the order of regions in a few words, for captions."""
-    return "with regions grouped by their names" if grouping.names else "in the atlas's order"
+    if not grouping.names:
+        return "in the atlas's order"
+    return f"grouped by {'hemisphere and network' if grouping.has_networks else 'hemisphere'}"
 
 
 def _find_group(name: str) -> tuple[str, str] | None:

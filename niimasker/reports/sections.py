@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,9 @@ from niimasker.reports.packing import pack_rows
 from niimasker.reports.palette import region_colours
 from niimasker.reports.pictures import CortexPicture, explain_missing_mesh
 from niimasker.reports.plots import Plot, display_names
+from niimasker.reports.region_groups import describe_order, group_regions
 from niimasker.reports.region_rows import find_rows
+from niimasker.reports.regressor_groups import count_kinds
 from niimasker.reports.run_view import AtlasView, RunView
 from niimasker.reports.seed_colours import CORRELATION_BAR
 from niimasker.reports.spectra import power_spectrum
@@ -28,6 +31,9 @@ from niimasker.signals.correlations import correlate_with, zscore
 
 # Fewer volumes are too few for a Welch spectrum.
 _MIN_SPECTRUM_VOLUMES = 16
+
+# Absolute correlations below this are 0.00 as they are written, and are not drawn.
+_NO_CORRELATION = 0.005
 
 # Units of cleaned signals, by the kind of standardisation.
 _UNITS = {None: "image units", "zscore_sample": "z", "zscore": "z", "psc": "%"}
@@ -131,12 +137,17 @@ def _carpet(atlas: AtlasView, run: RunView) -> Plot:
         else "Each row is one column of the table."
     )
     motion = run.motion.note if run.framewise_displacement is None else _describe_displacement(run)
+    sentences = [
+        "Carpet plot: cleaned signals as z-scores, from black (-2.5 or less) to white (2.5 or more).",
+        f"{rows} Rows are {describe_order(group_regions(atlas.names))}.",
+        "The mean signal above them is the mean over all columns before cleaning.",
+        motion,
+    ]
     return Plot(
         figure,
         f"Carpet plot of {count(len(atlas.names), 'row')} over {count(run.time.n_volumes, 'volume')}"
         + f", with {', '.join(above)} above it",
-        f"Carpet plot: cleaned signals as z-scores, from black (-2.5 or less) to white (2.5 or more). {rows} The mean "
-        f"signal above them is the mean over all columns before cleaning. {motion}",
+        " ".join(filter(None, sentences)),
     )
 
 
@@ -185,18 +196,37 @@ def _regressors(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot |
         return None
     before = correlate_with(atlas.raw, run.regressors)
     after = correlate_with(atlas.cleaned, run.regressors)
+    largest = _find_largest(after)
+    is_removed = largest < _NO_CORRELATION
+    sentences = filter(None, _describe_regressors(run, _find_largest(before), largest))
     return Plot(
-        heatmaps.plot_regressors(before, after, atlas.names, run.regressor_names),
-        f"Correlation of {count(len(atlas.names), 'row')} with {count(len(run.regressor_names), 'regressor')}, "
-        "before and after cleaning",
-        "Correlation of each row with each regressor as read from the confounds table. The largest absolute "
-        f"correlation is {_largest(before)} before and {_largest(after)} after cleaning.",
+        heatmaps.plot_regressors(before, None if is_removed else after, atlas.names, run.regressor_names),
+        f"Correlation of {count(len(atlas.names), 'row')} with {count(len(run.regressor_names), 'regressor')} "
+        + ("before cleaning; none is left after it" if is_removed else "before and after cleaning"),
+        " ".join(sentences),
     )
 
 
-def _largest(correlations: np.ndarray) -> str:
+def _describe_regressors(run: RunView, before: float, after: float) -> list[str]:
+    """Return the sentences of the caption, given the largest absolute correlations."""
+    columns = f"{count_kinds(run.regressor_names)}."
+    largest = f"The largest absolute correlation is {_two_decimals(before)} before cleaning"
+    return [
+        "Correlation of each row with each regressor as read from the confounds table.",
+        f"Columns are grouped by kind: {columns}" if len(run.regressor_names) > 1 else "",
+        f"{largest}. After cleaning, all are below {_NO_CORRELATION:g} and are not drawn."
+        if after < _NO_CORRELATION
+        else f"{largest} and {_two_decimals(after)} after it.",
+    ]
+
+
+def _find_largest(correlations: np.ndarray) -> float:
     known = np.abs(correlations[np.isfinite(correlations)])
-    return f"{known.max():.2f}" if len(known) else "n/a"
+    return float(known.max()) if len(known) else math.nan
+
+
+def _two_decimals(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.2f}"
 
 
 def _spectrum(atlas: AtlasView, run: RunView, notes: dict[str, str]) -> Plot | None:

@@ -1,11 +1,11 @@
 /* Draws the figures of the run and group pages from the JSON in them, shows the chosen region's signal, and copies the
-   methods. */
+   methods. Needs arrays.js, selection.js on the page of a run, and labels.js. */
 "use strict";
 
 (() => {
   const NARROW = 560;
-  // Pixels that a tick label of a matrix needs.
-  const TICK = 16;
+  // Pixels for names beside and below a figure on a narrow page.
+  const NARROW_NAMES = 84;
   // Widths for printing on A4 within its margins, at 96 pixels per inch: of figures, and of square figures.
   const [A4, A4_SQUARE] = [680, 520];
   const CONFIG = { displaylogo: false, displayModeBar: false, showTips: false };
@@ -26,25 +26,17 @@
   function fitted(figure, width, largestSquare = 700) {
     const layout = { ...figure.layout, width };
     const margin = { ...layout.margin };
-    if (width < NARROW && !figure.square) {
-      // Names would take the room of the figure; hovering shows them.
-      for (const key of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
-        if (layout[key].type === "category") layout[key] = { ...layout[key], showticklabels: false };
-      }
-      layout.height -= Math.max(0, margin.b - 56);
-      Object.assign(margin, { l: Math.min(margin.l, 62), r: Math.min(margin.r, 44), b: Math.min(margin.b, 56) });
+    if (width < NARROW) {
+      const below = Math.max(0, margin.b - NARROW_NAMES);
+      layout.height -= below;
+      Object.assign(margin, { l: Math.min(margin.l, NARROW_NAMES), r: Math.min(margin.r, 44), b: margin.b - below });
     }
     layout.margin = margin;
     if (figure.square) {
       layout.width = Math.min(width, largestSquare);
-      const side = layout.width - margin.l - margin.r;
-      if (width < NARROW && (layout.xaxis.tickvals?.length ?? 0) * TICK > side) {
-        for (const key of ["xaxis", "yaxis"]) layout[key] = { ...layout[key], showticklabels: false };
-        Object.assign(margin, { l: 40, b: 40 });
-      }
       layout.height = layout.width - margin.l - margin.r + margin.t + margin.b;
     }
-    return layout;
+    return figureLabels.add(figure, layout);
   }
 
   const drawn = [];
@@ -53,6 +45,7 @@
     const figure = arrays.readJson(container.dataset.figure);
     const width = container.clientWidth;
     Plotly.newPlot(container, figure.data.map(unpackTrace), fitted(figure, width), CONFIG);
+    figureLabels.keep(container, figure);
     drawn.push({ container, figure, width });
   }
 
@@ -64,9 +57,8 @@
       entry.width = width;
       const { shapes, annotations, ...layout } = fitted(entry.figure, width, isPrinted ? A4_SQUARE : undefined);
       for (const key of Object.keys(layout)) {
-        // A reader's zoom is kept.
-        if (!/^[xy]axis/.test(key)) continue;
-        layout[key] = { ...entry.container.layout[key], showticklabels: layout[key].showticklabels };
+        // A reader's zoom is kept; labels.js then fits the names.
+        if (/^[xy]axis/.test(key)) delete layout[key];
       }
       Plotly.relayout(entry.container, layout);
     }
