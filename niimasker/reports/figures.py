@@ -36,6 +36,9 @@ MEAN_SIGNAL = "mean signal"
 _BEFORE_COLOUR, _AFTER_COLOUR = "#8a949e", "#0072b2"
 _DISCARDED_COLOUR, _CENSORED_COLOUR = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
 
+# Of other units, six digits are shown.
+_UNIT_FORMATS = {"z": ".2f", "%": ".2f"}
+
 # In pixels.
 _TRACE_HEIGHT, _GAP = 52, 24
 
@@ -137,9 +140,18 @@ def curve(time: TimeAxis, values: np.ndarray, *, on: str, colour: str = _AFTER_C
         "y": json_numbers(values, 9),
         "yaxis": on,
         "line": {"color": colour, "width": 1.1},
-        "hovertemplate": f"{name} %{{y}}<br>{time.hover}<extra></extra>",
+        "name": name,
+        "hovertemplate": f"{_hover_value(name)}<br>{time.hover}<extra></extra>",
         "showlegend": False,
+        "cliponaxis": False,
     }
+
+
+def _hover_value(name: str) -> str:
+    """Return plotly's template for a value of a curve, with its unit if it has one."""
+    if name.endswith(" (mm)"):
+        return f"{name.removesuffix(' (mm)')} %{{y:.2f}} mm"
+    return f"{name} %{{y:{'.6~g' if name == MEAN_SIGNAL else '.2f'}}}"
 
 
 def plot_viewer(time: TimeAxis, units: tuple[str, str]) -> Figure:
@@ -160,10 +172,12 @@ def plot_viewer(time: TimeAxis, units: tuple[str, str]) -> Figure:
             "y": [],
             "yaxis": on,
             "line": {"width": 1.4},
-            "hovertemplate": f"%{{y}}<br>{time.hover}<extra>{when}</extra>",
+            "name": title,
+            "hovertemplate": f"%{{y:{_UNIT_FORMATS.get(unit, '.6~g')}}} {unit}<br>{time.hover}<extra>{when}</extra>",
             "showlegend": False,
+            "cliponaxis": False,
         }
-        for on, when in (("y", "before"), ("y2", "after"))
+        for on, when, title, unit in zip(("y", "y2"), ("before", "after"), titles, units, strict=True)
     ]
     return {"data": curves, "layout": layout}
 
@@ -176,7 +190,7 @@ def plot_histogram(correlations: np.ndarray, median: float) -> Figure:
         "x": json_numbers((edges[:-1] + edges[1:]) / 2),
         "y": counts.tolist(),
         "marker": {"color": _AFTER_COLOUR},
-        "hovertemplate": "r %{x:.2f}: %{y} pairs<extra></extra>",
+        "hovertemplate": "r %{x:.2f}: %{y:,} pairs<extra></extra>",
     }
     layout = make_layout(300)
     layout |= {"bargap": 0, "xaxis": {**axis("correlation r"), "range": [-1, 1]}, "yaxis": axis("pairs of regions")}

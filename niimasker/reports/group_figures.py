@@ -45,7 +45,7 @@ def _bars(correlations: np.ndarray, colour: str, name: str) -> Figure:
         "x": json_numbers((ends[:-1] + ends[1:]) / 2),
         "y": counts.tolist(),
         "marker": {"color": colour},
-        "hovertemplate": f"r %{{x:.2f}}: %{{y}} edges<extra>{name}</extra>",
+        "hovertemplate": f"r %{{x:.2f}}: %{{y:,}} edges<extra>{name}</extra>",
     }
 
 
@@ -69,6 +69,7 @@ def plot_distance(
         "mode": "lines",
         "x": json_numbers(ends),
         "y": json_numbers(dependence.intercept + dependence.slope * ends),
+        "name": "least-squares fit",
         "line": {"color": INK, "width": 2.5},
         "hoverinfo": "skip",
     }
@@ -97,6 +98,7 @@ def _dots(correlations: np.ndarray, distances: np.ndarray, names: Sequence[str])
         "x": json_numbers(distances, 4),
         "y": json_numbers(correlations, 3),
         "text": list(names),
+        "cliponaxis": False,
         "marker": {"color": "#0072b2", "size": 4, "opacity": 0.45},
         "hovertemplate": "%{text}<br>%{x:.0f} mm, r %{y:.2f}<extra></extra>",
     }
@@ -112,6 +114,6 @@ def _cells(correlations: np.ndarray, distances: np.ndarray) -> Figure:
         "zmin": 0,
         "colorscale": SEQUENTIAL,
         "hoverongaps": False,
-        "hovertemplate": "%{x:.0f} mm, r %{y:.2f}: %{z} edges<extra></extra>",
+        "hovertemplate": "%{x:.0f} mm, r %{y:.2f}: %{z:,} edges<extra></extra>",
         "colorbar": {"title": {"text": "edges", "side": "top"}, "thickness": 10, "x": 1.005, "len": 0.9},
     }

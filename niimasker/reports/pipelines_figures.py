@@ -34,8 +34,8 @@ def plot_distributions(measures: Sequence[PipelineMeasures], n_runs: int) -> Fig
     data, layout = [], make_layout(max(_ROW_HEIGHT * len(measures), _MIN_HEIGHT) + 70)
     for number, (density, colour) in enumerate(zip(densities, region_colours(len(measures)), strict=True)):
         base = len(measures) - 1 - number
-        data.append(_area(centres, base, _HIGHEST * density / highest, colour))
-        data.append(_dotted(centres, base + _HIGHEST * by_chance / highest))
+        data.append(_area(centres, base, density, _HIGHEST / highest, colour) | {"name": shown[number]})
+        data.append(_dotted(centres, base, by_chance, _HIGHEST / highest))
         data.append(_median(measures[number], base, shown[number]))
         layout["annotations"].append(_label(f"{number + 1} {shown[number]}", base))
     layout["xaxis"] = {**axis("QC-FC correlation r"), "range": [-limit, limit]}
@@ -43,6 +43,7 @@ def plot_distributions(measures: Sequence[PipelineMeasures], n_runs: int) -> Fig
                        "showgrid": False}  # fmt: skip
     layout["shapes"] = [line_at(0, INK, "dot")]
     layout["margin"] |= {"l": 16, "r": 16}
+    layout["meta"] = {"y": "density"}
     return {"data": data, "layout": layout}
 
 
@@ -63,14 +64,15 @@ def density_by_chance(r: np.ndarray, n_runs: int) -> np.ndarray:
     return np.asarray(beta.pdf(r, shape, shape, loc=-1, scale=2))
 
 
-def _area(centres: np.ndarray, base: float, heights: np.ndarray, colour: str) -> Figure:
+def _area(centres: np.ndarray, base: float, density: np.ndarray, height: float, colour: str) -> Figure:
     x = np.concatenate([[centres[0]], centres, [centres[-1]]])
-    y = base + np.concatenate([[0.0], heights, [0.0]])
+    y = np.concatenate([[0.0], density, [0.0]])
     return {
         "type": "scatter",
         "mode": "lines",
         "x": json_numbers(x),
-        "y": json_numbers(y),
+        "y": json_numbers(base + height * y),
+        "customdata": json_numbers(y),
         "fill": "toself",
         "fillcolor": f"{colour}55",
         "line": {"color": colour, "width": 1.4},
@@ -78,12 +80,16 @@ def _area(centres: np.ndarray, base: float, heights: np.ndarray, colour: str) ->
     }
 
 
-def _dotted(x: np.ndarray, y: np.ndarray) -> Figure:
+def _dotted(x: np.ndarray, base: float, density: np.ndarray, height: float) -> Figure:
     return {
         "type": "scatter",
         "mode": "lines",
+        "name": "expected by chance",
+        # The last one stands for all in the table of numbers, because all are the same.
+        **({"meta": "drawn only"} if base else {}),
         "x": json_numbers(x),
-        "y": json_numbers(y),
+        "y": json_numbers(base + height * density),
+        "customdata": json_numbers(density),
         "line": {"color": QUIET, "width": 1.1, "dash": "dot"},
         "hoverinfo": "skip",
     }
@@ -94,8 +100,11 @@ def _median(measures: PipelineMeasures, base: float, name: str) -> Figure:
     return {
         "type": "scatter",
         "mode": "markers",
+        "name": f"{name}, median",
         "x": [median],
         "y": [base],
+        "customdata": [None],
+        "cliponaxis": False,
         "marker": {"color": INK, "size": 7, "symbol": "diamond"},
         "hovertemplate": f"{_plain(name)}<br>median r %{{x:.3f}}<br>median |r| {qcfc.median_absolute:.3f}<br>"
         f"{qcfc.share_significant:.1%} of edges with p < 0.05<extra></extra>",
@@ -120,6 +129,7 @@ def plot_trade_off(measures: Sequence[PipelineMeasures], losses: Sequence[Losses
     marks = {
         "type": "scatter",
         "mode": "markers+text",
+        "cliponaxis": False,
         "x": json_numbers(x),
         "y": json_numbers(y),
         "text": [str(number + 1) for number in range(len(measures))],

@@ -20,6 +20,7 @@ from niimasker.reports.packing import json_numbers, pack_rows, pack_steps, unpac
 from niimasker.reports.palette import region_colours
 from niimasker.reports.plots import display_names
 from niimasker.reports.region_groups import group_regions
+from niimasker.reports.regressor_groups import count_kinds
 from niimasker.reports.spectra import power_spectrum
 from niimasker.reports.time_axis import TimeAxis
 from niimasker.signals.correlations import correlate, correlate_with, upper_triangle, zscore
@@ -86,6 +87,15 @@ class TestCarpet:
         z = unpack(heatmap_of(figures.plot_carpet(zscore(SIGNALS), NAMES, time, {}))["z"])
         assert z.shape == (6, 46)
         assert np.isnan(z[:, ~time.kept]).all()
+
+    def test_rows_are_in_the_order_of_groups_with_the_names_of_their_signals(self, time):
+        names = ("RH_Vis_1", "LH_Default_1", "LH_Vis_1", "RH_Vis_2", "LH_Default_2", "LH_Vis_2")
+        figure = figures.plot_carpet(zscore(SIGNALS), names, time, {})
+        rows = heatmap_of(figure)["y"]
+        assert rows == ["LH_Vis_1", "LH_Vis_2", "LH_Default_1", "LH_Default_2", "RH_Vis_1", "RH_Vis_2"]
+        assert figure["groups"]["yaxis"] == {"names": ["LH Vis", "LH Default", "RH Vis"], "starts": [0, 2, 4]}
+        expected = zscore(SIGNALS)[:, [names.index(row) for row in rows]]
+        np.testing.assert_allclose(unpack(heatmap_of(figure)["z"])[:, time.kept], expected.T, atol=0.051)
 
     def test_region_without_signal_is_a_gap(self, time):
         values = np.column_stack([SIGNALS[:, 0], np.full(40, np.nan), np.full(40, 3.0)])
@@ -159,7 +169,7 @@ class TestCorrelations:
         expected = np.corrcoef(SIGNALS[:, grouping.order].T)
         np.testing.assert_allclose(unpack(heatmap_of(figure)["z"]), expected, atol=0.005)
         assert heatmap_of(figure)["y"] == [names[position] for position in grouping.order]
-        assert figure["layout"]["xaxis"]["ticktext"] == list(grouping.names)
+        assert figure["groups"] == dict.fromkeys(("xaxis", "yaxis"), {"names": list(grouping.names), "starts": [0, 2, 4]})
 
     def test_matrix_without_groups_keeps_the_atlas_s_order(self):
         figure = heatmaps.plot_matrix(correlate(SIGNALS), NAMES, group_regions(NAMES))
@@ -177,6 +187,18 @@ class TestCorrelations:
         np.testing.assert_allclose(unpack(figure["data"][0]["z"]), before, atol=0.005)
         np.testing.assert_allclose(unpack(figure["data"][1]["z"]), after, atol=0.005)
         assert figure["data"][1]["xaxis"] == "x2"
+
+    def test_regressors_are_bracketed_by_kind(self):
+        regressors = ("cosine00", "trans_x", "csf", "rot_x", "trans_x_derivative1")
+        before = RNG.uniform(-1, 1, (6, 5))
+        figure = heatmaps.plot_regressors(before, None, NAMES, regressors)
+        (heatmap,) = figure["data"]
+        assert heatmap["x"] == ["trans_x", "rot_x", "trans_x_derivative1", "cosine00", "csf"]
+        assert figure["brackets"] == {"xaxis": {"names": ["3 motion", "1 cosine", "1 tissue"], "starts": [0, 3, 4]}}
+        np.testing.assert_allclose(unpack(heatmap["z"]), before[:, [1, 3, 4, 0, 2]], atol=0.005)
+
+    def test_kinds_of_regressors_are_counted_in_words(self):
+        assert count_kinds(["csf", "trans_x", "rot_x"]) == "2 motion parameters, 1 tissue signal"
 
 
 class TestGroups:

@@ -103,7 +103,7 @@ class TestPage:
 
     def test_hostile_names_cannot_leave_the_text(self):
         page = make_page([done(name) for name in HOSTILE] + [failed("x", reason=HOSTILE[0])] * 5)
-        assert page.count("<script") == 4
+        assert page.count("<script") == page.count("<script src=") + 1
         assert "alert(1)</script>" not in page
         assert set(HOSTILE) <= set(names_of(page))
 
@@ -266,7 +266,7 @@ class TestWriting:
         write_index(tmp_path, [done("a")], [None])
         text = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
         linked = re.findall(r'(?:src|href)="(assets/.*?)"', text)
-        assert len(linked) == 4
+        assert "assets/index.js" in linked
         assert [name for name in linked if not (tmp_path / "reports" / name).is_file()] == []
 
     @pytest.fixture

@@ -278,12 +278,20 @@ class TestFigures:
         assert "<b>measure connectivity</b> pearson, precision (Fisher z)" in page.source
         assert "measured by Pearson correlations, and by inverse covariances estimated with" in page.text
 
-    def test_regressed_out_regressors_are_uncorrelated_after_cleaning(self):
-        before, after = (unpack(trace["z"]) for trace in report(**CONFOUNDS).figure("regressors")["data"])
+    def test_correlations_with_regressors_that_are_regressed_out_are_told_and_not_drawn(self):
+        page = report(**CONFOUNDS)
+        (before,) = (unpack(trace["z"]) for trace in page.figure("regressors")["data"])
+        assert "After cleaning, all are below 0.005 and are not drawn." in page.text
         report()
         regressors = pd.read_csv("confounds.tsv", sep="\t")[["x", "y"]].to_numpy()
         np.testing.assert_allclose(before, np.corrcoef(read_table().T, regressors.T)[:3, 3:], atol=0.005)
-        np.testing.assert_allclose(after, 0, atol=0.005)
+
+    def test_correlations_that_cleaning_leaves_are_drawn(self):
+        page = report(low_pass=0.1, **CONFOUNDS)
+        after = unpack(page.figure("regressors")["data"][1]["z"])
+        assert f" and {np.abs(after).max():.2f} after it." in page.text
+        regressors = pd.read_csv("confounds.tsv", sep="\t")[["x", "y"]].to_numpy()
+        np.testing.assert_allclose(after, np.corrcoef(read_table().T, regressors.T)[:3, 3:], atol=0.005)
 
     def test_regressor_that_lacks_its_first_value_is_shown_as_it_is_regressed_out(self):
         table = pd.read_csv("confounds.tsv", sep="\t").assign(x_derivative1=lambda table: table["x"].diff())
@@ -292,7 +300,7 @@ class TestFigures:
         table.to_csv("confounds.tsv", sep="\t", index=False, na_rep="n/a")
         np.savetxt("censor.txt", np.arange(N_VOLUMES) == 1, fmt="%d")
         page = report(regressor_files=["confounds.tsv"], regressors=["x_derivative1"], censor_file=["censor.txt"])
-        np.testing.assert_allclose(unpack(page.figure("regressors")["data"][1]["z"]), 0, atol=0.005)
+        assert "After cleaning, all are below 0.005 and are not drawn." in page.text
 
     def test_motion_is_shown_over_all_volumes_on_the_carpet_s_axis(self):
         figure = report(discard_scans=3, scrub=True, scrub_segment=0, **CONFOUNDS).figure("carpet")
@@ -454,7 +462,9 @@ class TestFiles:
                     "table.js",
                     "arrays.js",
                     "selection.js",
+                    "labels.js",
                     "report.js",
+                    "downloads.js",
                     "marks.js",
                     "brainsprite.min.js",
                     "brain_volumes.js",

@@ -1,8 +1,10 @@
 /* Adds buttons that save the numbers of each figure as TSV, and its picture.
 
-   Figures of plotly are saved as SVG, pictures and canvases as PNG. The numbers are those that plotly drew. Any <figure>
+   Figures of plotly are saved as SVG, pictures and canvases as PNG. The numbers are those that plotly drew, or those in
+   `customdata` where lines are moved apart; a trace whose `meta` is "drawn only" repeats numbers of another. Any <figure>
    may have a function `numbers`, which returns rows of cells, the first one with the names of the columns. Pictures of
-   regions have the numbers of their section's table of regions. Tables with the class "regions" have a button as well. */
+   regions have the numbers of their section's table of regions, which has a button as well. Needs selection.js on the
+   page of a run. */
 "use strict";
 
 (() => {
@@ -14,12 +16,21 @@
   /** Return the name of this page's file without its ending, such as sub-01_task-rest_bold. */
   const pageName = decodeURIComponent(location.pathname.split("/").pop()).replace(/\.html$/, "").replace(/_report$/, "");
 
+  const asFileName = (text) => text.replace(/[^\p{L}\p{N}._+-]+/gu, "-");
+
   const nSections = document.querySelectorAll(".atlas, .group").length;
 
   /** Return the name of a file: that of the run or page, and that of the figure, with a number if there are several. */
   function nameFile(figure) {
     const name = nSections > 1 ? figure.replace("-figure", "") : figure.replace(/-figure(-\d+)?$/, "");
-    return `${pageName}_${name}`.replace(/[^\p{L}\p{N}._+-]+/gu, "-");
+    return `${asFileName(pageName)}_${name}`;
+  }
+
+  /** Return the name of the region that the viewer shows, for the name of its file. */
+  function regionOf(container) {
+    const section = container.closest(".atlas");
+    if (!container.classList.contains("viewer") || section?.chosenRow === undefined) return "";
+    return `_${asFileName(selection.atlasOf(section).names[section.chosenRow])}`;
   }
 
   function save(content, name) {
@@ -49,10 +60,10 @@
 
   /** Return a function from a name in a figure, which may be shortened, to the name in full where the page has it. */
   function fullNames(container) {
-    const viewer = container.closest(".atlas")?.querySelector("[data-signals]");
+    const section = container.closest(".atlas");
     const full = new Map();
-    if (viewer) {
-      const { names, shown } = JSON.parse(document.getElementById(viewer.dataset.signals).textContent);
+    if (section) {
+      const { names, shown } = selection.atlasOf(section);
       shown.forEach((name, row) => full.set(name, names[row]));
     }
     return (name) => (typeof name === "string" ? full.get(name) ?? unescape(name) : name);
@@ -67,11 +78,12 @@
   const isSame = (first, second) => first.length === second.length && first.every((value, place) => value === second[place]);
 
   /** Return matrices of the same rows beside one another. */
-  function tabulateMatrices(matrices, nameFull) {
+  function tabulateMatrices(matrices, layout, nameFull) {
     const title = ({ name }) => (matrices.length > 1 ? `${name}: ` : "");
     const columns = matrices.flatMap((trace) => [...trace.x].map((name) => `${title(trace)}${writeCell(nameFull(name))}`));
     const [{ y }] = matrices;
-    return [["", ...columns], ...[...y].map((name, row) => [nameFull(name), ...matrices.flatMap(({ z }) => [...z[row]])])];
+    const corner = ["y", "x"].map((axis) => titleOf(layout, axis)).filter(Boolean).join(" by ");
+    return [[corner, ...columns], ...[...y].map((name, row) => [nameFull(name), ...matrices.flatMap(({ z }) => [...z[row]])])];
   }
 
   /** Return curves over the same x as columns; a heatmap over it has a column for each of its rows. */
@@ -95,24 +107,22 @@
       const texts = trace.hovertext ?? trace.text ?? [];
       return [...trace.x].map((x, row) => [unescape(texts[row] ?? trace.name ?? "line"), x, values[row]]);
     });
-    return [["name", titleOf(layout, "x") ?? "x", titleOf(layout, "y") ?? traces[0].name ?? "y"], ...rows];
+    return [["name", titleOf(layout, "x") ?? "x", titleOf(layout, "y") ?? layout.meta?.y ?? "y"], ...rows];
   }
 
   /** Return the numbers that plotly has drawn in a container. */
   function tabulate({ data, layout }, nameFull) {
-    const traces = data.filter(({ x, y }) => x && y);
+    const traces = data.filter(({ x, y, meta }) => x && y && meta !== "drawn only");
     const matrices = traces.filter(({ type }) => type === "heatmap");
-    if (matrices.length === traces.length) return tabulateMatrices(matrices, nameFull);
+    if (matrices.length === traces.length) return tabulateMatrices(matrices, layout, nameFull);
     if (traces.every(({ x }) => isSame(x, traces[0].x))) return tabulateOverX(traces, layout, nameFull);
     if (!matrices.length) return tabulateDots(traces, layout);
     // Cells of counts with a line over them: the line has its two ends alone.
-    return tabulateMatrices(matrices, nameFull);
+    return tabulateMatrices(matrices, layout, nameFull);
   }
 
   function readTable(table) {
-    const rows = rowsOf.get(table);
-    const texts = rows.map((row) => [...row.cells].map((cell) => writeCell(cell.textContent.replace(/[\s\u00a0][↕↑↓]$/u, ""))));
-    return texts;
+    return rowsOf.get(table).map((row) => [...row.cells].map(({ textContent }) => textContent));
   }
 
   // ---- pictures
@@ -153,7 +163,7 @@
     const caption = container.closest("figure")?.querySelector("figcaption");
     if (!caption) return;
     const figure = container.closest("figure");
-    const name = nameFile(container.dataset.figure);
+    const name = () => nameFile(container.dataset.figure) + regionOf(container);
     const what = container.getAttribute("aria-label");
     const whenDrawn = (act) => () => (container.data ? act() : undefined);
     caption.append(
@@ -161,9 +171,9 @@
         numbersButton(
           what,
           ROUNDED,
-          whenDrawn(() => saveNumbers(figure.numbers?.() ?? tabulate(container, fullNames(container)), name))
+          whenDrawn(() => saveNumbers(figure.numbers?.() ?? tabulate(container, fullNames(container)), name()))
         ),
-        pictureButton("SVG", what, whenDrawn(() => savePlot(container, name)))
+        pictureButton("SVG", what, whenDrawn(() => savePlot(container, name())))
       )
     );
   }
@@ -171,19 +181,20 @@
   /** Add buttons to a figure of pictures of regions; of several that can be switched, the visible ones are saved. */
   function addToPictures(figure) {
     const caption = [...figure.querySelectorAll("figcaption")].at(-1);
-    const section = figure.closest(".atlas");
-    const table = section?.querySelector("table.regions");
     if (!caption) return;
-    const kind = figure.classList.contains("maps") ? "cortex" : "regions";
-    const name = nameFile(`${kind}-figure-${section?.dataset.atlas ?? 1}`);
+    const section = figure.closest(".atlas");
+    const kind = figure.classList.contains("maps") ? "cortex" : figure.querySelector(".brain") ? "regions" : null;
+    const table = kind && section?.querySelector("table.regions");
+    const name = nameFile(`${kind ?? "picture"}-figure-${section?.dataset.atlas ?? 1}`);
     const what = figure.getAttribute("aria-label") ?? figure.querySelector("img").alt;
     const visible = () => [...figure.querySelectorAll("img")].filter((image) => image.offsetParent);
     const savePictures = () => {
       const images = visible();
       images.forEach((image, number) => savePicture(image, images.length > 1 ? `${name}-${number + 1}` : name));
     };
-    const numbers = table ? [numbersButton(what, "They are those of the table of regions.", () => saveNumbers(readTable(table), name))] : [];
-    caption.append(makeButtons(...numbers, pictureButton("PNG", what, savePictures)));
+    const readNumbers = figure.numbers ?? (table ? () => readTable(table) : null);
+    const numbers = numbersButton(what, "They are those of the table of regions.", () => saveNumbers(readNumbers(), name));
+    caption.append(makeButtons(...(readNumbers ? [numbers] : []), pictureButton("PNG", what, savePictures)));
   }
 
   function addToCanvas(canvas) {
@@ -208,7 +219,7 @@
     const button = numbersButton("table of regions", "They are rounded as in the table; the file of regions has all digits.", () =>
       saveNumbers(readTable(table), name)
     );
-    frame.before(Object.assign(document.createElement("p"), { className: "downloads-of-table" }));
+    // table.js has put its tools above.
     frame.previousElementSibling.append(makeButtons(button));
   }
 

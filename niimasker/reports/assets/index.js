@@ -255,10 +255,18 @@
       this.marks = marksOf(strip);
       this.tip = makeElement("div", { className: "tip", hidden: true });
       figure.append(this.tip);
+      figure.numbers = () => this.tabulate();
       new ResizeObserver(() => this.resize()).observe(this.canvas);
       this.canvas.addEventListener("pointermove", (event) => this.point(this.markAt(event)));
       this.canvas.addEventListener("pointerleave", () => this.point(null));
       this.canvas.addEventListener("click", (event) => this.open(this.markAt(event)));
+    }
+
+    /** Return the runs with their values, for downloads.js. */
+    tabulate() {
+      const pipeline = (run) => (hasPipelines ? [run.pipeline] : []);
+      const rows = this.marks.map(({ run, value }) => [run.name, ...pipeline(run), value]);
+      return [["run", ...(hasPipelines ? ["pipeline"] : []), this.measure.key], ...rows];
     }
 
     resize() {

@@ -5,6 +5,8 @@
   const COLOUR = "#d1006f";
   // Lines around rows that are thinner than a few pixels would hide them.
   const [LINE, THIN_LINE, MANY_ROWS] = [1.5, 0.6, 60];
+  // The name of the marks among the shapes of a figure.
+  const MARK = "chosen";
 
   /** Return a rectangle around a row of an axis, across the whole width or height of the figure. */
   const around = (position, nRows, along, across) => ({
@@ -35,7 +37,7 @@
   /** Show choices in a figure, and choose the row that is clicked. */
   function markFigure(section, container) {
     const atlas = selection.atlasOf(section);
-    const { data, layout, rows } = arrays.readJson(container.dataset.figure);
+    const { data, rows } = arrays.readJson(container.dataset.figure);
     const names = data[0].y;
     // A matrix has the rows of the regions with a signal, in an order of its own.
     const rowOf = rows ? (name) => rows[names.indexOf(name)] : (name) => atlas.shown.indexOf(name);
@@ -45,8 +47,9 @@
       const marks = [];
       if (position >= 0) marks.push(around(position, names.length, "y", "x"));
       if (position >= 0 && rows) marks.push(around(position, names.length, "x", "y"));
-      if (position >= 0 && container.layout.yaxis.showticklabels === false) marks.push(arrowAt(position));
-      Plotly.relayout(container, { shapes: [...(layout.shapes ?? []), ...marks] });
+      if (position >= 0 && names.length > MANY_ROWS) marks.push(arrowAt(position));
+      const others = (container.layout.shapes ?? []).filter(({ name }) => name !== MARK);
+      Plotly.relayout(container, { shapes: [...others, ...marks.map((mark) => ({ ...mark, name: MARK }))] });
     });
     container.on("plotly_click", ({ points: [point] }) => {
       const row = rowOf(point.y);
