@@ -49,7 +49,9 @@
   /** Return a cell's text. Nine digits are more than the figures have, and hide errors of floating point. */
   function writeCell(value) {
     if (isMissing(value)) return "n/a";
-    return typeof value === "number" ? String(Number(value.toPrecision(9))) : String(value).replace(/\s+/g, " ").trim();
+    if (typeof value === "number") return String(Number(value.toPrecision(9)));
+    const text = value.replace(/\s+/g, " ").trim();
+    return text.includes('"') ? `"${text.replaceAll('"', '""')}"` : text;
   }
 
   const writeTable = (rows) => rows.map((row) => row.map(writeCell).join("\t") + "\n").join("");
@@ -115,7 +117,8 @@
     const traces = data.filter(({ x, y, meta }) => x && y && meta !== "drawn only");
     const matrices = traces.filter(({ type }) => type === "heatmap");
     if (matrices.length === traces.length) return tabulateMatrices(matrices, layout, nameFull);
-    if (traces.every(({ x }) => isSame(x, traces[0].x))) return tabulateOverX(traces, layout, nameFull);
+    const hasTexts = traces.some(({ text, hovertext }) => text || hovertext);
+    if (!hasTexts && traces.every(({ x }) => isSame(x, traces[0].x))) return tabulateOverX(traces, layout, nameFull);
     if (!matrices.length) return tabulateDots(traces, layout);
     // Cells of counts with a line over them: the line has its two ends alone.
     return tabulateMatrices(matrices, layout, nameFull);
