@@ -64,6 +64,7 @@ def report(tmp_path_factory) -> Path:
         regressors=["csf", "trans_x"],
         scrub=True,
         scrub_segment=0,
+        std_dvars_threshold=0,
         low_pass=0.3,
         connectivity=["pearson"],
     )
@@ -112,10 +113,7 @@ class TestRun:
         path = press(show(browser, report), downloads, figure_of("matrix-pearson"), "TSV")
         assert path.name == "sub-01_bold_matrix-pearson.tsv"
         shown = read(path)
-        written = pd.read_csv(
-            report.parents[1] / "sub-01_bold_connectivity-pearson_relmat.tsv", sep="\t", index_col=None
-        )
-        written.index = written.columns
+        written = read(report.parents[1] / "sub-01_bold_connectivity-pearson_relmat.tsv")
         assert set(shown.columns) == set(NAMES)
         # Correlations are packed in steps of 0.01.
         np.testing.assert_allclose(shown, written.loc[shown.index, shown.columns], rtol=0, atol=0.005 + ROUNDING)
@@ -170,7 +168,8 @@ class TestRun:
         path = press(page, downloads, ".brain", "PNG")
         assert path.name == "sub-01_bold_regions.png"
         image = page.find_element(By.CSS_SELECTOR, ".brain img")
-        assert Image.open(path).size == (image.get_property("naturalWidth"), image.get_property("naturalHeight"))
+        with Image.open(path) as picture:
+            assert picture.size == (image.get_property("naturalWidth"), image.get_property("naturalHeight"))
 
     def test_numbers_of_the_regions_are_the_table(self, browser, report, downloads):
         table = pd.read_csv(press(show(browser, report), downloads, ".brain", "TSV"), sep="\t")
@@ -202,7 +201,7 @@ class TestLabels:
         nets = ("Vis", "SomMot", "Limbic", "Cont") * (n_regions // 4 - 4) + tuple("abcdefghijklmnop")
         names = [f"LH_{net}_{n}" if has_networks else f"region {n} of all" for n, net in enumerate(nets)]
         edges, motion = make_edges(12, n_regions * (n_regions - 1) // 2)
-        members = write_members(tmp_path, edges, motion, names=names)
+        members = write_members(tmp_path, edges, motion, names=names, centres=np.zeros((n_regions, 3)))
         open_page(browser, write_group(tmp_path, members), width=width)
         drawn = "return document.documentElement.dataset.drawn"
         WebDriverWait(browser, 30).until(lambda page: page.execute_script(drawn))
@@ -219,7 +218,8 @@ class TestLabels:
     def test_zoom_shows_every_name(self, browser, tmp_path):
         names = [f"region {n}" for n in range(120)]
         edges, motion = make_edges(12, 120 * 119 // 2)
-        page = show(browser, write_group(tmp_path, write_members(tmp_path, edges, motion, names=names)))
+        members = write_members(tmp_path, edges, motion, names=names, centres=np.zeros((120, 3)))
+        page = show(browser, write_group(tmp_path, members))
         assert len(self.names_beside(page)) < 60
         figure = f'document.querySelector("{figure_of("mean")}")'
         page.execute_script(f"Plotly.relayout({figure}, {{'yaxis.range': [49.5, 39.5]}})")
@@ -284,7 +284,7 @@ class TestComparison:
 
 
 def test_strip_of_the_index_has_every_run(browser, downloads, tmp_path):
-    rows = [done(f"sub-{number:02d}", mean_fd=0.1 + number / 100) for number in range(12)]
+    rows = [done(f"sub-{number:02d}", mean_fd_kept=0.1 + number / 100) for number in range(12)]
     path = tmp_path / "reports" / "index.html"
     write_assets(path.parent)
     write_page(path, make_index_page(rows, [None] * 12, date=DATE, versions={"niimasker": "1.2.3"}))
@@ -294,9 +294,9 @@ def test_strip_of_the_index_has_every_run(browser, downloads, tmp_path):
     place = next(strip.get_attribute("data-place") for strip in strips if strip.text.startswith("Mean FD"))
     strip = f"canvas):is([data-place='{place}']"
     saved = press(page, downloads, strip, "TSV")
-    assert saved.name == "index_mean_fd.tsv"
+    assert saved.name == "index_mean_fd_kept.tsv"
     table = pd.read_csv(saved, sep="\t").sort_values("run")
-    np.testing.assert_allclose(table["mean_fd"], [row["mean_fd"] for row in rows])
-    picture = Image.open(press(page, downloads, strip, "PNG"))
-    assert len(np.unique(np.asarray(picture))) > 5
+    np.testing.assert_allclose(table["mean_fd_kept"], [row["mean_fd_kept"] for row in rows])
+    with Image.open(press(page, downloads, strip, "PNG")) as picture:
+        assert len(np.unique(np.asarray(picture))) > 5
     assert console_messages(page) == []

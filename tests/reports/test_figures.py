@@ -169,9 +169,8 @@ class TestCorrelations:
         expected = np.corrcoef(SIGNALS[:, grouping.order].T)
         np.testing.assert_allclose(unpack(heatmap_of(figure)["z"]), expected, atol=0.005)
         assert heatmap_of(figure)["y"] == [names[position] for position in grouping.order]
-        assert figure["groups"] == dict.fromkeys(
-            ("xaxis", "yaxis"), {"names": list(grouping.names), "starts": [0, 2, 4]}
-        )
+        groups = {"names": list(grouping.names), "starts": [0, 2, 4]}
+        assert figure["groups"] == {"xaxis": groups, "yaxis": groups}
 
     def test_matrix_without_groups_keeps_the_atlas_s_order(self):
         figure = heatmaps.plot_matrix(correlate(SIGNALS), NAMES, group_regions(NAMES))
