@@ -171,6 +171,16 @@ class TestRun:
         with Image.open(path) as picture:
             assert picture.size == (image.get_property("naturalWidth"), image.get_property("naturalHeight"))
 
+    def test_picture_of_the_view_is_what_its_canvas_shows(self, browser, report, downloads):
+        page = show(browser, report)
+        cuts = page.find_element(By.CSS_SELECTOR, ".brain-view canvas")
+        path = press(page, downloads, "canvas[id^='brain-cuts']", "PNG")
+        assert path.name == "sub-01_bold_brain.png"
+        with Image.open(path) as picture:
+            assert picture.size == (cuts.get_property("width"), cuts.get_property("height"))
+            assert len(np.unique(np.asarray(picture))) > 5
+        assert console_messages(page) == []
+
     def test_numbers_of_the_regions_are_the_table(self, browser, report, downloads):
         table = pd.read_csv(press(show(browser, report), downloads, ".brain", "TSV"), sep="\t")
         written = pd.read_csv(report.parents[1] / "sub-01_bold_regions.tsv", sep="\t")

@@ -10,6 +10,8 @@
 (() => {
   const ROUNDED = "The numbers are rounded as in the figure; the tables of the run have all digits.";
 
+  const OF_TABLE = "They are those of the table of regions.";
+
   // Taken before table.js leaves only the first page of a table in the document.
   const rowsOf = new Map([...document.querySelectorAll("table.regions")].map((table) => [table, [...table.rows]]));
 
@@ -196,7 +198,7 @@
       images.forEach((image, number) => savePicture(image, images.length > 1 ? `${name}-${number + 1}` : name));
     };
     const readNumbers = figure.numbers ?? (table ? () => readTable(table) : null);
-    const numbers = numbersButton(what, "They are those of the table of regions.", () => saveNumbers(readNumbers(), name));
+    const numbers = numbersButton(what, OF_TABLE, () => saveNumbers(readNumbers(), name));
     caption.append(makeButtons(...(readNumbers ? [numbers] : []), pictureButton("PNG", what, savePictures)));
   }
 
@@ -215,6 +217,22 @@
     );
   }
 
+  /** Add buttons to the view of the brain, whose cross-hair is drawn on a canvas of its own. */
+  function addToBrain(figure) {
+    const section = figure.closest(".atlas");
+    const table = section.querySelector("table.regions");
+    const name = nameFile(`brain-figure-${section.dataset.atlas}`);
+    const savePictures = () => {
+      const [cuts, ...above] = figure.querySelectorAll("canvas");
+      const whole = Object.assign(document.createElement("canvas"), { width: cuts.width, height: cuts.height });
+      for (const canvas of [cuts, ...above]) whole.getContext("2d").drawImage(canvas, 0, 0, cuts.width, cuts.height);
+      saveCanvas(whole, name);
+    };
+    const numbers = numbersButton("view of the brain", OF_TABLE, () => saveNumbers(readTable(table), name));
+    const buttons = makeButtons(numbers, pictureButton("PNG", "view of the brain", savePictures));
+    [...figure.querySelectorAll("figcaption")].at(-1).append(buttons);
+  }
+
   function addToTable(table) {
     const section = table.closest(".atlas");
     const name = nameFile(`region-table-figure-${section?.dataset.atlas ?? 1}`);
@@ -229,8 +247,9 @@
   document.addEventListener("DOMContentLoaded", () => {
     for (const container of document.querySelectorAll("[data-figure]")) addToPlot(container);
     for (const figure of document.querySelectorAll("figure:has(img)")) {
-      if (!figure.querySelector("[data-figure]")) addToPictures(figure);
+      if (!figure.matches(".brain-view") && !figure.querySelector("[data-figure]")) addToPictures(figure);
     }
+    for (const figure of document.querySelectorAll("figure.brain-view")) addToBrain(figure);
     for (const canvas of document.querySelectorAll("figure.strip canvas")) addToCanvas(canvas);
     for (const table of rowsOf.keys()) addToTable(table);
   });
