@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from niimasker.errors import count
-from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.regions.placing.weights import OK
 from niimasker.reports import brain, figures, heatmaps
 from niimasker.reports.brain_view import MAX_BYTES, BrainView, make_brain_view
@@ -121,40 +120,24 @@ def _volume(atlas: AtlasView, colours: tuple[str, ...], max_bytes: int) -> Volum
 
 
 def _carpet(atlas: AtlasView, run: RunView) -> Plot:
-    above = {
-        title: values
-        for title, values in (
-            ("framewise displacement (mm)", run.framewise_displacement),
-            ("std DVARS", run.std_dvars),
-            (figures.MEAN_SIGNAL, _over_all_volumes(atlas.mean_raw, run.time)),
-        )
-        if values is not None
-    }
+    above = {figures.MEAN_SIGNAL: _over_all_volumes(atlas.mean_raw, run.time)}
     figure = figures.plot_carpet(zscore(atlas.cleaned), atlas.names, run.time, above)
     rows = (
         f"Each of the {len(atlas.names)} rows is the mean of neighbouring columns; the table has {atlas.n_columns:,}."
         if atlas.is_averaged
         else "Each row is one column of the table."
     )
-    motion = run.motion.note if run.framewise_displacement is None else _describe_displacement(run)
     sentences = [
         "Carpet plot: cleaned signals as z-scores, from black (-2.5 or less) to white (2.5 or more).",
         f"{rows} Rows are {describe_order(group_regions(atlas.names))}.",
         "The mean signal above them is the mean over all columns before cleaning.",
-        motion,
     ]
     return Plot(
         figure,
         f"Carpet plot of {count(len(atlas.names), 'row')} over {count(run.time.n_volumes, 'volume')}"
-        + f", with {', '.join(above)} above it",
-        " ".join(filter(None, sentences)),
+        + f", with the {figures.MEAN_SIGNAL} above it",
+        " ".join(sentences),
     )
-
-
-def _describe_displacement(run: RunView) -> str:
-    if not is_computed(run.displacement_source):
-        return ""
-    return f"Framewise displacement is computed from {run.displacement_source}."
 
 
 def _over_all_volumes(values: np.ndarray, time: TimeAxis) -> np.ndarray:

@@ -168,7 +168,9 @@ const figureLabels = (() => {
     const [shapes, annotations] = [[], []];
     for (const key of Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))) {
       const [letter, axis] = [key[0], key.replace("axis", "")];
-      const names = layout[key].type === "category" ? namesOn(figure, letter, axis) : null;
+      // The rows of voxels have no names worth reading.
+      const isNamed = layout[key].type === "category" && figure.layout[key]?.showticklabels !== false;
+      const names = isNamed ? namesOn(figure, letter, axis) : null;
       if (!Array.isArray(names)) continue;
       const view = viewOf(layout, key, names.length);
       if (!(view.pixels > 0)) continue;
