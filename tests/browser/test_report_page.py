@@ -89,7 +89,7 @@ def test_console_is_silent_and_nothing_is_fetched_from_elsewhere(page):
 def test_every_figure_is_drawn(page):
     script = "return [...document.querySelectorAll('[data-figure]')].map((each) => each.querySelectorAll('svg').length)"
     n_drawings = page.execute_script(script)
-    assert len(n_drawings) == 6
+    assert len(n_drawings) == 7
     assert all(n_drawings)
 
 

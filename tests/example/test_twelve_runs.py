@@ -59,6 +59,8 @@ def test_twelve_runs_of_eight_subjects_are_named_as_fmriprep_names_them(data_dir
     )
     assert (len(RUNS), len({run.subject for run in RUNS})) == (12, 8)
     files = {f"study/{run.stem}{suffix}" for run in RUNS for suffix in suffixes}
+    subjects = {f"sub-{run.subject:02}" for run in RUNS}
+    files |= {f"study/{subject}/anat/{subject}_space-{SPACE}_dseg.nii.gz" for subject in subjects}
     files |= {f"{ATLAS}.nii.gz", f"{ATLAS}.tsv", "study/dataset_description.json", "study.json"}
     assert {path.relative_to(data_dir).as_posix() for path in data_dir.rglob("*") if path.is_file()} == files
 

@@ -87,6 +87,7 @@ def test_files_are_named_as_fmriprep_names_them(data_dir):
         "_desc-confounds_timeseries.json",
     )
     runs = {f"{run}{suffix}" for run in RUNS for suffix in suffixes}
+    runs |= {f"fmriprep/sub-{subject}/anat/sub-{subject}_space-{SPACE}_dseg.nii.gz" for subject in ("01", "02")}
     surface_suffixes = [
         *(f"_hemi-{side}_space-fsaverage5_bold.{ending}" for side in "LR" for ending in ("func.gii", "json")),
         "_desc-confounds_timeseries.tsv",
