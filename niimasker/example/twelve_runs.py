@@ -23,6 +23,8 @@ SCALE = 16
 # Presets whose columns the confounds tables have, from one that leaves motion in to one that removes most.
 PIPELINES = ("baseline", "simple", "simple+gsr", "scrubbing.2", "compcor", "36P")
 ATLAS = f"atlas/tpl-{SPACE}_res-08_atlas-Example_dseg"
+# The runs last 7.5 minutes by design; what scrubbing takes away from that is a concern.
+THRESHOLDS = {"minutes": {"amber": 6, "red": 4}}
 # Subjects differ in their connectivity: signals that regions share, in shares of which each subject has its own.
 N_SHARED_SIGNALS, SHARE = 6, 0.5
 
@@ -92,6 +94,7 @@ def make_configuration(data_dir: Path) -> dict[str, bytes]:
         "standardize": True,
         "connectivity": "pearson",
         "pipelines": list(PIPELINES),
+        "judge": THRESHOLDS,
     }
     return {"study.json": to_json(config)}
 

@@ -19,6 +19,7 @@ from niimasker.example.template import load_brain
 from niimasker.example.twelve_runs import RESOLUTION, RUNS, StudyRun, make_run, write_twelve_runs
 from niimasker.options.command_line import read_command_line
 from niimasker.options.merging import make_settings
+from niimasker.options.thresholds import Threshold
 
 SPACE = "MNI152NLin2009aSym"
 ATLAS = f"atlas/tpl-{SPACE}_res-08_atlas-Example_dseg"
@@ -147,7 +148,9 @@ def test_paths_in_the_configuration_start_with_the_folder_as_given(data_dir):
     config = json.loads((data_dir / "study.json").read_text())
     assert config["input_files"] == f"{data_dir}/study"
     assert config["roi_file"] == f"{data_dir}/{ATLAS}.nii.gz"
-    assert len(make_settings({"output_dir": "out"}, config).pipelines) == 6
+    settings = make_settings({"output_dir": "out"}, config)
+    assert len(settings.pipelines) == 6
+    assert settings.thresholds.minutes == Threshold(amber=6, red=4)
 
 
 def test_other_words_name_the_choice(capsys, tmp_path):
