@@ -67,7 +67,7 @@ class Section:
         self.figure = json.loads(found[1]) if found else None
 
     def curve(self, name):
-        (trace,) = [each for each in self.figure["data"] if each.get("hovertemplate", "").startswith(f"{name} %{{y}}")]
+        (trace,) = [each for each in self.figure["data"] if each.get("name") == name]
         return np.array([np.nan if value is None else value for value in trace["y"]])
 
     @property
@@ -206,18 +206,18 @@ def test_std_dvars_has_its_threshold_where_it_censors():
 
 
 def test_page_says_why_motion_is_not_shown():
-    none_read = "Framewise displacement is not shown, because no confounds table was read for this run"
+    none_read = "Framewise displacement is not shown: no confounds table was read for this run"
     # A table beside the image is not looked for unless an option needs it, or a folder is given.
     beside = Path(IMAGE).parent / "sub-01_task-rest_desc-confounds_timeseries.tsv"
     Path("confounds.tsv").rename(beside)
     assert none_read in Section("beside").text
     pd.DataFrame({"x": np.arange(N_VOLUMES)}).to_csv("x.tsv", sep="\t", index=False)
     without = Section("without", regressor_files=["x.tsv"], regressors=["x"])
-    assert "x.tsv has neither framewise displacement nor motion parameters" in without.text
+    assert "the confounds table has neither framewise displacement nor all six motion parameters" in without.text
     assert without.carpets
     beside.write_text("framewise_displacement\n0.1\n")
     unusable = Section("unusable", image="data")
-    assert f"{beside.name} cannot be used; the warnings say why" in unusable.text
+    assert "the run's tables could not be used for framewise displacement; see the warnings" in unusable.text
     assert any(beside.name in warning for warning in unusable.warnings)
 
 

@@ -302,19 +302,27 @@ class TestFigures:
         page = report(regressor_files=["confounds.tsv"], regressors=["x_derivative1"], censor_file=["censor.txt"])
         assert "After cleaning, all are below 0.005 and are not drawn." in page.text
 
-    def test_motion_is_shown_over_all_volumes_on_the_carpet_s_axis(self):
-        figure = report(discard_scans=3, scrub=True, scrub_segment=0, **CONFOUNDS).figure("carpet")
+    def test_motion_is_shown_over_all_volumes_on_the_carpets_axis(self):
+        page = report(discard_scans=3, scrub=True, scrub_segment=0, **CONFOUNDS)
+        figure, of_regions = page.data["motion-figure"], page.figure("carpet")
         names = [annotation["text"] for annotation in figure["layout"]["annotations"]]
-        assert set(names) == {"framewise displacement (mm)", "std DVARS", "mean signal"}
+        assert {"framewise displacement (mm)", "std DVARS"} <= set(names)
         motion = next(trace for trace in figure["data"] if trace.get("hovertemplate", "").startswith("framewise"))
         assert motion["y"] == [None, *(0.9 if volume % 20 == 10 else 0.1 for volume in range(1, 60))]
-        z = unpack(next(trace for trace in figure["data"] if trace["type"] == "heatmap")["z"])
-        assert np.flatnonzero(np.isnan(z).all(axis=0)).tolist() == [0, 1, 2, 10, 30, 50]
+        before, after, regions = (
+            unpack(trace["z"])
+            for trace in (*figure["data"], *of_regions["data"])
+            if (trace["type"] == "heatmap" and "coloraxis" in trace) or trace.get("colorscale") == "Greys"
+        )
+        # Censored volumes are drawn before cleaning.
+        assert np.flatnonzero(np.isnan(before).all(axis=0)).tolist() == [0, 1, 2]
+        for z in (after, regions):
+            assert np.flatnonzero(np.isnan(z).all(axis=0)).tolist() == [0, 1, 2, 10, 30, 50]
 
     def test_run_without_confounds_says_so(self):
         page = report()
-        assert "Framewise displacement is not shown, because no confounds table was read for this run" in page.text
-        assert "No regressors: no confounds table was read for this run." in page.text
+        assert "Framewise displacement is not shown: no confounds table was read for this run" in page.text
+        assert "No regressors: nothing is regressed out." in page.text
 
     def test_confounds_table_that_only_censors_is_not_reported_missing(self):
         page = report(regressor_files=["confounds.tsv"], regressors=["scrub"])
@@ -349,7 +357,7 @@ class TestFigures:
     def test_every_picture_is_described(self):
         page = report(**CONFOUNDS)
         pictures = page.all("img") + [attrs for attrs in page.all("div") if attrs.get("role") == "img"]
-        assert len(pictures) == 7
+        assert len(pictures) == 8
         assert [attrs for attrs in pictures if not (attrs.get("alt") or attrs.get("aria-label"))] == []
 
 
