@@ -56,7 +56,7 @@ class TestPicture:
         save_mesh(Path(MESH), COORDINATES, TRIANGLES)
         html = page()
         titles = re.findall("<h2 id=.*?>(.*?)</h2>", html)
-        assert titles[:2] == ["Regions on the cortex", "Regions in voxels"]
+        assert titles[1:3] == ["Regions on the cortex", "Regions in voxels"]
         assert "2 of 3 regions in colour on the midthickness surface (" + MESH + ")" in html
         assert "1 of 3 regions in colour on the run&#39;s mean in its voxels" in html
         assert html.count("<img src=") == 5

@@ -93,7 +93,8 @@ def test_run_whose_volumes_are_all_censored_has_a_page(call):
     assert "all 10 volumes that are not discarded are censored" in text
     figure = figure_of()
     assert figure["data"][0]["y"] == [None, *MOVING[1:]]
-    (limit,) = (shape for shape in figure["layout"]["shapes"] if shape["type"] == "line")
+    limit, concern = (shape for shape in figure["layout"]["shapes"] if shape["type"] == "line")
+    assert (concern["line"]["dash"], concern["y0"]) == ("dot", 0.2)
     assert (limit["y0"], limit["y1"]) == (0.5, 0.5)
     shaded = [(shape["x0"], shape["x1"]) for shape in figure["layout"]["shapes"] if shape["type"] == "rect"]
     assert shaded == [(-1.0, 3.0), (3.0, 23.0)]  # in seconds, at a repetition time of 2
@@ -107,7 +108,8 @@ def test_every_failed_run_with_motion_has_a_page(call, study):
     call("--regressors", "x", "--timeout", "60")
     assert pages() == {"sub-00", "sub-01", "sub-02"}
     assert "broken" in text_of()
-    assert figure_of()["layout"]["shapes"] == []  # no limits, no censored volumes
+    # No limits, no censored volumes.
+    assert [shape["line"]["dash"] for shape in figure_of()["layout"]["shapes"]] == ["dot"]
 
 
 def test_too_few_degrees_of_freedom(call, study):
@@ -205,7 +207,8 @@ class TestLaterCalls:
         write_confounds(study, 1, STILL)
         assert call(*SCRUB, "--resume") == 0
         assert statuses(Path("out")).tolist() == ["skipped", "done", "skipped"]
-        assert "motion-figure" not in text_of()
+        assert '<span class="status bad">failed</span>' not in text_of()
+        assert "carpet-figure" in text_of()
 
     def test_page_is_removed_when_the_run_is_done_without_pages(self, call, study):
         call(*SCRUB)
