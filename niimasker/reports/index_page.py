@@ -14,6 +14,7 @@ import numpy as np
 from niimasker.group.connectivity import GroupNote
 from niimasker.options.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from niimasker.outputs.files import REPORTS_FOLDER
+from niimasker.outputs.outcomes import DONE
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import RUNS_SCRIPT
 from niimasker.reports.outlying_runs import MIN_RUNS_FOR_OUTLIERS, OUTLIER_DEVIATIONS
@@ -23,7 +24,7 @@ from niimasker.reports.run_states import RunState, find_state, order_by_concern
 from niimasker.reports.runs_data import write_runs_data
 from niimasker.reports.runs_script import read_study_id
 from niimasker.reports.strips import Measure, Strip, choose_measures, describe_strip, make_strip, value_of
-from niimasker.study.verdicts import CRITERIA, judge
+from niimasker.study.verdicts import CRITERIA, Judgement, judge
 
 Row = Mapping[str, Any]
 
@@ -115,7 +116,7 @@ def make_index_page(
         versions=versions,
         measures=measures,
         counts=Counter(state.word for state in states),
-        n_done=sum(row["status"] == "done" for row in rows),
+        n_done=sum(row["status"] == DONE for row in rows),
         n_look=sum(state.needs_look for state in states),
         n_runs=len(rows),
         n_images=len({row["image"] for row in rows}),
@@ -149,17 +150,22 @@ def _study_data(measures: Sequence[Measure], strips: Sequence[Strip], thresholds
             }
             for strip in strips
         ],
-        "criteria": [
-            {
-                "measure": positions.get(each.criterion.column),
-                "noun": each.criterion.noun,
-                "side": each.criterion.side,
-                "amber": each.criterion.add_unit(f"{each.threshold.amber:g}"),
-                "red": each.criterion.add_unit(f"{each.threshold.red:g}"),
-            }
-            for each in judge({}, thresholds).judgements
-            if each.threshold is not None
-        ],
+        # In the order of `CRITERIA`, to whose places the concerns of runs refer.
+        "criteria": [_describe_criterion(each, positions) for each in judge({}, thresholds).judgements],
+    }
+
+
+def _describe_criterion(judgement: Judgement, positions: Mapping[str, int]) -> dict[str, Any] | None:
+    """Return a criterion for index.js, with the position of its measure; None if runs are not judged by it."""
+    criterion, threshold = judgement.criterion, judgement.threshold
+    if threshold is None:
+        return None
+    return {
+        "measure": positions.get(criterion.column),
+        "noun": criterion.noun,
+        "side": criterion.side,
+        "amber": criterion.add_unit(f"{threshold.amber:g}"),
+        "red": criterion.add_unit(f"{threshold.red:g}"),
     }
 
 

@@ -183,6 +183,13 @@ class TestConcerns:
         assert study["strips"][1]["limits"] == [0.05, 0.1]
         assert "amber above 0.05, red above 0.1 mm" in page
 
+    def test_concerns_keep_their_names_where_another_number_is_not_judged(self):
+        rows = [done("a", mean_fd=0.3, min_coverage=0.05)]
+        lenient = Thresholds(minutes=None, degrees_of_freedom=None)
+        study = study_of(make_index_page(rows, [None], date=DATE, versions=VERSIONS, thresholds=lenient))
+        concerns = [(study["criteria"][place]["noun"], grade) for place, grade, _ in study["runs"][0][10]]
+        assert concerns == [("lowest coverage", "red"), ("mean FD of kept volumes", "amber")]
+
 
 class TestOutliers:
     def test_value_beyond_three_scaled_deviations_is_an_outlier(self):
