@@ -127,7 +127,7 @@ class TestDrawing:
         assert console_messages(browser) == []
         assert scrolls_sideways(browser) is False
         asked = requests(browser)
-        assert len([url for url in asked if url.startswith("file://")]) == 5
+        assert len([url for url in asked if url.startswith("file://")]) == 6
         assert [url for url in asked if not url.startswith(("file://", "data:"))] == []
 
     def test_failed_runs_come_first_with_their_reason(self, show):
@@ -152,7 +152,7 @@ class TestDrawing:
         assert set(HOSTILE) < set(names(browser))
         assert find(browser, ".reason")[0].text == HOSTILE[0]
         assert find(browser, "table b, table img, td script") == []
-        assert len(find(browser, "script")) == 4
+        assert len(find(browser, "script")) == 5
         assert console_messages(browser) == []
         assert scrolls_sideways(browser) is False
 
