@@ -694,11 +694,6 @@ class Settings:
         return {each.name: dataclasses.replace(self, pipelines=(), **dict(each.options)) for each in self.pipelines}
 
     @property
-    def thresholds(self) -> Thresholds:
-        """The thresholds by which runs are judged."""
-        return self.judge
-
-    @property
     def averages_valid(self) -> bool:
         """Whether regions are averaged over their valid voxels only."""
         return self.valid_voxels and not self.as_voxels

@@ -152,7 +152,7 @@ def _plot(motion: RunMotion, time: TimeAxis, settings: Settings) -> Plot:
     fd_limit, dvars_limit = (
         (settings.fd_threshold or None, settings.std_dvars_threshold or None) if settings.scrubs else (None, None)
     )
-    concern = settings.thresholds.high_mean_fd
+    concern = settings.judge.high_mean_fd
     traces = [Trace("framewise displacement (mm)", motion.displacement, fd_limit, concern)]
     limits = [f"--fd_threshold {fd_limit:g}"] if fd_limit else []
     if motion.measures.std_dvars is not None:

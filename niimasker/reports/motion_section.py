@@ -79,7 +79,7 @@ def make_motion_view(plan: Plan, extracted: Extracted, settings: Settings) -> Mo
         dvars_limit=settings.std_dvars_threshold or None,
         is_scrubbed=settings.scrubs,
         is_filtered=plan.cleaning.motion_filter is not None,
-        mean_fd_concern=settings.thresholds.high_mean_fd,
+        mean_fd_concern=settings.judge.high_mean_fd,
         note=_explain_missing_displacement(plan.run, extracted, plan.timeline),
     )
 

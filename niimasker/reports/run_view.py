@@ -168,7 +168,7 @@ def make_view(
         time=TimeAxis.of(timeline, plan.cleaning.t_r),
         t_r_source=plan.cleaning.t_r_source,
         result=result,
-        thresholds=settings.thresholds,
+        thresholds=settings.judge,
         origins=find_origins(plan, confounds, extracted.nuisance),
         censored_by={reason: int(censors.sum()) for reason, censors in timeline.outliers.items() if censors.any()},
         steps=list_steps(

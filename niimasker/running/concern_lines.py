@@ -61,7 +61,7 @@ def _find_concerned(outcomes: Sequence[Outcome], settings: Settings) -> Iterator
     names = _name_runs(outcomes)
     for outcome in outcomes:
         if outcome.status in (DONE, SKIPPED) and outcome.result is not None:
-            concerns = judge(summary_numbers(outcome.result), settings.thresholds).concerns
+            concerns = judge(summary_numbers(outcome.result), settings.judge).concerns
             if concerns:
                 yield ConcernedRun(names[outcome.run.output_stem], concerns)
 

@@ -267,7 +267,7 @@ def judge_rows(study: Study, rows: Mapping[str, Row]) -> list[Row]:
     """
     names = [run.output_stem for run in study.all_runs]
     ordered = names if rows.keys() == set(names) else natsorted(rows)
-    return [judge_row(rows[name], study.settings.thresholds) for name in ordered]
+    return [judge_row(rows[name], study.settings.judge) for name in ordered]
 
 
 def remove_incomplete(settings: Settings, output_stem: str, keys: Sequence[str]) -> None:

@@ -56,7 +56,7 @@ class RunPages:
             # The run has failed since its tables were written, and is done nevertheless.
             self._remove_failed(path)
             if result is not None and result.report_path is not None:
-                thresholds = self.study.settings.thresholds
+                thresholds = self.study.settings.judge
                 self._attempt(path, functools.partial(_update_panel, result=result, thresholds=thresholds))
 
     def write(self, outcome: Outcome) -> None:

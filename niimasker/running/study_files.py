@@ -188,7 +188,7 @@ def _describe_study(study: Study, rows: Sequence[Row], known: Set[Path]) -> list
 
     links = [path if exists else None for path, exists in zip(paths, has_page, strict=True)]
     written = attempt(
-        lambda output_dir: write_index(output_dir, rows, links, groups, comparison, settings.thresholds),
+        lambda output_dir: write_index(output_dir, rows, links, groups, comparison, settings.judge),
         settings.output_dir,
     )
     if written.reason:

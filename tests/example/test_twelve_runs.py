@@ -150,7 +150,7 @@ def test_paths_in_the_configuration_start_with_the_folder_as_given(data_dir):
     assert config["roi_file"] == f"{data_dir}/{ATLAS}.nii.gz"
     settings = make_settings({"output_dir": "out"}, config)
     assert len(settings.pipelines) == 6
-    assert settings.thresholds.minutes == Threshold(amber=6, red=4)
+    assert settings.judge.minutes == Threshold(amber=6, red=4)
 
 
 def test_other_words_name_the_choice(capsys, tmp_path):

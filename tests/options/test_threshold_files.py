@@ -38,12 +38,12 @@ def write(path: Path, content: object) -> Path:
 
 
 def test_without_the_option_thresholds_are_the_defaults():
-    assert make_settings(MINIMAL).thresholds == DEFAULT_THRESHOLDS == Thresholds()
+    assert make_settings(MINIMAL).judge == DEFAULT_THRESHOLDS == Thresholds()
 
 
 @pytest.mark.parametrize("as_file", [True, False], ids=["file", "object"])
 def test_values_that_are_not_given_keep_their_defaults(path, as_file):
-    thresholds = make_settings({**MINIMAL, "judge": write(path, SHORT) if as_file else SHORT}).thresholds
+    thresholds = make_settings({**MINIMAL, "judge": write(path, SHORT) if as_file else SHORT}).judge
     assert thresholds == replace(DEFAULT_THRESHOLDS, minutes=Threshold(4, 2))
 
 
@@ -61,7 +61,7 @@ def test_values_in_lists_of_one_are_read_as_r_writes_them(path):
 
 def test_numpy_numbers_are_numbers():
     given = {"minutes": {"amber": np.float32(4), "red": np.int64(2)}}
-    assert make_settings({**MINIMAL, "judge": given}).thresholds.minutes == Threshold(4, 2)
+    assert make_settings({**MINIMAL, "judge": given}).judge.minutes == Threshold(4, 2)
 
 
 def test_equal_thresholds_are_one_limit():
