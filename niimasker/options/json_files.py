@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,40 @@ def read_json(path: Path, *, encoding: str = "utf-8", **options: Any) -> Any:
     if path.is_fifo():  # opening a pipe without a writer would block
         raise ValueError("it is not a regular file")
     return parse_json(read_json_text(path, encoding=encoding), **options)
+
+
+def read_option_file(path: Path, option: str, *, expected: str, noun: str) -> Mapping[str, Any]:
+    """Return the object in a JSON file that is given for an option.
+
+    The file may also hold the option as a configuration does: an object with the option's name as its only key.
+
+    Parameters
+    ----------
+    option
+        Its name, such as pipelines.
+    expected
+        What the file should hold, for messages.
+    noun
+        What its object has, for messages.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, is not JSON, or holds no such object.
+    """
+    try:
+        content = read_json(path, encoding="utf-8-sig", object_pairs_hook=refuse_duplicates(path))
+    except OSError as error:
+        raise SettingsError(f"--{option}: {path} cannot be read ({error.strerror}); give a JSON file.") from error
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"--{option}: {path}, {describe_mistake(error, if_empty=expected)}.") from error
+    except ValueError as error:
+        raise SettingsError(f"--{option}: {path} is not valid JSON ({error}); {expected}.") from error
+    if isinstance(content, Mapping) and set(content) == {option}:
+        content = content[option]
+    if not isinstance(content, Mapping) or not content:
+        raise SettingsError(f"--{option}: {path} holds no {noun}; {expected}.")
+    return content
 
 
 def refuse_duplicates(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:

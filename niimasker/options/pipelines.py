@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, find_nearest, shorten_text
-from niimasker.options.json_files import describe_mistake, read_json, refuse_duplicates
+from niimasker.options.json_files import read_json, read_option_file
 from niimasker.options.paths import expand_home
 from niimasker.options.settings import OPTIONS_BY_NAME, Option, Pipeline, make_label
 
@@ -18,6 +17,7 @@ _PRESETS_PATH = Path(__file__).with_name("presets.json")
 # Long names leave no room for the image's in the name of a file, which may have 255 characters.
 _MAX_CHARACTERS = 100
 _NAME = re.compile(rf"[0-9A-Za-z](?:[0-9A-Za-z .+_-]{{,{_MAX_CHARACTERS - 2}}}[0-9A-Za-z])?")
+_EXPECTED = 'expected an object such as {"24P": {"regressors": "Params24"}}'
 
 # Returns the checked value of an option; raises SettingsError.
 Check = Callable[[Option, Any], Any]
@@ -85,7 +85,7 @@ def _find_by_name(text: str) -> Mapping[str, Any]:
         raise SettingsError(
             f"--pipelines: {shorten_text(text)!r} is neither a preset nor a .json file; {_suggest(text, presets)}."
         )
-    return _read_file(path)
+    return read_option_file(path, "pipelines", expected=_EXPECTED, noun="pipelines")
 
 
 def _suggest(text: str, presets: Mapping[str, Any]) -> str:
@@ -96,24 +96,6 @@ def _suggest(text: str, presets: Mapping[str, Any]) -> str:
         return "separate several by spaces, in JSON give a list"
     close = find_nearest(text, presets)
     return f"the nearest is {close!r}" if close else f"the presets are {', '.join(presets)}"
-
-
-def _read_file(path: Path) -> Mapping[str, Any]:
-    expected = 'expected an object such as {"24P": {"regressors": "Params24"}}'
-    try:
-        content = read_json(path, encoding="utf-8-sig", object_pairs_hook=refuse_duplicates(path))
-    except OSError as error:
-        raise SettingsError(f"--pipelines: {path} cannot be read ({error.strerror}); give a JSON file.") from error
-    except json.JSONDecodeError as error:
-        raise SettingsError(f"--pipelines: {path}, {describe_mistake(error, if_empty=expected)}.") from error
-    except ValueError as error:
-        raise SettingsError(f"--pipelines: {path} is not valid JSON ({error}); {expected}.") from error
-    if isinstance(content, Mapping) and set(content) == {"pipelines"}:
-        # As in a configuration.
-        content = content["pipelines"]
-    if not isinstance(content, Mapping) or not content:
-        raise SettingsError(f"--pipelines: {path} holds no pipelines; {expected}.")
-    return content
 
 
 def _make_pipeline(name: Any, options: Any, check: Check) -> Pipeline:

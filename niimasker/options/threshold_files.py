@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from niimasker.errors import SettingsError, find_nearest, shorten_text
-from niimasker.options.json_files import describe_mistake, read_json, refuse_duplicates
+from niimasker.options.json_files import read_option_file
 from niimasker.options.thresholds import CONCERNS_ABOVE, DEFAULT_THRESHOLDS, Threshold, Thresholds
 from niimasker.options.value_checks import HintError, check_path
 
@@ -40,24 +39,8 @@ def read_thresholds(given: Any) -> Thresholds:
     path = check_path(given)
     if str(given).lstrip().startswith("{"):
         raise HintError("write the object into a .json file and give the name of that file")
-    return _make_thresholds(_read_file(path), f"--judge: {path}")
-
-
-def _read_file(path: Path) -> Mapping[str, Any]:
-    try:
-        content = read_json(path, encoding="utf-8-sig", object_pairs_hook=refuse_duplicates(path))
-    except OSError as error:
-        raise SettingsError(f"--judge: {path} cannot be read ({error.strerror}); give a JSON file.") from error
-    except json.JSONDecodeError as error:
-        raise SettingsError(f"--judge: {path}, {describe_mistake(error, if_empty=_EXPECTED)}.") from error
-    except ValueError as error:
-        raise SettingsError(f"--judge: {path} is not valid JSON ({error}); {_EXPECTED}.") from error
-    if isinstance(content, Mapping) and set(content) == {"judge"}:
-        # As in a configuration.
-        content = content["judge"]
-    if not isinstance(content, Mapping) or not content:
-        raise SettingsError(f"--judge: {path} holds no thresholds; {_EXPECTED}.")
-    return content
+    content = read_option_file(path, "judge", expected=_EXPECTED, noun="thresholds")
+    return _make_thresholds(content, f"--judge: {path}")
 
 
 def _make_thresholds(given: Mapping[Any, Any], where: str) -> Thresholds:
