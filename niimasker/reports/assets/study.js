@@ -48,13 +48,21 @@ document.addEventListener("DOMContentLoaded", () => {
     return `${nEqual > 1 ? "joint " : ""}${n > 1 ? `${ordinal(n)} ` : ""}${end} of ${known.length}`;
   }
 
+  function medianOf(values) {
+    const sorted = [...values].filter((each) => !Number.isNaN(each)).sort((a, b) => a - b);
+    const half = sorted.length / 2;
+    return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
+  }
+
+  const DECIMALS = { median_tsnr: 1, mean_fd: 2 };
   if (own) {
     for (const element of document.querySelectorAll("[data-rank]")) {
       const packed = own[element.dataset.rank];
       if (!packed) continue;
       const values = unpackNumbers(packed);
       const isOutlier = own.outliers[element.dataset.rank].includes(place);
-      element.textContent = rankOf(values, values[place]) + (isOutlier ? ", an outlier" : "");
+      const median = isOutlier ? `, an outlier: the median is ${medianOf(values).toFixed(DECIMALS[element.dataset.rank])}` : "";
+      element.textContent = rankOf(values, values[place]) + median;
       element.classList.toggle("outlying", isOutlier);
       element.title = `among the runs with this number${own.pipeline ? ` of pipeline ${own.pipeline}` : ""}, when the page of all runs was last written`;
     }
