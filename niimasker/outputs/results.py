@@ -49,12 +49,12 @@ from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import OK
 from niimasker.signals.connectivity import Connectivity
 from niimasker.signals.extraction import Signals
-from niimasker.signals.nuisance import Nuisance
+from niimasker.signals.nuisance import Nuisance, find_used_volumes
 from niimasker.signals.point_samples import PointSample
 from niimasker.signals.timeline import Timeline
 from niimasker.study.fingerprints import Fingerprint
 from niimasker.study.plans import Plan
-from niimasker.study.run_limits import measure_mean_fd, measure_mean_fd_of_kept, measure_minutes
+from niimasker.study.run_limits import measure_mean_fd, measure_mean_fd_of, measure_minutes
 
 
 @dataclass(frozen=True)
@@ -280,6 +280,7 @@ def summary_numbers(result: Result) -> dict[str, float]:
 def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extracted, plan: Plan) -> Result:
     tsnr, timeline = facts["tsnr"].dropna(), plan.timeline
     measures = None if extracted.confounds is None else extracted.confounds.measures
+    used = find_used_volumes(timeline, extracted.nuisance)
     return Result(
         tuple(tables),
         extracted.warnings,
@@ -287,9 +288,9 @@ def _make_result(tables: Sequence[Tables], facts: pd.DataFrame, extracted: Extra
         n_discarded=timeline.n_discarded,
         n_censored=timeline.n_censored,
         degrees_of_freedom=extracted.nuisance.degrees_of_freedom,
-        minutes=measure_minutes(timeline, plan.cleaning.t_r),
+        minutes=measure_minutes(int(np.count_nonzero(used)), plan.cleaning.t_r),
         mean_fd=measure_mean_fd(measures, timeline),
-        mean_fd_kept=measure_mean_fd_of_kept(measures, timeline),
+        mean_fd_kept=measure_mean_fd_of(measures, used),
         n_regions=len(facts),
         n_regions_without_signal=int(np.count_nonzero(facts["status"] != OK)),
         median_tsnr=float(tsnr.median()) if len(tsnr) else float("nan"),

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import Settings
@@ -16,7 +18,6 @@ from niimasker.reports.plots import Plot
 from niimasker.reports.point_words import PointWords
 from niimasker.reports.voxel_carpets import Carpets, make_carpets
 from niimasker.signals.point_samples import BRAIN
-from niimasker.signals.timeline import Timeline
 from niimasker.study.plans import Plan
 
 if TYPE_CHECKING:
@@ -80,16 +81,16 @@ def make_motion_view(plan: Plan, extracted: Extracted, settings: Settings) -> Mo
         is_scrubbed=settings.scrubs,
         is_filtered=plan.cleaning.motion_filter is not None,
         mean_fd_concern=settings.judge.high_mean_fd,
-        note=_explain_missing_displacement(plan.run, extracted, plan.timeline),
+        note=_explain_missing_displacement(plan.run, extracted, plan.timeline.kept),
     )
 
 
-def _explain_missing_displacement(run: Run, extracted: Extracted, timeline: Timeline) -> str:
+def _explain_missing_displacement(run: Run, extracted: Extracted, kept: np.ndarray) -> str:
     """Return why a run's framewise displacement is not known; empty if it is."""
     measures = None if extracted.confounds is None else extracted.confounds.measures
     if measures is not None and measures.framewise_displacement is not None:
         return ""
-    return f"Framewise displacement is not shown: {describe_displacement(run, measures, timeline)}."
+    return f"Framewise displacement is not shown: {describe_displacement(run, measures, kept)}."
 
 
 def make_motion_section(run: RunView) -> MotionSection:

@@ -13,10 +13,10 @@ from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.runs import Run
 from niimasker.inputs.volume_measures import VolumeMeasures
 from niimasker.signals.filtering import Cleaning
-from niimasker.signals.nuisance import Nuisance, list_removed
+from niimasker.signals.nuisance import Nuisance, find_used_volumes, list_removed
 from niimasker.signals.timeline import Timeline
 from niimasker.study.plans import Plan
-from niimasker.study.run_limits import measure_mean_fd_of_kept
+from niimasker.study.run_limits import measure_mean_fd_of
 
 _T_R_SOURCES = {"t_r": "--t_r", "sidecar": "the JSON file beside the image", "header": "the image's header"}
 
@@ -42,8 +42,8 @@ def find_origins(plan: Plan, confounds: Confounds | None, nuisance: Nuisance) ->
     measures = None if confounds is None else confounds.measures
     has_volume_times = plan.series.volume_times is not None
     return NumberOrigins(
-        minutes=_describe_minutes(plan.cleaning, plan.timeline, has_volume_times=has_volume_times),
-        displacement=describe_displacement(plan.run, measures, plan.timeline),
+        minutes=_describe_minutes(plan.cleaning, plan.timeline, nuisance.n_spiked, has_volume_times=has_volume_times),
+        displacement=describe_displacement(plan.run, measures, find_used_volumes(plan.timeline, nuisance)),
         degrees_of_freedom=(
             f"left of {count(plan.timeline.n_kept, 'kept volume')} after {list_removed(nuisance, plan.cleaning)}"
         ),
@@ -51,20 +51,21 @@ def find_origins(plan: Plan, confounds: Confounds | None, nuisance: Nuisance) ->
     )
 
 
-def _describe_minutes(cleaning: Cleaning, timeline: Timeline, *, has_volume_times: bool) -> str:
+def _describe_minutes(cleaning: Cleaning, timeline: Timeline, n_spiked: int, *, has_volume_times: bool) -> str:
     if cleaning.t_r is not None:
-        kept = count(timeline.n_kept, "volume")
+        used = count(timeline.n_kept - n_spiked, "volume")
+        spiked = f"; {n_spiked:,} more are removed by spike regressors" if n_spiked else ""
         source = _T_R_SOURCES.get(cleaning.t_r_source or "", "")
-        return f"{kept} of {cleaning.t_r:.4g} s" + (f", TR from {source}" if source else "")
+        return f"{used} of {cleaning.t_r:.4g} s" + (f", TR from {source}" if source else "") + spiked
     if has_volume_times:
         return "the JSON file beside the image gives times of volumes, no repetition time"
     return "neither the image's header nor a JSON file beside it gives a usable repetition time (--t_r)"
 
 
-def describe_displacement(run: Run, measures: VolumeMeasures | None, timeline: Timeline) -> str:
+def describe_displacement(run: Run, measures: VolumeMeasures | None, used: np.ndarray) -> str:
     """Return what a run's framewise displacement comes from, or why it is not known."""
     if measures is not None and measures.framewise_displacement is not None:
-        if math.isnan(measure_mean_fd_of_kept(measures, timeline)):
+        if math.isnan(measure_mean_fd_of(measures, used)):
             return f"{measures.displacement_source} has no number at the kept volumes"
         return f"FD {_describe_source(measures.displacement_source or 'known')}"
     if not run.confounds_paths and run.motion_path is None:

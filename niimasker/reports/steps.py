@@ -65,7 +65,7 @@ def list_steps(
         Step("detrend", "linear") if cleaning.detrend else None,
         Step("filter", describe_band(cleaning)) if cleaning.filters else None,
         Step("orthogonalise", _describe_orthogonalised(nuisance)) if nuisance.orthogonalised else None,
-        Step("regress", count(len(nuisance.names), "regressor")) if nuisance.names else None,
+        Step("regress", _describe_regressors(nuisance)) if nuisance.names else None,
         Step("no nuisance regression") if lacks_regression(settings, nuisance, is_denoised=is_denoised) else None,
         Step("standardise", STANDARDIZED[cleaning.standardize]) if cleaning.standardize else None,
         Step("measure connectivity", _describe_connectivity(settings)) if settings.connectivity else None,
@@ -90,6 +90,11 @@ def _describe_extraction(weights: RegionWeights, points: PointWords) -> str:
         return f"{points.count(len(weights.names))} of {count(len(weights.whole_regions.names), 'region')}"
     nouns = {"labels": "region", "maps": "probabilistic map", "weights": "weighted region", "spheres": "sphere"}
     return count(len(weights.names), nouns[weights.kind])
+
+
+def _describe_regressors(nuisance: Nuisance) -> str:
+    spikes = f", {nuisance.n_spiked} of them spikes" if nuisance.n_spiked else ""
+    return count(len(nuisance.names), "regressor") + spikes
 
 
 def _describe_orthogonalised(nuisance: Nuisance) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from niimasker.inputs.aroma import ORTHOGONAL_NOISE
 from niimasker.inputs.confounds import Confounds
 from niimasker.signals.filtering import Cleaning, detrend_and_filter
 from niimasker.signals.orthogonalisation import orthogonalise
+from niimasker.signals.spikes import find_spiked
 from niimasker.signals.timeline import Timeline
 
 # A regressor whose standard deviation after filtering is below this share of that before holds only rounding errors.
@@ -43,6 +44,8 @@ class Nuisance:
         Names of the regressors that are orthogonalised to accepted components of an ICA.
     preserved
         Names of these accepted components.
+    spiked
+        Which kept volumes a spike regressor removes, bool of shape (n_kept,).
     """
 
     names: tuple[str, ...]
@@ -51,6 +54,20 @@ class Nuisance:
     degrees_of_freedom: float
     orthogonalised: tuple[str, ...] = ()
     preserved: tuple[str, ...] = ()
+    spiked: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    @property
+    def n_spiked(self) -> int:
+        """Number of kept volumes that a spike regressor removes."""
+        return int(np.count_nonzero(self.spiked))
+
+
+def find_used_volumes(timeline: Timeline, nuisance: Nuisance) -> np.ndarray:
+    """Return the kept volumes that no spike regressor removes, bool of shape (n_volumes,)."""
+    used: np.ndarray = timeline.kept.copy()
+    if nuisance.n_spiked:
+        used[timeline.kept] = ~nuisance.spiked
+    return used
 
 
 def prepare_nuisance(confounds: Confounds | None, timeline: Timeline, cleaning: Cleaning) -> Nuisance:
@@ -105,7 +122,13 @@ def _prepare_regressors(confounds: Confounds, timeline: Timeline, cleaning: Clea
     left_out = find_redundant(names, before, after)
     used = [position for position, name in enumerate(names) if name not in left_out]
     n_left = _count_degrees_of_freedom(len(used), timeline, cleaning)
-    nuisance = Nuisance(tuple(names[position] for position in used), after.orthogonal[:, used], left_out, n_left)
+    nuisance = Nuisance(
+        tuple(names[position] for position in used),
+        after.orthogonal[:, used],
+        left_out,
+        n_left,
+        spiked=find_spiked(values),
+    )
     if preserved is None:
         return nuisance
     orthogonalised = tuple(name for name in nuisance.names if name in preserved.regressors)

@@ -71,15 +71,11 @@ def measure_quality(timeline: Timeline, t_r: float | None, measures: VolumeMeasu
 
 def measure_mean_fd(measures: VolumeMeasures | None, timeline: Timeline) -> float:
     """Return the mean framewise displacement in mm of the volumes that are not discarded, NaN if it is not known."""
-    return _mean_fd(measures, np.arange(timeline.n_read) >= timeline.n_discarded)
+    return measure_mean_fd_of(measures, np.arange(timeline.n_read) >= timeline.n_discarded)
 
 
-def measure_mean_fd_of_kept(measures: VolumeMeasures | None, timeline: Timeline) -> float:
-    """Return the mean framewise displacement in mm of the volumes that are kept, NaN if it is not known."""
-    return _mean_fd(measures, timeline.kept)
-
-
-def _mean_fd(measures: VolumeMeasures | None, selected: np.ndarray) -> float:
+def measure_mean_fd_of(measures: VolumeMeasures | None, selected: np.ndarray) -> float:
+    """Return the mean framewise displacement in mm of the selected volumes, NaN if it is not known."""
     if measures is None or measures.framewise_displacement is None:
         return math.nan
     measured = measures.framewise_displacement[selected]
@@ -87,10 +83,10 @@ def _mean_fd(measures: VolumeMeasures | None, selected: np.ndarray) -> float:
     return float(measured.mean()) if len(measured) else math.nan
 
 
-def measure_minutes(timeline: Timeline, t_r: float | None) -> float:
-    """Return the minutes that the kept volumes last, NaN if the repetition time is not known."""
+def measure_minutes(n_volumes: int, t_r: float | None) -> float:
+    """Return the minutes that volumes last, NaN if the repetition time is not known."""
     # Rounded, because a header stores the repetition time with 32 bits: 300 volumes of 1 s are 5 minutes, not fewer.
-    return math.nan if t_r is None else round(timeline.n_kept * t_r / 60, 4)
+    return math.nan if t_r is None else round(n_volumes * t_r / 60, 4)
 
 
 def check_t_r(settings: Settings, series: Series, t_r: float | None) -> None:

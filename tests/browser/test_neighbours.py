@@ -117,7 +117,9 @@ def test_rank_is_said_in_words(visit, values, words):
     assert texts(visit(rows, NAMES[0]), "[data-rank=median_tsnr]") == [words]
 
 
-@pytest.mark.parametrize(("value", "words"), [(7.3, "lowest of 7, an outlier: the median is 47.0"), (44, "lowest of 7")])
+@pytest.mark.parametrize(
+    ("value", "words"), [(7.3, "lowest of 7, an outlier: the median is 47.0"), (44, "lowest of 7")]
+)
 def test_rank_of_an_outlier_says_so(visit, value, words):
     rows = [done(f"sub-{k}", median_tsnr=tsnr) for k, tsnr in enumerate([value, 45, 46, 47, 48, 49, 50])]
     assert texts(visit(rows, "sub-0"), "[data-rank=median_tsnr]") == [words]
