@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from niimasker.inputs.repetition_times import T_R_MAX, T_R_MIN
 from niimasker.inputs.series import Series
 from niimasker.options.settings import Settings
@@ -19,7 +17,7 @@ from niimasker.outputs.outcomes import Outcome
 from niimasker.outputs.page_ends import FAILED
 from niimasker.outputs.provenance import settings_record, software_versions
 from niimasker.reports.links import Link, link_to_preprocessing
-from niimasker.reports.motion_figure import Trace, plot_motion
+from niimasker.reports.motion_figure import Trace, describe_concern, plot_motion
 from niimasker.reports.pages import find_output, link_to_assets, render, write_assets, write_page
 from niimasker.reports.plots import Plot
 from niimasker.reports.run_page import Fact, format_setting, make_censored_fact
@@ -28,7 +26,7 @@ from niimasker.reports.time_axis import TimeAxis
 from niimasker.reports.verdict_panel import Status
 from niimasker.signals.timeline import Timeline
 from niimasker.study.run_inputs import list_run_files
-from niimasker.study.run_limits import measure_mean_fd
+from niimasker.study.run_limits import measure_max_fd, measure_mean_fd
 from niimasker.study.run_motion import RunMotion
 
 
@@ -144,8 +142,9 @@ def _list_facts(motion: RunMotion, series: Series | None, time: TimeAxis) -> Ite
         yield Fact(f"{timeline.n_discarded:,}", "discarded")
         yield make_censored_fact(timeline.n_censored, by)
         yield Fact(f"{timeline.n_kept:,}", f"kept ({timeline.n_kept / timeline.n_read:.0%})")
-    yield Fact(f"{measure_mean_fd(motion.measures, timeline or Timeline(n_rows, 0)):.2f} mm", "mean FD")
-    yield Fact(f"{np.nanmax(motion.displacement):.2f} mm", "highest FD")
+    read = timeline or Timeline(n_rows, 0)
+    yield Fact(f"{measure_mean_fd(motion.measures, read):.2f} mm", "mean FD")
+    yield Fact(f"{measure_max_fd(motion.measures, read):.2f} mm", "highest FD")
 
 
 def _plot(motion: RunMotion, time: TimeAxis, settings: Settings) -> Plot:
@@ -159,14 +158,9 @@ def _plot(motion: RunMotion, time: TimeAxis, settings: Settings) -> Plot:
         traces.append(Trace("std DVARS", motion.measures.std_dvars, dvars_limit))
         limits += [f"--std_dvars_threshold {dvars_limit:g}"] if dvars_limit else []
     titles = " and ".join(trace.title for trace in traces)
-    return Plot(
-        plot_motion(traces, time),
-        f"{titles} over {time.n_volumes:,} volumes",
-        f"Motion of the run: framewise displacement from the {motion.measures.displacement_source}."
-        + (f" A dashed line is the limit of --scrub ({', '.join(limits)})." if limits else "")
-        + (
-            f" The dotted line is the mean over kept volumes above which a run is a concern ({concern:g} mm)."
-            if concern
-            else ""
-        ),
-    )
+    sentences = [
+        f"Motion of the run: framewise displacement from the {motion.measures.displacement_source}.",
+        *([f"A dashed line is the limit of --scrub ({', '.join(limits)})."] if limits else []),
+        *([] if concern is None else [describe_concern(concern)]),
+    ]
+    return Plot(plot_motion(traces, time), f"{titles} over {time.n_volumes:,} volumes", " ".join(sentences))

@@ -18,22 +18,22 @@ from niimasker.reports.plots import (
     Figure,
     axis,
     display_names,
+    left_margin,
     line_at,
     make_layout,
     names_axis,
-    names_margin,
     title_at,
 )
 from niimasker.reports.region_groups import group_regions
 from niimasker.reports.time_axis import TimeAxis
 
-# z-scores take one byte each, in these steps. The greys end at _Z_SHOWN, but spikes keep their values for hovering.
+# z-scores take one byte each, in these steps. The greys end at Z_SHOWN, but spikes keep their values for hovering.
 _Z_STEP = 0.1
-_Z_SHOWN = 2.5
+Z_SHOWN = 2.5
 
 MEAN_SIGNAL = "mean signal"
 
-_BEFORE_COLOUR, _AFTER_COLOUR = "#8a949e", "#0072b2"
+BEFORE_COLOUR, AFTER_COLOUR = "#8a949e", "#0072b2"
 _DISCARDED_COLOUR, _CENSORED_COLOUR = "rgba(110,120,130,.35)", "rgba(230,159,0,.38)"
 
 # Of other units, six digits are shown.
@@ -63,7 +63,7 @@ def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapp
     in_atlas = display_names(names)
     shown = [in_atlas[position] for position in grouping.order]
     layout = make_layout(plots_height + top + BOTTOM)
-    layout["margin"] |= {"t": top, "l": max(names_margin(shown, grouping.names), 62)}
+    layout["margin"] |= {"t": top, "l": left_margin(shown, grouping.names)}
     layout["xaxis"] = {**axis(time.title), "range": time.range, "anchor": "y"}
     layout["yaxis"] = {**names_axis(), "domain": [0, carpet_height / plots_height]}
     layout["shapes"] = shade(time)
@@ -82,26 +82,33 @@ def plot_carpet(z: np.ndarray, names: Sequence[str], time: TimeAxis, above: Mapp
 def _make_carpet(z: np.ndarray, shown: Sequence[str], time: TimeAxis, height: int) -> Figure:
     full = np.full((time.n_volumes, z.shape[1]), np.nan)
     full[time.kept] = z
+    colours = {"zmin": -Z_SHOWN, "zmax": Z_SHOWN, "colorscale": "Greys", "colorbar": make_z_bar(height)}
+    return {**draw_z_scores(full, shown, time), **colours}
+
+
+def draw_z_scores(z: np.ndarray, names: Sequence[str], time: TimeAxis) -> Figure:
+    """Return z-scores of shape (n_volumes, n_rows) as rows, without their colours."""
     return {
         "type": "heatmap",
-        "z": pack_steps(full.T, _Z_STEP),
+        "z": pack_steps(z.T, _Z_STEP),
         "x": time.packed(),
-        "y": list(shown),
-        "zmin": -_Z_SHOWN,
-        "zmax": _Z_SHOWN,
-        "colorscale": "Greys",
+        "y": list(names),
         "hoverongaps": False,
         "hovertemplate": f"%{{y}}<br>{time.hover}<br>z %{{z:.1f}}<extra></extra>",
-        "colorbar": {
-            "title": {"text": "z", "side": "top"},
-            "thickness": 10,
-            "len": height,
-            "lenmode": "pixels",
-            "y": 0,
-            "yanchor": "bottom",
-            "x": 1.005,
-            "tickvals": [-2, 0, 2],
-        },
+    }
+
+
+def make_z_bar(height: int) -> Figure:
+    """Return the bar of the greys of z-scores, beside a carpet of this height in pixels."""
+    return {
+        "title": {"text": "z", "side": "top"},
+        "thickness": 10,
+        "len": height,
+        "lenmode": "pixels",
+        "y": 0,
+        "yanchor": "bottom",
+        "x": 1.005,
+        "tickvals": [-2, 0, 2],
     }
 
 
@@ -130,7 +137,7 @@ def _find_stretches(marks: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def curve(time: TimeAxis, values: np.ndarray, *, on: str, colour: str = _AFTER_COLOUR, name: str) -> Figure:
+def curve(time: TimeAxis, values: np.ndarray, *, on: str, colour: str = AFTER_COLOUR, name: str) -> Figure:
     """Return a curve with one value per volume of the image, on one of the y axes."""
     return {
         "type": "scatter",
@@ -189,7 +196,7 @@ def plot_histogram(correlations: np.ndarray, median: float) -> Figure:
         "type": "bar",
         "x": json_numbers((edges[:-1] + edges[1:]) / 2),
         "y": counts.tolist(),
-        "marker": {"color": _AFTER_COLOUR},
+        "marker": {"color": AFTER_COLOUR},
         "hovertemplate": "r %{x:.2f}: %{y:,} pairs<extra></extra>",
     }
     layout = make_layout(300)
@@ -214,7 +221,7 @@ def plot_spectrum(
     band
         High-pass and low-pass cut-off; None for no filter.
     """
-    colours = {"before": _BEFORE_COLOUR, "after": _AFTER_COLOUR}
+    colours = {"before": BEFORE_COLOUR, "after": AFTER_COLOUR}
     curves = [
         {
             "type": "scatter",

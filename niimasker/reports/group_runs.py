@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from niimasker.group.connectivity import ExcludedRun, Group, Member
-from niimasker.reports.run_names import to_href
+from niimasker.reports.links import to_href
 
 
 def list_group_runs(
@@ -27,7 +27,7 @@ def list_group_runs(
     rows = [
         {
             "name": run.name,
-            "href": to_href(link),
+            "href": link and to_href(link),
             "subject": run.subject or "n/a",
             "mean_fd": f"{run.mean_fd:.3f}" if math.isfinite(run.mean_fd) else "n/a",
             "left_out": reason,

@@ -14,6 +14,7 @@ from niimasker.reports.plots import (
     MAX_TILTED_TICK_LENGTH,
     Figure,
     display_names,
+    left_margin,
     make_layout,
     margin_for,
     names_axis,
@@ -141,7 +142,7 @@ def plot_regressors(
     below = names_margin(columns, longest=MAX_TILTED_TICK_LENGTH)
     above = _TITLE_ROOM + _room_above(kinds.names)
     layout["height"] = int(np.clip(14 * len(names), 150, 420)) + above + below
-    layout["margin"] |= {"b": below, "t": above, "l": max(names_margin(shown, rows.names), 62)}
+    layout["margin"] |= {"b": below, "t": above, "l": left_margin(shown, rows.names)}
     axes = ["xaxis"]
     figure["data"][0]["name"] = "before cleaning"
     if after is not None:

@@ -17,9 +17,10 @@ from niimasker.outputs.files import REPORTS_FOLDER
 from niimasker.outputs.outcomes import DONE
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import RUNS_SCRIPT
+from niimasker.reports.links import to_href
 from niimasker.reports.outlying_runs import MIN_RUNS_FOR_OUTLIERS, OUTLIER_DEVIATIONS
 from niimasker.reports.pages import render, write_assets, write_page
-from niimasker.reports.run_names import find_shared_parts, short_names, to_href
+from niimasker.reports.run_names import find_shared_parts, short_names
 from niimasker.reports.run_states import RunState, find_state, order_by_concern
 from niimasker.reports.runs_data import write_runs_data
 from niimasker.reports.runs_script import read_study_id
@@ -188,7 +189,7 @@ def _list_runs(
             row["image"],
             state.word,
             row["reason"],
-            to_href(link),
+            link and to_href(link),
             row["n_warnings"],
             _n_read(row),
             [_rounded(value_of(row, measure)) for measure in measures],

@@ -18,6 +18,12 @@ class Link:
     text: str
 
 
+def to_href(link: str) -> str:
+    """Return a link to a file as a URL."""
+    # A file name may contain characters with a meaning in URLs (#, ?, %), and bytes that are not valid Unicode.
+    return quote(link, errors="surrogateescape")
+
+
 def link_to_preprocessing(image_path: Path, page_path: Path) -> Link | None:
     """Return the link from a run's page to the report of its preprocessing, None if there is no such file."""
     report_path = find_report(image_path)
@@ -30,4 +36,4 @@ def link_to_preprocessing(image_path: Path, page_path: Path) -> Link | None:
         return None
     programs = find_programs(image_path)
     text = f"{programs[0].name}'s report" if programs else "report of the preprocessing"
-    return Link(quote(relative, errors="surrogateescape"), f"{text} ({report_path.name})")
+    return Link(to_href(relative), f"{text} ({report_path.name})")

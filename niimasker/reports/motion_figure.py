@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from niimasker.reports.figures import curve, shade
-from niimasker.reports.packing import pack_steps
+from niimasker.reports.figures import AFTER_COLOUR, BEFORE_COLOUR, Z_SHOWN, curve, draw_z_scores, make_z_bar, shade
 from niimasker.reports.plots import BOTTOM, INK, TOP, Figure, axis, make_layout, title_at
 from niimasker.reports.time_axis import TimeAxis
 from niimasker.reports.voxel_carpets import Group
@@ -16,10 +15,6 @@ from niimasker.reports.voxel_carpets import Group
 # In pixels.
 _HEIGHT, _CARPET_HEIGHT, _GAP = 96, 240, 30
 _BAND_WIDTH, _LETTER_WIDTH = 8, 6.2
-
-_BEFORE_COLOUR, _AFTER_COLOUR = "#8a949e", "#0072b2"
-# z-scores take one byte each, in these steps.
-_Z_STEP, _Z_SHOWN = 0.1, 2.5
 
 # Of the tissues or structures from top to bottom; Okabe and Ito's.
 GROUP_COLOURS = ("#0072b2", "#e69f00", "#009e73")
@@ -68,6 +63,11 @@ class _Place:
         return self.axis.replace("y", "yaxis")
 
 
+def describe_concern(mean_fd: float) -> str:
+    """Return what the dotted line of framewise displacement is, given the mean above which a run is a concern."""
+    return f"The dotted line is the mean over kept volumes above which a run is a concern ({mean_fd:g} mm)."
+
+
 def plot_motion(traces: Sequence[Trace], time: TimeAxis, carpets: Sequence[Carpet] = ()) -> Figure:
     """Return the traces and the carpets, one below the other."""
     heights = [_HEIGHT] * len(traces) + [_CARPET_HEIGHT] * len(carpets)
@@ -99,8 +99,8 @@ def _add_trace(trace: Trace, place: _Place, time: TimeAxis, data: list[Figure], 
     layout[place.key] = {**axis(), "domain": list(place.domain), "nticks": 4, "range": [0, _find_top(trace)]}
     layout["annotations"].append(title_at(trace.title, 0, place.domain[1]))
     if trace.before is not None:
-        data.append(_shorten(curve(time, trace.before, on=name, colour=_BEFORE_COLOUR, name="before cleaning")))
-        data.append(_shorten(curve(time, trace.values, on=name, colour=_AFTER_COLOUR, name="after cleaning")))
+        data.append(_shorten(curve(time, trace.before, on=name, colour=BEFORE_COLOUR, name="before cleaning")))
+        data.append(_shorten(curve(time, trace.values, on=name, colour=AFTER_COLOUR, name="after cleaning")))
     else:
         data.append(_shorten(curve(time, trace.values, on=name, name=trace.title)))
     for limit, dash in ((trace.limit, "dash"), (trace.concern, "dot")):
@@ -160,16 +160,8 @@ def _add_bands(groups: Sequence[Group], name: str, n_rows: int, layout: Figure) 
 
 
 def _draw_carpet(carpet: Carpet, name: str, time: TimeAxis) -> Figure:
-    return {
-        "type": "heatmap",
-        "z": pack_steps(carpet.values.T, _Z_STEP),
-        "x": time.packed(),
-        "y": [f"{group.name}, row {row + 1}" for group in carpet.groups for row in range(group.n_rows)],
-        "yaxis": name,
-        "coloraxis": "coloraxis",
-        "hoverongaps": False,
-        "hovertemplate": f"%{{y}}<br>{time.hover}<br>z %{{z:.1f}}<extra></extra>",
-    }
+    names = [f"{group.name}, row {row + 1}" for group in carpet.groups for row in range(group.n_rows)]
+    return {**draw_z_scores(carpet.values, names, time), "yaxis": name, "coloraxis": "coloraxis"}
 
 
 def _draw_band(start: int, stop: int, on: str, colour: str) -> Figure:
@@ -183,18 +175,4 @@ def _label_band(text: str, middle: float, on: str) -> Figure:
 
 
 def _make_colour_axis() -> Figure:
-    return {
-        "cmin": -_Z_SHOWN,
-        "cmax": _Z_SHOWN,
-        "colorscale": "Greys",
-        "colorbar": {
-            "title": {"text": "z", "side": "top"},
-            "thickness": 10,
-            "len": _CARPET_HEIGHT,
-            "lenmode": "pixels",
-            "y": 0,
-            "yanchor": "bottom",
-            "x": 1.005,
-            "tickvals": [-2, 0, 2],
-        },
-    }
+    return {"cmin": -Z_SHOWN, "cmax": Z_SHOWN, "colorscale": "Greys", "colorbar": make_z_bar(_CARPET_HEIGHT)}

@@ -12,7 +12,7 @@ from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import Settings
 from niimasker.outputs.results import Extracted
-from niimasker.reports.motion_figure import GROUP_COLOURS, Carpet, Trace, plot_motion
+from niimasker.reports.motion_figure import GROUP_COLOURS, Carpet, Trace, describe_concern, plot_motion
 from niimasker.reports.number_origins import describe_displacement
 from niimasker.reports.plots import Plot
 from niimasker.reports.point_words import PointWords
@@ -156,8 +156,7 @@ def _describe_displacement(run: RunView) -> Iterator[str]:
         effect = "volumes above it are censored" if motion.is_scrubbed else "this run is not scrubbed"
         yield f"The dashed line is --fd_threshold ({motion.fd_limit:g} mm): {effect}."
     if motion.mean_fd_concern is not None:
-        concern = f"{motion.mean_fd_concern:g} mm"
-        yield f"The dotted line is the mean over kept volumes above which a run is a concern ({concern})."
+        yield describe_concern(motion.mean_fd_concern)
 
 
 def _describe_std_dvars(run: RunView) -> Iterator[str]:

@@ -16,7 +16,7 @@ from niimasker.signals.filtering import Cleaning
 from niimasker.signals.nuisance import Nuisance, find_used_volumes, list_removed
 from niimasker.signals.timeline import Timeline
 from niimasker.study.plans import Plan
-from niimasker.study.run_limits import measure_mean_fd_of
+from niimasker.study.run_limits import measure_max_fd, measure_mean_fd_of
 
 _T_R_SOURCES = {"t_r": "--t_r", "sidecar": "the JSON file beside the image", "header": "the image's header"}
 
@@ -40,6 +40,7 @@ class NumberOrigins:
 def find_origins(plan: Plan, confounds: Confounds | None, nuisance: Nuisance) -> NumberOrigins:
     """Return where the numbers of a run come from."""
     measures = None if confounds is None else confounds.measures
+    max_fd = measure_max_fd(measures, plan.timeline)
     has_volume_times = plan.series.volume_times is not None
     return NumberOrigins(
         minutes=_describe_minutes(plan.cleaning, plan.timeline, nuisance.n_spiked, has_volume_times=has_volume_times),
@@ -47,7 +48,7 @@ def find_origins(plan: Plan, confounds: Confounds | None, nuisance: Nuisance) ->
         degrees_of_freedom=(
             f"left of {count(plan.timeline.n_kept, 'kept volume')} after {list_removed(nuisance, plan.cleaning)}"
         ),
-        max_fd=_find_max_fd(measures, plan.timeline),
+        max_fd=None if math.isnan(max_fd) else max_fd,
     )
 
 
@@ -79,11 +80,3 @@ def _describe_source(source: str) -> str:
     if is_computed(source):
         return f"computed from {source}"
     return f"from {source}" if " of " in source else f"from {source} of the confounds table"
-
-
-def _find_max_fd(measures: VolumeMeasures | None, timeline: Timeline) -> float | None:
-    if measures is None or measures.framewise_displacement is None:
-        return None
-    measured = measures.framewise_displacement[timeline.n_discarded :]
-    measured = measured[np.isfinite(measured)]
-    return float(measured.max()) if len(measured) else None

@@ -20,8 +20,8 @@ _LETTER_WIDTH = 6.4
 
 INK, QUIET, _LINE = "#1d2329", "#56616c", "#d5dae0"
 
-# In pixels.
-TOP, BOTTOM = 12, 46
+# Margins of axes of numbers, in pixels.
+TOP, BOTTOM, LEFT = 12, 46, 62
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ def display_names(names: Sequence[str]) -> list[str]:
             label, number = f"{_shorten(name, _MAX_NAME_LENGTH)} ({number})", number + 1
         shown[label] = None
     return list(shown)
+
+
+def left_margin(shown: Sequence[str], group_names: Sequence[str]) -> int:
+    """Return the margin to the left of an axis of names, and of axes of numbers above or below it."""
+    return max(names_margin(shown, group_names), LEFT)
 
 
 def names_margin(shown: Sequence[str], group_names: Sequence[str] = (), *, longest: int = _MAX_TICK_LENGTH) -> int:
@@ -102,7 +107,7 @@ def make_layout(height: int) -> Figure:
     """Return the layout of a figure with this height in pixels; report.js sets its width."""
     return {
         "height": height,
-        "margin": {"l": 62, "r": 52, "t": TOP, "b": BOTTOM},
+        "margin": {"l": LEFT, "r": 52, "t": TOP, "b": BOTTOM},
         "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", "size": 11.5,
                  "color": INK},
         "paper_bgcolor": "#fff",

@@ -26,4 +26,9 @@ def group_columns(regressors: Sequence[str]) -> Grouping:
 
 def count_kinds(regressors: Sequence[str]) -> str:
     """Return the number of regressors of each kind in words, such as 24 motion parameters, 5 aCompCor components."""
-    return ", ".join(count(len(members), kind.removesuffix("s")) for kind, members in group_by_kind(regressors).items())
+    return ", ".join(count_kind(kind, members) for kind, members in group_by_kind(regressors).items())
+
+
+def count_kind(kind: str, members: Sequence[str]) -> str:
+    """Return the number of regressors of a kind in words, such as 24 motion parameters."""
+    return count(len(members), kind.removesuffix("s"))

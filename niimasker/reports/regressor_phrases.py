@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from niimasker.errors import count
 from niimasker.inputs.motion_parameters import MOTION_PARAMETERS
 from niimasker.inputs.regressor_kinds import GLOBAL, MEASURES, MOTION, OTHERS, TISSUES, group_by_kind, split_expansion
+from niimasker.reports.regressor_groups import count_kind
 
 # More regressors than this are counted instead of named.
 _MAX_NAMED = 12
@@ -43,17 +43,13 @@ def describe_regressors(names: Sequence[str]) -> str:
     names
         The names of the columns; at least one.
     """
-    *others, last = [_DESCRIBE.get(kind, _count)(kind, members) for kind, members in group_by_kind(names).items()]
+    *others, last = [_DESCRIBE.get(kind, count_kind)(kind, members) for kind, members in group_by_kind(names).items()]
     return f"{', '.join(others)}, and {last}" if others else last
-
-
-def _count(kind: str, members: Sequence[str]) -> str:
-    return count(len(members), kind.removesuffix("s"))
 
 
 def _count_and_name(kind: str, members: Sequence[str]) -> str:
     listed = f" ({', '.join(members)})" if len(members) <= _MAX_NAMED else ""
-    return f"{_count(kind, members)}{listed}"
+    return f"{count_kind(kind, members)}{listed}"
 
 
 def _describe_motion(kind: str, members: Sequence[str]) -> str:
@@ -64,7 +60,7 @@ def _describe_motion(kind: str, members: Sequence[str]) -> str:
     parts = ["three translations and three rotations", *([f"their {words[0]}"] if words else []), *words[1:]]
     *others, last = parts
     listed = f"{', '.join(others)}, and {last}" if others else last
-    return f"{_count(kind, members)} ({listed})"
+    return f"{count_kind(kind, members)} ({listed})"
 
 
 def _describe_tissues(kind: str, members: Sequence[str]) -> str:

@@ -1,10 +1,9 @@
-"""Names of runs on pages over several runs: short ones, and links to their pages."""
+"""Short names of runs on pages over several runs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence, Set
-from urllib.parse import quote
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -27,9 +26,3 @@ def _leave_out(name: str, shared: Set[str]) -> str:
 
 def _split(name: str) -> list[str]:
     return re.split(r"[_/]", name)
-
-
-def to_href(link: str | None) -> str | None:
-    """Return a link to a file, quoted for HTML."""
-    # A file name may contain characters with a meaning in URLs (#, ?, %), and bytes that are not valid Unicode.
-    return None if link is None else quote(link, errors="surrogateescape")

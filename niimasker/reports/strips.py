@@ -11,8 +11,8 @@ import numpy as np
 
 from niimasker.options.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from niimasker.outputs.outcomes import DONE
+from niimasker.reports.links import to_href
 from niimasker.reports.outlying_runs import find_outliers_by_pipeline, scaled_deviation
-from niimasker.reports.run_names import to_href
 from niimasker.study.verdicts import CRITERIA, Judgement, judge
 
 Row = Mapping[str, Any]
@@ -130,7 +130,7 @@ def describe_strip(strip: Strip, names: Sequence[str], links: Sequence[str | Non
     named = [
         {
             "name": names[position],
-            "link": to_href(links[position]),
+            "link": (link := links[position]) and to_href(link),
             "value": strip.measure.format(strip.values[position]),
         }
         for position in strip.outliers[:_MAX_NAMED_OUTLIERS]

@@ -76,11 +76,22 @@ def measure_mean_fd(measures: VolumeMeasures | None, timeline: Timeline) -> floa
 
 def measure_mean_fd_of(measures: VolumeMeasures | None, selected: np.ndarray) -> float:
     """Return the mean framewise displacement in mm of the selected volumes, NaN if it is not known."""
-    if measures is None or measures.framewise_displacement is None:
-        return math.nan
-    measured = measures.framewise_displacement[selected]
-    measured = measured[np.isfinite(measured)]
+    measured = _select_fd(measures, selected)
     return float(measured.mean()) if len(measured) else math.nan
+
+
+def measure_max_fd(measures: VolumeMeasures | None, timeline: Timeline) -> float:
+    """Return the highest framewise displacement in mm of the volumes that are not discarded, NaN if it is not known."""
+    measured = _select_fd(measures, np.arange(timeline.n_read) >= timeline.n_discarded)
+    return float(measured.max()) if len(measured) else math.nan
+
+
+def _select_fd(measures: VolumeMeasures | None, selected: np.ndarray) -> np.ndarray:
+    """Return the framewise displacement of selected volumes, without those where it is not known."""
+    if measures is None or measures.framewise_displacement is None:
+        return np.empty(0)
+    displacement = measures.framewise_displacement
+    return np.asarray(displacement[selected & np.isfinite(displacement)])
 
 
 def measure_minutes(n_volumes: int, t_r: float | None) -> float:
