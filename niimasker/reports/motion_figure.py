@@ -43,8 +43,15 @@ class Trace:
 
 @dataclass(frozen=True, eq=False)
 class Carpet:
-    """z-scores of shape (n_volumes, n_rows), with their groups of rows from top to bottom."""
+    """z-scores of shape (n_volumes, n_rows), with their groups of rows from top to bottom.
 
+    Parameters
+    ----------
+    name
+        What the rows are of, which tells the carpets of a figure apart.
+    """
+
+    name: str
     title: str
     values: np.ndarray
     groups: Sequence[Group]
@@ -99,8 +106,8 @@ def _add_trace(trace: Trace, place: _Place, time: TimeAxis, data: list[Figure], 
     layout[place.key] = {**axis(), "domain": list(place.domain), "nticks": 4, "range": [0, _find_top(trace)]}
     layout["annotations"].append(title_at(trace.title, 0, place.domain[1]))
     if trace.before is not None:
-        data.append(_shorten(curve(time, trace.before, on=name, colour=BEFORE_COLOUR, name="before cleaning")))
-        data.append(_shorten(curve(time, trace.values, on=name, colour=AFTER_COLOUR, name="after cleaning")))
+        data.append(_shorten(curve(time, trace.before, on=name, colour=BEFORE_COLOUR, name="DVARS before cleaning")))
+        data.append(_shorten(curve(time, trace.values, on=name, colour=AFTER_COLOUR, name="DVARS after cleaning")))
     else:
         data.append(_shorten(curve(time, trace.values, on=name, name=trace.title)))
     for limit, dash in ((trace.limit, "dash"), (trace.concern, "dot")):
@@ -161,7 +168,7 @@ def _add_bands(groups: Sequence[Group], name: str, n_rows: int, layout: Figure) 
 
 def _draw_carpet(carpet: Carpet, name: str, time: TimeAxis) -> Figure:
     names = [f"{group.name}, row {row + 1}" for group in carpet.groups for row in range(group.n_rows)]
-    return {**draw_z_scores(carpet.values, names, time), "yaxis": name, "coloraxis": "coloraxis"}
+    return {**draw_z_scores(carpet.values, names, time), "name": carpet.name, "yaxis": name, "coloraxis": "coloraxis"}
 
 
 def _draw_band(start: int, stop: int, on: str, colour: str) -> Figure:

@@ -126,8 +126,11 @@ def _list_traces(run: RunView) -> Iterator[Trace]:
 def _list_carpets(carpets: Carpets, points: PointWords) -> tuple[Carpet, ...]:
     order = ", the edge of the brain at the top" if _is_by_distance(carpets) else ""
     return tuple(
-        Carpet(f"{points.plural} {when} cleaning{order}", values, carpets.groups)
-        for when, values in (("before", carpets.before), ("after", carpets.after))
+        Carpet(name, f"{name}{order}", values, carpets.groups)
+        for name, values in (
+            (f"{points.plural} before cleaning", carpets.before),
+            (f"{points.plural} after cleaning", carpets.after),
+        )
     )
 
 

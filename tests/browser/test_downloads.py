@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +129,17 @@ class TestRun:
         # z-scores are packed in steps of 0.1.
         z = (signals - signals.mean()) / signals.std(ddof=0)
         np.testing.assert_allclose(kept, z[list(NAMES)], rtol=0, atol=0.05 + ROUNDING)
+
+    def test_columns_of_the_motion_have_names_of_their_own(self, browser, report, downloads):
+        table = read(press(show(browser, report), downloads, "[data-figure='motion-figure']", "TSV"))
+        assert table.columns[:3].tolist() == [
+            "framewise displacement (mm)",
+            "DVARS before cleaning",
+            "DVARS after cleaning",
+        ]
+        assert {"voxels before cleaning: brain, row 1", "voxels after cleaning: brain, row 1"} < set(table.columns)
+        # pandas numbers repeated names.
+        assert not any(re.search(r"\.\d+$", name) for name in table.columns)
         assert np.isnan(table["framewise displacement (mm)"].iloc[0])
         assert table["framewise displacement (mm)"].iloc[10] == 0.9
 

@@ -111,18 +111,20 @@ def test_dvars_is_that_of_all_voxels_before_and_after_cleaning():
     """Five digits are drawn, which is 5e-5; the sample is float32: 6e-8 of 1000 in differences of about 28."""
     section, values = Section(**CLEANING), flat(load())
     scale = 100 / values.mean()
-    np.testing.assert_allclose(section.curve("before cleaning")[1:], scale * dvars(values), rtol=6e-5)
-    np.testing.assert_allclose(section.curve("after cleaning")[1:], scale * dvars(as_voxels(**CLEANING)), rtol=6e-5)
-    assert np.isnan(section.curve("before cleaning")[0])
+    np.testing.assert_allclose(section.curve("DVARS before cleaning")[1:], scale * dvars(values), rtol=6e-5)
+    np.testing.assert_allclose(
+        section.curve("DVARS after cleaning")[1:], scale * dvars(as_voxels(**CLEANING)), rtol=6e-5
+    )
+    assert np.isnan(section.curve("DVARS before cleaning")[0])
 
 
 def test_after_censoring_dvars_is_known_between_kept_neighbours():
     section = Section(**CLEANING, scrub=True, std_dvars_threshold=0, discard_scans=1)
     is_kept = (FD < 0.5) & (np.arange(N_VOLUMES) > 0)
     both = np.r_[False, is_kept[1:] & is_kept[:-1]]
-    np.testing.assert_array_equal(np.isfinite(section.curve("after cleaning")), both)
+    np.testing.assert_array_equal(np.isfinite(section.curve("DVARS after cleaning")), both)
     # Before cleaning only discarded volumes are missing.
-    np.testing.assert_array_equal(np.isfinite(section.curve("before cleaning")), np.arange(N_VOLUMES) >= 2)
+    np.testing.assert_array_equal(np.isfinite(section.curve("DVARS before cleaning")), np.arange(N_VOLUMES) >= 2)
     np.testing.assert_array_equal(np.isfinite(section.carpets[1]).all(axis=0), is_kept)
 
 
@@ -154,7 +156,7 @@ def test_values_of_censored_volumes_change_nothing_after_cleaning():
     sections = [Section("first", **CLEANING, scrub=True, std_dvars_threshold=0)]
     save(Path(IMAGE), changed.astype(np.float32), RAS, t_r=2.0)
     sections.append(Section("second", **CLEANING, scrub=True, std_dvars_threshold=0))
-    for each in (lambda section: section.carpets[1], lambda section: section.curve("after cleaning")):
+    for each in (lambda section: section.carpets[1], lambda section: section.curve("DVARS after cleaning")):
         np.testing.assert_array_equal(*map(each, sections))
     np.testing.assert_array_equal(*(section.carpets[0][:, ~is_censored] for section in sections))
 
@@ -226,7 +228,7 @@ def test_image_around_zero_has_dvars_in_its_own_units():
         Path(IMAGE), (RNG.normal(size=(*SHAPE, N_VOLUMES)) * (TISSUES > 0)[..., None]).astype(np.float32), RAS, t_r=2.0
     )
     section = Section()
-    np.testing.assert_allclose(section.curve("before cleaning")[1:], dvars(flat(load())), rtol=6e-5)
+    np.testing.assert_allclose(section.curve("DVARS before cleaning")[1:], dvars(flat(load())), rtol=6e-5)
     assert "DVARS (image units)" in json.dumps(section.figure["layout"]["annotations"])
 
 

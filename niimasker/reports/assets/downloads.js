@@ -90,11 +90,14 @@
     return [[corner, ...columns], ...[...y].map((name, row) => [nameFull(name), ...matrices.flatMap(({ z }) => [...z[row]])])];
   }
 
-  /** Return curves over the same x as columns; a heatmap over it has a column for each of its rows. */
+  /** Return curves over the same x as columns; a heatmap over it has a column for each of its rows, named after
+      the heatmap too if there are several. */
   function tabulateOverX(traces, layout, nameFull) {
+    const hasSeveral = traces.filter(({ type }) => type === "heatmap").length > 1;
+    const title = ({ name }) => (hasSeveral ? `${name}: ` : "");
     const columns = traces.flatMap((trace) =>
       trace.type === "heatmap"
-        ? [...trace.y].map((name, row) => [nameFull(name), [...trace.z[row]]])
+        ? [...trace.y].map((name, row) => [`${title(trace)}${nameFull(name)}`, [...trace.z[row]]])
         : [[nameOf(trace, layout), valuesOf(trace)]]
     );
     const x = [...traces[0].x];
