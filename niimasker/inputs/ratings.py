@@ -70,8 +70,19 @@ def _find_delimiter(header: str) -> str:
     return next((delimiter for delimiter in _DELIMITERS if delimiter in header), "\t")
 
 
+def _split_rows(path: Path, lines: Sequence[str]) -> list[list[str]]:
+    try:
+        # A quotation mark that is never closed would hide all rows after it.
+        return list(csv.reader(lines, delimiter=_find_delimiter(lines[0]), strict=True))
+    except csv.Error as error:
+        raise RunsError(
+            f"--exclude: {path} cannot be split into cells ({error}); a note that begins with a quotation mark must "
+            "end with one, and double those in it."
+        ) from error
+
+
 def _parse_rows(path: Path, names: Sequence[str], lines: Sequence[str]) -> Iterator[Rating]:
-    rows = list(csv.reader(lines, delimiter=_find_delimiter(lines[0])))[1:]
+    rows = _split_rows(path, lines)[1:]
     for number, cells in enumerate(rows, start=1):
         row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
         image, rating = row.get("image", ""), row.get("rating", "").lower()

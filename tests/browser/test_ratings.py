@@ -264,6 +264,7 @@ class TestFile:
             ("sub-1\nsub-2\n", "it has no columns output and rating"),
             ("", "it has no columns output and rating"),
             ("output\trating\nsub-1\tbad\n", "row 1 has the rating bad; expected keep, leave or n/a"),
+            ('output\trating\tnote\nsub-1\tkeep\t"moved\nsub-2\tkeep\t\n', "a quotation mark in it is never closed"),
         ],
     )
     def test_other_file_is_refused_in_words(self, index, tmp_path, content, reason):

@@ -198,3 +198,22 @@ class TestWrongTables:
     def test_leaving_all_out_is_an_error(self, folder, rate):
         table = rate(*((image_of(folder, run), "leave") for run in RUNS))
         assert refused([folder], table) == "--exclude leaves no image of --input_files; exclude fewer runs."
+
+
+@pytest.mark.parametrize(
+    "note",
+    ['"head moved', '"well" said', "x" * 200_000],
+    ids=["never closed", "text after the closing one", "longer than any cell"],
+)
+def test_notes_that_would_hide_other_rows_are_refused(folder, tmp_path, note):
+    first, second = (image_of(folder, run) for run in RUNS[:2])
+    table = tmp_path / "ratings.tsv"
+    table.write_text(f"{HEADER}a\t{first}\tleave\t{note}\tn/a\nb\t{second}\tleave\tn/a\tn/a\n")
+    assert f"{table} cannot be split into cells" in refused([folder], table)
+
+
+def test_a_quotation_mark_within_a_note_is_a_letter(folder, tmp_path):
+    first, second = (image_of(folder, run) for run in RUNS[:2])
+    table = tmp_path / "ratings.tsv"
+    table.write_text(f'{HEADER}a\t{first}\tleave\tby 5" off\tn/a\nb\t{second}\tleave\tn/a\tn/a\n')
+    assert listed([folder], table) == [f"{run}{ENDING}.nii.gz" for run in RUNS[2:]]

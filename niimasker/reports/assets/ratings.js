@@ -138,7 +138,7 @@ function readRatings(text) {
     });
 }
 
-/** Return the cells of each line; cells in double quotes may hold delimiters and line ends. */
+/** Return the cells of each line; cells in double quotes may hold delimiters and line ends. Throw an Error without the last quote. */
 function splitCells(text, delimiter) {
   const rows = [[""]];
   let isQuoted = false;
@@ -152,5 +152,7 @@ function splitCells(text, delimiter) {
     else if (letter === "\n" && !isQuoted) rows.push([""]);
     else if (letter !== "\r" || isQuoted) cells[cells.length - 1] += letter;
   }
+  // It would hide all rows after it.
+  if (isQuoted) throw new Error("a quotation mark in it is never closed");
   return rows;
 }
