@@ -30,7 +30,7 @@ def find_dataset(folder: Path) -> Path:
 def read_description(folder: Path) -> dict[str, Any]:
     """Return the content of a dataset's dataset_description.json, empty where it cannot be read."""
     try:
-        content = read_json(folder / DESCRIPTION)
+        content = read_json(folder / DESCRIPTION, encoding="utf-8-sig")
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

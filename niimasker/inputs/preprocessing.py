@@ -37,7 +37,8 @@ def find_programs(image_path: Path) -> tuple[Program, ...]:
     """
     description = read_description(find_dataset(image_path.parent))
     found = description.get("GeneratedBy") if description.get("DatasetType") == _DERIVATIVE else None
-    items = found if isinstance(found, list) else [description.get("PipelineDescription")]
+    # Some write one object where BIDS has a list.
+    items = found if isinstance(found, list) else [found, description.get("PipelineDescription")]
     # niimasker's example is described as its own.
     return tuple(dict.fromkeys(program for program in _read_programs(items) if program.name != PROGRAM))
 

@@ -38,6 +38,16 @@ class TestPrograms:
         image = describe(tmp_path, DatasetType="derivative", GeneratedBy=listed)
         assert find_programs(image) == (Program("XCP-D", "0.10.6"), Program("fMRIPrep", "24.1.1"))
 
+    def test_one_object_stands_for_a_list_of_one(self, tmp_path):
+        image = describe(tmp_path, DatasetType="derivative", GeneratedBy=FMRIPREP)
+        assert find_programs(image) == (Program("fMRIPrep", "24.1.1"),)
+
+    def test_a_byte_order_mark_is_no_part_of_the_description(self, tmp_path):
+        image = describe(tmp_path)
+        content = json.dumps({"DatasetType": "derivative", "GeneratedBy": [FMRIPREP]})
+        (tmp_path / "dataset_description.json").write_text(content, encoding="utf-8-sig")
+        assert find_programs(image) == (Program("fMRIPrep", "24.1.1"),)
+
     def test_version_may_be_missing(self, tmp_path):
         image = describe(tmp_path, DatasetType="derivative", GeneratedBy=[{"Name": "mine"}])
         assert find_programs(image) == (Program("mine", ""),)
