@@ -42,6 +42,8 @@ _PROBABILITIES = {"GM": GREY_MATTER, "WM": WHITE_MATTER, "CSF": CSF}
 # A voxel that is mostly of no tissue has none.
 _MIN_PROBABILITY = 0.5
 
+_INTEGER_TOLERANCE = 1e-3
+
 _EXTENSIONS = (".nii.gz", ".nii")
 _SPATIAL = ("space", "cohort", "res")
 _ANATOMICAL = "anat"
@@ -139,6 +141,9 @@ def _read_discrete(path: Path, grid: Grid, coding: Mapping[int, tuple[int, ...]]
     values = _read_on_grid(path, grid)
     if values is None:
         return None
+    # Labels that were scaled or saved as float may differ from whole numbers by rounding errors.
+    whole = np.rint(values)
+    values = np.where(np.abs(values - whole) < _INTEGER_TOLERANCE, whole, values)
     # Other labels in a file without desc are not those of tissues.
     if coding is _BIDS and not np.isin(values, (0, *TISSUE_NAMES)).all():
         return None

@@ -49,6 +49,16 @@ def test_discrete_segmentation_has_its_own_labels(path):
     np.testing.assert_array_equal(found.labels, LABELS.flatten(order="F"))
 
 
+def test_labels_may_differ_from_whole_numbers_by_rounding_errors():
+    save(ANAT, (LABELS * 1.000001).astype(np.float32))
+    np.testing.assert_array_equal(find().labels, LABELS.flatten(order="F"))
+
+
+def test_fractions_are_no_tissues():
+    save(ANAT, (LABELS * 0.5).astype(np.float32))
+    assert find() is None
+
+
 @pytest.mark.parametrize(
     "name",
     [
