@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,6 +120,13 @@ class TestRun:
         assert set(shown.columns) == set(NAMES)
         # Correlations are packed in steps of 0.01.
         np.testing.assert_allclose(shown, written.loc[shown.index, shown.columns], rtol=0, atol=0.005 + ROUNDING)
+
+    @pytest.mark.skipif(os.name == "nt", reason="names are Unicode on Windows")
+    def test_name_that_is_not_unicode_has_the_buttons_too(self, browser, report, downloads):
+        page = show(browser, shutil.copy(report, report.with_name(os.fsdecode(b"task-\xff_report.html"))))
+        path = press(page, downloads, figure_of("matrix-pearson"), "TSV")
+        assert path.name == "task--FF_matrix-pearson.tsv"
+        assert console_messages(page) == []
 
     def test_carpet_has_a_row_per_volume(self, browser, report, downloads):
         table = read(press(show(browser, report), downloads, figure_of("carpet"), "TSV"))

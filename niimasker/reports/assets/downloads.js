@@ -15,8 +15,16 @@
   // Taken before table.js leaves only the first page of a table in the document.
   const rowsOf = new Map([...document.querySelectorAll("table.regions")].map((table) => [table, [...table.rows]]));
 
+  function decodeName(name) {
+    try {
+      return decodeURIComponent(name);
+    } catch {
+      return name; // the name of a file need not be Unicode
+    }
+  }
+
   /** Return the name of this page's file without its ending, such as sub-01_task-rest_bold. */
-  const pageName = decodeURIComponent(location.pathname.split("/").pop()).replace(/\.html$/, "").replace(/_report$/, "");
+  const pageName = decodeName(location.pathname.split("/").pop()).replace(/\.html$/, "").replace(/_report$/, "");
 
   const asFileName = (text) => text.replace(/[^\p{L}\p{N}._+-]+/gu, "-");
 
