@@ -350,6 +350,22 @@ def test_cuts_follow_the_width_of_the_window(page):
     assert part(page, ".found-region").text == "RH_Som_1"
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 60), (1, 14, 10), (4, 60, 4)])
+def test_cuts_of_a_narrow_volume_fit_the_window(browser, tmp_path, shape):
+    labels = np.ones(shape, np.int16)
+    labels[:, : shape[1] // 2] = 2
+    values = 500 + np.random.default_rng(0).normal(size=(*shape, 20)) + labels[..., None]
+    save(tmp_path / "bold.nii.gz", values.astype(np.float32), np.eye(4), t_r=2.0)
+    save(tmp_path / "atlas.nii.gz", labels, np.eye(4))
+    (outcome,) = extract(
+        tmp_path / "out", input_files=[tmp_path / "bold.nii.gz"], roi_file=str(tmp_path / "atlas.nii.gz")
+    )
+    planes = part(show(browser, outcome.result.report_path), ".planes")
+    # brainsprite adds a line for coordinates.
+    assert 600 < planes.size["height"] < 720
+    assert console_messages(browser) == []
+
+
 def test_print_has_the_cuts_of_all_regions_only(page):
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:

@@ -9,6 +9,8 @@
   // Strong colours can be compared with the scale of correlations.
   const OPACITY = { regions: 0.6, correlation: 0.85 };
   const MARK = "#ff3d9a";
+  // In pixels. The cuts of a narrow volume, such as a spinal cord, would be higher than the window.
+  const MOST_HIGH = 640;
 
   /** Return a place in mm as text; 0 has no sign. */
   const tellPlace = (millimetres) => millimetres.map((value) => Number(value.toFixed(1)) + 0).join(", ");
@@ -37,6 +39,7 @@
 
     makeCuts() {
       const [X, Y, Z] = this.volumes.pixels;
+      this.planes.style.maxWidth = `${Math.round((MOST_HIGH * (Y + X + X)) / Math.max(Y, Z))}px`;
       this.brain = brainsprite({
         canvas: this.planes.querySelector("canvas").id,
         sprite: this.volumes.picture.id,
