@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,11 +80,11 @@ def _make_threshold(key: str, value: Any, where: str) -> Threshold | None:
 
 
 def _check_number(key: str, name: str, number: Any, where: str) -> None:
-    most = 1.0 if key == "coverage" else float("inf")
+    most = 1.0 if key == "coverage" else sys.float_info.max
     expected = "a number from 0 to 1" if key == "coverage" else "a number, 0 or above"
     is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
     # The comparison is written so that NaN fails.
-    if not is_number or not 0 <= number <= most or number == float("inf"):
+    if not is_number or not 0 <= number <= most:
         raise SettingsError(f"{where}: expected {expected}, as {name}, found {_format(number)}.")
 
 

@@ -84,6 +84,7 @@ def test_equal_thresholds_are_one_limit():
         ({"minutes": {"amber": True, "red": 5}}, ["as amber, found true"]),
         ({"minutes": {"amber": 9, "red": -1}}, ["as red, found -1"]),
         ('{"minutes": {"amber": NaN, "red": 5}}', ["as amber, found NaN"]),
+        (f'{{"minutes": {{"amber": {"9" * 400}, "red": 5}}}}', ["as amber, found 999"]),
         ('{"minutes": {"amber": Infinity, "red": 5}}', ["as amber, found Infinity"]),
         ({"minutes": {"amber": 5, "red": 9}}, ["amber 5 is below red 9", "lower values are worse"]),
         ({"degrees_of_freedom": {"amber": 1, "red": 2}}, ["amber 1 is below red 2"]),
