@@ -112,3 +112,46 @@ def test_empty_table_raises_no_error(show):
     press(browser, "Index")
     assert column(browser, 0) == []
     assert console_messages(browser) == []
+
+
+def on_paper(browser, place=0):
+    """Prepare the page for printing, and return a column and the line about the rows, which is empty if hidden."""
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    lines = [line.text for line in browser.find_elements("css selector", ".on-paper") if line.is_displayed()]
+    return column(browser, place), "".join(lines)
+
+
+def back_on_screen(browser):
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+
+
+class TestPaper:
+    PAGES = 'class="sortable" data-filter="Find" data-page-size="2" data-file="all.tsv"'
+
+    def test_all_pages_are_printed_and_the_page_shown_comes_back(self, show):
+        browser = show(self.PAGES)
+        browser.find_element("css selector", "[aria-label='Next page']").click()
+        shown = column(browser, 0)
+        assert on_paper(browser) == (["10", "9", "\N{MINUS SIGN}3.5", "n/a", "1e3"], "")
+        back_on_screen(browser)
+        assert column(browser, 0) == shown
+        assert browser.find_element("css selector", "output").text == "rows 3 to 4 of 5"
+        assert not browser.find_element("css selector", ".on-paper").is_displayed()
+
+    def test_rows_found_are_printed_in_the_order_chosen_with_their_number(self, show):
+        browser = show(self.PAGES)
+        press(browser, "Name")
+        browser.find_element("css selector", "label input").send_keys("vis")
+        names = ["Vis_2 <b>", "vis_9", "Vis_10", "Vis_100"]
+        assert on_paper(browser, 1) == (names, "4 found among 5; all are in all.tsv")
+
+    @pytest.mark.parametrize(
+        ("n_rows", "n_printed", "words"),
+        [(500, 500, ""), (501, 2, "rows 3 to 4 of 501; all are in all.tsv")],
+    )
+    def test_a_very_long_table_says_which_rows_are_printed(self, show, n_rows, n_printed, words):
+        rows = "".join(f"<tr><td>{k}</td><td>a</td><td>b</td><td>c</td></tr>" for k in range(n_rows))
+        browser = show(self.PAGES, rows)
+        browser.find_element("css selector", "[aria-label='Next page']").click()
+        printed, line = on_paper(browser)
+        assert (len(printed), line) == (n_printed, words)

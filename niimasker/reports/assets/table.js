@@ -1,7 +1,8 @@
 /* Makes every <table class="sortable"> sortable, and adds a filter and pages if its attributes ask for them.
 
    data-filter="label"   adds a text field with this label above the table; rows that contain all typed words stay
-   data-page-size="100"  number of rows per page
+   data-page-size="100"  number of rows per page; on paper all rows that are found, if they are not too many
+   data-file="a.tsv"     the file with all rows, which is named on paper where rows are missing
    <td data-value="2.5"> value to sort by, if it is not the text of the cell
    <th data-fixed>       column that cannot be sorted
 
@@ -20,6 +21,7 @@ function makeElement(tag, properties = {}, ...content) {
 const sortableTable = (() => {
   const NATURAL = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const MISSING = new Set(["", "n/a", "nan", "–"]);
+  const MOST_PRINTED = 500;
 
   /** Return a cell's text as a number or text, or null if the value is missing. */
   function parse(text) {
@@ -66,13 +68,15 @@ const sortableTable = (() => {
       this.body = table.tBodies[0];
       this.source = source;
       this.texts = new Map();
-      this.pageSize = Number(table.dataset.pageSize) || Infinity;
+      this.pageSize = this.screenPageSize = Number(table.dataset.pageSize) || Infinity;
       this.state = { column: null, direction: 1, query: "", page: 0 };
       this.pagers = [];
       this.order = this.shown = source.rows;
       this.addHeaderButtons();
       this.addTools();
       this.draw();
+      addEventListener("beforeprint", () => this.spread());
+      addEventListener("afterprint", () => this.fold());
     }
 
     /** Return the text to search; it is made when first needed, because most readers of 10,000 rows never type. */
@@ -102,7 +106,8 @@ const sortableTable = (() => {
       if (this.table.dataset.filter) tools.append(this.makeFilter());
       this.count = makeElement("output", { className: "quiet" });
       tools.append(this.count);
-      anchor.before(tools);
+      this.printed = makeElement("p", { className: "on-paper", hidden: true });
+      anchor.before(tools, this.printed);
       if (this.source.rows.length > this.pageSize) {
         tools.append(this.makePager());
         anchor.after(this.makePager());
@@ -188,6 +193,25 @@ const sortableTable = (() => {
         if (!("fixed" in header.dataset)) header.setAttribute("aria-sort", order);
       });
       this.describe(first, rows.length);
+    }
+
+    /** Put all rows that are found on one page, for paper; if they are too many, the page on the screen is printed. */
+    spread() {
+      // A field in a row keeps what is typed when it is left, not when its row is drawn again.
+      if (this.body.contains(document.activeElement)) document.activeElement.blur();
+      if (this.shown.length <= MOST_PRINTED) this.pageSize = Infinity;
+      this.draw();
+      const isPart = this.body.rows.length < this.source.rows.length;
+      const { file } = this.table.dataset;
+      this.printed.textContent = `${this.count.value}${file ? `; all are in ${file}` : ""}`;
+      this.printed.hidden = !isPart;
+    }
+
+    /** Bring the pages of the screen back. */
+    fold() {
+      this.pageSize = this.screenPageSize;
+      this.printed.hidden = true;
+      this.draw();
     }
 
     describe(first, nRows) {
