@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 DESK, TELEPHONE = 1280, 390
+# Of A4 less its margins of 14 mm, at 96 pixels per inch.
+A4 = 688
 
 
 def open_page(browser: WebDriver, path: Path, *, width: int = DESK, height: int = 900) -> None:
@@ -20,6 +24,20 @@ def open_page(browser: WebDriver, path: Path, *, width: int = DESK, height: int 
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get(Path(path).resolve().as_uri())
+
+
+@contextmanager
+def on_paper(browser: WebDriver, *, width: int = A4) -> Iterator[None]:
+    """Have the page as it is printed: with its styles for paper, at the width of A4 within the margins."""
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
 
 
 def console_messages(browser: WebDriver) -> list[str]:

@@ -6,7 +6,7 @@ import csv
 import time
 
 import pytest
-from browser.pages import TELEPHONE, console_messages, open_page, requests_elsewhere, scrolls_sideways
+from browser.pages import TELEPHONE, console_messages, on_paper, open_page, requests_elsewhere, scrolls_sideways
 from browser.studies import write_study
 from index_rows import done, failed
 
@@ -177,6 +177,27 @@ def test_counts_filter_and_the_column_sorts(index):
     find(index, ".tools input")[0].clear()
     find(index, "table.runs thead button")[1].click()
     assert find_name(find(index, "table.runs tbody tr")[0]) == "sub-2"
+
+
+def test_paper_has_ratings_as_text(index, study):
+    rate(row_of(index, "sub-2"), "leave")
+    write_note(row_of(index, "sub-2"), "stripes")
+    rate(row_of(index, "sub-10"), "keep")
+    with on_paper(index):
+        assert [cell.text for cell in find(index, "td.rating")] == ["", "leave: stripes", "keep"]
+        assert [each for each in find(index, "input, .rate") if each.is_displayed()] == []
+    open_page(index, study / f"{NAMES[1]}_report.html")
+    with on_paper(index):
+        assert [nav.text for nav in find(index, "nav.neighbours")] == ["leave: stripes", ""]
+        assert [each for each in find(index, ".note, .rate") if each.is_displayed()] == []
+
+
+def test_note_that_is_being_typed_is_printed(index):
+    rate(row_of(index, "sub-2"), "keep")
+    row_of(index, "sub-2").find_element("css selector", ".note").send_keys("spike")
+    with on_paper(index):
+        assert row_of(index, "sub-2").find_element("css selector", "td.rating").text == "keep: spike"
+    assert rated(row_of(index, "sub-2")) == (["keep"], "spike")
 
 
 class TestFile:

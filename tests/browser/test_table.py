@@ -114,7 +114,7 @@ def test_empty_table_raises_no_error(show):
     assert console_messages(browser) == []
 
 
-def on_paper(browser, place=0):
+def printed(browser, place=0):
     """Prepare the page for printing, and return a column and the line about the rows, which is empty if hidden."""
     browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
     lines = [line.text for line in browser.find_elements("css selector", ".on-paper") if line.is_displayed()]
@@ -132,7 +132,7 @@ class TestPaper:
         browser = show(self.PAGES)
         browser.find_element("css selector", "[aria-label='Next page']").click()
         shown = column(browser, 0)
-        assert on_paper(browser) == (["10", "9", "\N{MINUS SIGN}3.5", "n/a", "1e3"], "")
+        assert printed(browser) == (["10", "9", "\N{MINUS SIGN}3.5", "n/a", "1e3"], "")
         back_on_screen(browser)
         assert column(browser, 0) == shown
         assert browser.find_element("css selector", "output").text == "rows 3 to 4 of 5"
@@ -143,7 +143,7 @@ class TestPaper:
         press(browser, "Name")
         browser.find_element("css selector", "label input").send_keys("vis")
         names = ["Vis_2 <b>", "vis_9", "Vis_10", "Vis_100"]
-        assert on_paper(browser, 1) == (names, "4 found among 5; all are in all.tsv")
+        assert printed(browser, 1) == (names, "4 found among 5; all are in all.tsv")
 
     @pytest.mark.parametrize(
         ("n_rows", "n_printed", "words"),
@@ -153,5 +153,5 @@ class TestPaper:
         rows = "".join(f"<tr><td>{k}</td><td>a</td><td>b</td><td>c</td></tr>" for k in range(n_rows))
         browser = show(self.PAGES, rows)
         browser.find_element("css selector", "[aria-label='Next page']").click()
-        printed, line = on_paper(browser)
-        assert (len(printed), line) == (n_printed, words)
+        rows_printed, line = printed(browser)
+        assert (len(rows_printed), line) == (n_printed, words)

@@ -90,12 +90,15 @@ function makeRatingButtons(ratings, run, { name = run, keys = {} } = {}) {
   const note = Object.assign(document.createElement("input"), { type: "text", className: "note", placeholder: "note", maxLength: 500 });
   note.setAttribute("aria-label", `Your note on ${name}`);
   note.addEventListener("change", () => ratings.set(run, { note: note.value.trim() }));
-  element.append(...buttons, note);
+  // On paper, in place of the buttons and the field.
+  const written = Object.assign(document.createElement("span"), { className: "written" });
+  element.append(...buttons, note, written);
   const update = () => {
     const { rating, note: text, time } = ratings.of(run);
     RATINGS.forEach((each, place) => buttons[place].setAttribute("aria-pressed", String(each === rating)));
     if (document.activeElement !== note) note.value = text;
     note.title = text;
+    written.textContent = [rating, text].filter(Boolean).join(": ");
     element.classList.toggle("rated", Boolean(rating || text));
     element.title = rating || text ? `rated ${time.slice(0, 16).replace("T", " ")} UTC` : "";
   };
