@@ -14,8 +14,7 @@ from niimasker.options.thresholds import CONCERNS_ABOVE, DEFAULT_THRESHOLDS, Thr
 from niimasker.options.value_checks import HintError, check_path
 
 _KEYS = tuple(field.name for field in dataclasses.fields(Thresholds))
-_EXAMPLE = '{"amber": 9, "red": 5}'
-_EXPECTED = f'expected an object such as {{"minutes": {_EXAMPLE}}}'
+_EXPECTED = 'expected an object such as {"minutes": {"amber": 9, "red": 5}}'
 
 
 def read_thresholds(given: Any) -> Thresholds:
@@ -66,17 +65,24 @@ def _make_threshold(key: str, value: Any, where: str) -> Threshold | None:
         return None
     where = f"{where}: {key}"
     if not isinstance(value, Mapping):
-        raise SettingsError(f"{where}: expected {_EXAMPLE}, or null to judge runs without it, found {_format(value)}.")
+        raise SettingsError(
+            f"{where}: expected {_give_example(key)}, or null to judge runs without it, found {_format(value)}."
+        )
     numbers = {name: _unwrap(number) for name, number in value.items()}
     for name in numbers:
         _check_key(name, ("amber", "red"), where)
     for name in ("amber", "red"):
         if numbers.get(name) is None:
-            raise SettingsError(f"{where} has no {name!r}; give both thresholds, as in {_EXAMPLE}.")
+            raise SettingsError(f"{where} has no {name!r}; give both thresholds, as in {_give_example(key)}.")
         _check_number(key, name, numbers[name], where)
     threshold = Threshold(numbers["amber"], numbers["red"])
     _check_order(key, threshold, where)
     return threshold
+
+
+def _give_example(key: str) -> str:
+    """Return the default of a key as JSON."""
+    return json.dumps(dataclasses.asdict(getattr(DEFAULT_THRESHOLDS, key)))
 
 
 def _check_number(key: str, name: str, number: Any, where: str) -> None:

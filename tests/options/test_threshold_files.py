@@ -76,6 +76,8 @@ def test_equal_thresholds_are_one_limit():
         ({"tsnr": {"amber": 9, "red": 5}}, ["unknown key 'tsnr'", "minutes, mean_fd, degrees_of_freedom, coverage"]),
         ({"minutes": {"amber": 9, "rd": 5}}, ["minutes: unknown key 'rd'", "the nearest is 'red'"]),
         ({"minutes": {"amber": 9}}, ["minutes has no 'red'", '{"amber": 9, "red": 5}']),
+        ({"mean_fd": {"amber": 0.3}}, ["mean_fd has no 'red'", '{"amber": 0.2, "red": 0.55}']),
+        ({"coverage": 0.6}, ["coverage: expected", '{"amber": 0.5, "red": 0.1}', "found 0.6"]),
         ({"minutes": {"amber": None, "red": 5}}, ["minutes has no 'amber'"]),
         ({"minutes": {}}, ["minutes has no 'amber'"]),
         ({"minutes": 9}, ["minutes: expected {", "null", "found 9"]),
