@@ -13,7 +13,9 @@ from niimasker.outputs.results import summary_numbers
 from niimasker.outputs.study_names import summary_path
 from niimasker.study.verdicts import CRITERIA, RED, Judgement, judge
 
-_MAX_NAMED = 3
+# A concern that more runs share is described once.
+_MAX_DESCRIBED = 3
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -33,28 +35,35 @@ class ConcernedRun:
 
 
 def describe_concerns(outcomes: Sequence[Outcome], settings: Settings) -> Iterator[str]:
-    """Yield a line that says which runs need a look and why, grave concerns first; none if no run does.
+    """Yield a line that says which runs need a look and why, the worst first; none if no run does.
 
     Excluded and failed runs do not count; they have lines of their own.
     """
-    runs = sorted(_find_concerned(outcomes, settings), key=lambda run: not run.is_red)
+    runs = sorted(_find_concerned(outcomes, settings), key=_grade_concerns)
     if runs:
         yield _describe(
             runs, len(outcomes), f"see the columns verdict and concerns of {summary_path(settings.output_dir)}"
         )
 
 
+def _grade_concerns(run: ConcernedRun) -> tuple[int, int]:
+    """Return what runs are sorted by, as on the index: how many numbers are red, and how many are of any concern."""
+    return -sum(each.grade == RED for each in run.concerns), -len(run.concerns)
+
+
 def _describe(runs: Sequence[ConcernedRun], n_runs: int, listed: str) -> str:
     verb = "needs" if len(runs) == 1 else "need"
     need = f"{len(runs):,} of {count(n_runs, 'run')} {verb} a look"
-    if len(runs) <= _MAX_NAMED:
+    if len(runs) <= _MAX_DESCRIBED:
         return f"{need}: {', '.join(map(str, runs))}"
     n_red = sum(run.is_red for run in runs)
     need += f" ({n_red:,} red)" if n_red else ""
     shared = _find_shared(runs)
-    if any(len(sharing) > _MAX_NAMED for sharing in shared.values()):
-        return f"{need}: {', '.join(_describe_shared(shared))}; {listed}"
-    return f"{need}: {', '.join(map(str, runs[:_MAX_NAMED]))}, ...; {listed}"
+    more = ", ..." if len(runs) > _MAX_NAMED else ""
+    if any(len(sharing) > _MAX_DESCRIBED for sharing in shared.values()):
+        worst = ", ".join(run.name for run in runs[:_MAX_NAMED])
+        return f"{need}: {', '.join(_describe_shared(shared))}; worst first: {worst}{more}; {listed}"
+    return f"{need}: {', '.join(map(str, runs[:_MAX_NAMED]))}{more}; {listed}"
 
 
 def _find_concerned(outcomes: Sequence[Outcome], settings: Settings) -> Iterator[ConcernedRun]:

@@ -110,23 +110,35 @@ def test_one_run_needs_a_look(study, capsys):
 def test_concern_of_many_runs_is_said_once(study, capsys):
     main(["out", *INPUTS, "--no_report"])
     assert line_of(capsys.readouterr().out) == (
-        "4 of 4 runs need a look (4 red): minutes kept below 9 min in 4 runs (lowest 0.4 min in sub-00), "
+        "4 of 4 runs need a look (4 red): minutes kept below 9 min in 4 runs (lowest 0.4 min in sub-02), "
         "mean FD of kept volumes above 0.2 mm in 2 runs (highest 0.60 mm in sub-02), "
-        f"degrees of freedom below 50 in 4 runs (lowest 11 in sub-00); {LISTED}"
+        "degrees of freedom below 50 in 4 runs (lowest 11 in sub-02); "
+        f"worst first: sub-02, sub-01, sub-00, sub-03; {LISTED}"
     )
 
 
-def test_many_runs_with_different_concerns_are_counted_and_three_are_named(study, capsys):
-    for number, n_volumes in ((4, 6), (5, 5)):
-        save(Path(f"sub-{number:02}_bold.nii.gz"), make_series(LABELS)[..., :n_volumes], t_r=2.0)
-        rows = "n/a\n" + "0.1\n" * (n_volumes - 1)
-        Path(f"sub-{number:02}_confounds.tsv").write_text(f"framewise_displacement\n{rows}")
+def write_short_runs(n_volumes: dict[int, int]) -> None:
+    """Write runs that are too short, by their subjects, and move little."""
+    for subject, n in n_volumes.items():
+        save(Path(f"sub-{subject:02}_bold.nii.gz"), make_series(LABELS)[..., :n], t_r=2.0)
+        Path(f"sub-{subject:02}_confounds.tsv").write_text("framewise_displacement\nn/a\n" + "0.1\n" * (n - 1))
+
+
+def test_many_runs_with_different_concerns_are_counted_and_named(study, capsys):
+    write_short_runs({4: 6, 5: 5})
     main(["out", *INPUTS, "--no_report", "--judge", "short.json"])
     assert line_of(capsys.readouterr().out) == (
         "4 of 6 runs need a look (1 red): sub-02 (mean FD of kept volumes 0.60 mm, above 0.55 mm), "
-        "sub-01 (mean FD of kept volumes 0.30 mm, above 0.2 mm), sub-04 (minutes kept 0.2 min, below 0.3 min), ...; "
-        + LISTED
+        "sub-01 (mean FD of kept volumes 0.30 mm, above 0.2 mm), sub-04 (minutes kept 0.2 min, below 0.3 min), "
+        f"sub-05 (minutes kept 0.2 min, below 0.3 min); {LISTED}"
     )
+
+
+def test_five_runs_are_named_worst_first(study, capsys):
+    write_short_runs({4: 6, 5: 5, 6: 6, 7: 6})
+    Path("sub-07_confounds.tsv").write_text("framewise_displacement\nn/a\n" + "0.3\n" * 5)
+    main(["out", *INPUTS, "--no_report", "--judge", "short.json"])
+    assert "; worst first: sub-02, sub-07, sub-01, sub-04, sub-05, ...; see" in line_of(capsys.readouterr().out)
 
 
 def test_excluded_runs_need_no_look(call, capsys):
