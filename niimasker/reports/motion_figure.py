@@ -32,6 +32,8 @@ class Trace:
         Above which the mean of the run is a concern, drawn as a dotted line; None for no such line.
     before
         The measure before cleaning, where `values` are after it.
+    name, unit
+        What the measure is called in the names of the two curves.
     """
 
     title: str
@@ -39,6 +41,12 @@ class Trace:
     limit: float | None = None
     concern: float | None = None
     before: np.ndarray | None = None
+    name: str = ""
+    unit: str = ""
+
+    def name_curve(self, when: str) -> str:
+        """Return the name of the curve before or after cleaning."""
+        return f"{self.name} {when} cleaning ({self.unit})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +56,11 @@ class Carpet:
     Parameters
     ----------
     name
-        What the rows are of, which tells the carpets of a figure apart.
+        What tells it from the other carpet in a table of numbers.
     """
 
-    name: str
     title: str
+    name: str
     values: np.ndarray
     groups: Sequence[Group]
 
@@ -106,8 +114,11 @@ def _add_trace(trace: Trace, place: _Place, time: TimeAxis, data: list[Figure], 
     layout[place.key] = {**axis(), "domain": list(place.domain), "nticks": 4, "range": [0, _find_top(trace)]}
     layout["annotations"].append(title_at(trace.title, 0, place.domain[1]))
     if trace.before is not None:
-        data.append(_shorten(curve(time, trace.before, on=name, colour=BEFORE_COLOUR, name="DVARS before cleaning")))
-        data.append(_shorten(curve(time, trace.values, on=name, colour=AFTER_COLOUR, name="DVARS after cleaning")))
+        for when, values, colour in (
+            ("before", trace.before, BEFORE_COLOUR),
+            ("after", trace.values, AFTER_COLOUR),
+        ):
+            data.append(_shorten(curve(time, values, on=name, colour=colour, name=trace.name_curve(when))))
     else:
         data.append(_shorten(curve(time, trace.values, on=name, name=trace.title)))
     for limit, dash in ((trace.limit, "dash"), (trace.concern, "dot")):

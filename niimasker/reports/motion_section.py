@@ -64,11 +64,24 @@ class GroupKey:
 
 @dataclass(frozen=True)
 class MotionSection:
-    """The section of motion: its figure, the groups of rows of the carpets, and what is not shown and why."""
+    """The section of motion.
+
+    Parameters
+    ----------
+    plot
+        The figure; None without any measure.
+    groups
+        The groups of rows of the carpets.
+    notes
+        What is not shown, and why.
+    making
+        How what the figure shows is computed and drawn; empty without a figure.
+    """
 
     plot: Plot | None
     groups: tuple[GroupKey, ...]
     notes: tuple[str, ...]
+    making: str = ""
 
 
 def make_motion_view(plan: Plan, extracted: Extracted, settings: Settings) -> MotionView:
@@ -107,9 +120,10 @@ def make_motion_section(run: RunView) -> MotionSection:
     plot = Plot(
         plot_motion(traces, run.time, drawn),
         f"{', '.join(titles)} over {run.time.n_volumes:,} volumes",
-        " ".join([*_describe_displacement(run), *_describe_std_dvars(run), *_describe_carpets(run)]),
+        " ".join([*_describe_limits(run), *_describe_bands(run)]),
     )
-    return MotionSection(plot, _list_groups(carpets), tuple(notes))
+    making = " ".join([*_describe_displacement(run), *_describe_std_dvars(run), *_describe_carpets(run)])
+    return MotionSection(plot, _list_groups(carpets), tuple(notes), making)
 
 
 def _list_traces(run: RunView) -> Iterator[Trace]:
@@ -120,17 +134,14 @@ def _list_traces(run: RunView) -> Iterator[Trace]:
         yield Trace("std DVARS", run.std_dvars, motion.dvars_limit if motion.is_scrubbed else None)
     if carpets is not None:
         title = f"DVARS ({carpets.unit}) before (grey) and after cleaning (blue)"
-        yield Trace(title, carpets.dvars_after, before=carpets.dvars_before)
+        yield Trace(title, carpets.dvars_after, before=carpets.dvars_before, name="DVARS", unit=carpets.unit)
 
 
 def _list_carpets(carpets: Carpets, points: PointWords) -> tuple[Carpet, ...]:
     order = ", the edge of the brain at the top" if _is_by_distance(carpets) else ""
     return tuple(
-        Carpet(name, f"{name}{order}", values, carpets.groups)
-        for name, values in (
-            (f"{points.plural} before cleaning", carpets.before),
-            (f"{points.plural} after cleaning", carpets.after),
-        )
+        Carpet(f"{points.plural} {when} cleaning{order}", f"{when} cleaning", values, carpets.groups)
+        for when, values in (("before", carpets.before), ("after", carpets.after))
     )
 
 
@@ -147,28 +158,38 @@ def _list_groups(carpets: Carpets | None) -> tuple[GroupKey, ...]:
     )
 
 
-def _describe_displacement(run: RunView) -> Iterator[str]:
+def _describe_limits(run: RunView) -> Iterator[str]:
+    """Yield what the lines across the measures are."""
     motion = run.motion
+    if run.framewise_displacement is not None and motion.fd_limit is not None:
+        effect = "volumes above it are censored" if motion.is_scrubbed else "this run is not scrubbed"
+        yield f"The dashed line is --fd_threshold ({motion.fd_limit:g} mm): {effect}."
+    if run.framewise_displacement is not None and motion.mean_fd_concern is not None:
+        yield describe_concern(motion.mean_fd_concern)
+    if run.std_dvars is not None and motion.is_scrubbed and motion.dvars_limit is not None:
+        yield f"The dashed line of std DVARS is --std_dvars_threshold ({motion.dvars_limit:g})."
+
+
+def _describe_bands(run: RunView) -> Iterator[str]:
+    if run.motion.carpets is not None:
+        yield (
+            "A band across all rows of a carpet is a change of the whole brain at that volume, as head motion or a "
+            "deep breath leaves it; cleaning should remove it."
+        )
+
+
+def _describe_displacement(run: RunView) -> Iterator[str]:
     if run.framewise_displacement is None:
         return
     if is_computed(run.displacement_source):
         yield f"Framewise displacement is computed from {run.displacement_source}."
-    if motion.is_filtered:
-        yield "It is that of the filtered motion parameters."
-    if motion.fd_limit is not None:
-        effect = "volumes above it are censored" if motion.is_scrubbed else "this run is not scrubbed"
-        yield f"The dashed line is --fd_threshold ({motion.fd_limit:g} mm): {effect}."
-    if motion.mean_fd_concern is not None:
-        yield describe_concern(motion.mean_fd_concern)
+    if run.motion.is_filtered:
+        yield "Framewise displacement is that of the filtered motion parameters."
 
 
 def _describe_std_dvars(run: RunView) -> Iterator[str]:
-    motion = run.motion
-    if run.std_dvars is None:
-        return
-    yield "Std DVARS is that of the confounds table."
-    if motion.is_scrubbed and motion.dvars_limit is not None:
-        yield f"Its dashed line is --std_dvars_threshold ({motion.dvars_limit:g})."
+    if run.std_dvars is not None:
+        yield "Std DVARS is that of the confounds table."
 
 
 def _describe_carpets(run: RunView) -> Iterator[str]:
@@ -193,8 +214,7 @@ def _describe_carpets(run: RunView) -> Iterator[str]:
     )
     yield (
         f"The carpets are z-scores from black (-2.5 or less) to white (2.5 or more). {rows} Before cleaning, the "
-        "linear trend is removed, and censored volumes are drawn too. A band across all rows is a change of the whole "
-        "brain at that volume, as head motion or a deep breath leaves it; cleaning should remove it."
+        "linear trend is removed, and censored volumes are drawn too."
     )
 
 

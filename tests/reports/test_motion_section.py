@@ -47,6 +47,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 CLEANING = {"regressor_files": ["confounds.tsv"], "regressors": ["x", "y"], "detrend": True, "low_pass": 0.1}
+BEFORE, AFTER = "DVARS before cleaning (%)", "DVARS after cleaning (%)"
 
 
 class Section:
@@ -111,20 +112,18 @@ def test_dvars_is_that_of_all_voxels_before_and_after_cleaning():
     """Five digits are drawn, which is 5e-5; the sample is float32: 6e-8 of 1000 in differences of about 28."""
     section, values = Section(**CLEANING), flat(load())
     scale = 100 / values.mean()
-    np.testing.assert_allclose(section.curve("DVARS before cleaning")[1:], scale * dvars(values), rtol=6e-5)
-    np.testing.assert_allclose(
-        section.curve("DVARS after cleaning")[1:], scale * dvars(as_voxels(**CLEANING)), rtol=6e-5
-    )
-    assert np.isnan(section.curve("DVARS before cleaning")[0])
+    np.testing.assert_allclose(section.curve(BEFORE)[1:], scale * dvars(values), rtol=6e-5)
+    np.testing.assert_allclose(section.curve(AFTER)[1:], scale * dvars(as_voxels(**CLEANING)), rtol=6e-5)
+    assert np.isnan(section.curve(BEFORE)[0])
 
 
 def test_after_censoring_dvars_is_known_between_kept_neighbours():
     section = Section(**CLEANING, scrub=True, std_dvars_threshold=0, discard_scans=1)
     is_kept = (FD < 0.5) & (np.arange(N_VOLUMES) > 0)
     both = np.r_[False, is_kept[1:] & is_kept[:-1]]
-    np.testing.assert_array_equal(np.isfinite(section.curve("DVARS after cleaning")), both)
+    np.testing.assert_array_equal(np.isfinite(section.curve(AFTER)), both)
     # Before cleaning only discarded volumes are missing.
-    np.testing.assert_array_equal(np.isfinite(section.curve("DVARS before cleaning")), np.arange(N_VOLUMES) >= 2)
+    np.testing.assert_array_equal(np.isfinite(section.curve(BEFORE)), np.arange(N_VOLUMES) >= 2)
     np.testing.assert_array_equal(np.isfinite(section.carpets[1]).all(axis=0), is_kept)
 
 
@@ -156,7 +155,7 @@ def test_values_of_censored_volumes_change_nothing_after_cleaning():
     sections = [Section("first", **CLEANING, scrub=True, std_dvars_threshold=0)]
     save(Path(IMAGE), changed.astype(np.float32), RAS, t_r=2.0)
     sections.append(Section("second", **CLEANING, scrub=True, std_dvars_threshold=0))
-    for each in (lambda section: section.carpets[1], lambda section: section.curve("DVARS after cleaning")):
+    for each in (lambda section: section.carpets[1], lambda section: section.curve(AFTER)):
         np.testing.assert_array_equal(*map(each, sections))
     np.testing.assert_array_equal(*(section.carpets[0][:, ~is_censored] for section in sections))
 
@@ -200,6 +199,16 @@ def test_thresholds_are_lines_on_any_run_with_motion():
     assert "--fd_threshold (0.3 mm): volumes above it are censored." in scrubbed.text
 
 
+def test_caption_is_short_and_definitions_can_be_unfolded():
+    section = Section(**CLEANING)
+    caption, making = section.text.split("How this is made")
+    assert len(re.findall(r"\. |\.$", re.search("<figcaption>(.*?)</figcaption>", section.html, re.DOTALL)[1])) == 3
+    assert "A band across all rows of a carpet is a change of the whole brain" in caption
+    for definition in ("DVARS is the root mean square", "z-scores from black (-2.5 or less)", "evenly spaced"):
+        assert definition in making
+        assert definition not in caption
+
+
 def test_std_dvars_has_its_threshold_where_it_censors():
     table = pd.read_csv("confounds.tsv", sep="\t").assign(std_dvars=1.0)
     table.to_csv("confounds.tsv", sep="\t", index=False, na_rep="n/a")
@@ -228,7 +237,7 @@ def test_image_around_zero_has_dvars_in_its_own_units():
         Path(IMAGE), (RNG.normal(size=(*SHAPE, N_VOLUMES)) * (TISSUES > 0)[..., None]).astype(np.float32), RAS, t_r=2.0
     )
     section = Section()
-    np.testing.assert_allclose(section.curve("DVARS before cleaning")[1:], dvars(flat(load())), rtol=6e-5)
+    np.testing.assert_allclose(section.curve("DVARS before cleaning (image units)")[1:], dvars(flat(load())), rtol=6e-5)
     assert "DVARS (image units)" in json.dumps(section.figure["layout"]["annotations"])
 
 

@@ -101,11 +101,12 @@
   /** Return curves over the same x as columns; a heatmap over it has a column for each of its rows, named after
       the heatmap too if there are several. */
   function tabulateOverX(traces, layout, nameFull) {
-    const hasSeveral = traces.filter(({ type }) => type === "heatmap").length > 1;
-    const title = ({ name }) => (hasSeveral ? `${name}: ` : "");
+    // Two heatmaps may have rows of the same names.
+    const isOne = traces.filter(({ type }) => type === "heatmap").length < 2;
+    const nameRow = (trace, name) => (isOne ? nameFull(name) : `${trace.name}: ${nameFull(name)}`);
     const columns = traces.flatMap((trace) =>
       trace.type === "heatmap"
-        ? [...trace.y].map((name, row) => [`${title(trace)}${nameFull(name)}`, [...trace.z[row]]])
+        ? [...trace.y].map((name, row) => [nameRow(trace, name), [...trace.z[row]]])
         : [[nameOf(trace, layout), valuesOf(trace)]]
     );
     const x = [...traces[0].x];
