@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageColor, ImageDraw, ImageFont, features
 
-from niimasker.errors import count
 from niimasker.reports.colour_scales import ColourBar
 from niimasker.reports.packing import pack_compressed, pack_whole
-from niimasker.reports.pictures import CortexPicture, Hemisphere
+from niimasker.reports.pictures import CortexPicture, Hemisphere, count_shown
 from niimasker.reports.projections import Projection, View, project
 from niimasker.reports.seed_colours import CORRELATION_BAR
 from niimasker.reports.sulci import find_depths
@@ -118,7 +117,7 @@ def draw_cortex(picture: CortexPicture, colours: Sequence[str], facts: pd.DataFr
     maps.append(CortexMap("Correlation", _paint_all(picture, pairs, white), CORRELATION_BAR))
     return CortexDrawing(
         tuple(maps),
-        _describe(picture, len(facts)),
+        _describe(picture, facts["status"].tolist()),
         tuple(_name_views(hemisphere) for hemisphere in picture.hemispheres),
         _list_hits(pairs, facts),
     )
@@ -230,13 +229,12 @@ def _to_data_uri(image: Image.Image) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _describe(picture: CortexPicture, n_regions: int) -> str:
+def _describe(picture: CortexPicture, status: Sequence[str]) -> str:
     labels = np.concatenate([hemisphere.labels for hemisphere in picture.hemispheres])
-    n_shown = len(np.unique(labels[labels > 0]))
     sides = [hemisphere.side for hemisphere in picture.hemispheres]
     seen = "both hemispheres" if len(sides) > 1 else f"the {sides[0]} hemisphere"
     return (
-        f"{n_shown} of {count(n_regions, 'region')} in colour on the {picture.surface} surface ({picture.source}), in "
+        f"{count_shown(labels, status)} on the {picture.surface} surface ({picture.source}), in "
         f"lateral and medial views of {seen}"
     )
 

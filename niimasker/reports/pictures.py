@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from niimasker.errors import count
 from niimasker.inputs.grayordinates import Grayordinates, SurfaceModel
 from niimasker.inputs.hemispheres import SIDE_NAMES, SideName
 from niimasker.inputs.spaces import Grid, Volume
 from niimasker.inputs.structures import CORTEX_SIDES
 from niimasker.inputs.surfaces.meshes import CortexMesh, Meshes
 from niimasker.regions.placing.label_volumes import label_points
-from niimasker.regions.placing.weights import RegionWeights
+from niimasker.regions.placing.weights import OK, RegionWeights
 
 # Below this percentile, voxels may have no signal although the run's mean is an image of the brain.
 _LOW_PERCENTILE = 10
@@ -174,3 +176,19 @@ def explain_missing_mesh(picture: CortexPicture) -> str:
         f"The regions on {missing} are not drawn, because no mesh of {n_vertices:,} vertices was found; to see them, "
         f"put {named} and the same file of hemi-R beside the image or the atlas."
     )
+
+
+def count_shown(labels: np.ndarray, status: Sequence[str]) -> str:
+    """Return how many regions a picture shows, and how many of these have no signal.
+
+    Parameters
+    ----------
+    labels
+        The regions of the picture, counted from 1; 0 for none.
+    status
+        One per region, as in regions.tsv.
+    """
+    shown = np.unique(labels[labels > 0])
+    n_without = sum(status[label - 1] != OK for label in shown)
+    without = f", {n_without} of them without a signal," if n_without else ""
+    return f"{len(shown)} of {count(len(status), 'region')} in colour{without}"

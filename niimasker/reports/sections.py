@@ -16,7 +16,7 @@ from niimasker.reports.cortex import CortexDrawing, draw_cortex
 from niimasker.reports.matrices import plot_connectivity
 from niimasker.reports.packing import pack_rows
 from niimasker.reports.palette import region_colours
-from niimasker.reports.pictures import CortexPicture, explain_missing_mesh
+from niimasker.reports.pictures import CortexPicture, count_shown, explain_missing_mesh
 from niimasker.reports.plots import Plot, display_names
 from niimasker.reports.region_groups import describe_order, group_regions
 from niimasker.reports.region_rows import find_rows
@@ -110,10 +110,9 @@ def _volume(atlas: AtlasView, colours: tuple[str, ...], max_bytes: int) -> Volum
         return None
     labels = picture.labels.values
     volumes = brain.crop(brain.reorient_to_ras(picture.background.values, labels, picture.background.affine))
-    n_shown = len(np.unique(labels[labels > 0]))
     return VolumeDrawing(
         brain.to_data_uri(brain.plot_regions(volumes, colours)),
-        f"{n_shown} of {count(len(atlas.facts), 'region')} in colour on {picture.background_name}, "
+        f"{count_shown(labels, atlas.facts['status'].tolist())} on {picture.background_name}, "
         "in three rows of cuts along x, y and z",
         make_brain_view(volumes, atlas.facts["name"].tolist(), colours, max_bytes=max_bytes),
     )

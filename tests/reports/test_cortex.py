@@ -130,12 +130,13 @@ class TestColours:
         assert ColourBar("", 0.0, 120.0, has_values_above=True).ends == ("0", "≥ 120")
 
 
-def facts_of(n_regions, coverage=None, tsnr=None) -> pd.DataFrame:
+def facts_of(n_regions, coverage=None, tsnr=None, status=None) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "name": [f"region {number}" for number in range(1, n_regions + 1)],
             "coverage": np.ones(n_regions) if coverage is None else coverage,
             "tsnr": np.full(n_regions, 40.0) if tsnr is None else tsnr,
+            "status": ["ok"] * n_regions if status is None else status,
         }
     )
 
@@ -210,6 +211,10 @@ class TestDrawing:
         assert drawing.views == ("left hemisphere, lateral and medial", "right hemisphere, medial and lateral")
         assert "2 of 2 regions in colour on the inflated surface (sphere.surf.gii)" in drawing.description
         assert drawing.description.endswith("lateral and medial views of both hemispheres")
+
+    def test_regions_in_colour_without_a_signal_are_counted(self):
+        drawing = draw(facts=facts_of(2, status=["ok", "constant"]))
+        assert "2 of 2 regions in colour, 1 of them without a signal, on the inflated surface" in drawing.description
 
     def test_maps_of_values_have_the_colours_of_their_bar(self):
         drawing = draw(facts=facts_of(2, coverage=[1.0, 0.0], tsnr=[30.0, 57.3]))

@@ -558,3 +558,11 @@ class TestFiles:
         save(Path("labels.nii.gz"), labels)
         (outcome,) = extract("out", input_files=["many.nii.gz"], roi_file="labels.nii.gz", standardize=True)
         assert outcome.result.report_path.stat().st_size < 3e6
+
+
+def test_regions_in_colour_without_a_signal_are_counted():
+    image = nib.load("bold.nii.gz")
+    values = image.get_fdata()
+    values[np.equal(LABELS, 2)] = 0
+    save(Path("bold.nii.gz"), values.astype(np.float32), t_r=2.0)
+    assert "3 of 3 regions in colour, 1 of them without a signal, on the run's mean image" in report().text
