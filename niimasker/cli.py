@@ -226,6 +226,7 @@ def _summarise(study: Study, outcomes: Sequence[Outcome]) -> int:
 def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[str, int]) -> Iterator[str]:
     """Yield the lines of the summary: how many runs ended how, and where tables, reasons and reports are."""
     from niimasker.running.concern_lines import describe_concerns
+    from niimasker.running.left_out_lines import describe_left_out
 
     settings = study.settings
     n_tables = sum(len(outcome.tables) for outcome in outcomes)
@@ -240,6 +241,7 @@ def _format_summary(study: Study, outcomes: Sequence[Outcome], counts: Mapping[s
     # Each image is a run for every pipeline.
     of_pipelines = f"{count(n_images, 'image')} x {count(n_pipelines, 'pipeline')}: " if n_pipelines else ""
     yield "; ".join([f"{of_pipelines}{count(counts['done'], 'run')} done{skipped}, {tables}", *rest])
+    yield from describe_left_out(study)
     yield from _summarise_failures(outcomes, settings)
     yield from _summarise_exclusions(outcomes, settings)
     yield from describe_concerns(outcomes, settings)

@@ -117,6 +117,11 @@ def normalise_values(entity: str, values: Iterable[str]) -> tuple[str, ...]:
     return tuple(value if is_pattern(value) else strip_zeros(entity, value) for value in plain)
 
 
+def fits_run(image: RunImage, filters: Sequence[EntityFilter]) -> bool:
+    """Return whether an image is of a run that the filters on runs choose; they may choose another version of it."""
+    return all(each.fits(image) for each in filters if each.entity in RUN_ENTITIES_WITHOUT_ECHO)
+
+
 def select_images(images: Sequence[RunImage], filters: Sequence[EntityFilter], folder: Path) -> list[RunImage]:
     """Return the images of a folder that pass all filters, in natural order; two hemispheres of a run are one image.
 

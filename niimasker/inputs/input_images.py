@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from natsort import natsorted
@@ -12,10 +13,10 @@ from natsort import natsorted
 from niimasker.errors import RunsError, count
 from niimasker.inputs.datasets import list_images
 from niimasker.inputs.earlier_outputs import expand_images, leave_out_folders
-from niimasker.inputs.entity_filters import EntityFilter, make_filters, select_images
+from niimasker.inputs.entity_filters import EntityFilter, fits_run, make_filters, select_images
 from niimasker.inputs.exclusions import check_used, find_excluded, read_exclusions
 from niimasker.inputs.repeated_runs import warn_of_repeats
-from niimasker.inputs.run_images import RunImage, join_hemispheres, warn_of_missing_hemispheres
+from niimasker.inputs.run_images import RunImage, join_hemispheres, name_runs, warn_of_missing_hemispheres
 from niimasker.options.paths import describe_missing_file, expand_home
 from niimasker.options.settings import Settings
 
@@ -23,7 +24,15 @@ from niimasker.options.settings import Settings
 _DATASET_FOLDERS = ("sub-", "ses-", "func")
 
 
-def find_images(settings: Settings) -> list[RunImage]:
+@dataclass(frozen=True)
+class InputImages:
+    """The images of a call, and the names of the runs that --exclude leaves out."""
+
+    images: tuple[RunImage, ...]
+    left_out: tuple[str, ...]
+
+
+def find_images(settings: Settings) -> InputImages:
     """Return the images that --input_files stands for, without those of --exclude; the hemispheres of a run as one.
 
     Raises
@@ -38,7 +47,11 @@ def find_images(settings: Settings) -> list[RunImage]:
     excluded = find_excluded(listed, exclusions)
     check_used(listed, exclusions)
     images: list[RunImage] = []
+    left_out: list[RunImage] = []
     for folder, group in groups:
+        left_out += [
+            image for image in group if image.path in excluded and (folder is None or fits_run(image, filters))
+        ]
         kept = [image for image in group if image.path not in excluded]
         images += select_images(kept, filters, folder) if kept and folder is not None else kept
     if not images:
@@ -50,7 +63,7 @@ def find_images(settings: Settings) -> list[RunImage]:
     warn_of_repeats([image for image in images if not image.is_from_folder])
     chooses_hemisphere = any(entity_filter.entity == "hemi" for entity_filter in filters)
     warn_of_missing_hemispheres([] if chooses_hemisphere else images, listed)
-    return images
+    return InputImages(tuple(images), name_runs(left_out, [*left_out, *images]))
 
 
 def _list_groups(settings: Settings) -> Iterator[tuple[Path | None, list[RunImage]]]:

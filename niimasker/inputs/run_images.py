@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from niimasker.errors import count, warn
-from niimasker.inputs.entities import NONE, BidsName, list_value_words, read_name
+from niimasker.inputs.entities import NONE, RUN_ENTITIES_WITHOUT_ECHO, BidsName, list_value_words, read_name
 from niimasker.inputs.hemispheres import LEFT, SIDE_NAMES, Hemisphere, read_hemisphere
 from niimasker.inputs.images import image_stem
 from niimasker.options.hemisphere_names import names_gifti
@@ -163,3 +163,18 @@ def _join(left: RunImage, right: RunImage) -> RunImage:
 def _identify(path: Path) -> str:
     # Links are not resolved: in a DataLad dataset they lead to a store without file names.
     return os.path.abspath(path)  # noqa: PTH100
+
+
+def name_runs(images: Sequence[RunImage], among: Sequence[RunImage]) -> tuple[str, ...]:
+    """Return the short names of the runs of images: subject, and the entities of runs that differ among others.
+
+    Several images of a run have one name. A name without entities of runs is that of the file.
+    """
+    varying = [
+        key
+        for key in RUN_ENTITIES_WITHOUT_ECHO
+        if key == "sub" or len({image.name.entities.get(key) for image in among}) > 1
+    ]
+    entities = [{key: image.name.entities.get(key) for key in varying} for image in images]
+    names = ["_".join(f"{key}-{value}" for key, value in of_image.items() if value) for of_image in entities]
+    return tuple(dict.fromkeys(name or image.stem for name, image in zip(names, images, strict=True)))

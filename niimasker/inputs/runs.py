@@ -97,11 +97,21 @@ def find_runs(settings: Settings) -> list[Run]:
     Raises
     ------
     RunsError
-        A pattern matches nothing, a file does not exist, a folder holds several versions of its images, images and
-        confounds do not pair, two images would share an output name, an image has no name in the layout, or a file
-        that every run needs is missing for all of them.
+        A pattern matches nothing, a file does not exist, a folder holds several versions of its images, or as
+        `make_runs` does.
     """
-    images = find_images(settings)
+    return make_runs(find_images(settings).images, settings)
+
+
+def make_runs(images: Sequence[RunImage], settings: Settings) -> list[Run]:
+    """Return the runs of images with their files, those of an image one after the other.
+
+    Raises
+    ------
+    RunsError
+        Images and confounds do not pair, two images would share an output name, an image has no name in the layout,
+        or a file that every run needs is missing for all of them.
+    """
     output_stems = name_outputs(images, settings.output_layout)
     find = _RunFinder(images, output_stems)
     runs = _find_runs_of_pipelines(find, settings) if settings.pipelines else find(settings)

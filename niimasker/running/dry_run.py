@@ -14,6 +14,7 @@ from niimasker.options.settings import OPTIONS, Settings
 from niimasker.outputs.outcomes import Outcome
 from niimasker.regions.definitions import Regions
 from niimasker.regions.roi_files import RoiFile, parse_mask, parse_roi_file
+from niimasker.running.left_out_lines import describe_left_out
 from niimasker.running.warning_groups import group_texts
 from niimasker.study.preparation import Study
 
@@ -39,7 +40,9 @@ def describe_study(study: Study, finished: Set[Run]) -> Iterator[str]:
     yield ""
     exclusions = list_exclusions(study)
     yield from (f"exclude: {run.output_stem}: {reason}" for run, reason in exclusions.items())
-    if exclusions:
+    left_out = list(describe_left_out(study))
+    yield from left_out
+    if exclusions or left_out:
         yield ""
     statuses = Counter(columns["status"])
     excluded = [f"{len(exclusions)} to exclude"] if exclusions else []

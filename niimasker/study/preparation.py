@@ -21,8 +21,9 @@ from niimasker.errors import (
 )
 from niimasker.inputs.descriptions import check_output_dataset
 from niimasker.inputs.file_states import States, read_settled_states
+from niimasker.inputs.input_images import find_images
 from niimasker.inputs.joined_tables import show_paths
-from niimasker.inputs.runs import Run, find_runs, has_own_atlases, has_own_mask
+from niimasker.inputs.runs import Run, has_own_atlases, has_own_mask, make_runs
 from niimasker.inputs.shared_readings import share_readings
 from niimasker.inputs.spaces import Space
 from niimasker.options.settings import BIDS, Settings
@@ -67,6 +68,8 @@ class Study:
         Warnings that concern every run.
     region_states
         The states of the files of the shared atlases and mask before they were read.
+    left_out
+        The names of the runs that --exclude leaves out.
     """
 
     settings: Settings
@@ -80,6 +83,7 @@ class Study:
     warnings: tuple[str, ...]
     region_states: States = field(default_factory=dict)
     option_errors: tuple[NiimaskerError, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def failure_reasons(self) -> dict[Run, str]:
@@ -156,7 +160,8 @@ def inspect_study(settings: Settings) -> Study:
     if settings.output_layout == BIDS:
         check_output_dataset(settings.output_dir)
     keys = name_atlases(settings)
-    all_runs = find_runs(settings)
+    found = find_images(settings)
+    all_runs = make_runs(found.images, settings)
     check_roi_files(all_runs, settings)
     region_states = read_settled_states(list_shared_regions(settings))
     with record_warnings() as recorded:
@@ -178,6 +183,7 @@ def inspect_study(settings: Settings) -> Study:
         mask,
         tuple(recorded),
         region_states,
+        left_out=found.left_out,
     )
     return dataclasses.replace(study, option_errors=tuple(_find_option_errors(study)))
 

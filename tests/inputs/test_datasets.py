@@ -24,7 +24,7 @@ def settings_of(*folders, **options):
 
 def listed(folder, **options):
     """Return the names of the images that a folder and options stand for."""
-    return [image.path.name for image in find_images(settings_of(folder, **options))]
+    return [image.path.name for image in find_images(settings_of(folder, **options)).images]
 
 
 def refused(folder, **options):

@@ -12,14 +12,18 @@ from niimasker.options.merging import make_settings
 RUNS = [f"sub-{sub}_ses-{ses}_task-{task}" for sub in ("01", "02", "12") for ses in "12" for task in ("go", "rest")]
 
 
-def listed(inputs, *exclude, **options):
+def choose(inputs, *exclude, **options):
     given = {
         "output_dir": "out",
         "input_files": str(inputs),
         "roi_file": "atlas.nii",
         "exclude": list(map(str, exclude)),
     }
-    return ["_".join(image.path.name.split("_")[:3]) for image in find_images(make_settings({**given, **options}))]
+    return find_images(make_settings({**given, **options}))
+
+
+def listed(*inputs, **options):
+    return ["_".join(image.path.name.split("_")[:3]) for image in choose(*inputs, **options).images]
 
 
 def refused(inputs, *exclude, **options):
@@ -51,6 +55,38 @@ def folder(tmp_path):
 @pytest.mark.parametrize("inputs", ["", "sub-*/ses-*/func/*_space-MNI*_desc-preproc_bold.nii.gz"])
 def test_runs_with_the_entities_are_left_out(folder, exclude, is_left_out, inputs):
     assert listed(folder / inputs, *exclude) == [run for run in RUNS if not is_left_out(run)]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "options", "names"),
+    [
+        (
+            ["sub-02_ses-1", "sub-12_task-go"],
+            {},
+            ["sub-02_ses-1_task-go", "sub-02_ses-1_task-rest", "sub-12_ses-1_task-go", "sub-12_ses-2_task-go"],
+        ),
+        (["sub-02"], {"task": "rest"}, ["sub-02_ses-1", "sub-02_ses-2"]),
+        # The filter leaves this run out already.
+        (["sub-02_task-go"], {"task": "rest"}, []),
+        ([], {}, []),
+    ],
+)
+def test_runs_that_are_left_out_are_named_by_what_differs(folder, exclude, options, names):
+    assert list(choose(folder, *exclude, **options).left_out) == names
+
+
+def test_versions_of_a_run_that_is_left_out_have_one_name(folder):
+    for path in list(folder.rglob("*_bold.nii.gz")):
+        path.with_name(path.name.replace("MNI152NLin2009cAsym", "MNI152NLin6Asym")).touch()
+    left_out = choose(folder, "sub-02_ses-1", space="MNI152NLin6Asym", task="go").left_out
+    assert left_out == ("sub-02_ses-1",)
+
+
+def test_images_without_entities_are_named_by_their_files(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    (tmp_path / "ratings.tsv").write_text(f"image\trating\n{tmp_path}/a.nii.gz\tleave\n{tmp_path}/b.nii.gz\tkeep\n")
+    assert choose(tmp_path / "*.nii.gz", tmp_path / "ratings.tsv").left_out == ("a",)
 
 
 def test_a_file_lists_runs(folder, tmp_path):

@@ -23,7 +23,7 @@ def touch_images(root, *names):
 def listed(*inputs, **options):
     """Return the names of the images that inputs and options stand for, without what all of them end in."""
     given = {"output_dir": "out", "input_files": list(map(str, inputs)), "roi_file": "atlas.nii", **options}
-    return [image.path.name.removesuffix("_bold.nii.gz") for image in find_images(make_settings(given))]
+    return [image.path.name.removesuffix("_bold.nii.gz") for image in find_images(make_settings(given)).images]
 
 
 def refused(*inputs, **options):
