@@ -101,7 +101,7 @@ def plot_motion(traces: Sequence[Trace], time: TimeAxis, carpets: Sequence[Carpe
             _add_carpet(carpets[number - len(traces)], place, time, data, layout)
         top -= height + _GAP
     if carpets:
-        layout["coloraxis"] = _make_colour_axis()
+        layout["coloraxis"] = _make_colour_axis(_CARPET_HEIGHT / plots_height)
     return {"data": data, "layout": layout}
 
 
@@ -192,5 +192,7 @@ def _label_band(text: str, middle: float, on: str) -> Figure:
             "y": middle, "yanchor": "middle", "showarrow": False, "font": {"size": 11, "color": INK}}  # fmt: skip
 
 
-def _make_colour_axis() -> Figure:
-    return {"cmin": -Z_SHOWN, "cmax": Z_SHOWN, "colorscale": "Greys", "colorbar": make_z_bar(_CARPET_HEIGHT)}
+def _make_colour_axis(share: float) -> Figure:
+    """Return the colours of the carpets, with a bar as high as the last of them: a share of the figure's height."""
+    bar = {**make_z_bar(_CARPET_HEIGHT), "len": share, "lenmode": "fraction"}
+    return {"cmin": -Z_SHOWN, "cmax": Z_SHOWN, "colorscale": "Greys", "colorbar": bar}

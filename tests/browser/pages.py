@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ def on_paper(browser: WebDriver, *, width: int = A4) -> Iterator[None]:
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    # Figures follow a change of the window's width a tenth of a second later.
+    time.sleep(0.5)
     browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
     try:
         yield

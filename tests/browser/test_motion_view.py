@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from browser.pages import DESK, TELEPHONE, console_messages, open_page, scrolls_sideways
+from browser.pages import DESK, TELEPHONE, console_messages, on_paper, open_page, scrolls_sideways
 from images import RAS, save
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -78,3 +78,14 @@ def test_jump_of_white_matter_is_drawn_in_its_rows_alone(browser, report):
     for name, before, after in rows:
         is_white = name.startswith("white matter")
         assert is_white == (before > 4) == (after > 4)
+
+
+def test_figure_fits_a_page_of_paper_with_its_caption(browser, report):
+    page = show(browser, report, DESK)
+    script = """
+      const figure = document.querySelector('[data-figure="motion-figure"]').closest('figure');
+      return [figure.getBoundingClientRect().height, getComputedStyle(figure).breakInside];"""
+    with on_paper(page):
+        # A4 without its margins is 1017 pixels high; the title takes some.
+        WebDriverWait(page, 10).until(lambda page: page.execute_script(script)[0] < 950)
+        assert page.execute_script(script)[1] == "avoid"

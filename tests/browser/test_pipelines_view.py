@@ -6,7 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser.pages import DESK, TELEPHONE, console_messages, open_page, requests_elsewhere, scrolls_sideways
+from browser.pages import (
+    DESK,
+    TELEPHONE,
+    console_messages,
+    on_paper,
+    open_page,
+    requests_elsewhere,
+    scrolls_sideways,
+)
 from compared_pipelines import make_correlations, write_study
 from index_rows import HOSTILE
 from selenium.webdriver.common.by import By
@@ -85,3 +93,21 @@ def test_head_of_a_column_sorts_pipelines_from_the_keyboard(page):
     values = [float(cell.get_attribute("data-value")) for cell in page.find_elements(
         By.CSS_SELECTOR, "table.measures tbody td:nth-child(2)")]  # fmt: skip
     assert values == sorted(values)
+
+
+def test_names_of_pipelines_stay_whole_on_paper(browser, tmp_path):
+    correlations, motion = make_correlations()
+    few = list(correlations.values())
+    names = ["baseline", "simple", "simple+gsr", "scrubbing.2", "compcor", "36P"]
+    edges = {name: few[number % 3] * (1 - number / 100) for number, name in enumerate(names)}
+    write_comparison(tmp_path, write_study(tmp_path, edges, motion, subjects=SUBJECTS).compare())
+    open_page(browser, name_comparison_files(tmp_path).page_path)
+    script = """
+      return [...document.querySelectorAll('.pipeline-name')].filter((name) => {
+        const text = document.createRange();
+        text.selectNodeContents(name.lastChild);
+        return new Set([...text.getClientRects()].map((box) => Math.round(box.top))).size > 1;
+      }).map((name) => name.textContent);"""
+    with on_paper(browser):
+        assert browser.execute_script(script) == []
+        assert scrolls_sideways(browser) is False

@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 
 import pytest
-from browser.pages import DESK, TELEPHONE, console_messages, open_page, requests_elsewhere, scrolls_sideways
+from browser.pages import (
+    DESK,
+    TELEPHONE,
+    console_messages,
+    on_paper,
+    open_page,
+    requests_elsewhere,
+    scrolls_sideways,
+)
 from verdict_pages import panel, write_page
 
 # WCAG 2's smallest contrast of text, level AA.
@@ -68,3 +76,34 @@ def test_page_does_not_scroll_sideways(browser, path, width):
     open_page(browser, path, width=width)
     assert not scrolls_sideways(browser)
     assert (console_messages(browser), requests_elsewhere(browser)) == ([], [])
+
+
+def test_paper_has_three_tiles_in_a_row_and_grades_on_lines_of_their_own(browser, path):
+    open_page(browser, path)
+    script = """
+      const box = (element) => element.getBoundingClientRect();
+      const tiles = [...document.querySelector('ul.verdict').querySelectorAll('.tile')];
+      return tiles.map((tile) => [box(tile).left, ...['.tile-value', '.grade', '.rule'].flatMap((part) =>
+        [box(tile.querySelector(part)).top, box(tile.querySelector(part)).bottom])]);"""
+    with on_paper(browser):
+        tiles = browser.execute_script(script)
+    assert len({left for left, *_ in tiles}) == 3
+    for _, _, end_of_value, top, bottom, start_of_rule, _ in tiles:
+        assert end_of_value <= top + 1
+        assert bottom <= start_of_rule + 1
+
+
+def test_long_status_is_whole_on_a_telephone(browser, tmp_path):
+    grave = {"minutes": 4.9, "mean_fd_kept": 0.56, "degrees_of_freedom": 19.0, "min_coverage": 0.09}
+    open_page(browser, write_page(tmp_path, panel(**grave)), width=TELEPHONE)
+    script = """
+      const pill = document.querySelector('.status'), text = document.createRange();
+      text.selectNodeContents(pill);
+      const [outer, lines] = [pill.getBoundingClientRect(), [...text.getClientRects()]];
+      const isInside = (box) => box.left >= outer.left + 8 && box.right <= outer.right - 8
+        && box.top >= outer.top && box.bottom <= outer.bottom;
+      return [lines.length, lines.every(isInside), parseFloat(getComputedStyle(pill).borderTopLeftRadius)];"""
+    n_lines, is_inside, radius = browser.execute_script(script)
+    assert n_lines > 1
+    assert is_inside
+    assert radius < 16

@@ -6,8 +6,9 @@
   const NARROW = 560;
   // Pixels for names beside and below a figure on a narrow page.
   const NARROW_NAMES = 84;
-  // Widths for printing on A4 within its margins, at 96 pixels per inch: of figures, and of square figures.
-  const [A4, A4_SQUARE] = [680, 520];
+  // For printing on A4 within its margins, at 96 pixels per inch: the width of figures and of square figures, and the
+  // greatest height, which leaves room for a title and a caption on the page.
+  const [A4, A4_SQUARE, A4_HEIGHT] = [680, 460, 620];
   const CONFIG = { displaylogo: false, displayModeBar: false, showTips: false };
 
   /** Return positions in equal steps from 0. */
@@ -56,6 +57,7 @@
       if (width === entry.width || !width) continue;
       entry.width = width;
       const { shapes, annotations, ...layout } = fitted(entry.figure, width, isPrinted ? A4_SQUARE : undefined);
+      if (isPrinted) layout.height = Math.min(layout.height, A4_HEIGHT);
       for (const key of Object.keys(layout)) {
         // A reader's zoom is kept; labels.js then fits the names.
         if (/^[xy]axis/.test(key)) delete layout[key];
