@@ -82,7 +82,7 @@ def test_number_that_is_not_judged_is_shown():
 
 
 def test_places_among_the_runs_are_filled_by_a_script():
-    assert re.findall(r'<span class="rank" data-rank="(\w+)"></span>', panel()) == ["mean_fd", "median_tsnr"]
+    assert re.findall(r'<span class="place-among" data-rank="(\w+)"></span>', panel()) == ["mean_fd", "median_tsnr"]
     unknown = panel(mean_fd=math.nan, mean_fd_kept=math.nan, median_tsnr=math.nan)
     assert "data-rank" not in unknown
 
