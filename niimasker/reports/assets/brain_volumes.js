@@ -83,12 +83,11 @@ const BrainVolumes = (() => {
     mix(colours, opacity) {
       const nGreys = this.brightest + 1;
       const table = new Uint32Array((colours.length + 1) * nGreys);
-      const pixel = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
       for (let grey = 0; grey < nGreys; grey += 1) {
         const shade = Math.round((Math.max(grey - 1, 0) * 255) / (this.brightest - 1));
-        table[grey] = pixel([shade, shade, shade]);
+        table[grey] = selection.toPixel([shade, shade, shade]);
         colours.forEach((colour, region) => {
-          table[(region + 1) * nGreys + grey] = pixel(
+          table[(region + 1) * nGreys + grey] = selection.toPixel(
             colour.map((part) => Math.round(shade * (1 - opacity) + part * opacity))
           );
         });

@@ -82,9 +82,8 @@
       const context = this.canvas.getContext("2d");
       const image = context.createImageData(this.width, this.height);
       const pixels = new Uint32Array(image.data.buffer).fill(0xffffffff);
-      const pixel = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
       if (colours) {
-        const table = [0xffffffff, ...colours.map(pixel)];
+        const table = [0xffffffff, ...colours.map(selection.toPixel)];
         this.labels.forEach((label, place) => (pixels[place] = table[label]));
       }
       this.listBorder(chosenRegion + 1).forEach((place) => (pixels[place] = 0xff000000));

@@ -3,8 +3,8 @@
    Figures of plotly are saved as SVG, pictures and canvases as PNG. The numbers are those that plotly drew, or those in
    `customdata` where lines are moved apart; a trace whose `meta` is "drawn only" repeats numbers of another. Any <figure>
    may have a function `numbers`, which returns rows of cells, the first one with the names of the columns. Pictures of
-   regions have the numbers of their section's table of regions, which has a button as well. Needs selection.js on the
-   page of a run. */
+   regions have the numbers of their section's table of regions, which has a button as well. Needs labels.js where
+   there are figures of plotly, and selection.js on the page of a run. */
 "use strict";
 
 (() => {
@@ -68,8 +68,6 @@
 
   const saveNumbers = (rows, name) => save(new Blob([writeTable(rows)], { type: "text/tab-separated-values" }), `${name}.tsv`);
 
-  const unescape = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
-
   /** Return a function from a name in a figure, which may be shortened, to the name in full where the page has it. */
   function fullNames(container) {
     const section = container.closest(".atlas");
@@ -78,15 +76,15 @@
       const { names, shown } = selection.atlasOf(section);
       shown.forEach((name, row) => full.set(name, names[row]));
     }
-    return (name) => (typeof name === "string" ? full.get(name) ?? unescape(name) : name);
+    return (name) => (typeof name === "string" ? full.get(name) ?? figureLabels.unescape(name) : name);
   }
 
   const titleOf = (layout, axis) => {
     const title = layout[axis.replace(/^([xy])/, "$1axis")]?.title?.text;
-    return title ? unescape(title) : null;
+    return title ? figureLabels.unescape(title) : null;
   };
   const valuesOf = (trace) => [...(trace.customdata ?? trace.y)];
-  const nameOf = (trace, layout) => unescape(trace.name ?? titleOf(layout, trace.yaxis ?? "y") ?? "y");
+  const nameOf = (trace, layout) => figureLabels.unescape(trace.name ?? titleOf(layout, trace.yaxis ?? "y") ?? "y");
   const isSame = (first, second) => first.length === second.length && first.every((value, place) => value === second[place]);
 
   /** Return matrices of the same rows beside one another. */
@@ -121,7 +119,7 @@
     const rows = traces.flatMap((trace) => {
       const values = valuesOf(trace);
       const texts = trace.hovertext ?? trace.text ?? [];
-      return [...trace.x].map((x, row) => [unescape(texts[row] ?? trace.name ?? "line"), x, values[row]]);
+      return [...trace.x].map((x, row) => [figureLabels.unescape(texts[row] ?? trace.name ?? "line"), x, values[row]]);
     });
     return [["name", titleOf(layout, "x") ?? "x", titleOf(layout, "y") ?? layout.meta?.y ?? "y"], ...rows];
   }

@@ -235,5 +235,5 @@ const figureLabels = (() => {
     });
   }
 
-  return { add, keep };
+  return { add, keep, unescape };
 })();

@@ -123,7 +123,7 @@ function readRatings(text) {
   const [first] = text.replace(/^\uFEFF/, "").split(/\r?\n/);
   const delimiter = ["\t", ";", ","].find((each) => first.includes(each)) ?? "\t";
   const [names = [], ...rows] = splitCells(text.replace(/^\uFEFF/, ""), delimiter);
-  const places = ["output", "rating", "note", "rated_at"].map((name) => names.map((each) => each.trim()).indexOf(name));
+  const places = ["output", "rating", "note", "rated_at"].map((name) => names.map((each) => each.trim().toLowerCase()).indexOf(name));
   if (places[0] < 0 || places[1] < 0) throw new Error("it has no columns output and rating");
   return rows
     .filter((cells) => cells.some((each) => each.trim()))

@@ -120,5 +120,8 @@ const selection = (() => {
     }
   });
 
-  return { atlasOf, parse, choose, chooseRegion, listen, colour, listenToColouring };
+  /** Return a colour as a pixel of an image's data, read as 32 bits. */
+  const toPixel = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+
+  return { atlasOf, parse, toPixel, choose, chooseRegion, listen, colour, listenToColouring };
 })();

@@ -95,7 +95,7 @@ const sortableTable = (() => {
       });
     }
 
-    /** Have texts that have changed be made again when they are searched next. */
+    /** Forget the texts of the rows, so that the filter searches their current ones. */
     forgetTexts() {
       this.texts.clear();
     }
