@@ -16,6 +16,7 @@ _PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>run</titl
 <script src="{assets}/ratings.js" defer></script>
 <script src="{assets}/study.js" defer></script>
 <main><nav class="neighbours" aria-label="Other runs" data-run="{output}" hidden></nav>
+<div id="verdict"><p><span class="status good">complete</span></p></div>
 <p><span class="place-among" data-rank="median_tsnr"></span> <span class="place-among" data-rank="mean_fd"></span></p>
 <p><input id="field"></p>
 <nav class="neighbours" aria-label="Other runs, below" data-run="{output}" hidden></nav></main>

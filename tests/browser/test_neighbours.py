@@ -125,6 +125,23 @@ def test_rank_of_an_outlier_says_so(visit, value, words):
     assert texts(visit(rows, "sub-0"), "[data-rank=median_tsnr]") == [words]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "pills"),
+    [
+        ({"median_tsnr": 7.3}, ["complete", "outlier among the runs: median tSNR 7.3 (median 47.0)"]),
+        ({"mean_fd": 0.53}, ["complete", "outlier among the runs: mean FD of all volumes 0.53 mm (median 0.18 mm)"]),
+        ({"median_tsnr": 99}, ["complete"]),
+        ({"mean_fd": 0.01}, ["complete"]),
+        ({}, ["complete"]),
+    ],
+    ids=str,
+)
+def test_outlier_on_the_bad_side_is_named_beside_the_status(visit, numbers, pills):
+    rows = [done(f"sub-{k}", median_tsnr=44 + k, mean_fd=0.14 + k / 100) for k in range(7)]
+    rows[0] = {**rows[0], **numbers}
+    assert texts(visit(rows, "sub-0"), "#verdict .status") == pills
+
+
 def test_rank_has_the_right_ending(visit):
     rows = [done(f"sub-{k}", mean_fd=k / 100) for k in range(1, 60)]
     found = [texts(visit(rows, f"sub-{k}"), "[data-rank=mean_fd]")[0].split()[0] for k in (3, 11, 12, 13, 21, 22, 24)]

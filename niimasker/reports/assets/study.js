@@ -55,6 +55,19 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   const DECIMALS = { median_tsnr: 1, mean_fd: 2 };
+  const NOUNS = { median_tsnr: "median tSNR", mean_fd: "mean FD of all volumes" };
+  const UNITS = { median_tsnr: "", mean_fd: " mm" };
+
+  /** Say beside the status that a number is an outlier on the bad side: a low tSNR, or a high mean FD. */
+  function showOutlier(key, value, median) {
+    const status = document.querySelector("#verdict .status");
+    if (!status || value > median !== (key === "mean_fd")) return;
+    const write = (number) => `${number.toFixed(DECIMALS[key])}${UNITS[key]}`;
+    const pill = Object.assign(document.createElement("span"), { className: "status warn outlier" });
+    pill.textContent = `outlier among the runs: ${NOUNS[key]} ${write(value)} (median ${write(median)})`;
+    status.parentElement.append(" ", pill);
+  }
+
   if (own) {
     for (const element of document.querySelectorAll("[data-rank]")) {
       const packed = own[element.dataset.rank];
@@ -62,6 +75,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const values = unpackNumbers(packed);
       const isOutlier = own.outliers[element.dataset.rank].includes(place);
       const median = isOutlier ? `, an outlier: the median is ${medianOf(values).toFixed(DECIMALS[element.dataset.rank])}` : "";
+      if (isOutlier) showOutlier(element.dataset.rank, values[place], medianOf(values));
       element.textContent = rankOf(values, values[place]) + median;
       element.classList.toggle("outlying", isOutlier);
       element.title = `among the runs with this number${own.pipeline ? ` of pipeline ${own.pipeline}` : ""}, when the page of all runs was last written`;
