@@ -25,7 +25,7 @@ from niimasker.reports.run_states import RunState, find_state, order_by_concern
 from niimasker.reports.runs_data import write_runs_data
 from niimasker.reports.runs_script import read_study_id
 from niimasker.reports.strips import Measure, Strip, choose_measures, describe_strip, make_strip, value_of
-from niimasker.study.verdicts import CRITERIA, Judgement, judge
+from niimasker.study.verdicts import COMPLETE, CRITERIA, Judgement, judge
 
 Row = Mapping[str, Any]
 
@@ -104,11 +104,12 @@ def make_index_page(
         The folder of the style sheet and scripts, relative to this page.
     """
     states = [find_state(row, thresholds) for row in rows]
-    order = order_by_concern(states)
-    rows, links = [rows[place] for place in order], [links[place] for place in order]
-    states = [states[place] for place in order]
     measures = choose_measures(rows)
-    strips = [strip for measure in measures if (strip := make_strip(rows, measure, thresholds))]
+    n_outlying = _count_unfavourable(rows, _make_strips(rows, measures, thresholds))
+    order = order_by_concern(states, n_outlying)
+    rows, links = [rows[place] for place in order], [links[place] for place in order]
+    states, n_outlying = [states[place] for place in order], [n_outlying[place] for place in order]
+    strips = _make_strips(rows, measures, thresholds)
     names = short_names([row["output"] for row in rows])
     return render(
         "index.html.j2",
@@ -119,6 +120,7 @@ def make_index_page(
         counts=Counter(state.word for state in states),
         n_done=sum(row["status"] == DONE for row in rows),
         n_look=sum(state.needs_look for state in states),
+        n_outliers=sum(state.word == COMPLETE and n > 0 for state, n in zip(states, n_outlying, strict=True)),
         n_runs=len(rows),
         n_images=len({row["image"] for row in rows}),
         n_warned=sum(bool(row["n_warnings"]) for row in rows),
@@ -137,11 +139,24 @@ def make_index_page(
     )
 
 
+def _make_strips(rows: Sequence[Row], measures: Sequence[Measure], thresholds: Thresholds) -> list[Strip]:
+    return [strip for measure in measures if (strip := make_strip(rows, measure, thresholds))]
+
+
+def _count_unfavourable(rows: Sequence[Row], strips: Sequence[Strip]) -> list[int]:
+    """Return the number of measures in which each run is an outlier on the bad side."""
+    counts = Counter(position for strip in strips for position in strip.unfavourable)
+    return [counts[position] for position in range(len(rows))]
+
+
 def _study_data(measures: Sequence[Measure], strips: Sequence[Strip], thresholds: Thresholds) -> dict[str, Any]:
     """Return the measures, strips and criteria for index.js."""
     positions = {measure.key: position for position, measure in enumerate(measures)}
     return {
-        "measures": [{"key": measure.key, "unit": measure.unit, "decimals": measure.decimals} for measure in measures],
+        "measures": [
+            {"key": measure.key, "noun": measure.noun, "unit": measure.unit, "decimals": measure.decimals}
+            for measure in measures
+        ],
         "strips": [
             {
                 "measure": positions[strip.measure.key],
@@ -179,10 +194,13 @@ def _list_runs(
 ) -> list[list[Any]]:
     """Return the runs for index.js; a run is a list, because keys would be half of a large page."""
     outlying: dict[int, list[int]] = {}
+    unfavourable: dict[int, list[int]] = {}
     positions = {measure.key: position for position, measure in enumerate(measures)}
     for strip in strips:
         for row in strip.outliers:
             outlying.setdefault(row, []).append(positions[strip.measure.key])
+        for row in strip.unfavourable:
+            unfavourable.setdefault(row, []).append(positions[strip.measure.key])
     return [
         [
             row["output"],
@@ -196,6 +214,7 @@ def _list_runs(
             outlying.get(position, []),
             None if row["n_volumes"] is None else int(row["n_volumes"]),
             _list_concerns(state),
+            unfavourable.get(position, []),
             *([row["pipeline"]] if row["pipeline"] else []),
         ]
         for position, (row, link, state) in enumerate(zip(rows, links, states, strict=True))

@@ -29,6 +29,17 @@ def find_outliers_by_pipeline(rows: Sequence[Mapping[str, Any]], values: np.ndar
     return tuple(np.array(found, dtype=int)[np.argsort(-distances, kind="stable")].tolist())
 
 
+def find_medians_by_pipeline(rows: Sequence[Mapping[str, Any]], values: np.ndarray) -> np.ndarray:
+    """Return for each row the median of its pipeline; NaN where no value of it is known."""
+    pipelines = np.array([row["pipeline"] or "" for row in rows], dtype=object)
+    medians = np.full(len(values), np.nan)
+    for pipeline in set(pipelines):
+        of_pipeline = pipelines == pipeline
+        known = values[of_pipeline & np.isfinite(values)]
+        medians[of_pipeline] = np.median(known) if len(known) else np.nan
+    return medians
+
+
 def find_outliers(values: np.ndarray) -> tuple[int, ...]:
     """Return the positions of values far from the median, furthest first; none if values are few. NaN is missing."""
     known = values[np.isfinite(values)]

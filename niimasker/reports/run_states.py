@@ -51,6 +51,14 @@ def find_state(row: Row, thresholds: Thresholds) -> RunState:
     return RunState(verdict.grade if verdict.concerns else COMPLETE, verdict)
 
 
-def order_by_concern(states: Sequence[RunState]) -> list[int]:
-    """Return the positions of runs, those of most concern first; equal ones stay in their order."""
-    return sorted(range(len(states)), key=lambda position: states[position].concern)
+def order_by_concern(states: Sequence[RunState], n_outlying: Sequence[int]) -> list[int]:
+    """Return the positions of runs, those of most concern first; equal ones stay in their order.
+
+    Complete runs are sorted by their number of outlying numbers.
+    """
+
+    def concern(position: int) -> tuple[int, ...]:
+        state = states[position]
+        return *state.concern, -n_outlying[position] if state.word == COMPLETE else 0
+
+    return sorted(range(len(states)), key=concern)

@@ -12,7 +12,7 @@ import numpy as np
 from niimasker.options.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from niimasker.outputs.outcomes import DONE
 from niimasker.reports.links import to_href
-from niimasker.reports.outlying_runs import find_outliers_by_pipeline, scaled_deviation
+from niimasker.reports.outlying_runs import find_medians_by_pipeline, find_outliers_by_pipeline, scaled_deviation
 from niimasker.study.verdicts import CRITERIA, Judgement, judge
 
 Row = Mapping[str, Any]
@@ -34,6 +34,12 @@ class Measure:
     unit: str
     decimals: int
     highest: float = math.inf
+    is_bad_high: bool = False
+
+    @property
+    def noun(self) -> str:
+        """The label within a sentence."""
+        return self.label[:1].lower() + self.label[1:]
 
     def format(self, value: float) -> str:
         """Return a value with its unit."""
@@ -43,7 +49,7 @@ class Measure:
 _MINUTES = Measure("minutes", "Minutes kept", "kept volumes times repetition time", "min", 1)
 _VOLUMES = Measure("n_volumes", "Kept volumes", "volumes that are neither discarded nor censored", "", 0)
 _MEASURES = (
-    Measure("mean_fd_kept", "Mean FD", "mean framewise displacement of the kept volumes", "mm", 2),
+    Measure("mean_fd_kept", "Mean FD", "mean framewise displacement of the kept volumes", "mm", 2, is_bad_high=True),
     Measure("median_tsnr", "Median tSNR", "median over regions of the temporal signal-to-noise ratio", "", 1),
     Measure("min_coverage", "Lowest coverage", "lowest share of a region that holds a valid signal", "", 2, 1.0),
     Measure("degrees_of_freedom", "Degrees of freedom", "degrees of freedom left after cleaning", "", 0),
@@ -66,6 +72,7 @@ def value_of(row: Row, measure: Measure) -> float:
 class Strip:
     """A measure over the finished runs: `values` is NaN for other runs, `outliers` are positions, furthest first.
 
+    `unfavourable` are the outliers on the side that is bad for a run: low values, but high ones of the mean FD.
     `threshold` holds the limits of a measure by which runs are judged, without a value; None for other measures.
     """
 
@@ -74,6 +81,7 @@ class Strip:
     outliers: tuple[int, ...]
     axis_range: tuple[float, float]
     threshold: Judgement | None = None
+    unfavourable: tuple[int, ...] = ()
 
     @property
     def known(self) -> np.ndarray:
@@ -103,7 +111,9 @@ def make_strip(rows: Sequence[Row], measure: Measure, thresholds: Thresholds = D
         return None
     outliers = find_outliers_by_pipeline(rows, values)
     axis_range = _find_axis_range(known, measure, is_limited=bool(outliers))
-    return Strip(measure, values, outliers, axis_range, find_threshold(measure, thresholds))
+    is_high = values > find_medians_by_pipeline(rows, values)
+    unfavourable = tuple(position for position in outliers if is_high[position] == measure.is_bad_high)
+    return Strip(measure, values, outliers, axis_range, find_threshold(measure, thresholds), unfavourable)
 
 
 def find_threshold(measure: Measure, thresholds: Thresholds) -> Judgement | None:

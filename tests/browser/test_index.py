@@ -337,11 +337,17 @@ class TestConcerns:
 
     def test_marks_and_thresholds_have_colours_of_their_own(self, show):
         browser = show([done("a"), done("b"), done("c", mean_fd=0.3), done("d", mean_fd=0.6)])
-        # On the axis of coverage, all have the same value, and no threshold is near.
-        assert pixels(browser, MEAN_FD + 2, AMBER) > 10
-        assert pixels(browser, MEAN_FD + 2, RED) > 10
+        # On the axis of coverage, all have the same good value, and no threshold is near.
+        assert pixels(browser, MEAN_FD + 2, AMBER) == pixels(browser, MEAN_FD + 2, RED) == 0
+        # No threshold is on the axis of numbers that are all amber or all red.
+        assert pixels(show([done("a", mean_fd=0.3), done("b", mean_fd=0.4)]), MEAN_FD, AMBER) > 10
+        browser = show([done("a", mean_fd=0.6), done("b", mean_fd=0.7)])
+        assert pixels(browser, MEAN_FD, RED) > 10
+        # tSNR is not judged.
+        assert pixels(browser, MEAN_FD + 1, BLUE) > 10
         plain = [done("a", mean_fd=0.1), done("b", mean_fd=0.12)]
-        assert pixels(show(plain), MEAN_FD, AMBER) == pixels(browser, MEAN_FD, RED) == 0
+        browser = show(plain)
+        assert pixels(browser, MEAN_FD, AMBER) == pixels(browser, MEAN_FD, RED) == 0
         dashed = [done(f"{k}", mean_fd=0.1) for k in range(300)]
         browser = show([*dashed, done("c", mean_fd=0.6), done("d", mean_fd=0.61)])
         assert pixels(browser, MEAN_FD, AMBER) > 10
@@ -369,6 +375,18 @@ class TestConcerns:
         frame = find(browser, ".frame")[0]
         assert browser.execute_script("return arguments[0].scrollWidth > arguments[0].clientWidth", frame)
         assert frame.value_of_css_property("background-attachment") == "local, local, scroll, scroll"
+
+
+class TestOutliers:
+    def test_complete_outlier_says_so_and_is_found_by_the_count(self, show):
+        rows = [done(f"sub-{k}", median_tsnr=60 + k / 10) for k in range(20)]
+        browser = show([*rows, done("high", median_tsnr=99), done("low", median_tsnr=7.3)])
+        assert names(browser)[:2] == ["low", "sub-0"]
+        assert column(browser, 0)[:2] == ["✓ complete, outlier: median tSNR", "✓ complete"]
+        (link,) = find(browser, ".counts [data-find='is:outlier']")
+        assert link.text == "1 outlier"
+        link.click()
+        assert names(browser) == ["low"]
 
 
 class TestTenThousandRuns:

@@ -243,6 +243,28 @@ class TestOutliers:
     def test_one_run_has_nothing_to_compare(self):
         assert make_strip([done("a"), failed("b")], MEASURE["minutes"]) is None
 
+    def test_complete_outliers_on_the_bad_side_come_before_other_complete_runs(self):
+        rows = [done(f"sub-{k}", median_tsnr=60 + k / 10, mean_fd=0.15 + k / 1000) for k in range(20)]
+        rows += [
+            done("good", median_tsnr=99, mean_fd=0.01),
+            done("tsnr", median_tsnr=7.3),
+            done("both", median_tsnr=7.3, mean_fd=0.199),
+            done("amber", mean_fd=0.3),
+            failed("failed"),
+        ]
+        page = make_page(rows)
+        assert names_of(page)[:5] == ["failed", "amber", "both", "tsnr", "sub-0"]
+        assert ">2 outliers</a>" in page
+        unfavourable = {run[0]: run[11] for run in study_of(page)["runs"]}
+        assert (unfavourable["good"], unfavourable["tsnr"], unfavourable["both"]) == ([], [2], [1, 2])
+
+    def test_side_of_an_outlier_is_that_of_the_median_of_its_pipeline(self):
+        few = [done(f"a{k}", pipeline="36P", degrees_of_freedom=100.0 + k) for k in range(6)]
+        many = [done(f"b{k}", pipeline="24P", degrees_of_freedom=300.0 + k) for k in range(8)]
+        few.append(done("high", pipeline="36P", degrees_of_freedom=150.0))
+        strip = make_strip([*few, *many], MEASURE["degrees_of_freedom"])
+        assert (strip.outliers, strip.unfavourable) == ((6,), ())
+
 
 class TestShortNames:
     @pytest.mark.parametrize(

@@ -21,8 +21,9 @@
   const study = JSON.parse(document.getElementById("study").textContent);
   const hasPipelines = study.pipelines.length > 0;
   const runs = study.runs.map(
-    ([name, image, state, reason, page, nWarnings, nRead, values, outlying, nKept, concerns, pipeline]) => ({
-      ...{ name, image, state, reason, page, nWarnings, nRead, values, outlying, nKept },
+    ([name, image, state, reason, page, nWarnings, nRead, values, outlying, nKept, concerns, unfavourable, pipeline]) => ({
+      ...{ name, image, state, reason, page, nWarnings, nRead, values, outlying, nKept, unfavourable },
+      isOutlier: state === "complete" && unfavourable.length > 0,
       needsLook: state === "red" || state === "amber",
       concerns: concerns.map(([criterion, grade, number]) => ({ ...study.criteria[criterion], grade, number })),
       pipeline: pipeline ?? "",
@@ -48,9 +49,14 @@
     return name.split(/(?<=[_/])/).flatMap((part) => [part, makeElement("wbr")]);
   }
 
+  /** Return the numbers in which a run is an outlier on the bad side, such as "median tSNR". */
+  const outlyingNouns = (run) => run.unfavourable.map((measure) => study.measures[measure].noun).join(", ");
+
   function statusCell(run) {
     const [kind, label] = STATE_LABELS[run.state];
-    return makeElement("td", {}, makeElement("span", { className: `status ${kind}` }, label));
+    const cell = makeElement("td", {}, makeElement("span", { className: `status ${kind}` }, label));
+    if (run.isOutlier) cell.append(makeElement("span", { className: "outlying" }, `, outlier: ${outlyingNouns(run)}`));
+    return cell;
   }
 
   function nameCell(run) {
@@ -113,6 +119,7 @@
     const words = [run.name, run.image, run.reason ?? "", `status:${run.state.replace(" ", "-")}`];
     if (run.needsLook) words.push("needs:look", ...run.concerns.map(wordsOf));
     if (run.pipeline) words.push(`pipeline:${run.pipeline}`);
+    if (run.isOutlier) words.push("is:outlier", `outlier: ${outlyingNouns(run)}`);
     if (run.nWarnings) words.push("has:warnings");
     for (const measure of run.outlying) words.push(`outlier:${study.measures[measure].key}`);
     const { rating, note } = ratings.of(run.name);
@@ -242,7 +249,9 @@
       .filter((run) => run.values[measure] !== null)
       .map((run) => {
         const value = run.values[measure];
-        return { run, value, isOutlier: run.outlying.includes(measure), beyond: value > high ? 1 : value < low ? -1 : 0 };
+        // The grade of this number; the verdict on the run may follow from another one.
+        const grade = run.needsLook ? run.concerns.find((concern) => concern.measure === measure)?.grade : undefined;
+        return { run, value, grade, isOutlier: run.outlying.includes(measure), beyond: value > high ? 1 : value < low ? -1 : 0 };
       });
   }
 
@@ -321,7 +330,7 @@
       if (!isCrowded) this.drawMedian();
       this.drawPoints(isCrowded ? { radius: 1.5, alpha: 0.35 } : { radius: 2.75, alpha: 0.6 });
       if (isCrowded) this.drawMedian();
-      for (const mark of this.marks) if (mark.run.needsLook && !mark.isOutlier) this.drawConcern(mark, isCrowded);
+      for (const mark of this.marks) if (mark.grade && !mark.isOutlier) this.drawConcern(mark, isCrowded);
       for (const mark of this.marks) if (mark.isOutlier) this.drawOutlier(mark);
       if (pointed) {
         context.strokeStyle = this.color("--ink");
@@ -357,7 +366,7 @@
       context.globalAlpha = alpha;
       context.fillStyle = this.color("--accent");
       for (const mark of this.marks) {
-        if (mark.isOutlier || mark.run.needsLook) continue;
+        if (mark.isOutlier || mark.grade) continue;
         context.beginPath();
         context.arc(mark.x, mark.y, radius, 0, 2 * Math.PI);
         context.fill();
@@ -384,12 +393,12 @@
       });
     }
 
-    /** Draw a ring for a run that is amber, and a square for one that is red. */
-    drawConcern({ run, x, y }, isCrowded) {
+    /** Draw a ring for a number that is amber, and a square for one that is red. */
+    drawConcern({ grade, x, y }, isCrowded) {
       const { context } = this;
       const r = isCrowded ? 2.5 : 3.75;
       context.beginPath();
-      if (run.state === "red") {
+      if (grade === "red") {
         context.rect(x - r, y - r, 2 * r, 2 * r);
         Object.assign(context, { fillStyle: this.color("--red"), strokeStyle: "#fff", lineWidth: 0.75 });
       } else {
