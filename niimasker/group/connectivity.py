@@ -54,6 +54,10 @@ class Member:
         In mm; NaN if not known.
     tables
         One entry per atlas.
+    verdict
+        In words, as in summary.tsv; empty if not known.
+    degrees_of_freedom
+        Those left after cleaning; NaN if not known.
     """
 
     name: str
@@ -61,16 +65,19 @@ class Member:
     mean_fd: float
     tables: tuple[Tables, ...]
     task: str | None = None
+    verdict: str = ""
+    degrees_of_freedom: float = math.nan
 
 
 @dataclass(frozen=True)
 class ExcludedRun:
-    """A run that a limit of the call excludes, and why; `mean_fd` in mm is NaN if it is not known."""
+    """A run that a limit of the call excludes, and why; numbers, of which `mean_fd` is in mm, are NaN if not known."""
 
     name: str
     subject: str | None
     mean_fd: float
     reason: str
+    degrees_of_freedom: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,15 @@ def find_member(settings: Settings, row: Mapping[str, Any], keys: Sequence[str])
     """Return the finished run of a row of summary.tsv."""
     entities = read_name(Path(row["image"]).name).entities
     tables = name_files(settings, row["output"], keys).tables
-    return Member(row["output"], entities.get("sub"), round_as_in_summary(row["mean_fd"]), tables, entities.get("task"))
+    return Member(
+        row["output"],
+        entities.get("sub"),
+        round_as_in_summary(row["mean_fd"]),
+        tables,
+        entities.get("task"),
+        row["verdict"] or "",
+        round_as_in_summary(row["degrees_of_freedom"]),
+    )
 
 
 def find_excluded(rows: Iterable[Mapping[str, Any]]) -> list[ExcludedRun]:
@@ -156,6 +171,7 @@ def find_excluded(rows: Iterable[Mapping[str, Any]]) -> list[ExcludedRun]:
             read_name(Path(row["image"]).name).entities.get("sub"),
             round_as_in_summary(row["mean_fd"]),
             row["reason"] or "",
+            round_as_in_summary(row["degrees_of_freedom"]),
         )
         for row in rows
         if row["status"] == EXCLUDED

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from niimasker.errors import count
 from niimasker.group.connectivity import ExcludedRun, Group, Member
-from niimasker.group.edges import MIN_RUNS, SIGNIFICANT, matrix_of
+from niimasker.group.edges import MIN_RUNS, SIGNIFICANT, matrix_of, median_by_chance
 from niimasker.group.tables import mean_of_known
 from niimasker.options.settings import CORRELATION_KINDS, Settings
 from niimasker.outputs.files import REPORTS_FOLDER
@@ -18,7 +18,7 @@ from niimasker.outputs.naming import report_path
 from niimasker.outputs.provenance import software_versions
 from niimasker.outputs.study_names import GroupFiles
 from niimasker.reports import group_figures, heatmaps
-from niimasker.reports.group_runs import list_group_runs
+from niimasker.reports.group_runs import describe_concerned, list_group_runs
 from niimasker.reports.pages import render, write_assets, write_page
 from niimasker.reports.paragraphs import Paragraph, make_paragraph
 from niimasker.reports.plots import Plot
@@ -117,7 +117,7 @@ def make_group_page(
         n_runs=len(members),
         pipeline=pipeline,
         tables=tables,
-        notes=[*_notes_of_excluded(excluded), *_notes(groups, tables[1])],
+        notes=[*describe_concerned(members, excluded), *_notes_of_excluded(excluded), *_notes(groups, tables[1])],
         sections=[make_group_section(group, fisher_z=fisher_z) for group in groups],
         runs=list_group_runs(groups, members, excluded, links),
         methods=describe_group(groups, versions, fisher_z=fisher_z),
@@ -203,8 +203,11 @@ def _facts(group: Group, unit: str) -> Iterator[Fact]:
         yield Fact(_format(mean_of_known(group.deviation)), f"mean SD of {unit} over runs")
     if group.qcfc and group.qcfc.n_edges:
         yield Fact(f"{mean_of_known(group.motion):.3f} mm", "mean FD over runs")
-        yield Fact(f"{group.qcfc.share_significant:.1%}", f"of edges correlate with FD (p < {SIGNIFICANT:g})")
-        yield Fact(_format(group.qcfc.median_absolute), "median |QC-FC r|")
+        n_edges = group.qcfc.n_edges
+        of_edges = "edges" if n_edges == group.n_edges else count(n_edges, "edge")
+        yield Fact(f"{group.qcfc.share_significant:.1%}", f"of {of_edges} correlate with FD (p < {SIGNIFICANT:g})")
+        by_chance = _format(median_by_chance(len(group.motion)))
+        yield Fact(_format(group.qcfc.median_absolute), f"median |QC-FC r|; {by_chance} expected by chance")
     if group.dependence:
         yield Fact(_format(group.dependence.r), "r between QC-FC and distance")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -258,3 +259,13 @@ def list_removed(nuisance: Nuisance, cleaning: Cleaning) -> str:
     filters = [f"a filter that passes {cleaning.passband_share:.0%} of all frequencies"] if cleaning.filters else []
     *others, last = regressors + slow_parts + filters
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def format_degrees(degrees_of_freedom: float) -> str:
+    """Return degrees of freedom as text: a whole number, with one decimal below 10; n/a if they are not known.
+
+    A filter takes up a share of a degree of freedom.
+    """
+    if math.isnan(degrees_of_freedom):
+        return "n/a"
+    return f"{degrees_of_freedom:.{1 if degrees_of_freedom < 10 else 0}f}".removesuffix(".0")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from group_members import DISTANCES, NAMES, make_edges, write_member, write_members
 from index_rows import HOSTILE
+from scipy.stats import t
 
 from niimasker.group.connectivity import Group, GroupNote, Member, make_groups
 from niimasker.group.edges import add_run, correlate_with_motion, distances_between, empty_sums, relate_to_distance
@@ -71,6 +72,33 @@ class TestWords:
         assert 'href="a/sub-00%23_report.html"' in page
         rows = re.findall(r'<td class="number">([\d.]+)</td>', page)
         assert rows == [f"{member.mean_fd:.3f}" for member in members]
+        assert 'title="sub-00_bold"><a href="a/sub-00%23_report.html">sub-00</a>' in page
+
+    def test_runs_have_verdicts_and_degrees_of_freedom(self, members):
+        verdicts = {1: "complete, look at minutes kept and lowest coverage", 4: "complete, look at minutes kept"}
+        judged = [
+            dataclasses.replace(member, verdict=verdicts.get(number, "complete"), degrees_of_freedom=100.6 + number)
+            for number, member in enumerate(members)
+        ]
+        page = make_page(judged)
+        assert "<li>2 of 14 runs need a look: sub-01, sub-04; see the index.</li>" in page
+        assert page.count("<td>complete</td>") == N_RUNS - 2
+        assert '<td class="number">102</td>\n<td>look at minutes kept and lowest coverage</td>' in page
+        assert "<li>1 of 13 runs needs a look: sub-01; see" in make_page([*judged[:4], *judged[5:]])
+
+    def test_edges_without_qcfc_do_not_count_among_those_that_correlate(self, tmp_path, page):
+        edges, motion = make_edges(N_RUNS)
+        edges[:10, 0] = np.nan
+        assert "of edges correlate with FD" in page
+        assert "of 14 edges correlate with FD" in make_page(write_members(tmp_path, edges, motion))
+
+    def test_median_stands_beside_what_chance_gives(self, page):
+        # The median of |r| without any correlation: the r of p = 0.5.
+        r = np.array([0.195, 0.200])
+        above, below = (2 * t.sf(each * np.sqrt((N_RUNS - 2) / (1 - each**2)), N_RUNS - 2) for each in r)
+        (shown,) = re.findall(r"median \|QC-FC r\|; ([\d.]+) expected by chance", page)
+        assert above > 0.5 > below
+        assert r[0] < float(shown) < r[1]
 
     def test_methods_name_references_and_versions(self, page):
         for words in ("niimasker 1.2.3", "scipy 1.14.0", "10.1016/j.neuroimage.2017.03.020", "Power et al., 2012"):
@@ -113,7 +141,7 @@ class TestNotes:
         page = make_page([*members, odd])
         assert "1 run left out" in page
         assert "its regions have other names" in page
-        assert re.findall(r'<td class="name">(.*?)</td>', page)[0] == "odd"
+        assert re.findall(r'<td class="name" title=".*?">(.*?)</td>', page)[0] == "odd"
 
     def test_runs_without_motion_are_counted(self, members):
         page = make_page([*members[:12], *(dataclasses.replace(each, mean_fd=np.nan) for each in members[12:])])

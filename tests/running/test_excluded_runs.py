@@ -256,7 +256,7 @@ def test_group_page_lists_excluded_runs_with_the_reason(tmp_path, monkeypatch):
     page = Path("out/reports/group.html").read_text("utf-8")
     assert "2 runs excluded; the table of runs gives the reason." in page
     for number, motion in (("10", "0.2"), ("11", "0.21")):
-        assert f'<a href="sub-{number}_bold_report.html">sub-{number}_bold</a>' in page
+        assert f'title="sub-{number}_bold"><a href="sub-{number}_bold_report.html">sub-{number}</a>' in page
         assert f"excluded: its mean FD, {motion} mm, is above --max_mean_fd 0.195" in page
     index = Path("out/reports/index.html")
     assert "mean connectivity of 10 runs, and its relation to head motion; 2 runs excluded" in index.read_text("utf-8")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from niimasker.errors import RunError, SignalsError, TooFewVolumesError, record_warnings
 from niimasker.inputs.confounds import Confounds
 from niimasker.signals.filtering import Cleaning
-from niimasker.signals.nuisance import prepare_nuisance
+from niimasker.signals.nuisance import format_degrees, prepare_nuisance
 from niimasker.signals.timeline import Timeline
 
 T_R = 2.0
@@ -372,3 +372,10 @@ class TestTooFew:
             "7 degrees of freedom are left of 30 volumes after 3 regressors, the mean, the trend and "
             "a filter that passes 40% of all frequencies; correlations will be unreliable."
         ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(102.46, "102"), (10, "10"), (9.96, "10"), (9.94, "9.9"), (3, "3"), (np.nan, "n/a")]
+)
+def test_degrees_of_freedom_are_whole_numbers_from_10_on(value, text):
+    assert format_degrees(value) == text
