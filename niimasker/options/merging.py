@@ -55,6 +55,20 @@ def make_settings(given: Mapping[str, Any], config: Mapping[str, Any] | None = N
     return settings
 
 
+def follows_preset(name: str, settings: Settings) -> bool:
+    """Return whether settings have every option as a preset sets it.
+
+    Parameters
+    ----------
+    name
+        The name of a preset.
+    settings
+        Those of one pipeline, which may have its name.
+    """
+    (preset,) = read_pipelines([name], _check_value)
+    return all(getattr(settings, option) == value for option, value in preset.options)
+
+
 def _merge(given: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: to_json_value(value) for name, value in given.items()}
     given = {name: value for name, value in values.items() if not _is_empty(value)}

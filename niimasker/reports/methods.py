@@ -18,6 +18,7 @@ from niimasker.regions.roi_files import RoiFile, name_for_all_images, parse_mask
 from niimasker.reports.atlas_references import AtlasReferences, cite_atlas
 from niimasker.reports.paragraphs import Paragraph, make_paragraph
 from niimasker.reports.point_words import PointWords
+from niimasker.reports.preset_references import cite_preset
 from niimasker.reports.program_references import OF_PROGRAMS, cite_program, find_publication
 from niimasker.reports.references import (
     ABRAHAM_2014,
@@ -38,7 +39,7 @@ from niimasker.reports.references import (
 from niimasker.reports.regressor_phrases import describe_regressors
 from niimasker.reports.steps import lacks_regression
 from niimasker.signals.filtering import Cleaning
-from niimasker.signals.nuisance import Nuisance
+from niimasker.signals.nuisance import Nuisance, format_degrees
 from niimasker.signals.timeline import Timeline
 
 _STANDARDIZED = {
@@ -72,6 +73,7 @@ def describe_methods(
     computes_displacement: bool = False,
     is_denoised: bool = False,
     programs: Sequence[Program] = (),
+    pipeline: str = "",
 ) -> Paragraph:
     """Return the methods paragraph of a run.
 
@@ -87,6 +89,8 @@ def describe_methods(
         Whether another program has denoised the image.
     programs
         The programs that have preprocessed the image, the last one first.
+    pipeline
+        The name of the way of cleaning; empty without pipelines.
     """
     of_atlases = [cite_atlas(roi_file) for roi_file in settings.roi_file]
     sentences = [
@@ -96,6 +100,7 @@ def describe_methods(
         *_volumes(settings, timeline),
         _extraction(settings, kinds, points),
         *_left_out(settings, points),
+        *cite_preset(pipeline, settings),
         *_cleaning(settings, cleaning, timeline, nuisance, is_denoised=is_denoised),
         *_connectivity(settings),
     ]
@@ -206,10 +211,10 @@ def _displacement(settings: Settings, is_computed: bool) -> Iterator[str]:
 
 def _volumes(settings: Settings, timeline: Timeline) -> Iterator[str]:
     if timeline.n_discarded:
-        volumes = (
-            "volume of the run was" if timeline.n_discarded == 1 else f"{timeline.n_discarded} volumes of the run were"
-        )
-        yield f"The first {volumes} discarded."
+        is_one = timeline.n_discarded == 1
+        volumes = "volume of the run was" if is_one else f"{timeline.n_discarded} volumes of the run were"
+        marked = f", because the confounds table marks {'it' if is_one else 'them'} as not in the steady state"
+        yield f"The first {volumes} discarded{marked if settings.discard_scans == 'auto' else ''}."
     if settings.scrubs:
         limits = [
             f"a framewise displacement above {settings.fd_threshold:g} mm" if settings.fd_threshold else "",
@@ -263,7 +268,7 @@ def _cleaning(
         yield (
             f"Nuisance regressors (n = {len(nuisance.names)}) were then regressed out by ordinary least squares "
             f"({CIRIC_2017.short}): {describe_regressors(nuisance.names)}. This left "
-            f"{nuisance.degrees_of_freedom:.4g} degrees of freedom in all."
+            f"{format_degrees(nuisance.degrees_of_freedom)} degrees of freedom in all."
         )
     if lacks_regression(settings, nuisance, is_denoised=is_denoised):
         yield "No nuisance regression was applied."

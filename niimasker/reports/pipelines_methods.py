@@ -10,18 +10,9 @@ from niimasker.group.comparison import AtlasComparison, Comparison
 from niimasker.group.edges import SIGNIFICANT
 from niimasker.group.modularity import FROM_NAMES, LOUVAIN_SEEDS
 from niimasker.reports.paragraphs import Paragraph, make_paragraph
-from niimasker.reports.references import CIRIC_2017, NIIMASKER, PARKES_2018, POWER_2012, Reference
+from niimasker.reports.references import CIRIC_2017, NIIMASKER, PARKES_2018, POWER_2012, WANG_2024, Reference
 from niimasker.signals.connectivity import DESCRIPTIONS
 
-WANG_2024 = Reference(
-    "Wang H-T, Meisler SL, Sharmarke H, et al.",
-    "Continuous evaluation of denoising strategies in resting-state fMRI connectivity using fMRIPrep and Nilearn",
-    "PLOS Computational Biology",
-    2024,
-    "20",
-    "e1011942",
-    "10.1371/journal.pcbi.1011942",
-)
 BENJAMINI_1995 = Reference(
     "Benjamini Y, Hochberg Y",
     "Controlling the false discovery rate: a practical and powerful approach to multiple testing",

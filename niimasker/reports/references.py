@@ -229,10 +229,29 @@ MEHTA_2024 = Reference(
     "1-26",
     "10.1162/imag_a_00257",
 )
+WANG_2024 = Reference(
+    "Wang H-T, Meisler SL, Sharmarke H, et al.",
+    "Continuous evaluation of denoising strategies in resting-state fMRI connectivity using fMRIPrep and Nilearn",
+    "PLOS Computational Biology",
+    2024,
+    "20",
+    "e1011942",
+    "10.1371/journal.pcbi.1011942",
+)
+BEHZADI_2007 = Reference(
+    "Behzadi Y, Restom K, Liau J, Liu TT",
+    "A component based noise correction method (CompCor) for BOLD and perfusion based fMRI",
+    "NeuroImage",
+    2007,
+    "37",
+    "90-101",
+    "10.1016/j.neuroimage.2007.04.042",
+)
 
 # What the methods paragraph of a run may cite, apart from atlases and other programs.
 OF_RUNS = (
     ABRAHAM_2014,
+    BEHZADI_2007,
     CIRIC_2017,
     DUPRE_2021,
     FAIR_2020,
@@ -243,4 +262,5 @@ OF_RUNS = (
     NIIMASKER,
     POWER_2012,
     POWER_2014,
+    WANG_2024,
 )

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from niimasker.inputs.motion_parameters import MOTION_PARAMETERS
-from niimasker.inputs.regressor_kinds import GLOBAL, MEASURES, MOTION, OTHERS, TISSUES, group_by_kind, split_expansion
+from niimasker.inputs.regressor_kinds import (
+    ANATOMICAL,
+    GLOBAL,
+    MEASURES,
+    MOTION,
+    OTHERS,
+    TEMPORAL,
+    TISSUES,
+    group_by_kind,
+    split_expansion,
+)
+from niimasker.reports.references import BEHZADI_2007
 from niimasker.reports.regressor_groups import count_kind
 
 # More regressors than this are counted instead of named.
@@ -52,6 +63,10 @@ def _count_and_name(kind: str, members: Sequence[str]) -> str:
     return f"{count_kind(kind, members)}{listed}"
 
 
+def _count_and_cite(kind: str, members: Sequence[str]) -> str:
+    return f"{count_kind(kind, members)} ({BEHZADI_2007.short})"
+
+
 def _describe_motion(kind: str, members: Sequence[str]) -> str:
     words = _find_expansion(members)
     columns = {split_expansion(name)[0] for name in members}
@@ -96,6 +111,8 @@ _DESCRIBE: Mapping[str, Callable[[str, Sequence[str]], str]] = {
     MOTION: _describe_motion,
     TISSUES: _describe_tissues,
     GLOBAL: _describe_global,
+    ANATOMICAL: _count_and_cite,
+    TEMPORAL: _count_and_cite,
     MEASURES: _count_and_name,
     OTHERS: _count_and_name,
 }

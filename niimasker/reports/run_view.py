@@ -201,6 +201,7 @@ def make_view(
             computes_displacement=is_computed(find_displacement_source(confounds)),
             is_denoised=is_denoised(plan.run.image_path),
             programs=find_programs(plan.run.image_path),
+            pipeline=plan.run.pipeline,
         ),
         settings=settings_record(settings),
         versions=software_versions(),

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from niimasker.errors import NiimaskerWarning
 from niimasker.inputs.preprocessing import Program
 from niimasker.options.merging import make_settings
+from niimasker.options.pipelines import read_presets
 from niimasker.reports.methods import describe_methods
 from niimasker.reports.point_words import GRAYORDINATES, VERTICES, VOXELS
 from niimasker.reports.references import (
@@ -39,6 +43,7 @@ def describe(
     points=VOXELS,
     is_denoised=False,
     programs=(),
+    pipeline="",
     **given,
 ):
     """The paragraph of a run of 100 volumes, with regressors that words choose."""
@@ -62,7 +67,15 @@ def describe(
         preserved,
     )
     return describe_methods(
-        settings, cleaning, timeline, nuisance, kinds, points, is_denoised=is_denoised, programs=programs
+        settings,
+        cleaning,
+        timeline,
+        nuisance,
+        kinds,
+        points,
+        is_denoised=is_denoised,
+        programs=programs,
+        pipeline=pipeline,
     )
 
 
@@ -112,7 +125,15 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
         ({"roi_file": ["nilearn:schaefer:n_rois=100"]}, "nilearn's atlas schaefer:n_rois=100 (Schaefer et al., 2018)"),
         ({"roi_file": ["a.nii", "b.nii"], "kinds": ("labels", "maps")}, "a.nii as the mean over voxels and the prob"),
         ({"n_discarded": 1}, "The first volume of the run was discarded."),
-        ({"n_discarded": 4}, "The first 4 volumes of the run were discarded."),
+        ({"n_discarded": 4, "discard_scans": 4}, "The first 4 volumes of the run were discarded."),
+        (
+            {"n_discarded": 1, "discard_scans": "auto"},
+            "first volume of the run was discarded, because the confounds table marks it as not in the steady state.",
+        ),
+        (
+            {"n_discarded": 2, "discard_scans": "auto"},
+            "2 volumes of the run were discarded, because the confounds table marks them as not in the steady state.",
+        ),
         ({"censored": (5, 6)}, "Volumes marked beforehand (n = 2) were censored. In all, 98 of 100 volumes were kept."),
         ({"valid_voxels": True}, "Voxels that were not finite or did not vary over time were left out."),
         ({"min_coverage": 0.6}, "Regions of which less than 60 % was covered by voxels"),
@@ -126,7 +147,8 @@ def test_plain_extraction_names_atlas_and_says_nothing_of_cleaning():
             "Nuisance regressors (n = 2) were then regressed out by ordinary least squares (Ciric et al., 2017): the "
             "mean signal of cerebrospinal fluid, and 1 other regressor (wm). This left",
         ),
-        ({"regressors": ["csf"], "n_left": 12.5}, "This left 12.5 degrees of freedom in all."),
+        ({"regressors": ["csf"], "n_left": 26.46}, "This left 26 degrees of freedom in all."),
+        ({"regressors": ["csf"], "n_left": 9.46}, "This left 9.5 degrees of freedom in all."),
         (
             {"regressors": ["ICA_1"], "orthogonalised": ("ICA_1",), "preserved": ("ICA_0", "ICA_2")},
             "The time series of 1 rejected independent component were orthogonalised to those of 2 accepted components "
@@ -294,3 +316,34 @@ class TestOtherReferences:
     )
     def test_what_is_not_known_is_said(self, given, uncited):
         assert describe(**given).uncited == uncited
+
+
+def describe_preset(name, **changed):
+    options = {**read_presets()[name], **changed}
+    return describe(pipeline=name, regressors=("trans_x",), words=options.pop("regressors"), **options)
+
+
+class TestPresets:
+    @pytest.mark.parametrize("name", read_presets())
+    def test_preset_is_named_with_the_publication_that_the_page_of_pipelines_gives(self, name):
+        page = (Path(__file__).parents[2] / "docs" / "pipelines.md").read_text("utf-8")
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} |") and "et al." in line]
+        first, year = row.strip("| ").rsplit("| ", 1)[1].split(" et al. ")
+        described = describe_preset(name)
+        (source,) = re.findall(rf"niimasker's preset {re.escape(name)}, a [a-z ]+ \((.*?)\)\.", described.text)
+        assert source == f"{first} et al., {year}"
+        assert any(entry.startswith(first) and year in entry for entry in described.references)
+
+    def test_pipeline_that_has_only_the_name_of_a_preset_is_not_it(self):
+        for changed in ({"low_pass": 0.1}, {"regressors": ["motion=basic"]}, {"detrend": False}):
+            assert "preset" not in describe_preset("24P", **changed).text
+        assert "preset" not in describe(pipeline="mine").text
+        assert "preset" not in describe().text
+
+
+@pytest.mark.parametrize("names", [("a_comp_cor_00", "a_comp_cor_01"), ("t_comp_cor_00", "t_comp_cor_01")])
+def test_components_are_cited(names):
+    described = describe(regressors=names)
+    assert "2 " + names[0][0] + "CompCor components (Behzadi et al., 2007). This left" in described.text
+    assert any("10.1016/j.neuroimage.2007.04.042" in entry for entry in described.references)
+    assert "@article{behzadi2007," in described.bibtex
