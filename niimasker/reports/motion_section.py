@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from niimasker.errors import count
 from niimasker.inputs.framewise_displacement import is_computed
 from niimasker.inputs.runs import Run
 from niimasker.options.settings import Settings
@@ -42,6 +43,8 @@ class MotionView:
         The mean framewise displacement, in mm, above which a run is a concern; None if it is not judged.
     note
         Why framewise displacement is not shown; empty if it is.
+    n_emptied
+        Number of kept volumes of which spike regressors leave nothing; a filter spreads spikes, and leaves something.
     """
 
     carpets: Carpets | None
@@ -51,6 +54,7 @@ class MotionView:
     is_filtered: bool
     mean_fd_concern: float | None
     note: str
+    n_emptied: int
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def make_motion_view(plan: Plan, extracted: Extracted, settings: Settings) -> Mo
         is_filtered=plan.cleaning.motion_filter is not None,
         mean_fd_concern=settings.judge.high_mean_fd,
         note=_explain_missing_displacement(plan.run, extracted, plan.timeline.kept),
+        n_emptied=0 if plan.cleaning.filters else extracted.nuisance.n_spiked,
     )
 
 
@@ -216,6 +221,9 @@ def _describe_carpets(run: RunView) -> Iterator[str]:
         f"The carpets are z-scores from black (-2.5 or less) to white (2.5 or more). {rows} Before cleaning, the "
         "linear trend is removed, and censored volumes are drawn too."
     )
+    if run.motion.n_emptied:
+        volumes = count(run.motion.n_emptied, "volume")
+        yield f"Nothing is left of {volumes} with a spike regressor, grey in the carpet after cleaning."
 
 
 def _describe_order(carpets: Carpets) -> str:

@@ -209,6 +209,16 @@ def test_caption_is_short_and_definitions_can_be_unfolded():
         assert definition not in caption
 
 
+def test_volumes_with_a_spike_regressor_are_grey_unless_a_filter_spreads_it():
+    table = pd.read_csv("confounds.tsv", sep="\t").assign(spike=(np.arange(N_VOLUMES) == 30).astype(int))
+    table.to_csv("confounds.tsv", sep="\t", index=False, na_rep="n/a")
+    given = {"regressor_files": ["confounds.tsv"], "regressors": ["x", "spike"], "detrend": True}
+    section = Section("spike", **given)
+    assert "Nothing is left of 1 volume with a spike regressor, grey in the carpet after cleaning." in section.text
+    np.testing.assert_array_equal(section.carpets[1][:, 30], 0)
+    assert "spike regressor" not in Section("filtered", **given, low_pass=0.1).text
+
+
 def test_std_dvars_has_its_threshold_where_it_censors():
     table = pd.read_csv("confounds.tsv", sep="\t").assign(std_dvars=1.0)
     table.to_csv("confounds.tsv", sep="\t", index=False, na_rep="n/a")
