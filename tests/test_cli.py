@@ -442,7 +442,7 @@ def test_every_image_broken_is_exit_code_1(niimasker):
     written = {path for path in files_in("out") if not path.startswith("reports/assets/")}
     assert written == {
         *(f"niimasker_data/{name}" for name in ("atlas.nii.gz", "parameters.json", "summary.tsv")),
-        "reports/index.html",
+        *(f"reports/{name}" for name in ("index.html", "runs.js")),
     }
 
 

@@ -366,7 +366,7 @@ class TestFurtherRuns:
 
     def test_run_that_another_call_did_not_start_keeps_no_group_back(self, study, niimasker):
         Path("sub-00_bold.nii.gz").write_bytes(b"")
-        words = (*ALL, "--connectivity", "pearson")
+        words = (*ALL, "--connectivity", "pearson", "-q")
         assert niimasker("out", *words, "--fail_fast")[0] == 1
         assert niimasker("out", "-i", "sub-0[2-9]_bold.nii.gz", "sub-1*_bold.nii.gz", *words[2:]) == (0, [])
         assert statuses(Path("out"))["sub-01_bold"] == "not started"
@@ -387,8 +387,8 @@ class TestFurtherRuns:
         assert "other" not in capsys.readouterr().out
         assert main(["out", *ONE[:5]]) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert lines[1].startswith("11 other runs in out: sub-00_bold, sub-01_bold, sub-03_bold, ")
-        assert lines[1].endswith("to take one out, remove its files (such as sub-00_bold_*) and call niimasker again")
+        assert lines[2].startswith("11 other runs in out: sub-00_bold, sub-01_bold, sub-03_bold, ")
+        assert lines[2].endswith("to take one out, remove its files (such as sub-00_bold_*) and call niimasker again")
 
     def test_run_of_the_same_name_from_another_image_is_refused(self, study, niimasker):
         for site in ("a", "b"):

@@ -156,11 +156,14 @@ def study(tmp_path, monkeypatch) -> list[str]:
 
 def test_summary_tells_counts_reasons_and_places(study, capsys):
     assert main(study) == 1
-    lines = capsys.readouterr().out.splitlines()
+    *lines, look = capsys.readouterr().out.splitlines()
     assert lines == [
         "4 runs done, 4 tables of time series in out; 2 of 6 runs failed",
         "reasons: out/niimasker_data/summary.tsv",
     ]
+    assert look.startswith(
+        "4 of 6 runs need a look (4 red): minutes kept below 9 min in 4 runs (lowest 0.4 min in sub-00)"
+    )
 
 
 def test_failures_of_a_small_study_are_told_once(study, capsys):
@@ -176,16 +179,17 @@ def test_first_reasons_are_in_the_summary_where_lines_lie_between(study, capsys,
     for number in (0, 1, 2, 3, 4):
         Path(f"sub-0{number}_bold.nii.gz").write_bytes(b"")
     assert main([*study, *words]) == 1
-    lines = capsys.readouterr().out.splitlines()
+    *lines, look = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[:2] for line in lines[1:4]] == [
         ["failed", f"sub-0{number}_bold.nii.gz"] for number in (0, 1, 2)
     ]
     assert lines[4:] == ["reasons: out/niimasker_data/summary.tsv"]
+    assert "a look" in look
 
 
 def test_summary_of_a_part_names_the_file_of_all(study, capsys):
     assert main([*study, "--shard", "1/2"]) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "reasons: out/niimasker_data/summary.tsv"
+    assert capsys.readouterr().out.splitlines()[1] == "reasons: out/niimasker_data/summary.tsv"
 
 
 def test_summary_tells_where_the_reports_are(study, capsys):

@@ -124,9 +124,10 @@ def test_name_that_the_stream_lacks_letters_for_is_one_line(tmp_path, monkeypatc
     words = write_study(tmp_path, 1)
     done = run_in_shell(["größe", *words], "", **variables, PYTHONCOERCECLOCALE="0")
     assert (done.returncode, done.stderr) == (0, "")
-    (line,) = done.stdout.splitlines()
+    line, look = done.stdout.splitlines()
     assert line.startswith("1 run done, 1 table of time series in gr\\")
-    assert line.isascii()
+    assert look.startswith("1 of 1 run needs a look: ")
+    assert done.stdout.isascii()
 
 
 def test_worker_without_standard_error_answers(tmp_path):
