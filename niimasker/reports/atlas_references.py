@@ -17,8 +17,7 @@ OF_NILEARN: Mapping[str, tuple[Reference, ...]] = {
         Reference(
             "Tzourio-Mazoyer N, Landeau B, Papathanassiou D, et al.",
             "Automated anatomical labeling of activations in SPM using a macroscopic anatomical parcellation of "
-            "the MNI "
-            "MRI single-subject brain",
+            "the MNI MRI single-subject brain",
             "NeuroImage",
             2002,
             "15",
@@ -103,8 +102,7 @@ OF_NILEARN: Mapping[str, tuple[Reference, ...]] = {
         Reference(
             "Desikan RS, Ségonne F, Fischl B, et al.",
             "An automated labeling system for subdividing the human cerebral cortex on MRI scans into gyral "
-            "based regions "
-            "of interest",
+            "based regions of interest",
             "NeuroImage",
             2006,
             "31",

@@ -55,7 +55,7 @@ class Tile:
     grade
         In a word, which is also its CSS class.
     ranked, rank
-        A note that the place among the runs follows, and the column of summary.tsv by which study.js finds it.
+        A note, and the column of summary.tsv whose place among the runs study.js writes behind it.
     """
 
     title: str

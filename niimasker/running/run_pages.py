@@ -49,7 +49,7 @@ class RunPages:
         return {**of_plans, **{run: invalid.series for run, invalid in self.study.invalid_runs.items()}}
 
     def update(self, finished: Iterable[Outcome]) -> None:
-        """Have the pages of runs that --resume skips say what the verdict of this call on them is."""
+        """Write the verdict of this call on the pages of runs that --resume skips."""
         for outcome in finished:
             result = outcome.result
             path = report_path(self.study.settings.output_dir, outcome.run.output_stem)

@@ -30,8 +30,7 @@ _MAX_NEGATIVE = 0.1
 # template of 2 mm, they take 0.16 s, and 0.01 s in every second voxel along each axis.
 _MAX_DISTANCES = 100_000
 
-
-# In a millimetre. Places are compared in whole ones, so that rounding errors do not change the order of points.
+# Nanometres in a millimetre. Places are compared in whole nanometres, so that rounding errors do not change the order.
 _NANOMETRES = 1e6
 
 
