@@ -114,7 +114,10 @@ def _list_tiles(
     yield _make_tile(minutes, origins.minutes)
     yield _make_fd_tile(mean_fd, result.mean_fd, origins)
     yield _make_tile(degrees_of_freedom, origins.degrees_of_freedom)
-    yield _make_tile(coverage, *describe_coverage(regions, thresholds.coverage))
+    if result.n_regions_without_signal == result.n_regions:
+        yield _make_tile(coverage, "no region has a signal; the warnings say why")
+    else:
+        yield _make_tile(coverage, *describe_coverage(regions, thresholds.coverage))
 
 
 def _make_fd_tile(judgement: Judgement, mean_fd: float, origins: NumberOrigins) -> Tile:

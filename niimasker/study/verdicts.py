@@ -160,10 +160,19 @@ def judge(numbers: Mapping[str, float | None], thresholds: Thresholds) -> Verdic
     return Verdict(tuple(_judge_all(numbers, thresholds)))
 
 
+def is_without_signal(numbers: Mapping[str, float | None]) -> bool:
+    """Return whether no region of a run has a signal."""
+    n_regions = numbers.get("n_regions")
+    return bool(n_regions) and numbers.get("n_regions_without_signal") == n_regions
+
+
 def _judge_all(numbers: Mapping[str, float | None], thresholds: Thresholds) -> Iterator[Judgement]:
     for criterion in CRITERIA:
         value, threshold = numbers.get(criterion.column), getattr(thresholds, criterion.key)
         value = math.nan if value is None else float(value)
+        # Cleaning may leave nothing of regions that the image covers.
+        if criterion.key == "coverage" and is_without_signal(numbers):
+            value = 0.0
         yield Judgement(criterion, value, threshold, _grade(criterion, value, threshold))
 
 

@@ -97,3 +97,9 @@ def test_numbers_near_a_threshold_have_the_digits_that_show_their_side(column, v
 def test_equal_thresholds_leave_no_amber():
     thresholds = dataclasses.replace(DEFAULT_THRESHOLDS, minutes=Threshold(5, 5))
     assert [grade("minutes", value, thresholds) for value in (5, 5 - STEP)] == ["green", "red"]
+
+
+@pytest.mark.parametrize(("n_without", "grade"), [(30, "red"), (29, "green"), (None, "green")])
+def test_run_without_any_signal_is_red(n_without, grade):
+    verdict = judge({**SOUND, "n_regions": 30, "n_regions_without_signal": n_without}, DEFAULT_THRESHOLDS)
+    assert verdict.grade == grade
