@@ -33,7 +33,7 @@ _PANEL = re.compile(
 _MOST_UP_TO_PANEL = 1 << 17
 
 # By grade: the sign beside its word, and the CSS class of a status.
-_SIGNS: dict[Grade, str] = {GREEN: "✓", AMBER: "!", RED: "✕", UNKNOWN: "?", NOT_JUDGED: "-"}
+_SIGNS: dict[Grade, str] = {GREEN: "✓", AMBER: "!", RED: "!!", UNKNOWN: "?", NOT_JUDGED: "-"}
 _WORDS: dict[Grade, str] = {UNKNOWN: "not known"}
 _STATUS_KINDS: dict[Grade, str] = {GREEN: "good", AMBER: "warn", RED: "bad"}
 
