@@ -83,6 +83,7 @@ def make_row(image: str, output: str, pipeline: str, mean_fd: float, *, n_censor
         "output": output,
         "pipeline": pipeline,
         "status": "done",
+        "verdict": "complete",
         "reason": None,
         "mean_fd": mean_fd,
         "n_volumes": N_AVAILABLE - n_censored,

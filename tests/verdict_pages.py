@@ -27,7 +27,7 @@ SOUND = Result(
     median_tsnr=60.0,
     min_coverage=0.9,
 )
-ORIGINS = NumberOrigins("360 volumes of 2 s", "FD from column framewise_displacement", "left of 360 volumes", 0.8)
+ORIGINS = NumberOrigins(0, "360 volumes of 2 s", "FD from column framewise_displacement", "left of 360 volumes", 0.8)
 REGIONS = (RegionCoverage("Left A", 0.9), RegionCoverage("B", 1.0))
 
 

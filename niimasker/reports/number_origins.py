@@ -27,10 +27,13 @@ class NumberOrigins:
 
     Parameters
     ----------
+    n_spiked
+        Number of kept volumes that a spike regressor removes.
     max_fd
         The highest framewise displacement in mm of the volumes that are not discarded; None if it is not known.
     """
 
+    n_spiked: int
     minutes: str
     displacement: str
     degrees_of_freedom: str
@@ -43,6 +46,7 @@ def find_origins(plan: Plan, confounds: Confounds | None, nuisance: Nuisance) ->
     max_fd = measure_max_fd(measures, plan.timeline)
     has_volume_times = plan.series.volume_times is not None
     return NumberOrigins(
+        n_spiked=nuisance.n_spiked,
         minutes=_describe_minutes(plan.cleaning, plan.timeline, nuisance.n_spiked, has_volume_times=has_volume_times),
         displacement=describe_displacement(plan.run, measures, find_used_volumes(plan.timeline, nuisance)),
         degrees_of_freedom=(

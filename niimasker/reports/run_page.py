@@ -86,7 +86,8 @@ def list_facts(run: RunView) -> Iterator[Fact]:
     yield Fact(f"{run.time.n_volumes:,}", "volumes read")
     yield Fact(f"{result.n_discarded:,}", "discarded")
     yield make_censored_fact(int(result.n_censored), run.censored_by)
-    yield Fact(f"{result.n_volumes:,}", f"kept ({result.n_volumes / run.time.n_volumes:.0%})")
+    spiked = f", {run.origins.n_spiked:,} of them removed by spike regressors" if run.origins.n_spiked else ""
+    yield Fact(f"{result.n_volumes:,}", f"kept ({result.n_volumes / run.time.n_volumes:.0%}){spiked}")
     yield Fact(f"{result.n_regions - result.n_regions_without_signal:,}", "regions with signal")
     yield Fact(f"{result.n_regions_without_signal:,}", "regions without signal")
 
