@@ -12,6 +12,7 @@ from niimasker.inputs.runs import Run
 from niimasker.inputs.series import Series
 from niimasker.inputs.storage import SurfaceStorage
 from niimasker.options.merging import make_settings
+from niimasker.outputs.naming import name_files
 from niimasker.outputs.results import Extracted, Result
 from niimasker.regions.placing.placement import Placement
 from niimasker.regions.placing.weights import OK, OUTSIDE_IMAGE, RegionWeights
@@ -100,7 +101,7 @@ def surface_view(
     )
     tsnr = signals.tsnr[np.isfinite(signals.tsnr)]
     result = Result(
-        (),
+        name_files(settings, "run", ["atlas"], series.space).tables,
         (),
         n_volumes=n_volumes,
         n_discarded=0,

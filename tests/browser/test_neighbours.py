@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from browser.pages import TELEPHONE, console_messages, open_page, requests_elsewhere, scrolls_sideways
-from browser.studies import write_study
+from browser.report_folders import write_study
 from index_rows import done, failed
 
 NAMES = ("sub-1_task-rest_bold", "sub-2_task-rest_bold", "sub-10_task-rest_bold", "sub-11_task-rest_bold")

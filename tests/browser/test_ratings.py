@@ -7,7 +7,7 @@ import time
 
 import pytest
 from browser.pages import TELEPHONE, console_messages, on_paper, open_page, requests_elsewhere, scrolls_sideways
-from browser.studies import write_study
+from browser.report_folders import write_study
 from index_rows import done, failed
 
 from niimasker.inputs.exclusions import read_exclusions

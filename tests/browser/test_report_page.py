@@ -196,7 +196,7 @@ def test_figures_fit_the_paper(page):
     widths = page.execute_script(
         "return [...document.querySelectorAll('[data-figure]')].map((each) => each.layout.width)"
     )
-    assert max(widths) == 680
+    assert max(widths) == 670
 
 
 def test_hovering_the_carpet_names_the_region(page):

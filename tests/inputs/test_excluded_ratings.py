@@ -21,7 +21,7 @@ def listed(inputs, *exclude):
         "roi_file": "atlas.nii",
         "exclude": list(map(str, exclude)),
     }
-    return [path.name for image in find_images(make_settings(given)) for path in image.paths]
+    return [path.name for image in find_images(make_settings(given)).images for path in image.paths]
 
 
 def refused(inputs, *exclude):
@@ -143,7 +143,7 @@ def _paths(images, table):
     settings = make_settings(
         {"output_dir": "out", "input_files": list(map(str, images)), "roi_file": "a.nii", "exclude": [str(table)]}
     )
-    return [image.path for image in find_images(settings)]
+    return [image.path for image in find_images(settings).images]
 
 
 class TestPipelines:

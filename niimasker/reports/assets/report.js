@@ -8,7 +8,7 @@
   const NARROW_NAMES = 84;
   // For printing on A4 within its margins, at 96 pixels per inch: the width of figures and of square figures, and the
   // greatest height, which leaves room for a title and a caption on the page.
-  const [A4, A4_SQUARE, A4_HEIGHT] = [680, 460, 620];
+  const [A4, A4_SQUARE, A4_HEIGHT] = [670, 460, 620];
   const CONFIG = { displaylogo: false, displayModeBar: false, showTips: false };
 
   /** Return positions in equal steps from 0. */
